@@ -1,0 +1,99 @@
+//! Pure. What a jail should be, before it is put into order.
+
+use std::ffi::CString;
+use std::os::fd::RawFd;
+
+use super::{Capabilities, Namespaces, Phase};
+
+/// One process to be born: its namespaces, its identity, what it may do, and what it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// Namespaces made together with the process.
+    pub namespaces: Namespaces,
+    /// Where a network namespace comes from; only read when `namespaces` has `net`.
+    pub network: Network,
+    /// Written by the child itself; needed when `namespaces` has `user`.
+    pub user_map: Option<UserMap>,
+    /// A fresh `/proc`; needs `fs` and `pid` namespaces.
+    pub proc: bool,
+    /// Host name inside; needs a `uts` namespace.
+    pub hostname: Option<String>,
+    /// Programs of the administrator run before the identity is taken (`Phase::AsVassalBeforeDrop`) and
+    /// after it (`Phase::AsVassal`), in this order, each to its end.
+    pub hooks: Vec<(Phase, Program)>,
+    /// `None` keeps the identity of the parent.
+    pub identity: Option<Identity>,
+    /// The bounding set is reduced to these; `None` leaves it as it is.
+    pub bounding: Option<Capabilities>,
+    /// Kept over the change of identity and over exec (permitted, effective, inheritable, ambient).
+    pub keep: Capabilities,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub no_new_privs: bool,
+    /// Killed when its parent (the emperor) dies.
+    pub dies_with_parent: bool,
+    /// Own session, so that no terminal of ours can be reached.
+    pub session: bool,
+    /// Working directory, as a descriptor of the parent.
+    pub directory: Option<RawFd>,
+    /// Descriptors of the parent that stay open, as (here, there): 0, 1 and 2 are given the same way.
+    /// Everything not listed is closed.
+    pub descriptors: Vec<(RawFd, RawFd)>,
+    /// What is run at the end.
+    pub program: Program,
+    /// The whole environment of the program, each `NAME=value`.
+    pub environment: Vec<CString>,
+}
+
+/// Where the network namespace of a jail comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    /// Made together with the process, `lo` brought up inside.
+    #[default]
+    Fresh,
+    /// A namespace never used before, made beforehand with `lo` up; this descriptor names it.
+    Pooled(RawFd),
+}
+
+/// Who a process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// User id, in the process's own user namespace.
+    pub uid: u32,
+    /// Group id, in the process's own user namespace.
+    pub gid: u32,
+    /// Supplementary groups: exactly these.
+    pub groups: Vec<u32>,
+}
+
+/// Single-id maps of a user namespace (`user_namespaces(7)`): outside id → inside id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserMap {
+    /// User id inside, and the one outside that it stands for.
+    pub uid: (u32, u32),
+    /// Group id inside, and the one outside that it stands for.
+    pub gid: (u32, u32),
+    /// False where the writer lacks `CAP_SETGID` outside and must give up `setgroups(2)`.
+    pub groups: bool,
+}
+
+/// A program and its arguments (`argv[0]` included).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// An open executable, run by descriptor (`execveat(2)`, `AT_EMPTY_PATH`).
+    Descriptor(RawFd, Vec<CString>),
+    /// A path, or a name that is looked up in these directories.
+    Path {
+        /// Name or path.
+        file: CString,
+        /// Absolute directories, tried in order, for a name without `/`.
+        search: Vec<CString>,
+        /// Arguments, `argv[0]` first.
+        argv: Vec<CString>,
+    },
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::Path { file: CString::default(), search: Vec::new(), argv: Vec::new() }
+    }
+}

@@ -1,0 +1,81 @@
+//! Pure. What the Emperor's command line and config say, typed.
+
+use std::path::PathBuf;
+
+use jail::{Capabilities, Namespaces};
+
+use super::place::Placed;
+
+/// Everything that an Emperor is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmperorConfig {
+    /// `emperor`: the sources, in order.
+    pub sources: Vec<Placed<Source>>,
+    /// `emperor-use-clone`.
+    pub namespaces: Namespaces,
+    /// `emperor-tyrant`.
+    pub tyrant: bool,
+    /// `emperor-tyrant-nofollow`: the owner of the link counts.
+    pub tyrant_nofollow: bool,
+    /// `emperor-tyrant-initgroups`: supplementary groups of the user, else none.
+    pub tyrant_initgroups: bool,
+    /// `emperor-nofollow`: a link is a vassal of its own.
+    pub nofollow: bool,
+    /// `emperor-freq` in ms (written in seconds), where a source has to be polled.
+    pub freq_ms: u64,
+    /// Not known to uWSGI: `emperor-poll`; polls even where inotify works.
+    pub poll: bool,
+    /// `emperor-throttle` in ms: first and further steps of the back-off.
+    pub throttle_ms: u64,
+    /// `emperor-max-throttle` in ms.
+    pub max_throttle_ms: u64,
+    /// `emperor-no-blacklist`: no back-off.
+    pub no_blacklist: bool,
+    /// `emperor-curse-tolerance` in ms (written in seconds): stop → SIGKILL.
+    pub curse_tolerance_ms: u64,
+    /// `emperor-required-heartbeat` in ms (written in seconds).
+    pub required_heartbeat_ms: u64,
+    /// `emperor-tenant-max`, not known to uWSGI: most vassals of one owner other than root.
+    pub tenant_max: u32,
+    /// `emperor-stats`.
+    pub stats: Option<Placed<super::vassal::Address>>,
+    /// `emperor-pidfile`.
+    pub pidfile: Option<PathBuf>,
+    /// `emperor-extra-extension`: further suffixes of vassal files, with their dot.
+    pub extra_extensions: Vec<String>,
+    /// `binary-path`: run instead of ourselves.
+    pub binary_path: Option<PathBuf>,
+    /// `emperor-wrapper`: run instead of the binary path.
+    pub wrapper: Option<PathBuf>,
+    /// `vassal-set`: passed on as `--set k=v`.
+    pub vassal_set: Vec<String>,
+    /// `vassals-include-before`, `vassals-include`.
+    pub include_before: Vec<String>,
+    /// See above.
+    pub include: Vec<String>,
+    /// `vassals-inherit-before`, `vassals-inherit`.
+    pub inherit_before: Vec<String>,
+    /// See above.
+    pub inherit: Vec<String>,
+    /// `uid`, `gid` of the Emperor itself: names or numbers.
+    pub uid: Option<Placed<String>>,
+    /// See above.
+    pub gid: Option<Placed<String>>,
+    /// `cap`: what the spawner keeps; `None` is computed from what is in use.
+    pub cap: Option<Capabilities>,
+    /// `emperor-cap`: bounding set of the vassals.
+    pub vassal_cap: Option<Capabilities>,
+    /// `exec-as-emperor`: shell commands after each start of a vassal.
+    pub exec_as_emperor: Vec<Placed<String>>,
+    /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
+    pub exec_as_vassal: Vec<Placed<String>>,
+}
+
+/// One `--emperor` argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A directory.
+    Dir(PathBuf),
+    /// A glob pattern.
+    Glob(String),
+}

@@ -1,0 +1,74 @@
+//! Pure. What a vassal's config says, typed.
+
+use std::path::PathBuf;
+
+use jail::{Capabilities, Namespaces, Phase};
+
+use super::place::Placed;
+
+/// What runs a vassal's config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VassalKind {
+    /// Our own vassal master.
+    Own(Box<VassalConfig>),
+    /// The `uwsgi` binary: this option belongs to its application server (or the file is of a format
+    /// that only it reads).
+    Uwsgi(String),
+}
+
+/// A config for our own vassal master.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VassalConfig {
+    /// `command`: argv, split like a shell splits words, no shell involved.
+    pub command: Option<Placed<Vec<String>>>,
+    /// `privileged-binary-patch` and `-arg`: after the pre-jail programs, in our place.
+    pub privileged_patch: Option<Placed<Patch>>,
+    /// `unprivileged-binary-patch` and `-arg`: after the as-user programs, in our place.
+    pub unprivileged_patch: Option<Placed<Patch>>,
+    /// `exec-*` options: phase and shell command, in the order written.
+    pub programs: Vec<(Phase, Placed<String>)>,
+    /// `uid`: name or number.
+    pub uid: Option<Placed<String>>,
+    /// `gid`: name or number.
+    pub gid: Option<Placed<String>>,
+    /// `add-gid`: names or numbers.
+    pub add_gid: Vec<Placed<String>>,
+    /// `cap`: kept over the drop and over exec.
+    pub cap: Option<Capabilities>,
+    /// `unshare`.
+    pub unshare: Namespaces,
+    /// `chdir`: before the command.
+    pub chdir: Option<Placed<PathBuf>>,
+    /// `env`: `NAME=value`, in order; a later one replaces an earlier one.
+    pub env: Vec<(String, String)>,
+    /// `socket`: bound before the ids drop.
+    pub sockets: Vec<Placed<Address>>,
+    /// `chmod-socket`: default 0660.
+    pub socket_mode: Option<u32>,
+    /// `chown-socket`: `user[:group]`, default the vassal's ids.
+    pub socket_owner: Option<Placed<String>>,
+    /// `hostname`.
+    pub hostname: Option<Placed<String>>,
+    /// `logto`: standard output and error are appended to this file, opened with the vassal's ids.
+    pub logto: Option<Placed<PathBuf>>,
+}
+
+/// A program put in our place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// A program, run with our arguments.
+    Program(String),
+    /// A shell command (`-arg`).
+    Shell(String),
+}
+
+/// Where a socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP: `127.0.0.1:3031`, `[::1]:3031`, `:3031` (any IPv4 address).
+    Tcp(std::net::SocketAddr),
+    /// Unix stream socket at a path.
+    Unix(PathBuf),
+    /// Unix stream socket with an abstract name (`@name`).
+    Abstract(String),
+}

@@ -1,0 +1,121 @@
+//! Pure. What happens to the Emperor.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A point on the monotonic clock, in nanoseconds since some start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// This many milliseconds later.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms.saturating_mul(1_000_000)))
+    }
+
+    /// Milliseconds since `earlier`; 0 when that lies ahead.
+    pub fn ms_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1_000_000
+    }
+}
+
+/// One `--emperor` source, by its place on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonitorId(pub u16);
+
+/// A vassal is known by its monitor and its name there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The source that named it.
+    pub monitor: MonitorId,
+    /// File name (dir), matched path (glob) or whatever the source calls it.
+    pub name: Arc<str>,
+}
+
+/// A vassal as long as its config exists; never used twice in one run of the Emperor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VassalId(pub u32);
+
+/// One process of a vassal: messages of an earlier one are recognised and dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation {
+    /// The vassal.
+    pub id: VassalId,
+    /// Counts its processes from 1.
+    pub attempt: u32,
+}
+
+/// Everything about a config that a change is judged by: two equal ones mean no change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub u64);
+
+/// Who owns a config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// What a monitor saw of one config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Changes whenever the config does.
+    pub fingerprint: Fingerprint,
+    /// Owner of the config file (of the link, with `emperor-tyrant-nofollow`).
+    pub owner: Owner,
+    /// Modification time, unix seconds, as the stats show it.
+    pub mtime_s: i64,
+    /// Why it may not run, if so; told once for each fingerprint.
+    pub refusal: Option<Arc<str>>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// `exit(3)` status.
+    Code(i32),
+    /// Signal number.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit:{code}"),
+            Self::Signal(number) => write!(f, "signal:{number}"),
+        }
+    }
+}
+
+/// What the Emperor is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A monitor saw a config: new, changed, or unchanged.
+    Seen(Key, Sight),
+    /// A config is gone. Not sent when its source cannot be read.
+    Unseen(Key),
+    /// The process was born with this pid; its program may not run yet.
+    Born(Incarnation, i32),
+    /// Its program runs. `Fingerprint` is of the config it was given, which may be newer than the one last seen.
+    Running(Incarnation, Fingerprint, Owner),
+    /// No process was made, or it failed before its program ran: the sentence for people. When a pid was born its
+    /// `Exited` follows.
+    SpawnFailed(Incarnation, Arc<str>),
+    /// The spawner will not run this config as it is now: nothing is tried again before it changes.
+    Refused(Incarnation, Arc<str>),
+    /// A byte came on the vassal's control descriptor.
+    Byte(Incarnation, u8),
+    /// The vassal closed its control descriptor.
+    Silent(Incarnation),
+    /// The process was reaped.
+    Exited(Incarnation, Exit),
+    /// SIGTERM, SIGINT, SIGQUIT: everything stops, then the Emperor ends.
+    StopAll,
+    /// SIGHUP.
+    ReloadAll,
+    /// SIGURG.
+    ClearBlacklist,
+}

@@ -1,0 +1,4 @@
+//! Pure. What the Emperor decides.
+
+pub mod event;
+pub mod order;

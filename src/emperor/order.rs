@@ -1,0 +1,91 @@
+//! Pure. What the Emperor wants done.
+
+use std::sync::Arc;
+
+use super::event::{Exit, Incarnation, Key, Moment, Owner, VassalId};
+
+/// Bytes of the Emperor protocol, Emperor → vassal.
+pub mod to_vassal {
+    /// Stop now.
+    pub const STOP: u8 = 0;
+    /// Reload.
+    pub const RELOAD: u8 = 1;
+}
+
+/// Bytes of the Emperor protocol, vassal → Emperor.
+pub mod from_vassal {
+    /// Started.
+    pub const SPAWNED: u8 = 1;
+    /// Asks for its config (only where the monitor supplies the text).
+    pub const CONFIG: u8 = 2;
+    /// Accepts requests.
+    pub const ACCEPTING: u8 = 5;
+    /// Has done useful work: never throttled for what happened before.
+    pub const LOYAL: u8 = 17;
+    /// Wants to be stopped.
+    pub const GOODBYE: u8 = 22;
+    /// Still alive.
+    pub const HEARTBEAT: u8 = 26;
+    /// Asks for reinforcement.
+    pub const SOS: u8 = 30;
+}
+
+/// What is to be done, carried out by the runtime in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Make the process of this vassal. Answered by `Born`/`Running`, `SpawnFailed` or `Refused`.
+    Spawn(Incarnation),
+    /// Send a byte of the protocol; `RELOAD` is sent together with the descriptor of the newest config.
+    Send(Incarnation, u8),
+    /// SIGKILL for the process and everything in its jail; answered by `Exited`.
+    Kill(Incarnation),
+    /// The process was reaped: whatever is left of its jail is killed, its descriptors and its cgroup go.
+    Bury(Incarnation),
+    /// The vassal is no more: its entry in the runtime's tables goes.
+    Forget(VassalId),
+    /// Say this.
+    Tell(Notice),
+    /// The last vassal is gone after `StopAll`: the Emperor ends.
+    Finish,
+}
+
+/// One thing to say about one vassal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Which vassal.
+    pub key: Key,
+    /// What happened.
+    pub what: News,
+}
+
+/// What is told; the log renders it, with uWSGI's wording where tools look for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields say what they are")]
+pub enum News {
+    /// warn: the config may not run.
+    Refused { reason: Arc<str> },
+    /// info: the process was made.
+    Started { pid: i32, owner: Owner, attempt: u32 },
+    /// info: bytes 1, 5, 17.
+    Spawned { pid: i32 },
+    Accepting { pid: i32 },
+    Loyal { pid: i32 },
+    /// info: reload asked for.
+    Reloading { pid: i32 },
+    /// info: stop asked for.
+    Stopping { pid: i32, reason: &'static str },
+    /// warn: `curse-tolerance` is over, or the heartbeat is missing.
+    Killing { pid: i32, reason: &'static str },
+    /// info when it was asked for, else warn.
+    Exited { pid: i32, exit: Exit, expected: bool },
+    /// warn: no process; `reason` is a sentence with cause and cure.
+    SpawnFailed { reason: Arc<str> },
+    /// warn: it will be tried again at `until`, because it died `times` times without being loyal.
+    Throttled { until: Moment, delay_ms: u64, times: u32 },
+    /// warn: the owner of the config changed under the running vassal.
+    OwnerChanged { from: Owner, to: Owner },
+    /// warn: this owner has too many vassals already.
+    TooMany { owner: Owner, max: u32 },
+    /// info: the config is gone and so is the vassal.
+    Removed,
+}

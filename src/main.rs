@@ -1,0 +1,6 @@
+//! A Linux process host: picks the role of this process.
+
+mod config;
+mod emperor;
+
+fn main() {}

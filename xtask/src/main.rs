@@ -1,0 +1,3 @@
+//! What CI does, a person can type: `cargo xtask test`.
+
+fn main() {}
