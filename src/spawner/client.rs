@@ -6,15 +6,17 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
-use jail::run::{Birth, Cgroup, Executable, Spawned, packet};
+use jail::plan::Host;
+use jail::run::{Birth, Executable, SpawnError, Spawned};
 use jail::{Program, Spec};
 use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::birth::SEARCH;
 use super::charter::Charter;
-use super::wire::{self, Answer, Ask, DESCRIPTORS_MAX, MESSAGE_MAX, Reply, Request, Standing};
-use super::{CGROUP_FD, CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
+use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
+use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
 
 /// Talks to the spawner without ever waiting for it.
 pub struct Client {
@@ -46,29 +48,22 @@ pub struct Started {
 /// # Errors
 /// What keeps it from starting, or what it says that no vassal can be made here.
 pub fn start(charter: &Charter) -> Result<Started> {
-    let executable = Executable::sealed().context("cannot make a sealed copy of our own executable")?;
+    let executable = Executable::of_ourselves(c"liege").context("cannot make a sealed copy of our own executable")?;
     let papers = papers(charter).context("cannot write the charter")?;
     let (orders, theirs) = pair()?;
     let (lend, their_lend) = pair()?;
-    let (cgroup, note) = Cgroup::found(charter.privileged);
-    let kill_switch = cgroup.as_ref().and_then(Cgroup::kill_switch);
-    let null = jail::sys::null()?;
-    let directory = cgroup.as_ref().map(Cgroup::directory);
-    let descriptors = [
-        (Some(null.as_raw_fd()), 0),
-        (Some(1), 1),
-        (Some(2), 2),
-        (Some(theirs.as_raw_fd()), ORDERS_FD),
-        (Some(their_lend.as_raw_fd()), LEND_FD),
-        (Some(papers.as_raw_fd()), CHARTER_FD),
-        (Some(executable.as_fd().as_raw_fd()), EXECUTABLE_FD),
-        (directory.map(|directory| directory.as_raw_fd()), CGROUP_FD),
+    let descriptors = vec![
+        (1, 1),
+        (2, 2),
+        (theirs.as_raw_fd(), ORDERS_FD),
+        (their_lend.as_raw_fd(), LEND_FD),
+        (papers.as_raw_fd(), CHARTER_FD),
+        (executable.as_fd().as_raw_fd(), EXECUTABLE_FD),
     ];
-    let pid = run(&executable, descriptors.iter().filter_map(|(here, there)| here.map(|here| (here, *there))))?;
+    let pid = run(&executable, descriptors)?;
     drop((theirs, their_lend));
-    let mut client = Client { orders, outbox: VecDeque::new(), pid };
-    let mut standing = client.first_word()?;
-    standing.notes.extend(note);
+    let client = Client { orders, outbox: VecDeque::new(), pid };
+    let (standing, kill_switch) = client.first_word()?;
     rustix::io::ioctl_fionbio(&client.orders, true).context("cannot make the spawner's socket non-blocking")?;
     Ok(Started { client, lender: Lender { socket: lend }, standing, kill_switch })
 }
@@ -84,10 +79,10 @@ fn papers(charter: &Charter) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn run(executable: &Executable, descriptors: impl Iterator<Item = (RawFd, RawFd)>) -> Result<i32> {
+fn run(executable: &Executable, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32> {
     let spec = Spec {
         session: true,
-        descriptors: descriptors.collect(),
+        descriptors,
         program: Program::Descriptor(executable.as_fd().as_raw_fd(), vec![super::birth::c_string(ROLE)]),
         environment: vec![super::birth::c_string(&format!("PATH={}", SEARCH.join(":")))],
         ..Spec::default()
@@ -95,8 +90,8 @@ fn run(executable: &Executable, descriptors: impl Iterator<Item = (RawFd, RawFd)
     let plan = jail::plan::plan(&spec);
     match jail::run::spawn(&plan, &Birth { sibling: false, cgroup: None }) {
         Ok(Spawned::Running(born) | Spawned::Walking(born, _)) => Ok(born.pid),
-        Ok(Spawned::Failed(_, failure)) | Err(failure) => {
-            bail!("cannot start the spawner: {}", failure.sentence(&plan, &jail::run::Host::look()))
+        Ok(Spawned::Failed(_, failure)) | Err(SpawnError(failure)) => {
+            bail!("cannot start the spawner: {}", failure.sentence(&plan, &Host::look()))
         }
     }
 }
@@ -107,10 +102,12 @@ impl Client {
         self.orders.as_fd()
     }
 
-    fn first_word(&mut self) -> Result<Standing> {
-        match self.receive()? {
-            Some(Reply::Ready(standing)) => Ok(standing),
-            _ => bail!("the spawner ended before it was ready"),
+    fn first_word(&self) -> Result<(Standing, Option<OwnedFd>)> {
+        let mut buffer = [0; MESSAGE_MAX];
+        let parcel = jail::run::receive(&self.orders, &mut buffer)?.context("the spawner ended before it was ready")?;
+        match wire::decode(&buffer[..parcel.length])? {
+            Reply::Ready(standing) => Ok((standing, parcel.descriptors.into_iter().next())),
+            other => bail!("the spawner began with {other:?}"),
         }
     }
 
@@ -130,9 +127,9 @@ impl Client {
     pub fn flush(&mut self) -> Result<()> {
         while let Some((bytes, descriptors)) = self.outbox.front() {
             let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-            match packet::send(self.orders.as_fd(), bytes, &lent) {
+            match jail::run::send(&self.orders, bytes, &lent) {
                 Ok(()) => drop(self.outbox.pop_front()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Errno::AGAIN) => break,
                 Err(error) => return Err(error).context("the spawner is gone"),
             }
         }
@@ -150,10 +147,10 @@ impl Client {
     /// The spawner is gone, or said something that is no reply.
     pub fn receive(&mut self) -> Result<Option<Reply>> {
         let mut buffer = [0; MESSAGE_MAX];
-        match packet::receive(self.orders.as_fd(), &mut buffer, 0) {
-            Ok(Some(packet)) => Ok(Some(wire::decode(&buffer[..packet.length])?)),
+        match jail::run::receive(&self.orders, &mut buffer) {
+            Ok(Some(parcel)) => Ok(Some(wire::decode(&buffer[..parcel.length])?)),
             Ok(None) => bail!("the spawner is gone"),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(Errno::AGAIN) => Ok(None),
             Err(error) => Err(error).context("the spawner is gone"),
         }
     }
@@ -165,14 +162,14 @@ impl Lender {
     /// # Errors
     /// The spawner is gone, or refused with this error.
     pub fn ask(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Answer, Option<OwnedFd>)> {
-        packet::send(self.socket.as_fd(), &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
+        jail::run::send(&self.socket, &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
         let mut buffer = [0; MESSAGE_MAX];
-        let Some(mut packet) = packet::receive(self.socket.as_fd(), &mut buffer, DESCRIPTORS_MAX)? else {
+        let Some(mut parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
-        match wire::decode(&buffer[..packet.length]).map_err(io::Error::other)? {
+        match wire::decode(&buffer[..parcel.length]).map_err(io::Error::other)? {
             Answer::Error(errno) => Err(io::Error::from_raw_os_error(errno)),
-            answer => Ok((answer, packet.descriptors.pop())),
+            answer => Ok((answer, parcel.descriptors.pop())),
         }
     }
 }

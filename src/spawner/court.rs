@@ -3,22 +3,29 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use anyhow::{Context, Result};
-use jail::run::{Birth, Cgroup, Host, Pool, Spawned};
+use anyhow::{Context, Result, anyhow};
+use jail::plan::Host;
+use jail::run::{Birth, Cgroup, Pool, Removed, SpawnError, Spawned};
 use jail::{Namespaces, Plan, Spec};
+use rustix::event::poll;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use rustix::time::Timespec;
 
 use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
-use super::lend;
+use super::{lend, session};
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::trust::{self, Examined, Refusal, Trust};
+use crate::trust::{self, Examined, Trust};
 
 /// A busy cgroup is tried again after this long.
 const BURIAL_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// How often the last cgroup is tried before it is left behind, empty of processes but not yet of their remains.
+const LAST_TRIES_MAX: u32 = 250;
 
 /// The spawner's state.
 pub struct Court {
@@ -27,7 +34,8 @@ pub struct Court {
     null: OwnedFd,
     host: Host,
     cgroup: Option<Cgroup>,
-    pool: Pool,
+    pool: Option<Pool>,
+    pool_wanted: usize,
     wards: Wards,
     walks: Vec<Walk>,
     busy_graves: Vec<Ticket>,
@@ -54,13 +62,20 @@ impl Court {
     /// # Errors
     /// A privilege that cannot be given up.
     pub fn open(charter: Charter, executable: OwnedFd) -> Result<Self> {
-        let (cgroup, note) = Cgroup::adopt(super::CGROUP_FD);
-        let null = jail::sys::null()?;
-        jail::sys::no_dumpable(charter.privileged)?;
-        if let Some(kept) = charter.capabilities {
-            jail::run::keep_only(kept).context("cannot give up capabilities")?;
+        let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .context("cannot open /dev/null")?;
+        let (cgroup, note) = match Cgroup::found() {
+            Ok(cgroup) => (Some(cgroup), None),
+            Err(reason) => (None, Some(without_cgroup(&charter, &reason))),
+        };
+        if charter.privileged {
+            jail::run::not_dumpable()?;
         }
-        let pool = Pool::open(pool_size(&charter))?;
+        if let Some(kept) = charter.capabilities {
+            jail::run::shed(None, kept, kept).map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
+        }
+        let wanted = pool_size(&charter);
+        let pool = if wanted > 0 { Some(Pool::new().context("cannot name our own network namespace")?) } else { None };
         Ok(Self {
             charter,
             executable,
@@ -71,7 +86,8 @@ impl Court {
             wards: Wards::default(),
             walks: Vec::new(),
             busy_graves: Vec::new(),
-            notes: note.into_iter().collect(),
+            notes: note.into_iter().flatten().collect(),
+            pool_wanted: wanted,
         })
     }
 
@@ -80,13 +96,14 @@ impl Court {
         &self.charter
     }
 
-    /// Capabilities kept and things to know.
-    pub fn standing(&mut self) -> Standing {
-        Standing {
-            capabilities: jail::run::permitted().0,
+    /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
+    pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
+        let standing = Standing {
+            capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
             impossible: self.trial().err(),
-        }
+        };
+        (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
 
     /// Carries out one request.
@@ -119,11 +136,7 @@ impl Court {
         }
         match trust::examine(directory, file, &lend::policy(&self.charter)) {
             Ok(config) => self.bear(ticket, (file, name), config, directory, control),
-            Err(Refusal::Missing) => vec![Reply::Refused(ticket, "the config is gone".into())],
-            Err(Refusal::Unfit(sight)) => {
-                let reason = sight.refusal.as_deref().unwrap_or("the config may not run");
-                vec![Reply::Refused(ticket, cut(reason))]
-            }
+            Err(refusal) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
         }
     }
 
@@ -167,7 +180,7 @@ impl Court {
         let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd) };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
-            Err(failure) => {
+            Err(SpawnError(failure)) => {
                 self.bury_leaf(ticket);
                 Err(failure.sentence(&plan, &self.host))
             }
@@ -176,7 +189,7 @@ impl Court {
 
     fn cgroup_of(&self, ticket: Ticket, namespaces: Namespaces) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
-        let made = if needs_leaf(namespaces) { cgroup.leaf(leaf_name(ticket)) } else { cgroup.shared() };
+        let made = if needs_leaf(namespaces) { cgroup.leaf(leaf_number(ticket)) } else { cgroup.shared() };
         made.map(Some).map_err(|error| format!("cannot make a cgroup: {error}"))
     }
 
@@ -214,7 +227,7 @@ impl Court {
                 self.walks.push(walk);
                 continue;
             }
-            replies.push(match jail::run::read_report(&walk.report) {
+            replies.push(match read_report(&walk.report) {
                 Ok(()) => running(walk.ticket, &walk.config),
                 Err(failure) => Reply::Failed(walk.ticket, cut(&failure.sentence(&walk.plan, &self.host))),
             });
@@ -227,11 +240,11 @@ impl Court {
     /// Must not: trust a pid; the descriptor has to name the very process of this ticket.
     fn kill(&mut self, ticket: Ticket, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
         let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
-        if jail::sys::pidfd_pid(pidfd).ok() != Some(ward.pid) {
+        if pid_of(pidfd) != Some(ward.pid) {
             crate::log::warn("spawner", &format!("kill refused: not the process of {}", ward.name));
             return Vec::new();
         }
-        if let Err(errno) = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL) {
+        if let Err(errno) = pidfd_send_signal(pidfd, Signal::KILL) {
             crate::log::warn("spawner", &format!("cannot kill {}: {errno}", ward.name));
         }
         self.kill_leaf(ticket);
@@ -241,7 +254,7 @@ impl Court {
     fn kill_leaf(&self, ticket: Ticket) {
         let leaf = self.wards.get(ticket).is_some_and(|ward| ward.leaf);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
-            let _ = cgroup.kill(leaf_name(ticket));
+            let _ = cgroup.kill(leaf_number(ticket));
         }
     }
 
@@ -253,14 +266,14 @@ impl Court {
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {
-            jail::run::kill_session(ward.pid);
+            session::kill(ward.pid);
         }
         Vec::new()
     }
 
     fn bury_leaf(&mut self, ticket: Ticket) {
         let Some(cgroup) = &self.cgroup else { return };
-        if needs_leaf(self.charter.namespaces) && !cgroup.remove(leaf_name(ticket)) {
+        if needs_leaf(self.charter.namespaces) && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy)) {
             self.busy_graves.push(ticket);
         }
     }
@@ -284,7 +297,7 @@ impl Court {
         };
         let plan = jail::plan::plan(&spec);
         let sentence = |failure: jail::Failure| failure.sentence(&plan, &self.host);
-        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup: None }).map_err(sentence)? {
+        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup: None }).map_err(|error| sentence(error.0))? {
             Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),
             Spawned::Failed(_, failure) => Err(sentence(failure)),
         }
@@ -292,7 +305,7 @@ impl Court {
 
     fn ready_network(&mut self) -> Option<OwnedFd> {
         let wanted = self.charter.namespaces.has(Namespaces::NET);
-        if wanted && !self.charter.namespaces.has(Namespaces::USER) { self.pool.take() } else { None }
+        if wanted { self.pool.as_mut()?.take() } else { None }
     }
 
     /// Groups of an owner, as policy has them. A user without a name has none.
@@ -306,19 +319,23 @@ impl Court {
 
     /// True while there is useful work for an idle moment.
     pub fn can_stock_up(&self) -> bool {
-        self.pool.wants_more()
+        self.pool.as_ref().is_some_and(|pool| pool.len() < self.pool_wanted)
     }
 
     /// Makes one network namespace for later.
     pub fn stock_up(&mut self) {
-        if self.pool.wants_more() {
-            if let Err(error) = self.pool.refill_one() {
-                crate::log::warn("spawner", &format!("no network namespace can be made beforehand: {error}"));
-                self.pool.give_up();
-            }
+        if self.can_stock_up() {
+            self.refill();
         }
         let graves = std::mem::take(&mut self.busy_graves);
         graves.into_iter().for_each(|ticket| self.bury_leaf(ticket));
+    }
+
+    fn refill(&mut self) {
+        if let Some(Err(errno)) = self.pool.as_mut().map(Pool::refill_one) {
+            crate::log::warn("spawner", &format!("no network namespace can be made beforehand: {errno}"));
+            self.pool = None;
+        }
     }
 
     /// How long the spawner may sleep.
@@ -330,14 +347,14 @@ impl Court {
     pub fn leave_nobody(self) {
         for (_, ward) in self.wards.each() {
             if let Some(pidfd) = &ward.pidfd {
-                let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
+                let _ = pidfd_send_signal(pidfd, Signal::KILL);
                 if !self.charter.namespaces.has(Namespaces::PID) {
-                    jail::run::kill_session(ward.pid);
+                    session::kill(ward.pid);
                 }
             }
         }
         if let Some(cgroup) = self.cgroup {
-            cgroup.leave_nobody();
+            end_all(&cgroup);
         }
     }
 
@@ -368,14 +385,44 @@ impl Court {
         let (born, outcome) = match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None }) {
             Ok(Spawned::Running(born)) => (born, Ok(())),
             Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
-            Ok(Spawned::Walking(born, report)) => (born, jail::run::read_report(&report).map_err(sentence)),
-            Err(failure) => return Err(sentence(failure)),
+            Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
+            Err(SpawnError(failure)) => return Err(sentence(failure)),
         };
-        let _ = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(born.pidfd.as_fd()),
-            rustix::process::WaitIdOptions::EXITED,
-        );
+        let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
         outcome
+    }
+}
+
+/// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
+fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
+    let weak = needs_leaf(charter.namespaces);
+    weak.then(|| format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone"))
+}
+
+/// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
+fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}
+
+fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
+    let mut wire = [0; jail::Failure::WIRE_MAX];
+    match rustix::io::read(report, &mut wire) {
+        Ok(0) => Ok(()),
+        Ok(length) => Err(jail::Failure::decode(&wire[..length]).unwrap_or_default()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Kills all and takes the cgroup away, as soon as the last one is gone.
+fn end_all(cgroup: &Cgroup) {
+    let Ok(switch) = cgroup.kill_switch() else { return };
+    for _ in 0..LAST_TRIES_MAX {
+        let _ = rustix::io::write(&switch, b"1");
+        if !matches!(cgroup.remove_all(), Ok(Removed::Busy)) {
+            return;
+        }
+        let _ = poll(&mut [], Some(&BURIAL_RETRY));
     }
 }
 
@@ -385,9 +432,9 @@ fn running(ticket: Ticket, config: &Examined) -> Reply {
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
-fn pool_size(charter: &Charter) -> u16 {
+fn pool_size(charter: &Charter) -> usize {
     let net = charter.namespaces.has(Namespaces::NET) && !charter.namespaces.has(Namespaces::USER);
-    if net { charter.pool } else { 0 }
+    if net { charter.pool.into() } else { 0 }
 }
 
 /// With a pid namespace the death of its first process is the death of all.
@@ -395,8 +442,8 @@ fn needs_leaf(namespaces: Namespaces) -> bool {
     !namespaces.has(Namespaces::PID)
 }
 
-fn leaf_name(ticket: Ticket) -> String {
-    format!("{}-{}", ticket.id, ticket.attempt)
+fn leaf_number(ticket: Ticket) -> u64 {
+    u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 
 fn own_ids() -> Owner {

@@ -1,6 +1,6 @@
 //! Lends the emperor what it may not open itself: only at or below the sources of the charter.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -44,14 +44,15 @@ fn is_below(path: &str, root: &str) -> bool {
 fn examine(charter: &Charter, directory: &OwnedFd, file: &str, lend: bool) -> Lent {
     match trust::examine(directory.as_fd(), file, &policy(charter)) {
         Ok(examined) => (Answer::Seen(Seen::from(&examined.sight)), lend.then_some(examined.file)),
-        Err(Refusal::Missing) => (Answer::Missing, None),
-        Err(Refusal::Unfit(sight)) => (Answer::Seen(Seen::from(&sight)), None),
+        Err(Refusal::Absent) => (Answer::Missing, None),
+        Err(Refusal::Denied(errno)) => (Answer::Error(errno.raw_os_error()), None),
+        Err(Refusal::Refused(sight, _)) => (Answer::Seen(Seen::from(&sight)), None),
     }
 }
 
 fn watch(inotify: &OwnedFd, directory: &OwnedFd, mask: u32) -> Result<Lent, Errno> {
     let mask = rustix::fs::inotify::WatchFlags::from_bits_truncate(mask);
-    let path = jail::sys::descriptor_path(directory.as_fd());
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let number = rustix::fs::inotify::add_watch(inotify, path, mask)?;
     Ok((Answer::Watch(number), None))
 }

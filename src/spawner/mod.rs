@@ -8,19 +8,19 @@ pub mod charter;
 pub mod client;
 mod court;
 mod lend;
+mod session;
 mod ward;
 pub mod wire;
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use jail::run::packet;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
 use charter::Charter;
 use court::Court;
-use wire::{Ask, DESCRIPTORS_MAX, MESSAGE_MAX, Reply, Request};
+use wire::{Ask, MESSAGE_MAX, Reply, Request};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege: spawner";
@@ -32,8 +32,6 @@ pub const LEND_FD: i32 = 4;
 pub const CHARTER_FD: i32 = 5;
 /// Our own sealed executable.
 pub const EXECUTABLE_FD: i32 = 6;
-/// The cgroup directory that was made for our vassals, if any (else closed).
-pub const CGROUP_FD: i32 = 7;
 
 /// Runs the spawner until the emperor is gone.
 ///
@@ -41,7 +39,7 @@ pub const CGROUP_FD: i32 = 7;
 /// What keeps it from starting; afterwards only the loss of its own descriptors.
 pub fn main() -> Result<()> {
     let mut spawner = Spawner::inherit().context("cannot start the spawner")?;
-    spawner.send(&Reply::Ready(spawner.court.standing()))?;
+    spawner.introduce()?;
     while spawner.turn()? {}
     spawner.court.leave_nobody();
     Ok(())
@@ -55,12 +53,16 @@ struct Spawner {
 
 impl Spawner {
     fn inherit() -> Result<Self> {
-        let orders = jail::sys::inherited(ORDERS_FD)?;
-        let lend = jail::sys::inherited(LEND_FD)?;
-        let charter = jail::sys::inherited(CHARTER_FD)?;
-        let executable = jail::sys::inherited(EXECUTABLE_FD)?;
-        let charter: Charter = read_charter(charter)?;
-        Ok(Self { orders, lend, court: Court::open(charter, executable)? })
+        let [orders, lend, charter, executable] = [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::run::inherited);
+        let charter: Charter = read_charter(charter?)?;
+        Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)? })
+    }
+
+    /// The first word: what was kept, with a descriptor that kills all whom we will make.
+    fn introduce(&mut self) -> Result<()> {
+        let (standing, switch) = self.court.standing();
+        let lent: Vec<BorrowedFd<'_>> = switch.iter().map(AsFd::as_fd).collect();
+        jail::run::send(&self.orders, &wire::encode(&Reply::Ready(standing))?, &lent).context("cannot greet the emperor")
     }
 
     /// Waits for something to do and does it. False when the emperor is gone.
@@ -118,14 +120,14 @@ impl Spawner {
         };
         let bytes = wire::encode(&answer)?;
         let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
-        packet::send(self.lend.as_fd(), &bytes, &lent).context("cannot answer the emperor")?;
+        jail::run::send(&self.lend, &bytes, &lent).context("cannot answer the emperor")?;
         Ok(true)
     }
 
     fn send(&self, reply: &Reply) -> Result<()> {
-        match packet::send(self.orders.as_fd(), &wire::encode(reply)?, &[]) {
+        match jail::run::send(&self.orders, &wire::encode(reply)?, &[]) {
             // The emperor is gone; the next turn sees the end of the socket.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
             other => other.context("cannot reply to the emperor"),
         }
     }
@@ -150,14 +152,11 @@ fn input(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
 
 fn receive(socket: BorrowedFd<'_>) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
     let mut buffer = [0; MESSAGE_MAX];
-    match packet::receive(socket, &mut buffer, DESCRIPTORS_MAX) {
-        Ok(Some(packet)) => Ok(Some((buffer[..packet.length].to_vec(), packet.descriptors))),
-        Ok(None) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            tell(&format!("packet refused: {error}"));
-            Ok(Some((Vec::new(), Vec::new())))
-        }
+    match jail::run::receive(socket, &mut buffer) {
+        Ok(Some(parcel)) => Ok(Some((buffer[..parcel.length].to_vec(), parcel.descriptors))),
+        Ok(None) | Err(Errno::CONNRESET) => Ok(None),
+        // Lost as a whole; what is left is no message and is refused as such.
+        Err(Errno::MSGSIZE) => Ok(Some((Vec::new(), Vec::new()))),
         Err(error) => Err(error).context("cannot read from the emperor"),
     }
 }

@@ -9,8 +9,6 @@ use crate::emperor::event::{Fingerprint, Incarnation, Owner, Sight, VassalId};
 
 /// Longest message in bytes; a longer one is refused.
 pub const MESSAGE_MAX: usize = 8192;
-/// Most descriptors beside one message.
-pub const DESCRIPTORS_MAX: usize = 2;
 /// Longest sentence in a reply, in bytes; a longer one is cut.
 pub const SENTENCE_MAX: usize = 2048;
 
@@ -59,7 +57,7 @@ pub enum Request {
 /// What the spawner answers, in its own time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// The spawner is ready.
+    /// The spawner is ready. Descriptor: writing `1` to it kills every vassal, if there is a cgroup.
     Ready(Standing),
     /// The process is there; its program may not run yet.
     Born(Ticket, i32),
