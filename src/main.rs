@@ -2,5 +2,7 @@
 
 mod config;
 mod emperor;
+mod names;
+mod trust;
 
 fn main() {}
