@@ -72,7 +72,7 @@ impl Court {
             write(&waiting, &directory.join(format!("v{number}.ini")), vassals, "[uwsgi]\n")?;
         }
         let mut command = command(lab, kind, vassals)?;
-        let log = File::options().create(true).append(true).open(lab.beside("log"))?;
+        let log = File::options().create(true).append(true).open(lab.log(kind))?;
         command.current_dir("/").arg("--emperor").arg(&directory);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started_ns = now_ns();

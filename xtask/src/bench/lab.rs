@@ -12,11 +12,14 @@ use anyhow::{Context, Result};
 use crate::program;
 use crate::scratch::Scratch;
 
+use super::court::Kind;
 use super::proc;
 use super::stamps::Stamps;
 
 /// Namespaces that a jail of these benches has, as `emperor-use-clone` and as `floor.c` spell them.
 pub const NAMESPACES: (&str, &str) = ("fs,net,ipc,pid,uts", "mnipu");
+
+const LOG_LINES_MAX: usize = 20;
 
 /// Everything is removed when it goes out of scope.
 #[derive(Debug)]
@@ -74,6 +77,19 @@ impl Lab {
     /// A place next to the directories, on the same file system.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
+    }
+
+    /// Where an Emperor of this kind writes its log.
+    pub fn log(&self, kind: Kind) -> PathBuf {
+        self.beside(&format!("{kind:?}.log"))
+    }
+
+    /// The end of ours.
+    pub fn log_tail(&self) -> String {
+        let text = std::fs::read(self.log(Kind::Liege)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_MAX)..].join("\n")
     }
 
     /// `full` normally, `quick` with `--quick`.

@@ -1,5 +1,6 @@
 //! How fast one change of a config, or one crash, is answered.
 
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,7 +10,7 @@ use rustix::time::Timespec;
 
 use super::court::{Court, Kind, Vassals};
 use super::lab::Lab;
-use super::stamps::{ms, now_ns};
+use super::stamps::{Stamp, ms, now_ns};
 use super::table::Table;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,7 +31,7 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
         child = crash.1;
         for (kind, court) in &courts {
             if round % every(*kind) == 0 {
-                let lived = live(lab, court, &format!("c{round}.ini"), &mut tables, kind.name());
+                let lived = live(&Case { lab, court, kind: *kind, round }, &mut tables);
                 lived.unwrap_or_else(|error| tables.crash.add_result(kind.name(), Err(error)));
             }
         }
@@ -66,22 +67,54 @@ fn open(lab: &Lab, tables: &mut Tables) -> Vec<(Kind, Court)> {
     courts
 }
 
+/// One vassal of one Emperor in one round.
+struct Case<'a> {
+    lab: &'a Lab,
+    court: &'a Court,
+    kind: Kind,
+    round: usize,
+}
+
+impl Case<'_> {
+    /// Comes at another time of the other's period in every round: uWSGI looks once a second, and also right
+    /// after a vassal has spoken.
+    fn rest(&self) {
+        let period =
+            if self.kind == Kind::Liege { Duration::from_millis(30) } else { Duration::from_secs(1) };
+        let golden = 0.618_034 * (self.round / every(self.kind) + 1) as f64;
+        thread::sleep(period / 10 + period.mul_f64(golden.fract()));
+    }
+
+    fn stamp(&self, event: char, name: &str, since_ns: u64) -> Result<Stamp> {
+        self.lab.stamps.of(event, name, since_ns, PATIENCE)
+    }
+}
+
 /// The whole life of one vassal. A crash is its first one, so nothing is held back.
-fn live(lab: &Lab, court: &Court, name: &str, tables: &mut Tables, row: &str) -> Result<()> {
-    let before = court.create(name, "[uwsgi]\n")?;
-    let born = lab.stamps.of('s', name, before, PATIENCE)?;
+fn live(case: &Case<'_>, tables: &mut Tables) -> Result<()> {
+    let (row, name) = (case.kind.name(), &*format!("c{}.ini", case.round));
+    case.rest();
+    let before = case.court.create(name, "[uwsgi]\n")?;
+    let born = case.stamp('s', name, before)?;
     tables.create.add(row, ms(before, born.at_ns));
-    let before = court.touch(name)?;
-    let reloaded = lab.stamps.of('r', name, before, PATIENCE)?;
-    tables.touch.add(row, ms(before, reloaded.at_ns));
-    let (took_ms, again) = crash(lab, name, born.pid.context("no pid")?)?;
+    case.rest();
+    let before = case.court.touch(name)?;
+    tables.touch.add(row, ms(before, case.stamp('r', name, before)?.at_ns));
+    case.rest();
+    let (took_ms, again) = crash(case.lab, name, born.pid.context("no pid")?)?;
     tables.crash.add(row, took_ms);
-    let fd = pidfd_open(again, PidfdFlags::empty())?;
+    case.rest();
+    tables.unlink.add(row, unlink(case.court, name, again)?);
+    Ok(())
+}
+
+/// Removes a config; milliseconds until its process is gone.
+fn unlink(court: &Court, name: &str, pid: Pid) -> Result<f64> {
+    let fd = pidfd_open(pid, PidfdFlags::empty())?;
     let before = court.remove(name)?;
     let gone = poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&Timespec::try_from(PATIENCE)?))?;
     ensure!(gone == 1, "{name} is not gone after {} s", PATIENCE.as_secs());
-    tables.unlink.add(row, ms(before, now_ns()));
-    Ok(())
+    Ok(ms(before, now_ns()))
 }
 
 /// Kills a process; milliseconds until its successor runs, and who that is.

@@ -50,6 +50,9 @@ pub fn run(words: &[&str]) -> Result<bool> {
         tables.extend(measure(&lab)?);
     }
     print(&tables, flags.contains(&"--json"));
+    if tables.iter().any(Table::has_trouble) {
+        eprintln!("The last that liege said:\n{}", lab.log_tail());
+    }
     Ok(true)
 }
 

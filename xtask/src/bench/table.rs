@@ -39,6 +39,11 @@ impl Table {
         }
     }
 
+    /// True when a row has not got all its samples.
+    pub fn has_trouble(&self) -> bool {
+        self.rows.iter().any(|row| row.trouble.is_some())
+    }
+
     fn row(&mut self, name: &str) -> &mut Row {
         let at = self.rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
             self.rows.push(Row { name: name.into(), samples: Vec::new(), trouble: None });
