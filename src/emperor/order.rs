@@ -112,6 +112,10 @@ pub enum News {
         delay_ms: u64,
         times: u32,
     },
+    /// warn: it is not started again before its config changes (after a goodbye: or everything reloads).
+    Resting {
+        reason: &'static str,
+    },
     /// warn: the owner of the config changed under the running vassal.
     OwnerChanged {
         from: Owner,
