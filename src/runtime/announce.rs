@@ -3,6 +3,7 @@
 use crate::emperor::event::{Exit, Moment};
 use crate::emperor::order::{News, Notice};
 use crate::log::{self, Level};
+use crate::monitors::{Note, SourceNews};
 
 /// Says one thing about one vassal.
 pub fn announce(notice: &Notice, now: Moment) {
@@ -27,6 +28,7 @@ fn pid_of(news: &News) -> Option<i32> {
         News::Refused { .. }
         | News::SpawnFailed { .. }
         | News::Throttled { .. }
+        | News::Resting { .. }
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
         | News::Removed => None,
@@ -66,6 +68,7 @@ fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
                 wait % 1000
             )
         }
+        News::Resting { reason } => format!("not started again: {reason}"),
         News::OwnerChanged { from, to } => format!(
             "!!! permissions of file {name} changed. stopping the instance... !!! ({}:{} -> {}:{})",
             from.uid, from.gid, to.uid, to.gid
@@ -76,6 +79,17 @@ fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
         _ => String::new(),
     };
     (Level::Warn, text)
+}
+
+/// Says one thing about one source.
+pub fn note(note: &Note) {
+    let (level, text) = match &note.what {
+        SourceNews::Lost(reason) => (Level::Warn, format!("cannot be read: {reason}; its vassals go on")),
+        SourceNews::Back => (Level::Info, "can be read again".to_owned()),
+        SourceNews::Polled(reason) => (Level::Info, format!("is polled (emperor-freq): {reason}")),
+        SourceNews::TooMany => (Level::Warn, "has more configs than can be minded; the rest is ignored".to_owned()),
+    };
+    log::line(level, &[("source", &note.path)], &text);
 }
 
 fn end(exit: Exit) -> String {

@@ -104,7 +104,8 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                self.stats.serve(number, &mut self.poller, || stats::document(emperor, monitors, facts));
+                let document = || stats::document(emperor, monitors, facts, &Calendar::today());
+                self.stats.serve(number, &mut self.poller, document);
             }
             Token::Signals => self.hear_signals()?,
         }
@@ -153,7 +154,7 @@ impl Runtime {
         while let Some(told) = self.monitors.next_event() {
             match told {
                 Told::Event(event) => self.tell(event),
-                Told::Note(note) => log::warn("monitor", &note),
+                Told::Note(note) => announce::note(&note),
             }
         }
     }

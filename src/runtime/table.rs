@@ -3,7 +3,7 @@
 use comfy_table::{Cell, Table};
 
 use super::Calendar;
-use crate::emperor::{Row, Snapshot};
+use crate::emperor::snapshot::{Snapshot, VassalView};
 
 /// Most rows shown; a directory of thousands is no table.
 const ROWS_MAX: usize = 40;
@@ -24,7 +24,7 @@ pub fn of(snapshot: &Snapshot, calendar: &Calendar) -> String {
     format!("{table}\n{rest}")
 }
 
-fn cells(row: &Row, calendar: &Calendar) -> [Cell; 6] {
+fn cells(row: &VassalView, calendar: &Calendar) -> [Cell; 6] {
     let pid = row.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
     [
         Cell::new(&row.key.name),
@@ -36,13 +36,13 @@ fn cells(row: &Row, calendar: &Calendar) -> [Cell; 6] {
     ]
 }
 
-fn note(row: &Row) -> String {
+fn note(row: &VassalView) -> String {
     let refusal = row.refusal.as_ref().map(ToString::to_string);
     refusal.or_else(|| row.last_exit.map(|exit| format!("last end {exit}"))).unwrap_or_default()
 }
 
 /// One vassal in one line.
-pub fn words(row: &Row) -> String {
+pub fn words(row: &VassalView) -> String {
     let pid = row.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
     format!("{} pid={pid} uid={} gid={} respawns={} {}", row.state, row.owner.uid, row.owner.gid, row.respawns, note(row))
 }

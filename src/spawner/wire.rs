@@ -94,8 +94,10 @@ pub struct Standing {
 /// What the emperor may ask for and wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
-    /// Open a directory at or below one of the sources.
+    /// Open a directory at or below one of the sources, by path.
     Directory(String),
+    /// Open a directory below this one, which is at or below one of the sources. Descriptor: that directory.
+    Below(String),
     /// Look at a config. Descriptor: its directory. With `lend`, its open descriptor comes with the answer.
     Examine {
         /// File name below the directory.
