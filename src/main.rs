@@ -2,6 +2,7 @@
 
 mod config;
 mod emperor;
+mod monitors;
 mod names;
 mod trust;
 
