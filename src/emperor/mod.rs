@@ -127,6 +127,11 @@ impl Emperor {
         }
     }
 
+    /// Whether nobody waits for a start and none is under way.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_idle()
+    }
+
     /// The name of a vassal that was not forgotten.
     pub fn key(&self, id: VassalId) -> Option<&Key> {
         self.vassals.get(&id).map(|vassal| &vassal.key)

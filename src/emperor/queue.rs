@@ -67,6 +67,11 @@ impl Queue {
         first.or_else(|| self.second.next((starting_max / 2).max(1)))
     }
 
+    /// Whether nobody waits and no start is under way.
+    pub fn is_idle(&self) -> bool {
+        [&self.first, &self.second].into_iter().all(|lane| lane.owners.is_empty() && lane.under_way == 0)
+    }
+
     /// Starts under way, of one class.
     #[cfg(test)]
     pub fn under_way(&self, class: Class) -> u32 {

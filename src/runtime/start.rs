@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
@@ -15,10 +15,10 @@ use super::eyes::LentEyes;
 use super::poller::Poller;
 use super::{Runtime, clock};
 use crate::config::emperor::{EmperorConfig, Source};
-use crate::config::place::Placed;
 use crate::emperor::event::{Event, Fingerprint, Owner};
-use crate::emperor::{Emperor, Policy};
-use crate::monitors::{Monitors, Settings};
+use crate::emperor::Emperor;
+use crate::emperor::policy::Policy;
+use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, VassalProgram};
@@ -40,9 +40,10 @@ const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     log::open();
     let cwd = std::env::current_dir().context("cannot read the working directory")?;
-    let sources = absolute(&config.sources, &cwd);
+    let sources: Vec<Source> = config.sources.iter().map(|source| source.value.clone()).collect();
     let identity = identity(config)?;
-    let charter = charter(config, &sources, identity)?;
+    let roots = monitors::bases(&sources, &cwd)?;
+    let charter = charter(config, &roots, identity)?;
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
     let residence = Residence::open(config)?;
@@ -54,7 +55,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     shed(&charter, identity)?;
     let lender = Rc::new(started.lender);
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
-    let monitors = Monitors::new(&sources, settings(config, &charter), eyes, clock::now())?;
+    let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
     let runtime = Runtime {
         emperor: Emperor::new(policy(config, &charter)),
         monitors,
@@ -82,10 +83,6 @@ pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
     charter(config, &[], identity(config)?)
 }
 
-fn absolute(sources: &[Placed<Source>], cwd: &Path) -> Vec<Source> {
-    sources.iter().map(|source| source.value.absolute(cwd)).collect()
-}
-
 /// The ids that the Emperor itself takes.
 fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
     let Some(uid) = &config.uid else {
@@ -105,7 +102,7 @@ fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
     Ok(Some(Owner { uid: user.uid, gid }))
 }
 
-fn charter(config: &EmperorConfig, sources: &[Source], identity: Option<Owner>) -> Result<Charter> {
+fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {
     let privileged = is_privileged();
     if config.tyrant && !privileged {
         bail!("emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root");
@@ -129,14 +126,14 @@ fn charter(config: &EmperorConfig, sources: &[Source], identity: Option<Owner>) 
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
         exec_as_vassal: config.exec_as_vassal.iter().map(|line| line.value.clone()).collect(),
-        roots: sources.iter().filter_map(root_of).collect(),
+        roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         pool: POOL,
     })
 }
 
 /// True when ids can be given: real root, or root of a container.
 fn is_privileged() -> bool {
-    let permitted = jail::run::permitted();
+    let permitted = crate::permitted();
     rustix::process::geteuid().is_root()
         && [Capability::CAP_SETUID, Capability::CAP_SETGID].into_iter().all(|one| permitted.has(one))
 }
@@ -203,16 +200,11 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
 }
 
 fn listed_is_there(listed: Capabilities) -> Result<Capabilities> {
-    let missing = listed.without(jail::run::permitted());
+    let missing = listed.without(crate::permitted());
     if missing.is_empty() {
         return Ok(listed);
     }
     bail!("cap = {listed}: this process does not have {missing} itself");
-}
-
-/// The directory at or below which everything of a source lies.
-fn root_of(source: &Source) -> Option<String> {
-    source.root().to_str().map(str::to_owned)
 }
 
 fn block_signals() -> Result<SignalFd> {
@@ -239,7 +231,9 @@ fn shed(charter: &Charter, identity: Option<Owner>) -> Result<()> {
         return Ok(());
     }
     let identity = identity.map(|owner| Identity { uid: owner.uid, gid: owner.gid, groups: Vec::new() });
-    jail::run::shed(identity.as_ref()).context("cannot give up privileges")
+    let none = Capabilities::NONE;
+    jail::run::shed(identity.as_ref(), none, none)
+        .map_err(|failure| anyhow!("cannot give up privileges: {}", failure.cause()))
 }
 
 fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
@@ -260,7 +254,6 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         required_heartbeat_ms: config.required_heartbeat_ms,
         reload_mercy_ms: RELOAD_MERCY_MS,
         tenant_max: config.tenant_max,
-        tyrant: charter.tyrant,
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
         ..Policy::default()
     }
@@ -274,7 +267,7 @@ fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
         cwd: std::env::current_dir().map_or_else(|_| String::new(), |cwd| cwd.display().to_string()),
         tyrant: charter.tyrant,
         jail: charter.namespaces.to_string(),
-        emperor_capabilities: jail::run::permitted().to_string(),
+        emperor_capabilities: crate::permitted().to_string(),
         spawner_capabilities: Capabilities(capabilities).to_string(),
     }
 }

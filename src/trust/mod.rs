@@ -18,7 +18,9 @@ use rustix::io::Errno;
 use crate::emperor::event::{Owner, Sight};
 
 pub use examine::{denied, examine, refused_name};
+pub use judge::Kind;
 pub use name::{NameFault, judge_name};
+pub use stat::{Stat, proc_path, stat};
 
 /// Largest config, in bytes.
 pub const CONFIG_MAX: u64 = 1 << 20;

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, fstatfs, getxattr, readlink, statx};
+use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, fstatfs, getxattr, readlink, statx};
 use rustix::io::Errno;
 
 use super::fingerprint::Identity;
@@ -24,21 +24,31 @@ const MADE_UP: [(i64, &str); 8] = [
 ];
 
 /// One thing in the file system, as it was.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// What is judged.
     pub facts: Facts,
     /// What a change is seen by.
     pub identity: Identity,
+    /// Change time: seconds and nanoseconds. Nothing about an inode changes without it.
+    pub ctime: (i64, u32),
     /// The mount that it was reached by.
     pub mount: u64,
+    /// It is where that mount begins.
+    pub mount_root: bool,
 }
 
 /// Stats what `path` names below `at` without following a link; the descriptor itself when `path` is empty.
 pub fn stat(at: BorrowedFd<'_>, path: &CStr) -> Result<Stat, Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let found = statx(at, path, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)?;
-    Ok(Stat { facts: facts(&found), identity: identity(&found), mount: found.stx_mnt_id })
+    Ok(Stat {
+        facts: facts(&found),
+        identity: identity(&found),
+        ctime: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
+        mount: found.stx_mnt_id,
+        mount_root: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+    })
 }
 
 /// The name of the made-up file system that this is on, if it is.

@@ -6,6 +6,7 @@ mod credentials;
 mod descriptors;
 mod exec;
 mod exit;
+mod inherited;
 mod loopback;
 mod signals;
 mod stack;
@@ -18,6 +19,7 @@ pub(crate) use descriptors::{
 };
 pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
+pub use inherited::inherited;
 pub(crate) use loopback::loopback_up;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub(crate) use stack::Stack;
