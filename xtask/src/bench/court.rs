@@ -4,18 +4,19 @@ use std::fs::{self, File};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::time::Timespec;
 
 use super::lab::{Lab, NAMESPACES};
 use super::stamps::now_ns;
 
 /// Owner of the configs where vassals run with ids of their own.
 const TENANT: u32 = 1000;
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 
 /// Which Emperor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,16 +124,20 @@ impl Court {
 
 impl Drop for Court {
     fn drop(&mut self) {
-        let end = Instant::now() + STOP_PATIENCE;
-        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
-        while Instant::now() < end {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
+        if !self.ends_when_asked() {
+            let _ = self.child.kill();
         }
-        let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Court {
+    fn ends_when_asked(&self) -> bool {
+        let pid = Pid::from_child(&self.child);
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+        let _ = pidfd_send_signal(&process, Signal::INT);
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        poll(&mut ended, Some(&STOP_PATIENCE)).is_ok_and(|ready| ready == 1)
     }
 }
 
