@@ -2,7 +2,8 @@
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -46,7 +47,7 @@ fn fetch(address: &Address) -> Result<String> {
             read(socket)
         }
         Address::Abstract(name) => {
-            let address = std::os::linux::net::SocketAddrExt::from_abstract_name(name)?;
+            let address = SocketAddr::from_abstract_name(name)?;
             let socket = UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             read(socket)
@@ -72,7 +73,7 @@ fn table(document: &Value) -> String {
         word("jail"),
     );
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "RESPAWNS", "NOTE"]);
     for vassal in document["vassals"].as_array().into_iter().flatten() {
         let word = |key: &str| plain(&vassal[key]);

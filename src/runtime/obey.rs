@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use jail::run::packet;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::poller::Token;
@@ -60,7 +60,7 @@ impl Runtime {
         let key = self.emperor.key(one.id).context("its config is gone")?;
         let (directory, file) = self.monitors.place_of(key).context("its directory is gone")?;
         let request = Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
-        let directory = directory.try_clone_to_owned().context("no descriptor left")?;
+        let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
         let (ours, theirs) = control_pair()?;
         self.poller.watch(Token::Control(one), ours.as_fd())?;
         self.courtiers.expect(one, ours);
@@ -72,7 +72,7 @@ impl Runtime {
         let config = if byte == to_vassal::RELOAD { self.newest_config(one) } else { None };
         let Some(control) = self.courtiers.control(one) else { return };
         let lent: Vec<_> = config.iter().map(AsFd::as_fd).collect();
-        let _ = packet::send(control, &[byte], &lent);
+        let _ = jail::run::send(control, &[byte], &lent);
     }
 
     /// The open config goes along with a reload: what was judged is what is read, also where its name
@@ -80,13 +80,13 @@ impl Runtime {
     fn newest_config(&self, one: Incarnation) -> Option<OwnedFd> {
         let (directory, file) = self.monitors.place_of(self.emperor.key(one.id)?)?;
         let ask = Ask::Examine { file: file.to_owned(), lend: true };
-        self.lender.ask(&ask, &[directory]).ok()?.1
+        self.lender.ask(&ask, &[directory.as_fd()]).ok()?.1
     }
 
     fn kill(&mut self, one: Incarnation) -> Result<()> {
         let Some(pid) = self.courtiers.pid(one) else { return Ok(()) };
         // Not reaped yet, so the pid is still its own.
-        match rustix::process::Pid::from_raw(pid).map(|pid| jail::sys::pidfd_of(pid)) {
+        match Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
             Some(Ok(pidfd)) => self.spawner.send(&Request::Kill(one.into()), vec![pidfd]),
             _ => {
                 log::warn("emperor", &format!("cannot name process {pid} to kill it"));

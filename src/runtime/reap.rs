@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
-use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{WaitOptions, WaitStatus};
 
 use super::Runtime;
 use super::courtiers::Child;
@@ -37,8 +37,8 @@ impl Runtime {
     /// The spawner is among them.
     pub(super) fn reap(&mut self) -> Result<()> {
         loop {
-            match rustix::process::waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-                Ok(Some(status)) => self.bury_child(&status)?,
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => self.bury_child(pid.as_raw_nonzero().get(), status)?,
                 Ok(None) | Err(Errno::CHILD) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno).context("cannot wait for children"),
@@ -46,8 +46,7 @@ impl Runtime {
         }
     }
 
-    fn bury_child(&mut self, status: &WaitIdStatus) -> Result<()> {
-        let pid = jail::sys::waited_pid(status);
+    fn bury_child(&mut self, pid: i32, status: WaitStatus) -> Result<()> {
         let exit = exit_of(status);
         if pid == self.spawner.pid {
             bail!("the spawner ended ({exit})");
@@ -81,7 +80,7 @@ impl Runtime {
     }
 }
 
-fn exit_of(status: &WaitIdStatus) -> Exit {
+fn exit_of(status: WaitStatus) -> Exit {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Exit::Code(code),
         (None, signal) => Exit::Signal(signal.unwrap_or(0)),

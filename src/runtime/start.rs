@@ -56,8 +56,8 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let lender = Rc::new(started.lender);
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
     let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
-    let runtime = Runtime {
-        emperor: Emperor::new(policy(config, &charter)),
+    let mut runtime = Runtime {
+        emperor: Emperor::new(policy(config)),
         monitors,
         spawner: started.client,
         lender,
@@ -91,15 +91,27 @@ fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
             None => Ok(None),
         };
     };
-    let user = names::user(&uid.value).with_context(|| format!("{}: uid = {}", uid.place, uid.value))?;
+    let user = user(&uid.value).with_context(|| format!("{}: uid = {}", uid.place, uid.value))?;
     let gid = match &config.gid {
-        Some(gid) => names::group(&gid.value).with_context(|| format!("{}: gid = {}", gid.place, gid.value))?,
+        Some(gid) => group(&gid.value).with_context(|| format!("{}: gid = {}", gid.place, gid.value))?,
         None => user.gid,
     };
     if user.uid == 0 || gid == 0 {
         bail!("{}: uid and gid of an Emperor that gives up root cannot be 0", uid.place);
     }
     Ok(Some(Owner { uid: user.uid, gid }))
+}
+
+fn user(value: &str) -> Result<Owner> {
+    let known = match value.parse() {
+        Ok(uid) => names::User::by_uid(uid).map_or(Owner { uid, gid: uid }, |user| Owner { uid, gid: user.gid }),
+        Err(_) => names::User::by_name(value).map(|user| Owner { uid: user.uid, gid: user.gid }).context("no such user")?,
+    };
+    Ok(known)
+}
+
+fn group(value: &str) -> Result<u32> {
+    value.parse().or_else(|_| names::Group::by_name(value).map(|group| group.gid).context("no such group"))
 }
 
 fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {
@@ -245,7 +257,7 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
     }
 }
 
-fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
+fn policy(config: &EmperorConfig) -> Policy {
     Policy {
         throttle_ms: config.throttle_ms,
         max_throttle_ms: config.max_throttle_ms,

@@ -14,7 +14,7 @@ pub fn of(snapshot: &Snapshot, calendar: &Calendar) -> String {
         return "no vassals yet\n".to_owned();
     }
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
+    table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "SINCE", "NOTE"]);
     for row in snapshot.vassals.iter().take(ROWS_MAX) {
         table.add_row(cells(row, calendar));

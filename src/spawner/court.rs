@@ -134,6 +134,9 @@ impl Court {
         if self.wards.get(ticket).is_some() {
             return vec![Reply::Failed(ticket, "this vassal runs already".into())];
         }
+        if lend::require_in_sources(&self.charter, directory).is_err() {
+            return vec![Reply::Refused(ticket, "its directory is below no source".into())];
+        }
         match trust::examine(directory, file, &lend::policy(&self.charter)) {
             Ok(config) => self.bear(ticket, (file, name), config, directory, control),
             Err(refusal) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
@@ -313,8 +316,7 @@ impl Court {
         if !self.charter.tyrant_initgroups {
             return Vec::new();
         }
-        let user = names::User::by_uid(uid).ok().flatten();
-        user.and_then(|user| names::groups_of(&user).ok()).unwrap_or_default()
+        names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
     }
 
     /// True while there is useful work for an idle moment.

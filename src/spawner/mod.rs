@@ -7,7 +7,7 @@ pub mod birth;
 pub mod charter;
 pub mod client;
 mod court;
-mod lend;
+pub mod lend;
 mod session;
 mod ward;
 pub mod wire;

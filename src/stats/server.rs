@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -139,7 +140,7 @@ fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
             Ok((Some(listener.into()), None))
         }
         Address::Abstract(name) => {
-            let address = std::os::linux::net::SocketAddrExt::from_abstract_name(name)?;
+            let address = SocketAddr::from_abstract_name(name)?;
             let listener = UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
             listener.set_nonblocking(true)?;
             Ok((Some(listener.into()), None))
