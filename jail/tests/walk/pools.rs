@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 
-use jail::plan::{Network, Spec, plan};
+use jail::plan::{Network, Spec};
 use jail::run::{Birth, Pool, spawn};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlink};
 use rustix::io::Errno;
