@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use jail::plan::{Identity, Program, Spec, UserMap, plan as ordered};
-use jail::run::{Birth, Executable, open_standard_descriptors, perform, spawn};
+use jail::run::{Birth, Executable, open_standard_descriptors, perform, shed, spawn};
 use jail::{Plan, Step};
 use rustix::fs::readlink;
 
 use crate::stage::{TENANT, c, field, jailed, namespaces, output, reap, settle, spec, tenant};
 
-const ROLES: [(&str, fn() -> ExitCode); 5] = [
+const ROLES: [(&str, fn() -> ExitCode); 7] = [
+    ("role-again", again),
+    ("role-shed", less),
     ("role-standard", standard),
     ("role-parent", parent),
     ("role-emperor", emperor),
@@ -40,12 +42,32 @@ pub fn plan(name: &str, descriptors: Vec<(i32, i32)>) -> Plan {
 /// Closes 0, 1 and 2, opens them again the way our programs do at their start, and tells on 5 what they are.
 fn standard() -> ExitCode {
     perform(&Step::Descriptors(vec![(5, 5)])).unwrap();
-    // SAFETY is not at stake: these three are given away, as a caller that closes them does.
     close_standard();
     open_standard_descriptors().unwrap();
     let link = |fd: i32| readlink(format!("/proc/self/fd/{fd}"), Vec::new()).unwrap().into_string().unwrap();
     let mut paper = file(5);
     writeln!(paper, "{} {} {}", link(0), link(1), link(2)).unwrap();
+    ExitCode::SUCCESS
+}
+
+/// Becomes the copy of itself that is in memory.
+fn again() -> ExitCode {
+    // Over exec only what is not closed by it survives; 5 is ours to pass on.
+    let error = Executable::of_ourselves(c"copy").unwrap().reexec(&[c("role-standard")], &[c("MARK=here")]);
+    panic!("{error}");
+}
+
+/// Gives up everything but two capabilities, and tells on 5 what is left.
+fn less() -> ExitCode {
+    let identity = Identity { uid: TENANT, gid: TENANT, groups: vec![TENANT] };
+    let keep = "setuid,setgid".parse().unwrap();
+    shed(Some(&identity), keep, keep).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    write!(file(5), "{status}").unwrap();
+    // It still may become another tenant, and nothing else.
+    assert_eq!(perform(&Step::Hostname("x".into())).unwrap_err().errno, libc::EPERM);
+    let other = Identity { uid: TENANT + 5, gid: TENANT + 5, groups: Vec::new() };
+    perform(&Step::Identity(other, jail::Capabilities::NONE)).unwrap();
     ExitCode::SUCCESS
 }
 
