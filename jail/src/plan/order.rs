@@ -85,8 +85,8 @@ fn before_drop(spec: &Spec) -> Vec<Step> {
 fn drop_rights(spec: &Spec) -> Vec<Step> {
     let again = spec.dies_with_parent && spec.identity.is_some();
     let steps = [
-        // Needs CAP_SETPCAP: before the capabilities go.
-        spec.bounding.map(Step::Bound),
+        // Needs CAP_SETPCAP: before the capabilities go. What is kept must stay in it, else it cannot be kept.
+        spec.bounding.map(|set| Step::Bound(set.with(spec.keep))),
         identity(spec),
         // After the ids, so that nothing between the two depends on it; before any program of the vassal.
         spec.no_new_privs.then_some(Step::NoNewPrivs),

@@ -48,7 +48,7 @@ impl Step {
             Self::NewSession => "start a session".into(),
             Self::MapUser(_) => "map user and group ids".into(),
             Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
-            Self::Unshare(namespaces) => format!("make namespaces {namespaces}"),
+            Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
             Self::LoopbackUp => "bring lo up".into(),
@@ -144,10 +144,20 @@ fn groups_in_words(who: &Identity) -> String {
 }
 
 fn descriptors_in_words(list: &[(RawFd, RawFd)]) -> String {
-    let mut kept: Vec<RawFd> = list.iter().map(|(_, there)| *there).collect();
-    kept.sort_unstable();
-    let kept: Vec<String> = kept.iter().map(RawFd::to_string).collect();
-    if kept.is_empty() { "all closed".into() } else { format!("only {}", kept.join(",")) }
+    let (given, null): (Vec<RawFd>, Vec<RawFd>) = (
+        list.iter().map(|(_, there)| *there).collect(),
+        (0..3).filter(|fd| list.iter().all(|(_, there)| there != fd)).collect(),
+    );
+    let parts = [("only", given), ("/dev/null on", null)];
+    let parts = parts.into_iter().filter(|(_, fds)| !fds.is_empty());
+    let parts: Vec<String> = parts.map(|(what, fds)| format!("{what} {}", numbers(fds))).collect();
+    parts.join(", ")
+}
+
+fn numbers(mut fds: Vec<RawFd>) -> String {
+    fds.sort_unstable();
+    let fds: Vec<String> = fds.iter().map(RawFd::to_string).collect();
+    fds.join(",")
 }
 
 /// A tenant chooses some of these words: nothing in them may steer a terminal or end a line.

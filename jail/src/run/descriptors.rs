@@ -8,6 +8,9 @@ use rustix::io::Errno;
 use crate::plan::{Failure, errno_name};
 use crate::sys;
 
+/// Linux lets no process have a higher one by default (`fs.nr_open`).
+const DESCRIPTOR_MAX: RawFd = 1 << 20;
+
 /// Descriptors of our own that must survive [`arrange`], as (number in the plan, number now).
 #[derive(Debug, Default)]
 pub(crate) struct Held(Vec<(RawFd, RawFd)>);
@@ -40,7 +43,7 @@ impl Held {
 ///
 /// Everything is copied out of the way first: one's `there` may be another's `here`.
 pub(super) fn arrange(list: &[(RawFd, RawFd)], held: &mut Held) -> Result<(), Failure> {
-    let above = list.iter().map(|(_, there)| there + 1).max().unwrap_or(0).max(3);
+    let above = above_all(list)?;
     held.lift(above)?;
     let mut copies = list
         .iter()
@@ -54,6 +57,17 @@ pub(super) fn arrange(list: &[(RawFd, RawFd)], held: &mut Held) -> Result<(), Fa
         copies.iter().map(|(_, there)| *there).chain(held.0.iter().map(|(_, now)| *now)).collect();
     kept.sort_unstable();
     close_all_but(&kept)
+}
+
+/// The lowest number, at least 3, above everything that the program will get.
+fn above_all(list: &[(RawFd, RawFd)]) -> Result<RawFd, Failure> {
+    let possible = list.iter().all(|(_, there)| (0..DESCRIPTOR_MAX).contains(there));
+    let highest = list.iter().map(|(_, there)| *there).max().unwrap_or(0);
+    if possible {
+        Ok((highest + 1).max(3))
+    } else {
+        Err("no program can be given a descriptor of that number".into())
+    }
 }
 
 fn lifted(fd: RawFd, above: RawFd) -> Result<RawFd, Failure> {

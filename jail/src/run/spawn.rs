@@ -62,7 +62,7 @@ pub fn spawn(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     // A handler of ours must not run in the child, and none before the child has reset them all.
     let mask = sys::block_all()?;
     let spawned = if plan.can_wait() || !sys::CAN_SHARE { apart(plan, birth) } else { sharing(plan, birth) };
-    sys::restore_mask(mask)?;
+    sys::restore_mask(mask);
     spawned
 }
 
@@ -107,7 +107,10 @@ fn apart(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     walk.parent = parent_of_child(plan, birth);
     walk.hold_report(writer.as_raw_fd());
     walk.gate = gate.as_ref().map(Gate::inner);
-    let child = sys::clone_apart(flags(plan, birth), || walk.walk_and_report())?;
+    let child = sys::clone_apart(flags(plan, birth), || {
+        gate.as_ref().map(Gate::stay_inside);
+        walk.walk_and_report();
+    })?;
     if let Some(gate) = gate {
         gate.open_for(child.pid, &child.pidfd);
     }
