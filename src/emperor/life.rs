@@ -77,11 +77,18 @@ impl Vassal {
         }
     }
 
+    /// Likewise, but its process has just turned out to be this owner's.
+    pub fn expel(&mut self, turn: &mut Turn<'_>) {
+        if matches!(self.state, State::Running | State::Reloading { .. }) {
+            self.stop(Then::Again, "its owner has too many vassals", turn);
+        }
+    }
+
     /// Its turn has come.
     pub fn start(&mut self, turn: &mut Turn<'_>) {
         let (fingerprint, owner) = (self.config.fingerprint, self.config.owner);
         let class = self.pacing.class;
-        self.process = Process { fingerprint, owner, uid: owner.uid, class, ..Process::default() };
+        self.process = Process { fingerprint, owner, class, ..Process::default() };
         self.attempt += 1;
         self.state = State::Starting;
         self.told_excess = false;

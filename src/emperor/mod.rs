@@ -224,13 +224,17 @@ impl Emperor {
 
     /// Who joins an owner that has too many has to wait, and who leaves makes room.
     fn keep_to_the_limit(&mut self, id: VassalId, was: Footing, is: Footing, now: Moment) {
-        if was.tenant == is.tenant || self.ending != Ending::No {
+        if self.ending != Ending::No {
             return;
         }
-        if is.tenant.is_some_and(|uid| self.tenants.is_over(uid, self.policy.tenant_max)) {
-            self.change(id, now, Vassal::exclude);
+        let moved = was.tenant != is.tenant;
+        let ended = was.alive && !is.alive;
+        if (moved || ended) && is.tenant.is_some_and(|uid| self.tenants.is_over(uid, self.policy.tenant_max))
+        {
+            self.change(id, now, if is.alive { Vassal::expel } else { Vassal::exclude });
         }
-        while let Some(next) = was.tenant.and_then(|uid| self.tenants.next(uid, self.policy.tenant_max)) {
+        let left = was.tenant.filter(|_| moved);
+        while let Some(next) = left.and_then(|uid| self.tenants.next(uid, self.policy.tenant_max)) {
             self.change(next, now, Vassal::start_now);
         }
     }

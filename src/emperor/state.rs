@@ -169,8 +169,6 @@ pub struct Process {
     pub fingerprint: Fingerprint,
     /// Whose process it is; likewise.
     pub owner: Owner,
-    /// The owner that it counts for.
-    pub uid: u32,
     /// How its start was queued.
     pub class: Class,
     /// Since when its program runs.

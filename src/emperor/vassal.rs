@@ -193,8 +193,10 @@ impl Vassal {
         match self.state {
             State::Outside | State::Refused | State::Excess => None,
             State::Queued { .. } | State::Waiting { .. } | State::Rested(_) => Some(self.config.owner.uid),
-            State::Starting | State::Stepping { .. } | State::Running => Some(self.process.uid),
-            State::Reloading { .. } | State::Stopping { .. } | State::Killed { .. } => Some(self.process.uid),
+            State::Starting | State::Stepping { .. } | State::Running => Some(self.process.owner.uid),
+            State::Reloading { .. } | State::Stopping { .. } | State::Killed { .. } => {
+                Some(self.process.owner.uid)
+            }
         }
     }
 }
