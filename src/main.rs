@@ -2,5 +2,6 @@
 
 mod config;
 mod emperor;
+mod options;
 
 fn main() {}
