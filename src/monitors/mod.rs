@@ -136,6 +136,8 @@ pub struct Monitors {
     verify_at: Option<Moment>,
     poll_at: Option<Moment>,
     names: usize,
+    /// Directories below a base that could not be read.
+    lost_nodes: BTreeSet<NodeId>,
     /// How many nodes are polled.
     polled: usize,
     told: VecDeque<Told>,
@@ -248,6 +250,7 @@ impl Monitors {
             verify_at: None,
             poll_at: None,
             names: 0,
+            lost_nodes: BTreeSet::new(),
             polled: 0,
             told: VecDeque::new(),
         })
