@@ -279,7 +279,7 @@ fn gather(inotify: BorrowedFd<'_>) -> Result<(OwnedFd, Option<File>), Errno> {
     let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&ready, inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
     // Without /proc mounts are seen when something else happens.
-    let mounts = File::open("/proc/self/mountinfo").ok();
+    let mounts = File::open("/proc/thread-self/mountinfo").ok();
     if let Some(mounts) = &mounts {
         epoll::add(&ready, mounts, epoll::EventData::new_u64(1), epoll::EventFlags::PRI)?;
     }

@@ -527,3 +527,89 @@ fn a_crowd_is_told_in_pieces() {
     assert!(!scene.monitors.is_at_rest(), "one call does not look at all of them");
     assert_eq!(scene.changes(), [""; 0]);
 }
+
+/// Runs the test of this name again, alone, with mounts of its own; true in that run.
+fn is_in_own_mounts(test: &str) -> bool {
+    const MARK: &str = "LIEGE_TEST_OWN_MOUNTS";
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let this = std::env::current_exe().expect("is running");
+    let mut again = Command::new("unshare");
+    again.args(["--mount", "--propagation", "private"]).arg(this);
+    let status = again.args(["--exact", test, "--nocapture"]).env(MARK, "1").status();
+    assert!(status.expect("util-linux is installed").success(), "{test} failed in its own mount namespace");
+    false
+}
+
+#[test]
+fn what_is_mounted_comes_and_its_unmounting_stops_nothing() {
+    if !is_in_own_mounts("monitors::tests::what_is_mounted_comes_and_its_unmounting_stops_nothing") {
+        return;
+    }
+    let mut scene = Scene::new();
+    let is_event = |told: &Told| matches!(told, Told::Event(_));
+    scene.run("mkdir w; mount -t tmpfs -o mode=755 none w; printf a >w/x.ini; mount --move w v");
+    scene.until(|told| told.iter().any(is_event));
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    scene.run("umount -l v");
+    scene.until(|told| !told.is_empty());
+    scene.rest();
+    assert_eq!(scene.notes(), [SourceNews::Lost("nothing is mounted there any more".into())]);
+    assert_eq!(scene.changes(), [""; 0]);
+    scene.run("mount -t tmpfs -o mode=755 none w; printf b >w/x.ini; mount --move w v");
+    scene.until(|told| told.iter().any(is_event));
+    scene.rest();
+    assert_eq!(scene.notes(), [SourceNews::Back]);
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    scene.run("umount -l v");
+}
+
+#[test]
+fn a_matched_directory_that_is_unmounted_stops_nothing() {
+    if !is_in_own_mounts("monitors::tests::a_matched_directory_that_is_unmounted_stops_nothing") {
+        return;
+    }
+    let mut scene = Scene::with(|room| {
+        let pattern = Source::Glob("v/*/x.ini".into());
+        Scene::prepare(room, &[pattern], Settings { trust: ADMIN, ..Settings::default() })
+    });
+    scene.run("mkdir v/a; mount -t tmpfs -o mode=755 none v/a; printf a >v/a/x.ini");
+    scene.monitors.rescan(scene.now());
+    assert_eq!(scene.changes(), ["seen v/a/x.ini"]);
+    scene.run("umount v/a");
+    scene.until(|told| !told.is_empty());
+    scene.rest();
+    assert_eq!(scene.notes(), [SourceNews::Lost("nothing is mounted there any more".into())]);
+    assert_eq!(scene.changes(), [""; 0]);
+    scene.run("mount -t tmpfs -o mode=755 none v/a; printf b >v/a/x.ini");
+    scene.until(|told| told.len() >= 2);
+    assert_eq!(scene.changes(), ["seen v/a/x.ini"]);
+    scene.run("umount v/a");
+}
+
+#[test]
+#[ignore = "prints numbers; run by hand"]
+fn how_long_a_crowd_takes() {
+    let mut scene = Scene::with(|room| {
+        for number in 0..50_000 {
+            fs::write(room.path().join(format!("v/{number:05}.ini")), "[uwsgi]\n").expect("is ours");
+        }
+        let monitors = Monitors::new(&[Source::Dir("v".into())], Settings { trust: ADMIN, ..Settings::default() }, Box::new(OwnEyes), room.path(), Moment::default()).expect("good");
+        Scene { room, start: Instant::now(), monitors, told: Vec::new(), marks: 0 }
+    });
+    let start = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut calls = 0;
+    while !scene.monitors.is_at_rest() {
+        let before = Instant::now();
+        scene.monitors.handle_deadline(scene.now());
+        longest = longest.max(before.elapsed());
+        calls += 1;
+    }
+    eprintln!("{calls} calls, longest {longest:?}, all {:?}", start.elapsed());
+    let start = Instant::now();
+    scene.monitors.rescan(scene.now());
+    while !scene.monitors.is_at_rest() { scene.monitors.handle_deadline(scene.now()); }
+    eprintln!("rescan {:?}", start.elapsed());
+}
