@@ -97,7 +97,7 @@ impl Monitors {
         if now == before || now.is_none() {
             return true;
         }
-        now.into_iter().for_each(|stat| drop(self.probes.insert(entry.clone(), stat)));
+        self.probes.extend(now.map(|stat| (entry.clone(), stat)));
         false
     }
 
@@ -105,6 +105,8 @@ impl Monitors {
         let linked = examined.target.is_some();
         if !linked && !self.hears_writes(entry.0) || linked && !self.settings.trust.nofollow {
             self.watch_file(entry, examined.file.as_fd());
+        } else {
+            self.unwatch_file(entry);
         }
         self.watch_target(entry, examined.target);
         self.record(entry, examined.sight, stat);
@@ -141,8 +143,15 @@ impl Monitors {
         match self.stat_entry(entry) {
             Ok(_) => self.look(entry, now),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.has_base(entry.0) => self.forget(entry),
+            Err(Errno::ACCESS | Errno::PERM) if self.is_absent_to_better_eyes(entry) => self.forget(entry),
             Err(_) => {}
         }
+    }
+
+    fn is_absent_to_better_eyes(&self, entry: &Entry) -> bool {
+        let Ok(directory) = self.open_node(entry.0) else { return false };
+        let examined = self.eyes.examine(directory.as_fd(), &entry.1, &self.settings.trust);
+        matches!(examined, Err(Refusal::Absent))
     }
 
     fn has_base(&self, id: NodeId) -> bool {
@@ -165,6 +174,11 @@ impl Monitors {
         if let Some((watch, name)) = before.filter(|before| Some(before) != watched.as_ref()) {
             self.watches.release(watch, &Use::Target(name, entry.clone()));
         }
+    }
+
+    fn unwatch_file(&mut self, entry: &Entry) {
+        let watch = self.extras.get_mut(entry).and_then(|extra| extra.file.take());
+        watch.into_iter().for_each(|watch| self.watches.release(watch, &Use::File(entry.clone())));
     }
 
     fn drop_extra(&mut self, entry: &Entry) {

@@ -145,6 +145,8 @@ pub struct Monitors {
     verify_at: Option<Moment>,
     poll_at: Option<Moment>,
     names: usize,
+    /// Directories below a base that could not be read.
+    lost_nodes: BTreeSet<NodeId>,
     /// How many nodes are polled.
     polled: usize,
     told: VecDeque<Told>,
@@ -262,6 +264,7 @@ impl Monitors {
             verify_at: None,
             poll_at: None,
             names: 0,
+            lost_nodes: BTreeSet::new(),
             polled: 0,
             told: VecDeque::new(),
         })
@@ -290,7 +293,7 @@ fn gather(inotify: BorrowedFd<'_>) -> Result<(OwnedFd, Option<File>), Errno> {
     let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&ready, inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
     // Without /proc mounts are seen when something else happens.
-    let mounts = File::open("/proc/self/mountinfo").ok();
+    let mounts = File::open("/proc/thread-self/mountinfo").ok();
     if let Some(mounts) = &mounts {
         epoll::add(&ready, mounts, epoll::EventData::new_u64(1), epoll::EventFlags::PRI)?;
     }

@@ -35,9 +35,9 @@ const DIRECTORY: WatchFlags = WatchFlags::CREATE
 /// How closely to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// Files whose inode is as it was are passed over.
+    /// Files whose inode is as it was are passed over; the others may still be written, and come to rest first.
     Quick,
-    /// All are examined: what is around them may have changed.
+    /// All are examined at once: what is around them may have changed.
     Full,
 }
 
@@ -138,7 +138,7 @@ impl Monitors {
         match self.open_for_scan(id) {
             Ok(stage) => self.scan = Some(Scan { id, depth, stage }),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.is_below(id) => self.leave(id, now),
-            Err(errno) => self.lose_node(id, &format!("cannot read the directory: {errno}")),
+            Err(errno) => self.lose_node(id, errno),
         }
         self.arm_poll(now);
         true
@@ -167,7 +167,6 @@ impl Monitors {
         node.mounted = place.mount_root;
         node.leaving = false;
         self.watch_node(id, opened.as_ref());
-        self.find_node(id);
         Ok(self.literal(id).unwrap_or_else(|| Stage::Listing(opened, BTreeSet::new())))
     }
 
@@ -177,9 +176,7 @@ impl Monitors {
         let entry = (id, Arc::from(name));
         let there = !matches!(self.stat_entry(&entry), Err(Errno::NOENT));
         let name = self.wanted(id, name.as_bytes(), FileType::Unknown).filter(|_| there);
-        let names: Vec<Name> = name.into_iter().collect();
-        let seen = names.iter().map(|name| name.text().clone()).collect();
-        Some(Stage::Comparing(names.into_iter(), seen))
+        Some(Stage::listed(name.into_iter().collect()))
     }
 
     fn matcher(&self, id: NodeId) -> Option<&Matcher> {
@@ -188,16 +185,16 @@ impl Monitors {
         Some(shape.directories.get(node.depth).unwrap_or(&shape.files))
     }
 
-    fn list_some(&self, id: NodeId, opened: Option<OwnedFd>, mut names: BTreeSet<Name>) -> Option<Stage> {
+    fn list_some(&mut self, id: NodeId, opened: Option<OwnedFd>, mut names: BTreeSet<Name>) -> Option<Stage> {
         let node = self.nodes.get(&id)?;
         let kept = self.origins[node.source].directory.as_ref()?;
         match read_some(opened.as_ref().unwrap_or(kept).as_fd()) {
-            // What cannot be read to its end says nothing about what is missing.
-            Err(_) => None,
-            Ok(read) if read.is_empty() => {
-                let seen = names.iter().map(|name| name.text().clone()).collect();
-                Some(Stage::Comparing(names.into_iter().collect::<Vec<_>>().into_iter(), seen))
+            Err(errno) => {
+                // What cannot be read to its end says nothing about what is missing.
+                self.lose_node(id, errno);
+                None
             }
+            Ok(read) if read.is_empty() => Some(Stage::listed(names)),
             Ok(read) => {
                 names.extend(read.iter().filter_map(|(name, kind)| self.wanted(id, name.to_bytes(), *kind)));
                 Some(Stage::Listing(opened, names))
@@ -227,6 +224,7 @@ impl Monitors {
         now: Moment,
     ) -> Option<Stage> {
         let Some(name) = names.next() else {
+            self.back_node(id);
             self.drop_missing(id, &seen, now);
             return None;
         };
@@ -249,12 +247,16 @@ impl Monitors {
         let stat = self.stat_entry(entry).ok();
         let known =
             self.nodes.get(&entry.0).and_then(|node| node.names.get(&entry.1)).and_then(|known| known.stat);
-        let plain = stat.is_some_and(|stat| stat.facts.kind != Kind::Link || self.settings.trust.nofollow);
-        if depth == Depth::Quick && plain && stat == known {
+        let link = stat.is_some_and(|stat| stat.facts.kind == Kind::Link);
+        if depth == Depth::Quick && stat.is_some() && stat == known && (!link || self.settings.trust.nofollow)
+        {
             return;
         }
-        if self.is_polled(entry.0) {
-            stat.into_iter().for_each(|stat| drop(self.probes.insert(entry.clone(), stat)));
+        let polled = self.is_polled(entry.0);
+        if polled {
+            self.probes.extend(stat.map(|stat| (entry.clone(), stat)));
+        }
+        if polled || depth == Depth::Quick && !link {
             self.settle.handle(entry, Change::Modified, now);
         } else {
             self.look(entry, now);
@@ -310,19 +312,30 @@ impl Monitors {
         }
     }
 
-    fn find_node(&mut self, id: NodeId) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        if std::mem::take(&mut node.lost) {
-            let (source, path) = (node.source, self.path_of(id));
+    /// A directory was listed to its end.
+    fn back_node(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        let (source, below) = (node.source, node.parent.is_some());
+        if !below {
+            return self.back(source);
+        }
+        if self.lost_nodes.remove(&id) {
+            let path = self.path_of(id);
             self.tell(source, &path, SourceNews::Back);
         }
     }
 
-    /// A directory below a base cannot be read: told once; its vassals go on.
-    fn lose_node(&mut self, id: NodeId, reason: &str) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
+    /// A directory cannot be read: told once; its vassals go on.
+    fn lose_node(&mut self, id: NodeId, errno: Errno) {
+        let Some(node) = self.nodes.get(&id) else { return };
+        let reason = match errno {
+            Errno::NODEV => "nothing is mounted there any more".into(),
+            errno => format!("cannot read the directory: {errno}"),
+        };
         let source = node.source;
-        if node.parent.is_some() && !std::mem::replace(&mut node.lost, true) {
+        if node.parent.is_none() {
+            self.lose(source, &reason);
+        } else if self.lost_nodes.insert(id) {
             let path = self.path_of(id);
             self.tell(source, &path, SourceNews::Lost(reason.into()));
         }
@@ -331,6 +344,13 @@ impl Monitors {
     fn path_of(&self, id: NodeId) -> String {
         let node = &self.nodes[&id];
         self.origins[node.source].shape.base.join(&node.path).display().to_string()
+    }
+}
+
+impl Stage {
+    fn listed(names: BTreeSet<Name>) -> Self {
+        let seen = names.iter().map(|name| name.text().clone()).collect();
+        Self::Comparing(names.into_iter().collect::<Vec<_>>().into_iter(), seen)
     }
 }
 
