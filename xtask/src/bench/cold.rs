@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::court::{Court, Kind, Vassals};
+use super::dinit::Dinit;
 use super::lab::Lab;
 use super::spawn;
 use super::stamps::{ms, now_ns};
@@ -34,6 +35,9 @@ fn table(lab: &Lab, count: usize, vassals: Vassals) -> Table {
         table.add_result(Kind::Liege.name(), start(lab, Kind::Liege, vassals, count));
         let rival = Kind::UwsgiUnthrottled;
         table.add_result(rival.name(), start(lab, rival, vassals, count));
+        if vassals == Vassals::Plain {
+            table.add_result("dinit", start_dinit(lab, count));
+        }
     }
     if !lab.quick {
         table.add_result(Kind::Uwsgi.name(), start(lab, Kind::Uwsgi, vassals, count));
@@ -56,5 +60,12 @@ fn start_floor(lab: &Lab, count: usize, vassals: Vassals) -> Result<f64> {
     lab.stamps.drain();
     let before = now_ns();
     let _minisup = lab.minisup(count)?;
+    Ok(ms(before, lab.stamps.last_of(count, PATIENCE)?))
+}
+
+fn start_dinit(lab: &Lab, count: usize) -> Result<f64> {
+    lab.settle();
+    lab.stamps.drain();
+    let (_dinit, before) = Dinit::start(lab, count)?;
     Ok(ms(before, lab.stamps.last_of(count, PATIENCE)?))
 }

@@ -30,7 +30,7 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
         }
     }
     let mut master = Table::new("Private memory of one vassal master at rest", "KiB");
-    master.add_result("liege vassal", vassal_master(lab));
+    master.add_result(Kind::Liege.name(), vassal_master(lab));
     Ok(vec![cpu, memory, master])
 }
 

@@ -4,6 +4,7 @@
 
 mod cold;
 mod court;
+mod dinit;
 mod idle;
 mod lab;
 mod latency;
@@ -15,6 +16,7 @@ mod table;
 use anyhow::{Result, bail};
 
 use crate::program;
+use court::Kind;
 use lab::Lab;
 use table::Table;
 
@@ -50,7 +52,7 @@ pub fn run(words: &[&str]) -> Result<bool> {
         tables.extend(measure(&lab)?);
     }
     print(&tables, flags.contains(&"--json"));
-    if tables.iter().any(Table::has_trouble) {
+    if tables.iter().any(|table| table.lacks(Kind::Liege.name())) {
         eprintln!("The last that liege said:\n{}", lab.log_tail());
     }
     Ok(true)

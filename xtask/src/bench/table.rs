@@ -39,9 +39,9 @@ impl Table {
         }
     }
 
-    /// True when a row has not got all its samples.
-    pub fn has_trouble(&self) -> bool {
-        self.rows.iter().any(|row| row.trouble.is_some())
+    /// True when the row of this name has not got all its samples.
+    pub fn lacks(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.name == name && row.trouble.is_some())
     }
 
     fn row(&mut self, name: &str) -> &mut Row {
@@ -123,6 +123,7 @@ mod tests {
         let mut table = Table::new("t", "ms");
         table.add_result("a", Err(anyhow::anyhow!("not installed")));
         assert!(table.to_string().contains("not installed"));
+        assert!(table.lacks("a") && !table.lacks("b"));
         assert_eq!(table.ratio(&table.rows[0]), None);
     }
 

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use rustix::process::{WaitOptions, getpid, wait};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, wait};
 
 use crate::scratch::Scratch;
 
@@ -39,6 +39,7 @@ pub fn check(before: &Snapshot, scratch: &Scratch) -> Result<()> {
             return Ok(());
         }
         if Instant::now() > end {
+            children().into_iter().for_each(end_child);
             bail!("left behind:\n  {}", left.join("\n  "));
         }
         thread::sleep(PAUSE);
@@ -54,17 +55,26 @@ fn left(before: &Snapshot, scratch: &Scratch) -> Vec<String> {
 /// Our children: whatever a test started and lost was given to us (`PR_SET_CHILD_SUBREAPER`).
 fn processes() -> Vec<String> {
     while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
-    let own = getpid().as_raw_nonzero().get();
-    let pids =
-        entries("/proc").into_iter().filter_map(|path| path.file_name()?.to_str()?.parse::<i32>().ok());
-    pids.filter_map(|pid| child(pid, own)).collect()
+    children().into_iter().map(|(pid, name)| format!("process {pid} ({name})")).collect()
 }
 
-fn child(pid: i32, parent: i32) -> Option<String> {
+fn children() -> Vec<(Pid, String)> {
+    let pids =
+        entries("/proc").into_iter().filter_map(|path| path.file_name()?.to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| Some((Pid::from_raw(pid)?, child(pid)?))).collect()
+}
+
+/// The name of the process, if it is a child of ours.
+fn child(pid: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (name, rest) = stat.rsplit_once(')')?;
-    let ppid: i32 = rest.split_whitespace().nth(1)?.parse().ok()?;
-    (ppid == parent).then(|| format!("process {name})"))
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+    let parent: i32 = rest.split_whitespace().nth(1)?.parse().ok()?;
+    (parent == getpid().as_raw_nonzero().get()).then(|| name.to_owned())
+}
+
+/// A child that was not reaped yet: its pid can be nobody else's.
+fn end_child((pid, _): (Pid, String)) {
+    let _ = kill_process(pid, Signal::KILL);
 }
 
 fn mounts() -> Vec<String> {
@@ -72,16 +82,22 @@ fn mounts() -> Vec<String> {
     text.lines().filter_map(|line| Some(format!("mount {}", line.split(' ').nth(4)?))).collect()
 }
 
-/// Of the unified hierarchy, from our own cgroup down.
+/// Of the unified hierarchy, from our own cgroup down; but not those of an Emperor that is running, since
+/// ours have ended.
 fn cgroups() -> Vec<String> {
     let Some(own) = own_cgroup() else { return Vec::new() };
     let mut found = Vec::new();
     let mut open = vec![own];
     while let Some(directory) = open.pop() {
-        let below = entries(&directory).into_iter().filter(|path| path.is_dir());
+        let below = entries(&directory).into_iter().filter(|path| path.is_dir() && !is_of_another(path));
         open.extend(below.inspect(|path| found.push(format!("cgroup {}", path.display()))));
     }
     found
+}
+
+fn is_of_another(cgroup: &Path) -> bool {
+    let pid = cgroup.file_name().and_then(|name| name.to_str()?.strip_prefix("liege-"));
+    pid.is_some_and(|pid| Path::new("/proc").join(pid).exists())
 }
 
 fn own_cgroup() -> Option<PathBuf> {

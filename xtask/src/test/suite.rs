@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, WaitOptions, WaitStatus, set_child_subreaper, wait};
@@ -12,6 +14,9 @@ use crate::scratch::Scratch;
 
 use super::leftovers;
 use super::score::Score;
+
+/// How long a test program may be silent after cargo has ended.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs all tests of the workspace in a temporary directory of their own, and then looks for what is left.
 ///
@@ -23,9 +28,10 @@ pub fn run(score: &mut Score) -> Result<()> {
     let before = leftovers::Snapshot::take();
     let mut cargo = start(&scratch)?;
     let stdout = cargo.stdout.take().expect("stdout is piped");
-    let reader = thread::spawn(move || read(stdout));
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || forward(stdout, &sender));
     let status = reap_until(&cargo)?;
-    let seen = reader.join().expect("the reader does not panic");
+    let seen = Seen::of(&lines);
     seen.add_to(score);
     if status.exit_status() != Some(0) && seen.is_clean() {
         score.check("tests", Err(anyhow::anyhow!("cargo test ended with {status:?}")));
@@ -62,6 +68,19 @@ struct Seen {
 }
 
 impl Seen {
+    /// Reads to the end; or until nothing more comes, when a process that was left behind keeps the pipe open.
+    fn of(lines: &Receiver<String>) -> Self {
+        let mut seen = Self::default();
+        while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
+            if line.starts_with("skipped: ") {
+                seen.skips += 1;
+            } else {
+                seen.results.push(line);
+            }
+        }
+        seen
+    }
+
     fn add_to(&self, score: &mut Score) {
         self.results.iter().for_each(|line| score.read(line));
         (0..self.skips).for_each(|_| score.withdraw());
@@ -74,25 +93,25 @@ impl Seen {
     }
 }
 
-/// Passes everything on, less what successful tests have to say, but for their reasons to be skipped.
-fn read(stdout: ChildStdout) -> Seen {
-    let mut seen = Seen::default();
+/// Passes everything on, less what successful tests have to say, but for their reasons to be skipped. Lines
+/// that count are sent as well.
+fn forward(stdout: ChildStdout, counts: &Sender<String>) {
     let mut of_success = false;
     for line in BufReader::new(stdout).lines().map_while(io::Result::ok) {
-        if line.starts_with("test result: ") {
-            seen.results.push(line.clone());
-        }
-        let is_skip = line.starts_with("skipped: ");
-        seen.skips += usize::from(is_skip);
+        let is_result = line.starts_with("test result: ");
         of_success = match line.as_str() {
             "successes:" => true,
             "failures:" => false,
-            _ => of_success && !line.starts_with("test result: "),
+            _ => of_success && !is_result,
         };
+        let is_skip = of_success && line.starts_with("skipped: ");
         if !of_success || is_skip {
             // Whoever reads us may have gone; the tests are run to their end all the same.
             let _ = writeln!(io::stdout(), "{line}");
         }
+        if is_result || is_skip {
+            // The other end has gone when it has waited long enough for us.
+            let _ = counts.send(line);
+        }
     }
-    seen
 }
