@@ -1,10 +1,12 @@
 //! `fork(2)` for a process with one thread.
 #![allow(unsafe_code, reason = "system calls")]
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rustix::io::Errno;
 use rustix::process::Pid;
+
+use super::{answer, exit_now};
 
 /// Status of a child whose work panicked.
 const PANICKED: i32 = 101;
@@ -15,15 +17,11 @@ const PANICKED: i32 = 101;
 ///
 /// # Errors
 /// Those of `fork(2)`.
-pub fn fork(work: impl FnOnce() -> i32) -> io::Result<Pid> {
+pub fn fork(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
     // SAFETY: the caller has one thread, so the child's copy of memory and locks is consistent.
-    match unsafe { libc::fork() } {
-        0 => end(catch_unwind(AssertUnwindSafe(work)).unwrap_or(PANICKED)),
-        pid => Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error),
+    let pid = unsafe { libc::fork() };
+    match Pid::from_raw(answer(pid.into()).map(|_| pid)?) {
+        Some(child) => Ok(child),
+        None => exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(PANICKED)),
     }
-}
-
-fn end(status: i32) -> ! {
-    // SAFETY: ends the process at once; nothing of the parent's (buffers, exit handlers) is touched.
-    unsafe { libc::_exit(status) }
 }

@@ -1,8 +1,11 @@
 //! Descriptors that cross the border between two programs and are known there by number alone.
-#![allow(unsafe_code, reason = "system calls, and descriptors by number")]
+#![allow(unsafe_code, reason = "a number that another program left us becomes an owned descriptor")]
 
-use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use super::{borrow, close_range_on_exec, duplicate_to};
 
 /// First number after standard input, output and error.
 pub const FIRST: RawFd = 3;
@@ -13,42 +16,29 @@ pub const FIRST: RawFd = 3;
 ///
 /// # Errors
 /// `EBADF` when the number is not open, or one of the standard descriptors.
-pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
+pub fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
     if number < FIRST {
-        return Err(io::Error::from_raw_os_error(libc::EBADF));
+        return Err(Errno::BADF);
     }
-    // SAFETY: F_SETFD touches no memory; a number that is not open is an error.
-    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
+    fcntl_setfd(borrow(number)?, FdFlags::CLOEXEC)?;
     // SAFETY: it is open, and the caller is its only owner.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Puts a copy of `descriptor` at `number`, open over exec; what was there is closed.
+/// Puts a copy of `descriptor` at another number, open over exec; what was there is closed.
 ///
 /// Must: be called by a process that is about to exec and uses nothing else at `number` any more.
 ///
 /// # Errors
-/// Those of `dup2(2)`.
-pub fn place(descriptor: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
-    // SAFETY: touches no memory; the caller gives up what was at `number`.
-    match unsafe { libc::dup2(descriptor.as_raw_fd(), number) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+/// Those of `dup3(2)`.
+pub fn place(descriptor: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+    duplicate_to(descriptor.as_raw_fd(), number)
 }
 
-/// Nothing from `first` on outlives the next exec.
+/// No descriptor but the standard ones outlives the next exec.
 ///
 /// # Errors
-/// Those of `close_range(2)`.
-pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
-    // A negative number cannot be the first of anything.
-    let from = u32::try_from(first).unwrap_or(0);
-    // SAFETY: sets a flag of descriptors; closes nothing, touches no memory.
-    match unsafe { libc::close_range(from, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+/// `EINVAL` before Linux 5.11.
+pub fn close_on_exec_from_first() -> Result<(), Errno> {
+    close_range_on_exec(FIRST.unsigned_abs())
 }
