@@ -2,5 +2,8 @@
 
 mod config;
 mod emperor;
+mod monitors;
+mod names;
+mod trust;
 
 fn main() {}
