@@ -2,8 +2,6 @@
 
 mod config;
 mod emperor;
-mod monitors;
-mod names;
-mod trust;
+mod options;
 
 fn main() {}

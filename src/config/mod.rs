@@ -1,5 +1,17 @@
 //! Pure. The option language: text in, typed options out, each with its place.
 
+mod admit;
+pub mod check;
 pub mod emperor;
+mod expand;
+mod ini;
+pub mod load;
+mod magic;
 pub mod place;
+mod show;
+pub mod source;
+mod values;
 pub mod vassal;
+
+#[cfg(test)]
+mod tests;

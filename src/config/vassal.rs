@@ -1,5 +1,9 @@
 //! Pure. What a vassal's config says, typed.
 
+mod read;
+
+pub use read::read;
+
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};
