@@ -52,7 +52,7 @@ impl Launch<'_> {
     /// Why it does not run; then no child is left.
     pub fn start(&self) -> Result<Pid, Trouble> {
         let (report, failed) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?;
-        let pid = sys::fork(|| self.child(&failed)).map_err(|error| Trouble::errno("fork", number(&error)))?;
+        let pid = sys::fork(|| self.child(&failed)).map_err(|errno| Trouble::errno("fork", errno))?;
         drop(failed);
         let mut told = Vec::new();
         File::from(report).take(5).read_to_end(&mut told).map_err(|error| Trouble::errno("read a pipe", number(&error)))?;
@@ -68,7 +68,7 @@ impl Launch<'_> {
     /// Must not: keep a descriptor that stands where a socket goes (`Launch::first_free`).
     ///
     /// Comes back only with what went wrong.
-    pub fn replace_us(&self, arg0: Option<&str>, kept: Option<BorrowedFd<'_>>) -> Trouble {
+    pub fn replace_us(&self, kept: Option<BorrowedFd<'_>>) -> Trouble {
         let stay_open = |kept| fcntl_setfd(kept, FdFlags::empty());
         match self.place_sockets().and_then(|()| kept.map_or(Ok(()), stay_open)) {
             Ok(()) => self.trouble(Stage::Exec as u8, self.exec()),
@@ -115,7 +115,7 @@ impl Launch<'_> {
         let free = self.first_free();
         // First out of the way, so that no copy lands on a socket that is yet to be copied.
         let moved = self.sockets.iter().map(|(socket, _)| fcntl_dupfd_cloexec(socket, free)).collect::<Result<Vec<_>, _>>()?;
-        (sys::FIRST..).zip(&moved).try_for_each(|(number, socket)| sys::place(socket.as_fd(), number)).map_err(|error| number(&error))
+        (sys::FIRST..).zip(&moved).try_for_each(|(number, socket)| sys::place(socket.as_fd(), number))
     }
 
     /// First descriptor number that no socket takes.

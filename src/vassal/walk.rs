@@ -1,8 +1,8 @@
 //! Walks the steps of a vassal up to its command.
 
-use std::ffi::CString;
 use std::os::fd::AsFd;
 
+use jail::plan::{Host, advise};
 use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
@@ -13,7 +13,7 @@ use super::patch;
 use super::programs;
 use super::sockets::Listening;
 use super::step::{Step, Wanted};
-use super::trouble::{Trouble, number};
+use super::trouble::Trouble;
 use super::vassal::Vassal;
 
 /// Where a walk ends.
@@ -72,8 +72,9 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
 /// One step of the jail, done in this process.
 fn jailed(step: &Step, same: &jail::Step) -> Result<(), Trouble> {
     perform(same).map_err(|failure| {
-        let trouble = Trouble::errno(step, rustix::io::Errno::from_raw_os_error(failure.errno));
-        if failure.detail.is_empty() { trouble } else { Trouble { cause: format!("{}: {}", trouble.cause, failure.detail), ..trouble } }
+        let trouble = Trouble::new(format!("cannot {step}: {}", failure.cause()));
+        let advice = advise(same, failure.errno, &Host::look());
+        Trouble { advice, ..trouble }
     })
 }
 
@@ -97,7 +98,7 @@ fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
             Err(_) => 1,
         }
     };
-    sys::fork(child).map_err(|error| Trouble::errno("fork", number(&error)))
+    sys::fork(child).map_err(|errno| Trouble::errno("fork", errno))
 }
 
 fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
