@@ -47,7 +47,7 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
 fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
     let groups = court::groups(charter, examined.owner.uid);
     let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    Subject { file: name, trust: examined.trust, owner: examined.owner, groups, own, lent: SHOWN, network: None }
+    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None }
 }
 
 /// What the vassal does itself, as whoever it was made.

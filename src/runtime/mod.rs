@@ -178,10 +178,7 @@ impl Runtime {
         self.poller.watch(Token::Spawner, self.spawner.descriptor())?;
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
-        for listener in self.stats.listener() {
-            self.poller.watch(Token::StatsListener, listener)?;
-        }
-        Ok(())
+        self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
     }
 
     fn hear_signals(&mut self) -> Result<()> {

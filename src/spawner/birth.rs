@@ -24,8 +24,6 @@ pub struct Subject<'a> {
     pub file: &'a str,
     /// Whether the file and all above it are root's.
     pub trust: Trust,
-    /// Whose it is.
-    pub owner: Owner,
     /// Supplementary groups of that owner, as policy has them.
     pub groups: Vec<u32>,
     /// Our own ids.

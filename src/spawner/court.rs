@@ -163,7 +163,6 @@ impl Court {
         let subject = Subject {
             file,
             trust: config.trust,
-            owner: config.owner,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
             lent,
@@ -361,7 +360,6 @@ impl Court {
         let subject = Subject {
             file: "",
             trust: Trust::Trusted,
-            owner: own_ids(),
             groups: Vec::new(),
             own: own_ids(),
             lent: Lent { null, control: null, config: null, directory: null, executable: self.executable.as_raw_fd() },

@@ -130,7 +130,10 @@ impl Launch<'_> {
         environment.set_sockets(std::process::id(), &names);
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(environment.each());
-        // Clears the signal mask and lets SIGPIPE kill again, as every program expects.
+        // We block signals in order to read them; a program expects to get them.
+        if let Err(failure) = jail::run::perform(&jail::Step::DefaultSignals) {
+            return Errno::from_raw_os_error(failure.errno);
+        }
         number(&command.exec())
     }
 
