@@ -57,6 +57,7 @@ const TESTS: &[Test] = tests![
     deaths::a_sibling_dies_with_the_emperor,
     deaths::a_cgroup_is_killed_whole,
     deaths::the_kill_switch_works_in_unprivileged_hands,
+    deaths::what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not,
     users::an_ordinary_user_makes_a_jail_of_its_own,
     users::a_tenants_map_is_written_from_outside,
     users::a_spawner_that_is_not_root_maps_another_user,
