@@ -132,7 +132,11 @@ impl Cgroup {
 fn claim(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     for _ in 0..CLAIMS_MAX {
         let top = make(parent, name)?;
-        lock(&top)?;
+        match lock(&top) {
+            // Whoever can open the directory can hold the lock; as long as he does nobody sweeps it either.
+            Ok(()) | Err(Errno::WOULDBLOCK) => {}
+            Err(errno) => return Err(errno),
+        }
         let there = directory(parent, name).and_then(fstat);
         if there.is_ok_and(|there| fstat(&top).is_ok_and(|ours| ours.st_ino == there.st_ino)) {
             return Ok(top);
@@ -146,11 +150,13 @@ fn lock(top: &OwnedFd) -> Result<(), Errno> {
     flock(top, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Removes the cgroups of our kind that nobody owns any more. One that processes are in stays.
+/// Removes the cgroups of our kind that nobody owns any more. One that processes are in stays, and so does
+/// another user's.
 fn sweep(parent: &OwnedFd) -> Result<(), Errno> {
     for name in below(parent)?.iter().filter(|name| name.starts_with(PREFIX)) {
         if directory(parent, name.as_str()).is_ok_and(|top| lock(&top).is_ok()) {
-            remove(parent, name)?;
+            // What cannot be removed harms nobody: it is empty or not ours.
+            let _ = remove(parent, name);
         }
     }
     Ok(())
