@@ -51,6 +51,7 @@ const TESTS: &[Test] = tests![
     failures::a_name_is_searched_as_execvp_does,
     failures::a_failing_hook_ends_the_jail_with_its_status,
     failures::hooks_run_in_order_with_the_environment_and_none_of_our_descriptors,
+    failures::a_walking_child_holds_nothing_that_no_step_needs,
     failures::a_refused_birth_is_step_0,
     failures::an_impossible_descriptor_is_refused,
     deaths::a_tenant_dies_with_its_parent,
