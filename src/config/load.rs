@@ -165,7 +165,8 @@ impl Loader<'_> {
             return self
                 .fail(at(format!("reading a config from {} is not supported yet", show::quoted(path))));
         }
-        let path = if path.is_empty() { self.last.clone().unwrap_or_default() } else { path.to_owned() };
+        let last = self.last.clone().filter(|_| section.is_some());
+        let path = if path.is_empty() { last.unwrap_or_default() } else { path.to_owned() };
         if path.is_empty() {
             return self.fail(at(format!("{} needs a file", show::quoted(&entry.key))));
         }
