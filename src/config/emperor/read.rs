@@ -2,7 +2,7 @@
 
 use super::EmperorConfig;
 use crate::config::admit::{admit, value};
-use crate::config::load::Loaded;
+use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::values::{
     address, count, flag, identity, list, milliseconds, pair, path, seconds, source, suffix, text,
@@ -17,8 +17,8 @@ type Read = Result<(), ConfigError>;
 /// All that is wrong, in the order of the entries, without the lines themselves (`Texts::explain`).
 pub fn read(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError>> {
     let mut config = EmperorConfig::default();
-    let mut errors: Vec<ConfigError> =
-        entries.iter().filter_map(|entry| apply(&mut config, entry).err()).collect();
+    let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
+    let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     if errors.is_empty() {
         errors.extend(contradictions(&config));
     }

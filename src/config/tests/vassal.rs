@@ -1,5 +1,6 @@
 use super::emperor::sample;
 use super::{World, load_text, sentences, typed};
+use crate::config::load::ERRORS_MAX;
 use crate::config::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Scope, options};
 
@@ -129,4 +130,11 @@ fn what_no_single_option_shows_is_told() {
     this config runs nothing
       say what runs: command = PROGRAM ARGUMENTS
     ");
+}
+
+#[test]
+fn ten_thousand_typing_errors_are_told_a_hundred_times() {
+    let text = format!("[uwsgi]\n{}", "comand = x\n".repeat(10_000));
+    assert_eq!(load_text(&text).vassal().expect_err("wrong").len(), ERRORS_MAX);
+    assert_eq!(load_text(&text).emperor().expect_err("wrong").len(), ERRORS_MAX);
 }

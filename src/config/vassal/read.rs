@@ -4,7 +4,7 @@ use jail::Phase;
 
 use super::{Patch, VassalConfig, VassalKind};
 use crate::config::admit::{admit, value};
-use crate::config::load::Loaded;
+use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
@@ -61,13 +61,13 @@ fn torn(entries: &[Entry], command: &Entry) -> Vec<ConfigError> {
         );
         ConfigError::at(&entry.place, cause).cure("leave out one of the two")
     };
-    entries.iter().filter(|entry| is_uwsgis(entry)).map(error).collect()
+    entries.iter().filter(|entry| is_uwsgis(entry)).map(error).take(ERRORS_MAX).collect()
 }
 
 fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
     let mut config = VassalConfig::default();
-    let mut errors: Vec<ConfigError> =
-        entries.iter().filter_map(|entry| apply(&mut config, entry).err()).collect();
+    let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
+    let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     if errors.is_empty() {
         errors.extend(contradictions(&config));
     }
