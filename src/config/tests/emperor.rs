@@ -122,12 +122,18 @@ fn all_that_is_wrong_is_told_at_once() {
 #[test]
 fn what_no_single_option_shows_is_told() {
     let told = |text: &str| sentences(&load_text(text).emperor().expect_err("wrong"));
-    insta::assert_snapshot!(told("[uwsgi]\ngid = 5\n"), @r"
-    no `emperor` option
-      say where vassals come from: --emperor DIRECTORY
-    a.ini:2:7: `gid` without `uid`
+    insta::assert_snapshot!(told("[uwsgi]\nemperor = /v\ngid = 5\nhelp = 1\n"), @r"
+    a.ini:4:1: `help` works on the command line only
+      help = 1
+      ^
+    a.ini:3:7: `gid` without `uid`
       gid = 5
             ^
       add `uid`: groups are changed together with the user
     ");
+    insta::assert_snapshot!(told("[uwsgi]\nemperor-tyrant = 1\n"), @r"
+    no `emperor` option
+      say where vassals come from: --emperor DIRECTORY
+    ");
+    assert!(load_text("[uwsgi]\nemperor-tyrant = 1\n").emperor_settings().expect("fine").tyrant);
 }

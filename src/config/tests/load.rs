@@ -162,6 +162,8 @@ fn options_bytes_and_errors_have_bounds() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn every_config_is_borne_within_its_bounds(
         text in "(ini|include|inherit|set|set-ph|uid|x|[:=$%@()]|\\PC|[a-c]\\.ini|\n){0,120}",

@@ -37,11 +37,10 @@ impl Loaded {
     /// All that is wrong, in files and in values, each with its line. A config for `uwsgi` is never wrong: it
     /// is read by the program that it is for.
     pub fn vassal(&self) -> Result<VassalKind, Vec<ConfigError>> {
-        let read = read(&self.entries);
-        if self.errors.is_empty() || matches!(read, Ok(VassalKind::Uwsgi(_))) {
-            return read.map_err(|errors| self.texts.explain(errors));
+        match read(&self.entries) {
+            Ok(VassalKind::Uwsgi(option)) => Ok(VassalKind::Uwsgi(option)),
+            read => self.joined(read),
         }
-        Err(self.all_errors(read.err().unwrap_or_default()))
     }
 }
 
@@ -106,7 +105,7 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "cap" => config.cap = Some(value(entry, list)?),
         "unshare" => config.unshare = config.unshare.with(value(entry, list)?),
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
-        // What remains is of scope General: `load` and the command line have done its work.
+        // A test gives every option of the table and looks for its effect.
         _ => {}
     }
     Ok(())
