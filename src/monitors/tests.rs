@@ -350,6 +350,27 @@ fn a_followed_link_changes_with_its_file() {
 }
 
 #[test]
+fn a_release_that_is_switched_behind_a_link_is_a_change() {
+    let mut scene = Scene::new();
+    scene.run("mkdir r1 r2; echo 1 >r1/app.ini; echo 2 >r2/app.ini; ln -s r1 current; ln -s ../current/app.ini v/x.ini");
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    for script in
+        ["ln -sfn r2 current", "rm current; ln -s r1 current", "mkdir n; echo 3 >n/app.ini; mv r1 o; mv n r1"]
+    {
+        scene.run(script);
+        assert_eq!(scene.changes(), ["seen x.ini"], "{script}");
+    }
+    scene.run("rm current");
+    assert_eq!(scene.changes(), ["refused x.ini"]);
+    scene.run("ln -s r2 current");
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    scene.run("chmod 777 r2");
+    assert_eq!(scene.changes(), ["refused x.ini"]);
+    scene.run("chmod 755 r2");
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+}
+
+#[test]
 fn a_farm_of_links_reloads_one_by_one() {
     let mut scene = Scene::with(|room| {
         let trust = TrustPolicy { nofollow: true, ..ADMIN };
@@ -586,40 +607,4 @@ fn a_matched_directory_that_is_unmounted_stops_nothing() {
     scene.until(|told| told.len() >= 2);
     assert_eq!(scene.changes(), ["seen v/a/x.ini"]);
     scene.run("umount v/a");
-}
-
-#[test]
-#[ignore = "prints numbers; run by hand"]
-fn how_long_a_crowd_takes() {
-    let mut scene = Scene::with(|room| {
-        for number in 0..50_000 {
-            fs::write(room.path().join(format!("v/{number:05}.ini")), "[uwsgi]\n").expect("is ours");
-        }
-        let monitors = Monitors::new(
-            &[Source::Dir("v".into())],
-            Settings { trust: ADMIN, ..Settings::default() },
-            Box::new(OwnEyes),
-            room.path(),
-            Moment::default(),
-        )
-        .expect("good");
-        Scene { room, start: Instant::now(), monitors, told: Vec::new(), marks: 0 }
-    });
-    let start = Instant::now();
-    let mut longest = Duration::ZERO;
-    let mut calls = 0;
-    while !scene.monitors.is_at_rest() {
-        let cpu = || fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse::<u64>().unwrap();
-        let before = cpu();
-        scene.monitors.handle_deadline(scene.now());
-        longest = longest.max(Duration::from_nanos(cpu() - before));
-        calls += 1;
-    }
-    eprintln!("{calls} calls, longest {longest:?}, all {:?}", start.elapsed());
-    let start = Instant::now();
-    scene.monitors.rescan(scene.now());
-    while !scene.monitors.is_at_rest() {
-        scene.monitors.handle_deadline(scene.now());
-    }
-    eprintln!("rescan {:?}", start.elapsed());
 }

@@ -32,7 +32,7 @@ struct Found<'a> {
     name: &'a str,
     link: Option<(LinkIdentity, Stat)>,
     file: Option<Stat>,
-    target: Option<Target>,
+    targets: Vec<Target>,
 }
 
 enum Stop {
@@ -91,11 +91,10 @@ fn resolve(
     }
     let text = readlinkat(&entry, c"", Vec::new())?.into_bytes();
     found.link = Some((LinkIdentity { own: own.identity, text: text.clone() }, own));
-    let Destination { directory, name } =
-        passed.follow(dir, &text).map_err(|errno| unreachable(errno, &text))?;
-    let opened = openat(&directory, &name, LOOK, Mode::empty());
-    found.target = name.into_string().ok().map(|name| Target { directory, name });
-    let opened = opened.map_err(|errno| unreachable(errno, &text))?;
+    let destination = passed.follow(dir, &text);
+    found.targets = passed.take_turns();
+    let Destination { directory, name } = destination.map_err(|errno| unreachable(errno, &text))?;
+    let opened = openat(&directory, &name, LOOK, Mode::empty()).map_err(|errno| unreachable(errno, &text))?;
     let file = stat(opened.as_fd(), c"")?;
     found.file = Some(file);
     Ok((opened, file))
@@ -120,7 +119,7 @@ fn read(
     let content = read_content(file.as_fd())?;
     let sight = found.sight(found.fingerprint(policy, &content), policy, verdict.owner);
     let Verdict { owner, trust } = verdict;
-    Ok(Examined { file, owner, trust, sight, target: found.target.take() })
+    Ok(Examined { file, owner, trust, sight, targets: std::mem::take(&mut found.targets) })
 }
 
 /// All of it, and one byte more to see that it is too long. The offset stays at the start.
@@ -172,7 +171,10 @@ impl Found<'_> {
                 let link = self.link.as_ref().map(|(_, stat)| stat);
                 let owner = self.file.as_ref().or(link).map(|stat| stat.facts.owner).unwrap_or_default();
                 let plain = self.sight(self.refused_fingerprint(&reason), &TrustPolicy::default(), owner);
-                Refusal::Refused(Sight { refusal: Some(reason.into()), ..plain }, self.target.take())
+                Refusal::Refused(
+                    Sight { refusal: Some(reason.into()), ..plain },
+                    std::mem::take(&mut self.targets),
+                )
             }
         }
     }
