@@ -60,7 +60,18 @@ impl Scene {
         fs::write(self.path(name), text).expect("is ours");
     }
 
+    /// File times move in ticks: what is done after this has another time than what was done before.
+    fn tick(&self) {
+        let stamp = || {
+            fs::write(self.path("tick"), "x").expect("is ours");
+            fs::metadata(self.path("tick")).and_then(|tick| tick.modified()).expect("is there")
+        };
+        let before = stamp();
+        while stamp() == before {}
+    }
+
     fn run(&self, script: &str) {
+        self.tick();
         let status = Command::new("/bin/sh").args(["-ec", script]).current_dir(self.room.path()).status();
         assert!(status.expect("there is a shell").success(), "{script}");
     }
@@ -197,7 +208,7 @@ fn every_program_changes_a_config_exactly_once() {
         "sed -i s/a/b/ v/x.ini",
         "sed -i.bak s/b/c/ v/x.ini",
         "printf d >new; cp new v/x.ini",
-        "printf d >new; cp -p new v/x.ini",
+        "printf dd >new; cp -p new v/x.ini",
         "printf e >new; mv new v/x.ini",
         "printf f >new; install -m 644 new v/x.ini",
         "printf g >new; cp --remove-destination new v/x.ini",
