@@ -47,11 +47,22 @@ impl Monitors {
             Ok(examined) => self.looked(entry, examined, stat),
             Err(Refusal::Absent) if self.is_known(entry) => self.settle.handle(entry, Change::Deleted, now),
             Err(Refusal::Absent) => self.drop_extra(entry),
-            Err(Refusal::Denied(errno)) => self.record(entry, denied(&entry.1, errno), stat),
+            Err(Refusal::Denied(errno)) => self.denied(entry, errno),
             Err(Refusal::Refused(sight, targets)) => {
                 self.watch_targets(entry, targets);
                 self.record(entry, sight, stat);
             }
+        }
+    }
+
+    /// What cannot be read for a while goes on as it was, and is tried again; what nobody may read is refused.
+    fn denied(&mut self, entry: &Entry, errno: Errno) {
+        let passing = !matches!(errno, Errno::ACCESS | Errno::PERM);
+        if passing {
+            self.retries.insert(entry.clone());
+        }
+        if !passing || !self.is_known(entry) {
+            self.record(entry, denied(&entry.1, errno), None);
         }
     }
 

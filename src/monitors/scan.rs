@@ -94,7 +94,6 @@ impl Monitors {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.is_below(id) => self.leave(id, now),
             Err(errno) => self.lose_node(id, errno),
         }
-        self.arm_poll(now);
         Some(BEGIN_COST)
     }
 

@@ -7,11 +7,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::WatchFlags;
 use rustix::fs::{AtFlags, CWD, Timestamps, utimensat};
 use tempfile::TempDir;
 
 use super::*;
 use crate::emperor::event::Sight;
+use crate::trust::{Examined, Refusal};
 
 const ADMIN: TrustPolicy =
     TrustPolicy { tyrant: false, nofollow: false, tyrant_nofollow: false, privileged: true };
@@ -618,4 +620,74 @@ fn a_matched_directory_that_is_unmounted_stops_nothing() {
     scene.until(|told| told.len() >= 2);
     assert_eq!(scene.changes(), ["seen v/a/x.ini"]);
     scene.run("umount v/a");
+}
+
+/// Eyes that lack something.
+struct Weak {
+    /// What an examination ends with while this is set.
+    errno: std::rc::Rc<std::cell::Cell<Option<Errno>>>,
+    watches_left: bool,
+}
+
+impl Eyes for Weak {
+    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        OwnEyes.open_directory(path)
+    }
+
+    fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+        OwnEyes.open_below(dir, path)
+    }
+
+    fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
+        match self.errno.get() {
+            Some(errno) => Err(Refusal::Denied(errno)),
+            None => OwnEyes.examine(dir, name, policy),
+        }
+    }
+
+    fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
+        let ours = mask.intersects(WatchFlags::CREATE) && mask.intersects(WatchFlags::CLOSE_WRITE);
+        if ours && !self.watches_left { Err(Errno::NOSPC) } else { OwnEyes.watch(inotify, file, mask) }
+    }
+}
+
+#[test]
+fn without_watches_a_directory_is_polled_and_that_is_told_once() {
+    let mut scene = Scene::new();
+    let settings = Settings { freq_ms: 20, trust: ADMIN, ..Settings::default() };
+    let eyes = Weak { errno: std::rc::Rc::default(), watches_left: false };
+    let sources = [Source::Dir("v".into())];
+    scene.monitors =
+        Monitors::new(&sources, settings, Box::new(eyes), scene.room.path(), scene.now()).expect("is good");
+    scene.write("v/x.ini", "a");
+    scene.until(|told| told.len() >= 2);
+    let reason = "no watches are left: raise fs.inotify.max_user_watches";
+    assert_eq!(scene.notes(), [SourceNews::Polled(reason.into())]);
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    scene.write("v/x.ini", "b");
+    scene.until(|told| !told.is_empty());
+    assert_eq!(scene.notes(), []);
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+}
+
+#[test]
+fn what_cannot_be_read_for_a_while_goes_on_and_what_may_not_be_read_is_refused() {
+    let mut scene = Scene::new();
+    let settings = Settings { freq_ms: 20, trust: ADMIN, ..Settings::default() };
+    let errno = std::rc::Rc::new(std::cell::Cell::new(None));
+    let eyes = Weak { errno: errno.clone(), watches_left: true };
+    let sources = [Source::Dir("v".into())];
+    scene.monitors =
+        Monitors::new(&sources, settings, Box::new(eyes), scene.room.path(), scene.now()).expect("is good");
+    scene.write("v/x.ini", "a");
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    errno.set(Some(Errno::IO));
+    scene.write("v/x.ini", "b");
+    assert_eq!(scene.changes(), [""; 0], "it goes on as it was");
+    errno.set(None);
+    scene.until(|told| !told.is_empty());
+    assert_eq!(scene.changes(), ["seen x.ini"]);
+    errno.set(Some(Errno::ACCESS));
+    scene.write("v/x.ini", "c");
+    assert_eq!(scene.changes(), ["refused x.ini"]);
 }

@@ -43,10 +43,7 @@ enum Stop {
 
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::ACCESS | Errno::PERM => Self::Denied(errno),
-            _ => Self::Refused(format!("cannot open it: {errno}")),
-        }
+        if is_ours(errno) { Self::Denied(errno) } else { Self::Refused(format!("cannot open it: {errno}")) }
     }
 }
 
@@ -100,13 +97,20 @@ fn resolve(
     Ok((opened, file))
 }
 
+/// Errors that say nothing about the config: missing rights, missing memory or descriptors, a server that is away, a
+/// lease that is being given up.
+fn is_ours(errno: Errno) -> bool {
+    let rights = [Errno::ACCESS, Errno::PERM];
+    let means = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
+    let server = [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::HOSTDOWN, Errno::NOTCONN];
+    rights.contains(&errno) || means.contains(&errno) || server.contains(&errno)
+}
+
 fn unreachable(errno: Errno, text: &[u8]) -> Stop {
-    match errno {
-        Errno::ACCESS | Errno::PERM => Stop::Denied(errno),
-        _ => {
-            Stop::Refused(format!("link points to {}: {errno}", String::from_utf8_lossy(text).escape_debug()))
-        }
+    if is_ours(errno) {
+        return Stop::Denied(errno);
     }
+    Stop::Refused(format!("link points to {}: {errno}", String::from_utf8_lossy(text).escape_debug()))
 }
 
 fn read(

@@ -77,7 +77,7 @@ pub struct Target {
 pub enum Refusal {
     /// Nothing has this name.
     Absent,
-    /// This process may not look: a more privileged one may.
+    /// This process could not look: a more privileged one may (`EACCES`), or this one later (`EIO`).
     Denied(Errno),
     /// It may not run as it is. The sight bears the reason.
     Refused(Sight, Vec<Target>),
