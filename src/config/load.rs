@@ -38,6 +38,15 @@ pub struct Loaded {
     pub texts: Texts,
 }
 
+impl Loaded {
+    /// The errors of reading together with those found in the options, each with its line. What is said of
+    /// the whole config is left out: a part of it could not be read.
+    pub(super) fn all_errors(&self, found: Vec<ConfigError>) -> Vec<ConfigError> {
+        let found = found.into_iter().filter(|error| error.place.is_some());
+        self.texts.explain(self.errors.iter().cloned().chain(found).collect())
+    }
+}
+
 /// Reads all files that these options name, and expands everything.
 pub fn load(written: Vec<Entry>, texts: Texts, context: &Context<'_>) -> Loaded {
     let mut loader = Loader {

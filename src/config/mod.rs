@@ -13,5 +13,9 @@ pub mod source;
 mod values;
 pub mod vassal;
 
+pub use ini::FILE_MAX;
+pub use load::{Loaded, load};
+pub use show::quoted;
+
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! One inotify instance serves all sources. What it says goes through `settle`, which says when a name is at rest; then
 //! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable.
 
+mod compare;
+mod directory;
 mod eyes;
 mod filesystem;
 mod look;
@@ -36,7 +38,7 @@ use settle::Settle;
 use tree::{Extra, Node, Origin};
 use watches::{Entry, NodeId, Watches};
 
-/// Pieces of work (a look, a directory entry) between two returns to the loop: about a millisecond.
+/// Looks at files between two returns to the loop, or as much other work: about a millisecond.
 const WORK_MAX: usize = 64;
 /// Most configs of all sources together.
 const NAMES_MAX: usize = 200_000;
@@ -273,10 +275,14 @@ impl Monitors {
     /// Names at rest come before directories to be listed: a stop must not wait for a crowd.
     fn work(&mut self, now: Moment) {
         self.settle.handle_deadline(now);
-        for _ in 0..WORK_MAX {
+        let mut cost = 0;
+        while cost < WORK_MAX {
             if let Some((entry, finding)) = self.settle.next_finding() {
                 self.find(&entry, finding, now);
-            } else if !self.scan_one(now) {
+                cost += 1;
+            } else if let Some(more) = self.scan_one(now) {
+                cost += more;
+            } else {
                 return;
             }
         }

@@ -4,7 +4,7 @@ mod names;
 mod spec;
 mod table;
 
-pub use names::{Standing, nearest, standing};
+pub use names::{Standing, later, nearest, standing};
 pub use spec::{Group, Kind, OptionSpec, Scope};
 pub use table::{GROUPS, find, options};
 

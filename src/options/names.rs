@@ -41,6 +41,11 @@ pub fn standing(name: &str) -> Standing {
     }
 }
 
+/// The options of uWSGI that liege does not know yet, sorted.
+pub fn later() -> impl Iterator<Item = &'static str> {
+    LATER.lines()
+}
+
 /// The known name that is fewest edits away, ours before others; `None` when none is close.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let limit = EDITS_MAX.min(name.chars().count() / 3);

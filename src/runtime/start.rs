@@ -195,6 +195,8 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
         return Ok(None);
     }
     let mut list = vec![
+        // The directory above our cgroup is writable by nobody, not even its owner.
+        Capability::CAP_DAC_OVERRIDE,
         Capability::CAP_DAC_READ_SEARCH,
         Capability::CAP_KILL,
         Capability::CAP_SETGID,

@@ -146,6 +146,7 @@ fn environment(charter: &Charter) -> Vec<CString> {
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
     if charter.program == VassalProgram::Own {
         list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
+        list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces)));
     }
     list
 }

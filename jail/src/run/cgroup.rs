@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, write};
 use rustix::process::getpid;
 
@@ -30,6 +30,9 @@ pub enum Removed {
     Busy,
 }
 
+/// What the names of our cgroups begin with.
+const PREFIX: &str = "liege-";
+
 /// The leaf of processes that need no jail of their own to be killed by.
 const SHARED: &str = "shared";
 
@@ -45,13 +48,15 @@ impl Cgroup {
         let read = |file: &str| read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"));
         let own = place(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
         let own = own.ok_or("no cgroup v2 is mounted that shows our own")?;
-        let name = format!("liege-{}", getpid().as_raw_nonzero());
+        let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
         let path = own.join(&name);
         let failed =
             |errno: Errno| format!("cannot make {}: {}", path.display(), errno_name(errno.raw_os_error()));
         let parent = directory(rustix::fs::CWD, &own).map_err(failed)?;
         let top = make(&parent, &name).map_err(failed)?;
         kill_file(&top).map_err(|_| "this kernel has no cgroup.kill (Linux 5.14)".to_owned())?;
+        claim(&top).map_err(failed)?;
+        sweep(&parent, &name);
         Ok(Self { parent, name, top, path })
     }
 
@@ -117,6 +122,26 @@ impl Cgroup {
     /// `EMFILE`.
     pub fn kill_switch(&self) -> Result<OwnedFd, Errno> {
         kill_file(&self.top)
+    }
+}
+
+/// Says that we live: whoever holds the lock of a cgroup's directory still needs it (`flock(2)`).
+fn claim(top: &OwnedFd) -> Result<(), Errno> {
+    flock(top, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Removes what those left behind who were killed before they could: empty, and with nobody's lock.
+fn sweep(parent: &OwnedFd, ours: &str) {
+    let names = below(parent).unwrap_or_default();
+    let others = names.iter().filter(|name| name.starts_with(PREFIX) && *name != ours);
+    others.for_each(|name| sweep_one(parent, name));
+}
+
+fn sweep_one(parent: &OwnedFd, name: &str) {
+    if let Ok(top) = directory(parent, name) {
+        if claim(&top).is_ok() {
+            let _ = remove(parent, name);
+        }
     }
 }
 

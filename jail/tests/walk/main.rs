@@ -3,6 +3,8 @@
 //! `spawn` is for processes with one thread, which the usual test runner is not: so this is its own.
 //! `cargo test -p jail --test walk NAME…` runs the tests whose names contain one of the words.
 
+#![expect(clippy::unwrap_used, reason = "tests end where something is not as it should be")]
+
 mod boundaries;
 mod deaths;
 mod descriptors;
@@ -57,6 +59,7 @@ const TESTS: &[Test] = tests![
     deaths::the_kill_switch_works_in_unprivileged_hands,
     users::an_ordinary_user_makes_a_jail_of_its_own,
     users::a_tenants_map_is_written_from_outside,
+    users::a_spawner_that_is_not_root_maps_another_user,
     pools::pooled_networks_are_distinct_and_up,
     pools::a_pool_leaves_the_caller_at_home,
     pools::our_program_in_memory_cannot_be_changed,

@@ -7,13 +7,16 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use jail::plan::{Identity, Program, Spec, UserMap, plan as ordered};
-use jail::run::{Birth, Executable, open_standard_descriptors, perform, shed, spawn};
+use jail::run::{Birth, Executable, not_dumpable, open_standard_descriptors, perform, shed, spawn};
 use jail::{Plan, Step};
 use rustix::fs::readlink;
 
 use crate::stage::{TENANT, c, field, jailed, namespaces, output, reap, settle, spec, tenant};
 
-const ROLES: [(&str, fn() -> ExitCode); 7] = [
+type Role = fn() -> ExitCode;
+
+const ROLES: [(&str, Role); 8] = [
+    ("role-keeper", keeper),
     ("role-again", again),
     ("role-shed", less),
     ("role-standard", standard),
@@ -23,7 +26,7 @@ const ROLES: [(&str, fn() -> ExitCode); 7] = [
     ("role-user", user),
 ];
 
-pub fn asked_for() -> Option<fn() -> ExitCode> {
+pub fn asked_for() -> Option<Role> {
     let name = std::env::args().next()?;
     ROLES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
 }
@@ -47,6 +50,28 @@ fn standard() -> ExitCode {
     let link = |fd: i32| readlink(format!("/proc/self/fd/{fd}"), Vec::new()).unwrap().into_string().unwrap();
     let mut paper = file(5);
     writeln!(paper, "{} {} {}", link(0), link(1), link(2)).unwrap();
+    ExitCode::SUCCESS
+}
+
+/// A spawner that is not root and kept what it takes to map another user's ids.
+fn keeper() -> ExitCode {
+    let identity = Identity { uid: TENANT, gid: TENANT, groups: Vec::new() };
+    let keep = "setuid,setgid".parse().unwrap();
+    shed(Some(&identity), keep, jail::Capabilities(!0)).unwrap();
+    not_dumpable().unwrap();
+    let other = TENANT + 7;
+    let inner = Spec {
+        namespaces: namespaces("fs,user"),
+        user_map: Some(UserMap { uid: (0, other), gid: (0, other), groups: true }),
+        identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
+        ..tenant("cat /proc/self/status /proc/self/uid_map")
+    };
+    let status = output(&inner);
+    assert_eq!((field(&status, "Uid"), field(&status, "Groups")), ("0 0 0 0".into(), "0".into()));
+    let map: Vec<&str> = status.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(map, ["0", &other.to_string(), "1"]);
+    // And it is as closed as before.
+    assert_eq!(rustix::process::dumpable_behavior(), Ok(rustix::process::DumpableBehavior::NotDumpable));
     ExitCode::SUCCESS
 }
 

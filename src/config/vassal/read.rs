@@ -41,8 +41,7 @@ impl Loaded {
         if self.errors.is_empty() || matches!(read, Ok(VassalKind::Uwsgi(_))) {
             return read.map_err(|errors| self.texts.explain(errors));
         }
-        let errors = self.errors.iter().cloned().chain(read.err().unwrap_or_default());
-        Err(self.texts.explain(errors.collect()))
+        Err(self.all_errors(read.err().unwrap_or_default()))
     }
 }
 
