@@ -45,11 +45,6 @@ fn sink() -> &'static Sink {
     })
 }
 
-/// True when people read along.
-pub fn is_terminal() -> bool {
-    sink().terminal
-}
-
 /// An error, `about` what or whom.
 pub fn error(about: &str, message: &str) {
     line(Level::Error, &[("about", about)], message);

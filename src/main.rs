@@ -13,6 +13,7 @@ mod runtime;
 mod spawner;
 mod stats;
 mod trust;
+mod vassal;
 mod verbs;
 
 use std::ffi::OsString;

@@ -68,7 +68,8 @@ fn load(invocation: Invocation) -> Loaded {
     with_context(|context| config::load(invocation.entries, invocation.texts, context))
 }
 
-fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
+/// Calls with files, environment and facts of this host.
+pub fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
     let variable = |name: &str| std::env::var(name).ok();
     work(&Context { read: &world::read, variable: &variable, host: &named_host() })
 }
@@ -104,7 +105,7 @@ fn check(invocation: &Invocation) -> ExitCode {
 
 fn status(invocation: &Invocation) -> Result<String> {
     let address = invocation.operands.first().map(|operand| config::address(&operand.value));
-    let address = address.transpose().map_err(|wrong| anyhow!("{wrong}"))?;
+    let address = address.transpose().map_err(|wrong| anyhow!(wrong.cause))?;
     control::status(address.as_ref(), invocation.json)
 }
 

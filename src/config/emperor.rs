@@ -2,7 +2,6 @@
 
 mod read;
 
-pub use read::read;
 
 use std::path::PathBuf;
 

@@ -30,7 +30,6 @@ use crate::emperor::event::{Event, Key, Moment, MonitorId};
 use crate::trust::{Stat, TrustPolicy};
 
 pub use eyes::{Eyes, OwnEyes};
-pub use source::resolve;
 
 use pattern::Shape;
 use scan::{Depth, Scan};

@@ -164,7 +164,7 @@ impl Court {
             file,
             trust: config.trust,
             owner: config.owner,
-            groups: self.groups(config.owner.uid),
+            groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
@@ -311,14 +311,6 @@ impl Court {
         if wanted { self.pool.as_mut()?.take() } else { None }
     }
 
-    /// Groups of an owner, as policy has them. A user without a name has none.
-    fn groups(&self, uid: u32) -> Vec<u32> {
-        if !self.charter.tyrant_initgroups {
-            return Vec::new();
-        }
-        names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
-    }
-
     /// True while there is useful work for an idle moment.
     pub fn can_stock_up(&self) -> bool {
         self.pool.as_ref().is_some_and(|pool| pool.len() < self.pool_wanted)
@@ -431,6 +423,14 @@ fn end_all(cgroup: &Cgroup) {
 fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
+}
+
+/// Groups of an owner, as policy has them. A user without a name has none.
+pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
+    if !charter.tyrant_initgroups {
+        return Vec::new();
+    }
+    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.

@@ -6,7 +6,7 @@
 pub mod birth;
 pub mod charter;
 pub mod client;
-mod court;
+pub mod court;
 pub mod lend;
 mod session;
 mod ward;
@@ -53,7 +53,7 @@ struct Spawner {
 
 impl Spawner {
     fn inherit() -> Result<Self> {
-        let [orders, lend, charter, executable] = [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::run::inherited);
+        let [orders, lend, charter, executable] = [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
         let charter: Charter = read_charter(charter?)?;
         Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)? })
     }

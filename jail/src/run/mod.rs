@@ -16,7 +16,6 @@ mod user_map;
 mod walk;
 
 pub use crate::plan::Failure;
-pub use crate::sys::inherited;
 pub use cgroup::{Cgroup, Removed};
 pub use descriptors::open_standard_descriptors;
 pub use executable::Executable;

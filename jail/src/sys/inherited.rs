@@ -1,25 +1,44 @@
-//! A descriptor that was given to this process by number.
-#![allow(unsafe_code, reason = "a number becomes a descriptor that is owned")]
+//! Descriptors that cross the border between two programs and are known there by number alone.
+#![allow(unsafe_code, reason = "a number that another program left us becomes an owned descriptor")]
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-/// Which of the first 64 numbers were taken.
-static TAKEN: AtomicU64 = AtomicU64::new(0);
+use super::{borrow, close_range_on_exec, duplicate_to};
 
-/// Takes over descriptor `number`, which whoever started this process gave to it; from here on it is closed by exec.
+/// First number after standard input, output and error.
+pub const FIRST: RawFd = 3;
+
+/// Takes over a descriptor that another program left open for us; it is closed on exec from now on.
+///
+/// Must: be called once for a number, before this process opens or adopts anything under it.
 ///
 /// # Errors
-/// `EBADF` when it is not open, was taken before, or is beyond 63.
-pub fn inherited(number: RawFd) -> Result<OwnedFd, Errno> {
-    let bit = u32::try_from(number).ok().filter(|number| *number < 64).map(|number| 1 << number).ok_or(Errno::BADF)?;
-    if !super::is_open(number) || TAKEN.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+/// `EBADF` when the number is not open, or one of the standard descriptors.
+pub fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
+    if number < FIRST {
         return Err(Errno::BADF);
     }
-    // SAFETY: it is open, and nobody in this process owns it: it came with exec, and is handed out once.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    Ok(descriptor)
+    fcntl_setfd(borrow(number)?, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, and the caller is its only owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Puts a copy of `descriptor` at another number, open over exec; what was there is closed.
+///
+/// Must: be called by a process that is about to exec and uses nothing else at `number` any more.
+///
+/// # Errors
+/// Those of `dup3(2)`.
+pub fn place(descriptor: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+    duplicate_to(descriptor.as_raw_fd(), number)
+}
+
+/// No descriptor but the standard ones outlives the next exec.
+///
+/// # Errors
+/// `EINVAL` before Linux 5.11.
+pub fn close_on_exec_from_first() -> Result<(), Errno> {
+    close_range_on_exec(FIRST.unsigned_abs())
 }

@@ -6,6 +6,7 @@ mod credentials;
 mod descriptors;
 mod exec;
 mod exit;
+mod fork;
 mod inherited;
 mod loopback;
 mod signals;
@@ -19,7 +20,8 @@ pub(crate) use descriptors::{
 };
 pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
-pub use inherited::inherited;
+pub use fork::fork;
+pub use inherited::{FIRST, adopt, close_on_exec_from_first, place};
 pub(crate) use loopback::loopback_up;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub(crate) use stack::Stack;
