@@ -92,7 +92,7 @@ fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
 fn plan_of(invocation: Invocation) -> Result<String> {
     let file = operand(&invocation).to_owned();
     let loaded = load(invocation);
-    let config = loaded.emperor().map_err(|errors| anyhow!(listed(&errors)))?;
+    let config = loaded.emperor_settings().map_err(|errors| anyhow!(listed(&errors)))?;
     plan::plan(&config, Path::new(&file))
 }
 

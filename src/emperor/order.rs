@@ -10,6 +10,8 @@ pub mod to_vassal {
     pub const STOP: u8 = 0;
     /// Reload.
     pub const RELOAD: u8 = 1;
+    /// Stop when all work in hand is done.
+    pub const STOP_GRACEFULLY: u8 = 2;
 }
 
 /// Bytes of the Emperor protocol, vassal → Emperor.

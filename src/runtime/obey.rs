@@ -80,7 +80,7 @@ impl Runtime {
     fn newest_config(&self, one: Incarnation) -> Option<OwnedFd> {
         let (directory, file) = self.monitors.place_of(self.emperor.key(one.id)?)?;
         let ask = Ask::Examine { file: file.to_owned(), lend: true };
-        self.lender.ask(&ask, &[directory.as_fd()]).ok()?.1
+        self.lender.ask(&ask, &[directory.as_fd()]).ok()?.1.into_iter().next()
     }
 
     fn kill(&mut self, one: Incarnation) -> Result<()> {

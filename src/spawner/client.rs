@@ -157,19 +157,19 @@ impl Client {
 }
 
 impl Lender {
-    /// Asks and waits for the answer, with the descriptor that came along.
+    /// Asks and waits for the answer, with the descriptors that came along.
     ///
     /// # Errors
     /// The spawner is gone, or refused with this error.
-    pub fn ask(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Answer, Option<OwnedFd>)> {
+    pub fn ask(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Answer, Vec<OwnedFd>)> {
         jail::run::send(&self.socket, &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
         let mut buffer = [0; MESSAGE_MAX];
-        let Some(mut parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
+        let Some(parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         match wire::decode(&buffer[..parcel.length]).map_err(io::Error::other)? {
             Answer::Error(errno) => Err(io::Error::from_raw_os_error(errno)),
-            answer => Ok((answer, parcel.descriptors.pop())),
+            answer => Ok((answer, parcel.descriptors)),
         }
     }
 }

@@ -115,7 +115,7 @@ impl Spawner {
             Ok(ask) => lend::answer(self.court.charter(), &ask, &descriptors),
             Err(malformed) => {
                 tell(&format!("ask refused: {malformed}"));
-                (wire::Answer::Error(rustix::io::Errno::INVAL.raw_os_error()), None)
+                (wire::Answer::Error(Errno::INVAL.raw_os_error()), Vec::new())
             }
         };
         let bytes = wire::encode(&answer)?;
