@@ -122,7 +122,9 @@ impl Runtime {
             Reply::Born(ticket, pid) => {
                 let early = self.courtiers.born(ticket.into(), pid);
                 self.tell(Event::Born(ticket.into(), pid));
-                early.map(|exit| self.exited(ticket.into(), exit));
+                if let Some(exit) = early {
+                    self.exited(ticket.into(), exit);
+                }
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {

@@ -97,12 +97,11 @@ impl Server {
         if let Some(client) = self.clients.remove(&number) {
             poller.forget(&client.socket);
         }
-        if self.clients.len() + 1 == CLIENTS_MAX {
-            if let Some(listener) = &self.listener {
-                if poller.watch(Token::StatsListener, listener.as_fd()).is_err() {
-                    log::warn("stats", "nobody else can be served");
-                }
-            }
+        if self.clients.len() + 1 == CLIENTS_MAX
+            && let Some(listener) = &self.listener
+            && poller.watch(Token::StatsListener, listener.as_fd()).is_err()
+        {
+            log::warn("stats", "nobody else can be served");
         }
     }
 }
