@@ -18,7 +18,6 @@ const NEWS_MAX_MS: u64 = 1_000;
 pub struct Oath {
     pub leapt_ms: u64,
     pub finished: u32,
-    pub spawns: BTreeMap<Key, Vec<Moment>>,
     stops: BTreeMap<Incarnation, (Moment, u64)>,
     spawned: BTreeMap<VassalId, u32>,
     known: BTreeSet<Incarnation>,
