@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use jail::sys;
+use nix::sys::signal::SigSet;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, fchdir, getpgrp, setpgid, set_parent_process_death_signal, waitpid};
@@ -130,7 +131,10 @@ impl Launch<'_> {
         environment.set_sockets(std::process::id(), &names);
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(environment.each());
-        // Clears the signal mask and lets SIGPIPE kill again, as every program expects.
+        // What we watch reaches a program in the usual way again. (SIGPIPE is std's care.)
+        if let Err(errno) = SigSet::empty().thread_set_mask() {
+            return Errno::from_raw_os_error(errno as i32);
+        }
         number(&command.exec())
     }
 
