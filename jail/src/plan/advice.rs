@@ -138,7 +138,10 @@ fn program_refused(program: &Program, errno: i32) -> Option<String> {
         (libc::ENOENT, Program::Path { file, .. }) if file.to_bytes().contains(&b'/') => {
             Some("the file is missing inside the jail, or the interpreter that it names is".into())
         }
-        (libc::ENOENT, _) => Some("install it, or give its absolute path".into()),
+        (libc::ENOENT, Program::Descriptor(..)) => {
+            Some("an open program must be a binary, not a script".into())
+        }
+        (libc::ENOENT, Program::Path { .. }) => Some("install it, or give its absolute path".into()),
         (libc::EACCES, _) => Some(
             "the vassal's user must be allowed to execute it and to pass every directory above it".into(),
         ),

@@ -6,9 +6,9 @@
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Gid, Uid, getgroups, set_dumpable_behavior};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, capability_is_in_ambient_set, capability_is_in_bounding_set,
-    clear_ambient_capability_set, configure_capability_in_ambient_set, remove_capability_from_bounding_set,
-    set_capabilities, set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_ambient_set, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
+    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::plan::{Capabilities, Failure, Identity};
@@ -21,9 +21,12 @@ const NUMBER_MAX: u8 = 63;
 ///
 /// Must: run before the capabilities go; it needs CAP_SETPCAP.
 pub(super) fn bound(keep: Capabilities) -> Result<(), Failure> {
-    for one in known(capability_is_in_bounding_set)? {
-        if !keep.each().any(|number| bit(number) == one) {
-            remove_capability_from_bounding_set(one)?;
+    let dropped = (0..=NUMBER_MAX).filter(|number| keep.0 & (1 << number) == 0);
+    for number in dropped {
+        match remove_capability_from_bounding_set(bit(number)) {
+            // Beyond the last capability that this kernel knows.
+            Err(Errno::INVAL) => return Ok(()),
+            removed => removed?,
         }
     }
     Ok(())
@@ -74,19 +77,15 @@ pub(super) fn hold_exactly(set: Capabilities) -> Result<(), Failure> {
     for number in set.each() {
         configure_capability_in_ambient_set(bit(number), true)?;
     }
-    check_capabilities(bits)
+    check_capabilities(set)
 }
 
-fn check_capabilities(wanted: CapabilitySet) -> Result<(), Failure> {
+/// The kernel keeps the ambient set within permitted and inheritable: so it can only be too small.
+fn check_capabilities(wanted: Capabilities) -> Result<(), Failure> {
     let are = capabilities(None)?;
-    let exact = [are.effective, are.permitted, are.inheritable].iter().all(|set| *set == wanted);
-    let ambient =
-        known(capability_is_in_ambient_set)?.into_iter().fold(CapabilitySet::empty(), CapabilitySet::union);
-    if exact && ambient == wanted {
-        Ok(())
-    } else {
-        Err("the capabilities are not what was asked for".into())
-    }
+    let exact = [are.effective, are.permitted, are.inheritable].iter().all(|set| set.bits() == wanted.0);
+    let ambient = wanted.each().all(|number| capability_is_in_ambient_set(bit(number)) == Ok(true));
+    if exact && ambient { Ok(()) } else { Err("the capabilities are not what was asked for".into()) }
 }
 
 fn check_ids(who: &Identity) -> Result<(), Failure> {
@@ -104,18 +103,4 @@ fn check_groups(wanted: &[u32]) -> Result<(), Failure> {
 
 fn bit(number: u8) -> CapabilitySet {
     CapabilitySet::from_bits_retain(1 << number)
-}
-
-/// The capabilities, of those that this kernel knows, for which `holds`.
-fn known(holds: impl Fn(CapabilitySet) -> Result<bool, Errno>) -> Result<Vec<CapabilitySet>, Failure> {
-    let mut found = Vec::new();
-    for one in (0..=NUMBER_MAX).map(bit) {
-        match holds(one) {
-            Ok(true) => found.push(one),
-            Ok(false) => {}
-            Err(Errno::INVAL) => break,
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(found)
 }

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{getpid, getppid};
 
-use super::user_map::{Gate, gate};
+use super::user_map::{Gate, gate, while_dumpable};
 use super::walk::Walk;
 use crate::plan::{Failure, Namespaces, Plan};
 use crate::sys::{self, Child, CloneFlags, Stack};
@@ -62,7 +62,7 @@ pub fn spawn(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     // A handler of ours must not run in the child, and none before the child has reset them all.
     let mask = sys::block_all()?;
     let spawned = if plan.can_wait() || !sys::CAN_SHARE { apart(plan, birth) } else { sharing(plan, birth) };
-    sys::restore_mask(mask)?;
+    sys::restore_mask(mask);
     spawned
 }
 
@@ -101,8 +101,17 @@ fn sharing(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
 
 /// The child has a copy of our memory and walks at its own pace, while we go on.
 fn apart(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
+    match plan.map_from_outside() {
+        None => walking(plan, birth, None),
+        Some(map) => {
+            let gate = gate(map)?;
+            while_dumpable(|| walking(plan, birth, Some(gate)))
+        }
+    }
+}
+
+fn walking(plan: &Plan, birth: &Birth<'_>, gate: Option<Gate>) -> Result<Spawned, SpawnError> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    let gate = plan.map_from_outside().map(gate).transpose()?;
     let mut walk = Walk::new(&plan.steps, &plan.environment);
     walk.parent = parent_of_child(plan, birth);
     walk.hold_report(writer.as_raw_fd());

@@ -1,6 +1,5 @@
 //! The ids of a user namespace (`user_namespaces(7)`): one user and one group, written once.
 
-use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -26,8 +25,12 @@ pub fn groups_are_given_up() -> bool {
     std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
 }
 
-/// The files below `/proc/self` belong to us only while we are dumpable; a spawner is not, nor are its children.
-fn while_dumpable(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+/// Makes sure that the files below `/proc/PID` of ourselves, or of a child made meanwhile, belong to us: a spawner
+/// is not dumpable, and then they are root's.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) fn while_dumpable<T, E: From<Errno>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let before = dumpable_behavior()?;
     if geteuid().is_root() || before == DumpableBehavior::Dumpable {
         return work();
@@ -104,6 +107,7 @@ fn has_ended(pidfd: &OwnedFd) -> Result<bool, Errno> {
 }
 
 fn wait_at(gate: RawFd) -> Result<(), Failure> {
+    // The child let go of its copy of our end: were we gone, it would read the end of the file.
     let gate = sys::borrow(gate)?;
     let mut wire = [0; Failure::WIRE_MAX];
     let length = loop {
@@ -113,8 +117,11 @@ fn wait_at(gate: RawFd) -> Result<(), Failure> {
         }
     };
     match Failure::decode(&wire[..length]) {
-        Some(failure) if failure == Failure::default() => Ok(()),
+        // Made while we were dumpable for its sake.
+        Some(failure) if failure == Failure::default() => {
+            Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+        }
         Some(failure) => Err(failure),
-        None => Err(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe).to_string().as_str())),
+        None => Err("the spawner is gone".into()),
     }
 }

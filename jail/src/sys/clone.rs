@@ -216,3 +216,74 @@ fn raw(answer: i64) -> Result<i64, Errno> {
         _ => Ok(answer),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::process::Command;
+
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    use super::*;
+
+    /// Once more in a process with one thread, which is what `clone_*` are for: the test runner has several.
+    fn alone(name: &str, test: fn()) {
+        if std::env::var_os("ALONE").is_some() {
+            return test();
+        }
+        let again = std::env::current_exe().unwrap();
+        let name = format!("sys::clone::tests::{name}");
+        let output =
+            Command::new(again).args(["--exact", &name, "--test-threads=1"]).env("ALONE", "1").output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    fn end(child: &Child) -> Option<i32> {
+        let end = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+        end.exit_status()
+    }
+
+    #[test]
+    fn a_panic_in_the_child_ends_it_there() {
+        alone("a_panic_in_the_child_ends_it_there", || {
+            let apart = clone_apart(CloneFlags::default(), || panic!("on purpose")).unwrap();
+            assert_eq!(end(&apart), Some(CHILD_PANICKED));
+            let mut stack = Stack::lend().unwrap();
+            let sharing =
+                clone_sharing(CloneFlags::default(), &mut stack, &mut || panic!("on purpose")).unwrap();
+            assert_eq!(end(&sharing), Some(CHILD_PANICKED));
+        });
+    }
+
+    #[test]
+    fn a_sharing_child_writes_into_our_memory_and_an_apart_one_does_not() {
+        alone("a_sharing_child_writes_into_our_memory_and_an_apart_one_does_not", || {
+            let mut written = vec![0];
+            let apart = clone_apart(CloneFlags::default(), || written.push(1)).unwrap();
+            assert_eq!((end(&apart), &written), (Some(CHILD_FAILED), &vec![0]));
+            let mut stack = Stack::lend().unwrap();
+            let sharing = clone_sharing(CloneFlags::default(), &mut stack, &mut || written.push(2)).unwrap();
+            assert_eq!((end(&sharing), written), (Some(CHILD_FAILED), vec![0, 2]));
+        });
+    }
+
+    #[test]
+    fn a_stack_that_overflows_ends_the_child_alone() {
+        #[expect(unconditional_recursion, reason = "it is to overflow")]
+        fn deeper(depth: u64) -> u64 {
+            std::hint::black_box([depth; 64]);
+            deeper(depth + 1) + 1
+        }
+        alone("a_stack_that_overflows_ends_the_child_alone", || {
+            let mut stack = Stack::lend().unwrap();
+            let overflow = &mut || {
+                std::hint::black_box(deeper(0));
+            };
+            let child = clone_sharing(CloneFlags::default(), &mut stack, overflow).unwrap();
+            let end = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+            assert_eq!(end.terminating_signal(), Some(libc::SIGSEGV));
+        });
+    }
+}

@@ -47,10 +47,13 @@ pub fn a_directory_closed_to_the_tenant_is_entered_by_descriptor() {
 }
 
 pub fn missing_standard_descriptors_are_opened() {
-    let paper = Paper::new();
-    let plan = roles::plan("standard", vec![(paper.raw(), 5)]);
-    assert_eq!(run(&plan, &jail::run::Birth::default()), (Some(0), None));
-    assert_eq!(paper.read(), "/dev/null /dev/null /dev/null\n");
+    // Directly, and after the program has become the copy of itself in memory.
+    for role in ["standard", "again"] {
+        let paper = Paper::new();
+        let plan = roles::plan(role, vec![(paper.raw(), 5), (2, 2)]);
+        assert_eq!(run(&plan, &jail::run::Birth::default()), (Some(0), None));
+        assert_eq!(paper.read(), "/dev/null /dev/null /dev/null\n");
+    }
 }
 
 pub fn parcels_carry_descriptors_and_refuse_what_is_too_long() {

@@ -1,9 +1,21 @@
 //! Who a process is and what it may do, to the last bit.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
 use jail::Phase;
 use jail::plan::{Capabilities, Identity, Spec};
 
-use crate::stage::{TENANT, field, jailed, outcome, output, shell, spec, tenant};
+use jail::plan::plan;
+use jail::run::{Birth, Spawned, spawn};
+use rustix::event::PollFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::roles;
+use crate::stage::{
+    Paper, TENANT, field, jailed, outcome, output, ready, reap, run, settle, shell, spec, tenant,
+};
 
 const STATUS: &str = "cat /proc/self/status";
 const ZERO: &str = "0000000000000000";
@@ -57,7 +69,7 @@ pub fn no_id_is_no_identity() {
 pub fn both_kinds_of_birth_give_the_same_process() {
     let keep: Capabilities = "kill".parse().unwrap();
     let identity = Some(Identity { uid: 0, gid: TENANT, groups: vec![TENANT] });
-    let script = "grep -Ev 'Pid|NSpid|Tgid|ctxt|Vm|Rss|Ngid|NSsid|NSpgid|NStgid|Mems|Cpus' /proc/self/status; ls -l /proc/self/fd | wc -l; env; pwd";
+    let script = "grep -E '^(Umask|Uid|Gid|Groups|Sig[PBIC]|Shd|Cap|NoNew|Seccomp)' /proc/self/status; ls -l /proc/self/fd | wc -l; env; pwd";
     let shared = Spec { identity, keep, no_new_privs: true, ..jailed(script) };
     let apart = Spec { hooks: vec![(Phase::AsVassalBeforeDrop, shell(":"))], ..shared.clone() };
     let waits = |spec: &Spec| jail::plan::plan(spec).can_wait();
@@ -77,4 +89,59 @@ pub fn signals_are_as_in_a_fresh_process() {
     let ignored = u64::from_str_radix(&field(&own, "SigIgn"), 16).unwrap();
     assert!(ignored & 1 << (libc::SIGPIPE - 1) != 0, "{ignored:x}");
     assert_eq!(field(&own, "SigBlk"), ZERO);
+}
+
+pub fn what_a_process_sheds_is_gone() {
+    let paper = Paper::new();
+    let plan = roles::plan("shed", vec![(paper.raw(), 5), (2, 2)]);
+    assert_eq!(run(&plan, &Birth::default()), (Some(0), None));
+    let status = paper.read();
+    let keep: Capabilities = "setuid,setgid".parse().unwrap();
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(field(&status, set), format!("{:016x}", keep.0), "{set}");
+    }
+    assert_eq!(field(&status, "Uid"), [TENANT; 4].map(|id| id.to_string()).join(" "));
+    assert_eq!(field(&status, "Groups"), TENANT.to_string());
+}
+
+/// A vassal that has the tenant's ids, but is still our program, on its way to its own.
+fn on_the_way() -> (jail::Born, std::os::fd::OwnedFd, File) {
+    let (told, tell) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let (wait, go) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let hooks = vec![(Phase::AsVassal, shell("echo here; read line"))];
+    let descriptors = vec![(wait.as_raw_fd(), 0), (tell.as_raw_fd(), 1), (2, 2)];
+    let spec = Spec { hooks, descriptors, no_new_privs: true, ..tenant("exit 7") };
+    let Spawned::Walking(born, report) = spawn(&plan(&spec), &Birth::default()).unwrap() else {
+        panic!("it has a hook and must walk by itself");
+    };
+    ready(&told, PollFlags::IN);
+    (born, report, File::from(go))
+}
+
+pub fn nobody_looks_into_a_child_on_its_way() {
+    let (born, report, go) = on_the_way();
+    let pid = born.pid;
+    let held = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    assert_eq!(held, 5, "0, 1, 2, the way to report, and its own hook");
+    let script = format!(
+        "id -u; for f in mem environ fd/0 maps; do cat /proc/{pid}/$f 2>/dev/null && echo $f; done; ls /proc/{pid}/fd 2>/dev/null; true"
+    );
+    assert_eq!(output(&tenant(&script)), format!("{TENANT}\n"));
+    drop(go);
+    let (born, failure) = settle(Spawned::Walking(born, report));
+    // The hook's `read` fails at the end of its input.
+    assert_eq!(
+        (reap(&born), failure.map(|failure| failure.cause())),
+        (Some(126), Some("exit status 1".into()))
+    );
+}
+
+pub fn a_tenant_that_stops_its_child_stops_nobody_elses() {
+    let (born, report, mut go) = on_the_way();
+    assert_eq!(output(&tenant(&format!("kill -STOP {}; echo stopped", born.pid))), "stopped\n");
+    assert_eq!(output(&tenant("echo a neighbour")), "a neighbour\n");
+    pidfd_send_signal(&born.pidfd, Signal::CONT).unwrap();
+    std::io::Write::write_all(&mut go, b"\n").unwrap();
+    let (born, failure) = settle(Spawned::Walking(born, report));
+    assert_eq!((reap(&born), failure), (Some(7), None));
 }

@@ -3,6 +3,8 @@
 //! `spawn` is for processes with one thread, which the usual test runner is not: so this is its own.
 //! `cargo test -p jail --test walk NAME…` runs the tests whose names contain one of the words.
 
+#![expect(clippy::unwrap_used, reason = "tests end where something is not as it should be")]
+
 mod boundaries;
 mod deaths;
 mod descriptors;
@@ -37,6 +39,9 @@ const TESTS: &[Test] = tests![
     identities::no_id_is_no_identity,
     identities::both_kinds_of_birth_give_the_same_process,
     identities::signals_are_as_in_a_fresh_process,
+    identities::what_a_process_sheds_is_gone,
+    identities::nobody_looks_into_a_child_on_its_way,
+    identities::a_tenant_that_stops_its_child_stops_nobody_elses,
     descriptors::exactly_the_listed_ones_are_open,
     descriptors::descriptors_may_change_places,
     descriptors::a_directory_closed_to_the_tenant_is_entered_by_descriptor,
@@ -46,14 +51,17 @@ const TESTS: &[Test] = tests![
     failures::a_name_is_searched_as_execvp_does,
     failures::a_failing_hook_ends_the_jail_with_its_status,
     failures::hooks_run_in_order_with_the_environment_and_none_of_our_descriptors,
+    failures::a_walking_child_holds_nothing_that_no_step_needs,
     failures::a_refused_birth_is_step_0,
     failures::an_impossible_descriptor_is_refused,
     deaths::a_tenant_dies_with_its_parent,
     deaths::a_sibling_dies_with_the_emperor,
     deaths::a_cgroup_is_killed_whole,
     deaths::the_kill_switch_works_in_unprivileged_hands,
+    deaths::what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not,
     users::an_ordinary_user_makes_a_jail_of_its_own,
     users::a_tenants_map_is_written_from_outside,
+    users::a_spawner_that_is_not_root_maps_another_user,
     pools::pooled_networks_are_distinct_and_up,
     pools::a_pool_leaves_the_caller_at_home,
     pools::our_program_in_memory_cannot_be_changed,

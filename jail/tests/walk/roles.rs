@@ -7,13 +7,19 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use jail::plan::{Identity, Program, Spec, UserMap, plan as ordered};
-use jail::run::{Birth, Executable, open_standard_descriptors, perform, spawn};
+use jail::run::{Birth, Cgroup, Executable, not_dumpable, open_standard_descriptors, perform, shed, spawn};
 use jail::{Plan, Step};
 use rustix::fs::readlink;
 
 use crate::stage::{TENANT, c, field, jailed, namespaces, output, reap, settle, spec, tenant};
 
-const ROLES: [(&str, fn() -> ExitCode); 5] = [
+type Role = fn() -> ExitCode;
+
+const ROLES: [(&str, Role); 9] = [
+    ("role-founder", founder),
+    ("role-keeper", keeper),
+    ("role-again", again),
+    ("role-shed", less),
     ("role-standard", standard),
     ("role-parent", parent),
     ("role-emperor", emperor),
@@ -21,7 +27,7 @@ const ROLES: [(&str, fn() -> ExitCode); 5] = [
     ("role-user", user),
 ];
 
-pub fn asked_for() -> Option<fn() -> ExitCode> {
+pub fn asked_for() -> Option<Role> {
     let name = std::env::args().next()?;
     ROLES.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
 }
@@ -40,12 +46,62 @@ pub fn plan(name: &str, descriptors: Vec<(i32, i32)>) -> Plan {
 /// Closes 0, 1 and 2, opens them again the way our programs do at their start, and tells on 5 what they are.
 fn standard() -> ExitCode {
     perform(&Step::Descriptors(vec![(5, 5)])).unwrap();
-    // SAFETY is not at stake: these three are given away, as a caller that closes them does.
     close_standard();
     open_standard_descriptors().unwrap();
     let link = |fd: i32| readlink(format!("/proc/self/fd/{fd}"), Vec::new()).unwrap().into_string().unwrap();
     let mut paper = file(5);
     writeln!(paper, "{} {} {}", link(0), link(1), link(2)).unwrap();
+    ExitCode::SUCCESS
+}
+
+/// A spawner that is not root and kept what it takes to map another user's ids.
+fn keeper() -> ExitCode {
+    let identity = Identity { uid: TENANT, gid: TENANT, groups: Vec::new() };
+    let keep = "setuid,setgid".parse().unwrap();
+    shed(Some(&identity), keep, jail::Capabilities(!0)).unwrap();
+    not_dumpable().unwrap();
+    let other = TENANT + 7;
+    let inner = Spec {
+        namespaces: namespaces("fs,user"),
+        user_map: Some(UserMap { uid: (0, other), gid: (0, other), groups: true }),
+        identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
+        ..tenant("cat /proc/self/status /proc/self/uid_map")
+    };
+    let status = output(&inner);
+    assert_eq!((field(&status, "Uid"), field(&status, "Groups")), ("0 0 0 0".into(), "0".into()));
+    let map: Vec<&str> = status.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(map, ["0", &other.to_string(), "1"]);
+    // And it is as closed as before.
+    assert_eq!(rustix::process::dumpable_behavior(), Ok(rustix::process::DumpableBehavior::NotDumpable));
+    ExitCode::SUCCESS
+}
+
+/// Founds a cgroup, tells its path on 5, and ends without removing anything.
+fn founder() -> ExitCode {
+    let cgroup = Cgroup::found().unwrap();
+    drop((cgroup.leaf(1).unwrap(), cgroup.shared().unwrap()));
+    write!(file(5), "{}", cgroup.path().display()).unwrap();
+    ExitCode::SUCCESS
+}
+
+/// Becomes the copy of itself that is in memory.
+fn again() -> ExitCode {
+    // Over exec only what is not closed by it survives; 5 is ours to pass on.
+    let error = Executable::of_ourselves(c"copy").unwrap().reexec(&[c("role-standard")], &[c("MARK=here")]);
+    panic!("{error}");
+}
+
+/// Gives up everything but two capabilities, and tells on 5 what is left.
+fn less() -> ExitCode {
+    let identity = Identity { uid: TENANT, gid: TENANT, groups: vec![TENANT] };
+    let keep = "setuid,setgid".parse().unwrap();
+    shed(Some(&identity), keep, keep).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    write!(file(5), "{status}").unwrap();
+    // It still may become another tenant, and nothing else.
+    assert_eq!(perform(&Step::Hostname("x".into())).unwrap_err().errno, libc::EPERM);
+    let other = Identity { uid: TENANT + 5, gid: TENANT + 5, groups: Vec::new() };
+    perform(&Step::Identity(other, jail::Capabilities::NONE)).unwrap();
     ExitCode::SUCCESS
 }
 

@@ -36,3 +36,8 @@ pub fn a_tenants_map_is_written_from_outside() {
         ["mounted".to_owned(), "allow".into(), format!("0 {TENANT} 1"), format!("0 {TENANT} 1")]
     );
 }
+
+pub fn a_spawner_that_is_not_root_maps_another_user() {
+    let plan = roles::plan("keeper", vec![(2, 2)]);
+    assert_eq!(run(&plan, &Birth::default()), (Some(0), None));
+}
