@@ -2,7 +2,7 @@
 
 mod read;
 
-pub use read::read;
+pub use read::{read, read_settings};
 
 use std::path::PathBuf;
 
