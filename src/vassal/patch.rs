@@ -9,8 +9,8 @@ use rustix::io::fcntl_dupfd_cloexec;
 use super::environment::{Environment, PATH};
 use super::launch::Launch;
 use super::programs::SHELL;
+use super::state::Vassal;
 use super::trouble::Trouble;
-use super::vassal::Vassal;
 use crate::config::vassal::Patch;
 
 /// Where programs find the number of their control descriptor.
@@ -52,7 +52,15 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
 }
 
 fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
-    Launch { argv, environment, sockets: Vec::new(), directory: None, input: None, output: None, terminal: false }
+    Launch {
+        argv,
+        environment,
+        sockets: Vec::new(),
+        directory: None,
+        input: None,
+        output: None,
+        terminal: false,
+    }
 }
 
 fn with_control(mut launch: Launch<'_>, control: &OwnedFd) -> Trouble {

@@ -191,7 +191,11 @@ impl Vassal {
         let pid = rustix::process::Pid::from_raw(self.pid()).unwrap();
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
         let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-        assert_eq!(poll(&mut ended, Some(&PATIENCE.try_into().unwrap())).unwrap(), 1, "the vassal does not end");
+        assert_eq!(
+            poll(&mut ended, Some(&PATIENCE.try_into().unwrap())).unwrap(),
+            1,
+            "the vassal does not end"
+        );
         let status = self.child.wait().unwrap();
         let (mut output, mut errors) = (String::new(), String::new());
         // Everybody who could still write is gone, so both end.

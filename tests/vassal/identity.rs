@@ -15,8 +15,14 @@ fn status(config: &str) -> Vec<String> {
 }
 
 fn expected(id: &str, groups: &str, capabilities: &str) -> Vec<String> {
-    let mut lines = vec![format!("Uid: {id}"), format!("Gid: {}", id.replace("54321", "54322")), format!("Groups:{groups}")];
-    lines.extend(["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}: {capabilities}")));
+    let mut lines = vec![
+        format!("Uid: {id}"),
+        format!("Gid: {}", id.replace("54321", "54322")),
+        format!("Groups:{groups}"),
+    ];
+    lines.extend(
+        ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}: {capabilities}")),
+    );
     lines.push("NoNewPrivs: 1".into());
     lines
 }
@@ -38,7 +44,10 @@ fn added_groups_join_those_of_the_user() {
 fn kept_capabilities_survive_exec_and_are_all_there_is() {
     let id = "54321 54321 54321 54321";
     // net_bind_service is 10, kill is 5.
-    assert_eq!(status("uid = 54321\ngid = 54322\ncap = net_bind_service,kill"), expected(id, " 54322", "0000000000000420"));
+    assert_eq!(
+        status("uid = 54321\ngid = 54322\ncap = net_bind_service,kill"),
+        expected(id, " 54322", "0000000000000420")
+    );
 }
 
 #[test]
@@ -51,13 +60,16 @@ fn the_primary_group_of_a_named_user_is_his_group() {
 fn root_without_a_uid_stays_root_with_the_capabilities_it_is_left() {
     let status = status("cap = chown");
     assert_eq!(status[0], "Uid: 0 0 0 0");
-    let capabilities = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}: 0000000000000001"));
+    let capabilities =
+        ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}: 0000000000000001"));
     assert_eq!(status[3..8], capabilities);
 }
 
 #[test]
 fn nobody_becomes_root_by_asking() {
-    for config in ["uid = root", "uid = 54321\ngid = root", "uid = 54321\ngid = 54322\nadd-gid = root", "uid = 54321"] {
+    for config in
+        ["uid = root", "uid = 54321\ngid = root", "uid = 54321\ngid = 54322\nadd-gid = root", "uid = 54321"]
+    {
         let outcome = Place::new(&format!("{config}\ncommand = echo ran")).run();
         assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1), "{config}");
     }
@@ -73,13 +85,22 @@ fn a_tenant_may_name_the_ids_he_has_and_no_others() {
     assert_eq!(as_tenant("uid = 54321\ngid = 54322\ncommand = id -u").output, "54321\n");
     let outcome = as_tenant("uid = daemon\ncommand = id -u");
     assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1));
-    assert!(outcome.errors.contains("uid = daemon: this vassal runs as uid 54321 and is not root"), "{}", outcome.errors);
-    assert!(as_tenant("uid = 54321\ngid = 54322\nadd-gid = daemon\ncommand = id").errors.contains("only root can add one"));
+    assert!(
+        outcome.errors.contains("uid = daemon: this vassal runs as uid 54321 and is not root"),
+        "{}",
+        outcome.errors
+    );
+    assert!(
+        as_tenant("uid = 54321\ngid = 54322\nadd-gid = daemon\ncommand = id")
+            .errors
+            .contains("only root can add one")
+    );
 }
 
 #[test]
 fn a_tenant_is_told_how_to_get_what_only_root_can_do() {
-    let outcome = as_tenant("exec-as-root = id\nhostname = foobar\ncap = sys_admin\nunshare = net\ncommand = id");
+    let outcome =
+        as_tenant("exec-as-root = id\nhostname = foobar\ncap = sys_admin\nunshare = net\ncommand = id");
     assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1));
     for option in ["exec-as-root", "hostname", "cap", "unshare"] {
         let sentence = format!("{option} needs root of the vassal's own user namespace");

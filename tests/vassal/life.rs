@@ -32,7 +32,9 @@ fn the_status_of_the_command_is_the_status_of_the_vassal() {
 
 #[test]
 fn a_graceful_stop_waits_for_the_command() {
-    let place = Place::new("command = sh -c 'trap \"echo mourns; exit 3\" TERM; echo runs; while :; do sleep 1000 & wait; done'");
+    let place = Place::new(
+        "command = sh -c 'trap \"echo mourns; exit 3\" TERM; echo runs; while :; do sleep 1000 & wait; done'",
+    );
     let mut vassal = place.start();
     assert_eq!(vassal.line(), "runs");
     vassal.say(2);
@@ -105,8 +107,12 @@ fn a_vassal_whose_emperor_is_gone_ends_even_a_stubborn_command() {
 
 #[test]
 fn signals_reach_the_command() {
-    let traps = ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH"].map(|name| format!("trap \"echo {name}\" {name};"));
-    let place = Place::new(&format!("command = sh -c '{} echo runs; while :; do sleep 1000 & wait; done'", traps.join(" ")));
+    let traps =
+        ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH"].map(|name| format!("trap \"echo {name}\" {name};"));
+    let place = Place::new(&format!(
+        "command = sh -c '{} echo runs; while :; do sleep 1000 & wait; done'",
+        traps.join(" ")
+    ));
     let mut vassal = place.start();
     assert_eq!(vassal.line(), "runs");
     let signals = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH];
@@ -124,7 +130,9 @@ fn orphans_are_reaped_while_the_command_runs_and_killed_when_it_ends() {
     let place = Place::new(&format!("command = sh -c '(({orphans})&); exec sleep 1000'"));
     let mut vassal = place.start();
     let orphans: [i32; 2] = [vassal.line().parse().unwrap(), vassal.line().parse().unwrap()];
-    let short = orphans.into_iter().find(|pid| !std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with("sleep"));
+    let short = orphans.into_iter().find(|pid| {
+        !std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with("sleep")
+    });
     wait_until_gone(short.unwrap());
     vassal.say(0);
     assert_eq!(vassal.end().code(), 0);
@@ -144,22 +152,39 @@ fn a_command_that_cannot_run_is_told_in_one_sentence() {
 
 #[test]
 fn programs_after_the_command_run_once_and_their_failure_is_only_told() {
-    let place = Place::new("command = sh -c 'echo command; exit 4'\nexec-as-user-atexit = echo first; exit 9\nexec-as-user-atexit = echo second");
+    let place = Place::new(
+        "command = sh -c 'echo command; exit 4'\nexec-as-user-atexit = echo first; exit 9\nexec-as-user-atexit = echo second",
+    );
     let outcome = place.run();
     assert_eq!((outcome.output.as_str(), outcome.code()), ("command\nfirst\nsecond\n", 4));
-    assert!(outcome.errors.contains("exec-as-user-atexit `echo first; exit 9` ended with status 9"), "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("exec-as-user-atexit `echo first; exit 9` ended with status 9"),
+        "{}",
+        outcome.errors
+    );
 }
 
 #[test]
 fn the_command_begins_with_nothing_but_what_it_is_given() {
     let place = Place::new("env = A=1\nenv = B=2\nenv = A=3\ncommand = sh -c 'env; ls -l /proc/self/fd'");
     let outcome = place.start().end();
-    let mut variables: Vec<&str> = outcome.output.lines().filter(|line| line.contains('=') && !line.contains("->")).collect();
+    let mut variables: Vec<&str> =
+        outcome.output.lines().filter(|line| line.contains('=') && !line.contains("->")).collect();
     variables.sort_unstable();
     let pwd = format!("PWD={}", place.path("").display());
-    let expected = ["A=3", "B=2", "HOME=/root", "LOGNAME=root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", pwd.trim_end_matches('/'), "SHELL=/bin/bash", "USER=root"];
+    let expected = [
+        "A=3",
+        "B=2",
+        "HOME=/root",
+        "LOGNAME=root",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        pwd.trim_end_matches('/'),
+        "SHELL=/bin/bash",
+        "USER=root",
+    ];
     assert_eq!(variables, expected);
-    let descriptors: Vec<&str> = outcome.output.lines().filter_map(|line| line.split_once(" -> ")?.0.split(' ').next_back()).collect();
+    let descriptors: Vec<&str> =
+        outcome.output.lines().filter_map(|line| line.split_once(" -> ")?.0.split(' ').next_back()).collect();
     // The last one is the directory that `ls` reads.
     assert_eq!(descriptors, ["0", "1", "2", "3"]);
 }
@@ -190,7 +215,11 @@ fn configs_of_the_application_server_are_given_to_the_real_uwsgi() {
     let place = Place::new("module = app");
     let bin = place.directory("bin", 0, 0o755);
     let uwsgi = bin.join("uwsgi");
-    std::fs::write(&uwsgi, "#!/bin/sh\necho $0 \"$@\" $LIEGE_CONFIG_FD\necho x >&$UWSGI_EMPEROR_FD\nls /proc/self/fd | wc -l\n").unwrap();
+    std::fs::write(
+        &uwsgi,
+        "#!/bin/sh\necho $0 \"$@\" $LIEGE_CONFIG_FD\necho x >&$UWSGI_EMPEROR_FD\nls /proc/self/fd | wc -l\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&uwsgi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = place.command();
     command.args(["--set", "a=b"]).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
@@ -208,14 +237,18 @@ fn a_missing_uwsgi_is_told_with_the_option_that_needs_it() {
     let place = Place::new("module = app");
     let outcome = Outcome::of(place.command().env("PATH", "/nowhere"));
     assert_eq!(outcome.code(), 1);
-    assert!(outcome.errors.contains("`module` needs the uwsgi program") && outcome.errors.contains("apt install uwsgi-core"));
+    assert!(
+        outcome.errors.contains("`module` needs the uwsgi program")
+            && outcome.errors.contains("apt install uwsgi-core")
+    );
 }
 
 #[test]
 fn a_program_takes_our_place_with_our_arguments_and_our_emperor() {
     let place = Place::new("unprivileged-binary-patch = DIR/patch\nsocket = 127.0.0.1:0");
     let patch = place.path("patch");
-    std::fs::write(&patch, "#!/bin/sh\necho $$ $LISTEN_PID $LISTEN_FDS \"$@\"\necho y >&$UWSGI_EMPEROR_FD\n").unwrap();
+    std::fs::write(&patch, "#!/bin/sh\necho $$ $LISTEN_PID $LISTEN_FDS \"$@\"\necho y >&$UWSGI_EMPEROR_FD\n")
+        .unwrap();
     std::fs::set_permissions(&patch, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut vassal = place.start();
     let pid = vassal.pid();
@@ -226,7 +259,9 @@ fn a_program_takes_our_place_with_our_arguments_and_our_emperor() {
 
 #[test]
 fn a_vassal_in_its_own_pid_namespace_is_pid_1_there_and_ends_with_its_command() {
-    let place = Place::new("unshare = pid\ncommand = sh -c 'trap \"exit 5\" USR1; echo $PPID; while :; do sleep 1000 & wait; done'");
+    let place = Place::new(
+        "unshare = pid\ncommand = sh -c 'trap \"exit 5\" USR1; echo $PPID; while :; do sleep 1000 & wait; done'",
+    );
     let mut vassal = place.start();
     assert_eq!(vassal.line(), "1");
     assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);

@@ -30,8 +30,10 @@ fn a_born_jail_counts_as_one() {
 
 #[test]
 fn each_phase_has_the_ids_of_its_name() {
-    let programs = ["pre-jail", "in-jail", "as-root", "as-user", "as-user-atexit"].map(|phase| format!("exec-{phase} = echo {phase} $(id -u) $HOME"));
-    let outcome = Place::new(&format!("uid = 54321\ngid = 54322\n{}\ncommand = id -u", programs.join("\n"))).run();
+    let programs = ["pre-jail", "in-jail", "as-root", "as-user", "as-user-atexit"]
+        .map(|phase| format!("exec-{phase} = echo {phase} $(id -u) $HOME"));
+    let outcome =
+        Place::new(&format!("uid = 54321\ngid = 54322\n{}\ncommand = id -u", programs.join("\n"))).run();
     assert_eq!(
         outcome.output.lines().map(str::trim_end).collect::<Vec<_>>(),
         ["pre-jail 0", "in-jail 0", "as-root 0", "as-user 54321", "54321", "as-user-atexit 54321"]
@@ -85,7 +87,9 @@ fn a_reload_that_comes_during_the_phases_is_not_lost() {
 
 #[test]
 fn a_privileged_patch_comes_before_everything_but_pre_jail() {
-    let place = Place::new("exec-pre-jail = echo pre\nexec-as-root = echo root\nprivileged-binary-patch-arg = echo $$ patched; id -u\nuid = nobody");
+    let place = Place::new(
+        "exec-pre-jail = echo pre\nexec-as-root = echo root\nprivileged-binary-patch-arg = echo $$ patched; id -u\nuid = nobody",
+    );
     let mut vassal = place.start();
     assert_eq!(vassal.line(), "pre");
     let pid = vassal.pid();
@@ -105,7 +109,9 @@ fn the_host_name_inside_is_not_the_one_outside() {
 
 #[test]
 fn mounts_made_inside_are_not_seen_outside() {
-    let place = Place::new("unshare = fs\nexec-as-root = mount -t tmpfs none DIR/inside && touch DIR/inside/file\ncommand = ls DIR/inside");
+    let place = Place::new(
+        "unshare = fs\nexec-as-root = mount -t tmpfs none DIR/inside && touch DIR/inside/file\ncommand = ls DIR/inside",
+    );
     place.directory("inside", 0, 0o755);
     assert_eq!(place.run().output, "file\n");
     assert!(!place.path("inside/file").exists());
@@ -113,6 +119,7 @@ fn mounts_made_inside_are_not_seen_outside() {
 
 #[test]
 fn programs_have_no_input_and_no_descriptor_of_ours() {
-    let outcome = Place::new("exec-as-root = cat; ls /proc/self/fd | tr '\\n' ' '\ncommand = echo").start().end();
+    let outcome =
+        Place::new("exec-as-root = cat; ls /proc/self/fd | tr '\\n' ' '\ncommand = echo").start().end();
     assert_eq!(outcome.output.trim_end(), "0 1 2 3");
 }
