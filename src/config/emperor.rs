@@ -2,8 +2,6 @@
 
 mod read;
 
-pub use read::{read, read_settings};
-
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces};

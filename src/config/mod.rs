@@ -16,6 +16,7 @@ pub mod vassal;
 pub use ini::FILE_MAX;
 pub use load::{Loaded, load};
 pub use show::quoted;
+pub use values::address;
 
 #[cfg(test)]
 mod tests;

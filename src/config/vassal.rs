@@ -2,8 +2,6 @@
 
 mod read;
 
-pub use read::read;
-
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};

@@ -1,8 +1,11 @@
 //! Sources of configs in the file system: directories and patterns, seen by inotify.
 //!
 //! One inotify instance serves all sources. What it says goes through `settle`, which says when a name is at rest; then
-//! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable.
+//! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable: a
+//! directory that is renamed away or unmounted stops nothing. One whose files are deleted does (`rm -r`): each was deleted.
 
+mod compare;
+mod directory;
 mod eyes;
 mod filesystem;
 mod look;
@@ -17,7 +20,7 @@ mod watches;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::event::epoll;
@@ -28,7 +31,6 @@ use crate::emperor::event::{Event, Key, Moment, MonitorId};
 use crate::trust::{Stat, TrustPolicy};
 
 pub use eyes::{Eyes, OwnEyes};
-pub use source::resolve;
 
 use pattern::Shape;
 use scan::{Depth, Scan};
@@ -36,7 +38,7 @@ use settle::Settle;
 use tree::{Extra, Node, Origin};
 use watches::{Entry, NodeId, Watches};
 
-/// Pieces of work (a look, a directory entry) between two returns to the loop: about a millisecond.
+/// Looks at files between two returns to the loop, or as much other work: about a millisecond.
 const WORK_MAX: usize = 64;
 /// Most configs of all sources together.
 const NAMES_MAX: usize = 200_000;
@@ -111,6 +113,15 @@ pub enum Directory<'a> {
     Opened(OwnedFd),
 }
 
+/// The directories at or below which everything of these sources lies; absolute.
+///
+/// # Errors
+/// A pattern that is none.
+pub fn bases(sources: &[Source], cwd: &Path) -> Result<Vec<PathBuf>, MonitorsError> {
+    let base = |source: &Source| Shape::of(&source::settled(source, cwd), cwd).map(|shape| shape.base);
+    sources.iter().map(base).collect::<Result<_, _>>().map_err(MonitorsError::Pattern)
+}
+
 /// All sources.
 pub struct Monitors {
     settings: Settings,
@@ -136,6 +147,10 @@ pub struct Monitors {
     verify_at: Option<Moment>,
     poll_at: Option<Moment>,
     names: usize,
+    /// Directories below a base that could not be read.
+    lost_nodes: BTreeSet<NodeId>,
+    /// Configs that could not be read for reasons that may pass.
+    retries: BTreeSet<Entry>,
     /// How many nodes are polled.
     polled: usize,
     told: VecDeque<Told>,
@@ -156,8 +171,14 @@ impl Monitors {
             monitors.add_origin(shape);
         }
         monitors.doubted.extend(0..monitors.origins.len());
-        monitors.verify(now);
+        monitors.verify();
+        monitors.arm_poll(now);
         Ok(monitors)
+    }
+
+    /// Whether there is work left that needs no event.
+    pub fn is_busy(&self) -> bool {
+        self.next_deadline() == Some(Moment::default())
     }
 
     /// Readable when `handle_readable` has something to do.
@@ -178,7 +199,7 @@ impl Monitors {
         for heard in batch {
             self.route(heard, now);
         }
-        self.verify(now);
+        self.verify();
         self.work(now);
     }
 
@@ -189,7 +210,7 @@ impl Monitors {
             self.doubted.extend(0..self.origins.len());
         }
         self.poll(now);
-        self.verify(now);
+        self.verify();
         self.work(now);
     }
 
@@ -215,7 +236,8 @@ impl Monitors {
     /// Looks at everything again.
     pub fn rescan(&mut self, now: Moment) {
         self.doubted.extend(0..self.origins.len());
-        self.verify(now);
+        self.verify();
+        self.arm_poll(now);
         for root in self.origins.iter().map(|origin| origin.root).collect::<Vec<_>>() {
             self.want_scan(root, Depth::Full);
         }
@@ -248,6 +270,8 @@ impl Monitors {
             verify_at: None,
             poll_at: None,
             names: 0,
+            lost_nodes: BTreeSet::new(),
+            retries: BTreeSet::new(),
             polled: 0,
             told: VecDeque::new(),
         })
@@ -256,13 +280,18 @@ impl Monitors {
     /// Names at rest come before directories to be listed: a stop must not wait for a crowd.
     fn work(&mut self, now: Moment) {
         self.settle.handle_deadline(now);
-        for _ in 0..WORK_MAX {
+        let mut cost = 0;
+        while cost < WORK_MAX {
             if let Some((entry, finding)) = self.settle.next_finding() {
                 self.find(&entry, finding, now);
-            } else if !self.scan_one(now) {
-                return;
+                cost += 1;
+            } else if let Some(more) = self.scan_one(now) {
+                cost += more;
+            } else {
+                break;
             }
         }
+        self.arm_poll(now);
     }
 
     fn tell(&mut self, source: usize, path: &str, what: SourceNews) {
@@ -276,7 +305,7 @@ fn gather(inotify: BorrowedFd<'_>) -> Result<(OwnedFd, Option<File>), Errno> {
     let ready = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&ready, inotify, epoll::EventData::new_u64(0), epoll::EventFlags::IN)?;
     // Without /proc mounts are seen when something else happens.
-    let mounts = File::open("/proc/self/mountinfo").ok();
+    let mounts = File::open("/proc/thread-self/mountinfo").ok();
     if let Some(mounts) = &mounts {
         epoll::add(&ready, mounts, epoll::EventData::new_u64(1), epoll::EventFlags::PRI)?;
     }

@@ -49,7 +49,11 @@ impl Monitors {
         for id in nodes {
             let Some(node) = self.nodes.get_mut(&id) else { continue };
             node.watch = None;
-            self.doubted.insert(node.source);
+            let (source, below) = (node.source, node.parent.is_some());
+            self.doubted.insert(source);
+            if below {
+                self.want_scan(id, Depth::Quick);
+            }
         }
     }
 
@@ -58,9 +62,14 @@ impl Monitors {
         let directories: Vec<NodeId> = uses.directories.iter().copied().collect();
         let above: Vec<usize> = uses.above.iter().map(|(source, _)| *source).collect();
         if heard.flags.contains(ReadFlags::MODIFY) {
-            for entry in uses.files.clone() {
-                self.settle.handle(&entry, Change::Modified, now);
+            for entry in &uses.files {
+                self.settle.handle(entry, Change::Modified, now);
             }
+        }
+        // The directory that a link leads into went away, or others may write in it now.
+        let change = if heard.flags.intersects(MOVED) { Change::MovedOut } else { Change::Touched };
+        for entry in uses.targets.values().flatten() {
+            self.settle.handle(entry, change, now);
         }
         for id in directories {
             self.directory_changed(id, heard.flags);
@@ -155,17 +164,11 @@ impl Monitors {
         plain
     }
 
-    /// The file behind a followed link. When it goes away the link stays: that is a matter for a look, not a removal.
+    /// The file behind a followed link. When it goes away the link stays: the look that follows finds it dangling.
     fn target_changed(&mut self, entry: &Entry, flags: ReadFlags, now: Moment) {
-        let created = ReadFlags::CREATE | ReadFlags::ISDIR;
-        let change = if flags.intersection(created) == ReadFlags::CREATE {
-            Some(Change::Created)
-        } else {
-            self.change(entry, flags)
-        };
-        if let Some(change) = change {
-            self.settle.handle(entry, change, now);
-        }
+        let change =
+            if flags.contains(ReadFlags::CREATE) { Some(Change::Created) } else { self.change(entry, flags) };
+        change.into_iter().for_each(|change| self.settle.handle(entry, change, now));
     }
 
     fn child_changed(&mut self, parent: NodeId, name: &str, flags: ReadFlags, now: Moment) {
@@ -173,9 +176,10 @@ impl Monitors {
             return;
         }
         if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-            if let Some(child) = self.child(parent, name) {
-                self.want_scan(child, Depth::Full);
-            }
+            // What is moved in is whole; in a new directory somebody may be writing already.
+            let depth = if flags.contains(ReadFlags::CREATE) { Depth::Quick } else { Depth::Full };
+            let child = self.child(parent, name);
+            child.into_iter().for_each(|child| self.want_scan(child, depth));
         } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
             let child = self.nodes.get(&parent).and_then(|node| node.children.get(name)).copied();
             child.into_iter().for_each(|child| self.leave(child, now));

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::eyes::open_for_looking;
 use super::pattern::{Shape, has_suffix, is_wild};
 use super::scan::Depth;
+use super::settle::Change;
 use super::tree::{Node, Origin};
 use super::watches::{NodeId, Use};
 use super::{Monitors, SourceNews};
@@ -75,11 +76,10 @@ impl Monitors {
     }
 
     /// Looks up the paths of the sources that are in doubt.
-    pub(super) fn verify(&mut self, now: Moment) {
+    pub(super) fn verify(&mut self) {
         while let Some(source) = self.doubted.pop_first() {
             self.verify_one(source);
         }
-        self.arm_poll(now);
     }
 
     fn verify_one(&mut self, source: usize) {
@@ -108,19 +108,24 @@ impl Monitors {
             self.watches.release(watch, &Use::Directory(root));
         }
         self.watch_above(source);
-        self.back(source);
         self.want_scan(root, Depth::Full);
     }
 
+    /// It is where it was; what was away is tried again, and is back once it has been listed.
     fn regain(&mut self, source: usize) {
         if self.origins[source].lost {
             self.watch_above(source);
-            self.back(source);
             self.want_scan(self.origins[source].root, Depth::Full);
+        }
+        let lost =
+            self.lost_nodes.iter().filter(|id| self.nodes.get(id).is_some_and(|node| node.source == source));
+        for id in lost.copied().collect::<Vec<_>>() {
+            self.want_scan(id, Depth::Full);
         }
     }
 
-    fn back(&mut self, source: usize) {
+    /// A source's directory was listed.
+    pub(super) fn back(&mut self, source: usize) {
         if std::mem::take(&mut self.origins[source].lost) {
             let label = self.origins[source].shape.label.clone();
             self.tell(source, &label, SourceNews::Back);
@@ -128,7 +133,7 @@ impl Monitors {
     }
 
     /// Tells once that a source is away. Its vassals go on, and so does what can be watched on the way to it.
-    fn lose(&mut self, source: usize, reason: &str) {
+    pub(super) fn lose(&mut self, source: usize, reason: &str) {
         self.watch_above(source);
         if !std::mem::replace(&mut self.origins[source].lost, true) {
             let label = self.origins[source].shape.label.clone();
@@ -142,7 +147,8 @@ impl Monitors {
         let mut above = Vec::new();
         for (directory, next) in steps {
             let by = Use::Above(source, next);
-            let Ok(opened) = open_for_looking(&directory) else { break };
+            let opened = open_for_looking(&directory).or_else(|_| self.eyes.open_directory(&directory));
+            let Ok(opened) = opened else { break };
             if let Ok(watch) = self.watches.add(&*self.eyes, opened.as_fd(), ABOVE, by.clone()) {
                 above.push((watch, by));
             }
@@ -165,16 +171,23 @@ impl Monitors {
             self.nodes.iter().filter(|(_, node)| node.polled).map(|(id, _)| *id).collect();
         let away = self.origins.iter().enumerate().filter(|(_, origin)| origin.lost);
         self.doubted.extend(away.map(|(source, _)| source));
+        self.doubted.extend(self.lost_nodes.iter().filter_map(|id| Some(self.nodes.get(id)?.source)));
         self.doubted.extend(polled.iter().map(|id| self.nodes[id].source));
         for id in polled {
             self.want_scan(id, Depth::Quick);
         }
+        for entry in std::mem::take(&mut self.retries) {
+            self.settle.handle(&entry, Change::Touched, now);
+        }
     }
 
-    /// Must run after everything that makes a directory polled or a source lost.
+    /// Must run after everything that may have found something to be looked at again.
     pub(super) fn arm_poll(&mut self, now: Moment) {
         let freq_ms = if self.settings.freq_ms == 0 { super::FREQ_DEFAULT_MS } else { self.settings.freq_ms };
-        if self.poll_at.is_none() && (self.polled > 0 || self.origins.iter().any(|origin| origin.lost)) {
+        let away = !self.lost_nodes.is_empty()
+            || !self.retries.is_empty()
+            || self.origins.iter().any(|origin| origin.lost);
+        if self.poll_at.is_none() && (self.polled > 0 || away) {
             self.poll_at = Some(now.plus_ms(freq_ms));
         }
     }

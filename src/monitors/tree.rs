@@ -49,8 +49,6 @@ pub struct Node {
     pub polled: bool,
     /// Something was mounted on it.
     pub mounted: bool,
-    /// It cannot be read, and that was told.
-    pub lost: bool,
     /// It went away; its names are about to.
     pub leaving: bool,
     /// Its configs.
@@ -73,8 +71,8 @@ pub struct Known {
 pub struct Extra {
     /// The file.
     pub file: Option<i32>,
-    /// Where its link leads: watch and name.
-    pub target: Option<(i32, String)>,
+    /// Where its link leads: watches and names.
+    pub targets: Vec<(i32, String)>,
 }
 
 impl Monitors {
@@ -132,6 +130,7 @@ impl Monitors {
             self.watches.release(watch, &Use::Directory(id));
         }
         self.nodes.remove(&id);
+        self.lost_nodes.remove(&id);
         if let Some(above) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             above.children.retain(|_, child| *child != id);
         }

@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use jail::sys;
-use nix::sys::signal::SigSet;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -141,9 +140,9 @@ impl Launch<'_> {
         environment.set_sockets(std::process::id(), &names);
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(environment.each());
-        // What we watch reaches a program in the usual way again. (SIGPIPE is std's care.)
-        if let Err(errno) = SigSet::empty().thread_set_mask() {
-            return Errno::from_raw_os_error(errno as i32);
+        // We block signals in order to read them; a program expects to get them.
+        if let Err(failure) = jail::run::perform(&jail::Step::DefaultSignals) {
+            return Errno::from_raw_os_error(failure.errno);
         }
         number(&command.exec())
     }
