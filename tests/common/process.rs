@@ -25,6 +25,11 @@ impl Process {
         Self { pid, handle: handle.unwrap_or_else(|error| panic!("process {pid}: {error}")) }
     }
 
+    /// The test itself: what a vassal must not share with it.
+    pub fn of_this_test() -> Self {
+        Self::of(std::process::id().cast_signed())
+    }
+
     /// Sends a signal; to one that has gone, nothing.
     pub fn signal(&self, signal: Signal) {
         let _ = rustix::process::pidfd_send_signal(&self.handle, signal);
