@@ -6,7 +6,7 @@ use common::{ALICE, Emperor, Process, Tree};
 
 /// The vassal of the manual's chapter on namespaces, with a command that says what it sees.
 fn as_in_the_manual(tree: &Tree) -> String {
-    let (seen, socket) = (tree.dir_of(ALICE, "seen"), tree.dir_of(ALICE, "run").join("foobar.socket"));
+    let (seen, socket) = (tree.dir_of(ALICE, "seen"), tree.dir_of(ALICE, "sockets").join("foobar.socket"));
     let look = tree.script(
         "look",
         &format!(
@@ -41,7 +41,7 @@ fn inside_the_hostname_says_foobar_and_only_the_vassal_is_seen() {
     // The vassal master, the script, the three of its pipe and what the last of them may still be.
     assert!((2..=6).contains(&visible), "{visible} processes are visible inside");
     assert_eq!(vassal.namespace("net"), Process::of_this_test().namespace("net"));
-    std::os::unix::net::UnixStream::connect(emperor.tree.path("run/foobar.socket")).unwrap();
+    std::os::unix::net::UnixStream::connect(emperor.tree.path("sockets/foobar.socket")).unwrap();
     emperor.stop();
 }
 
@@ -65,7 +65,7 @@ fn outside_nothing_has_changed() {
 #[test]
 fn a_failing_hook_ends_the_vassal_with_one_sentence_and_leaves_nothing() {
     let tree = Tree::new();
-    let directory = tree.dir_of(ALICE, "run");
+    let directory = tree.dir_of(ALICE, "sockets");
     let socket = directory.join("late.socket");
     let body = format!(
         "socket = {}\nuid = {ALICE}\ngid = {ALICE}\nexec-as-user = exit 3\ncommand = sleep infinity\n",

@@ -33,24 +33,48 @@ pub struct Start {
 }
 
 impl Start {
-    /// An Emperor of the `vassals` of this tree, its stats at `stats.sock`.
+    /// An Emperor of the `vassals` of this tree, its stats at `run/stats.sock`.
     pub fn in_tree(tree: Tree) -> Self {
         let source = tree.vassals();
         Self::bare(tree).option("--emperor").option(source)
     }
 
-    /// An Emperor without any source yet.
+    /// An Emperor without any source yet, its stats at `run/stats.sock`.
     pub fn bare(tree: Tree) -> Self {
+        let stats = tree.path("run/stats.sock");
+        Self::without_stats(tree).option("--emperor-stats").option(stats)
+    }
+
+    /// An Emperor that nobody has told anything.
+    pub fn without_stats(tree: Tree) -> Self {
         let directory = tree.path("");
-        let stats = tree.path("stats.sock");
-        let start = Self {
-            tree,
-            program: vec![LIEGE.into()],
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            directory,
-        };
-        start.option("--emperor-stats").option(stats)
+        Self { tree, program: vec![LIEGE.into()], arguments: Vec::new(), environment: Vec::new(), directory }
+    }
+
+    /// An Emperor of the `vassals` of a tree that belongs to this user.
+    pub fn owned(tree: Tree, owner: u32) -> Self {
+        tree.hand_over(owner);
+        Self::in_tree(tree)
+    }
+
+    /// Gives the directory of its stats to this user, who is to remove the socket in the end.
+    pub fn serving_as(self, owner: u32) -> Self {
+        self.tree.hand_over_run(owner);
+        self
+    }
+
+    /// The same without any source yet.
+    pub fn owned_bare(tree: Tree, owner: u32) -> Self {
+        tree.hand_over(owner);
+        Self::bare(tree)
+    }
+
+    /// Runs a copy of `liege` in the tree, for users who may not look at where it was built.
+    pub fn copied(mut self) -> Self {
+        let copy = self.tree.path("liege");
+        std::fs::copy(LIEGE, &copy).unwrap();
+        self.program = vec![copy.into()];
+        self
     }
 
     /// Adds one argument.
@@ -86,7 +110,7 @@ impl Start {
     /// Runs it as an ordinary user: these ids, no groups, no capabilities.
     pub fn as_user(self, id: u32) -> Self {
         let id = id.to_string();
-        self.through(&[
+        self.copied().through(&[
             "setpriv",
             "--reuid",
             &id,
@@ -190,7 +214,7 @@ impl Emperor {
 
     /// Where the stats are served.
     pub fn stats_socket(&self) -> PathBuf {
-        self.tree.path("stats.sock")
+        self.tree.path("run/stats.sock")
     }
 
     /// The stats, as they come.

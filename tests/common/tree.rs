@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const TOP: &str = "/var/lib/liege-test";
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// `TOP/PID-N`, with a directory `vassals`; removed in the end.
+/// `TOP/PID-N`, with directories `vassals` and `run`; removed in the end.
 pub struct Tree {
     top: PathBuf,
 }
@@ -25,6 +25,7 @@ impl Tree {
             std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
         }
         tree.dir("vassals");
+        tree.dir("run");
         tree
     }
 
@@ -51,6 +52,18 @@ impl Tree {
         let path = self.dir(name);
         chown(&path, Some(owner), Some(owner)).unwrap();
         path
+    }
+
+    /// Makes it and the directories in it this user's.
+    pub fn hand_over(&self, owner: u32) {
+        for path in [&self.top, &self.vassals(), &self.path("run")] {
+            chown(path, Some(owner), Some(owner)).unwrap();
+        }
+    }
+
+    /// Makes `run` this user's.
+    pub fn hand_over_run(&self, owner: u32) {
+        chown(self.path("run"), Some(owner), Some(owner)).unwrap();
     }
 
     /// A config of root's: the whole file appears at once.
