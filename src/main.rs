@@ -1,6 +1,50 @@
 //! A Linux process host: picks the role of this process.
 
+mod cli;
 mod config;
+mod control;
 mod emperor;
+mod log;
+mod monitors;
+mod names;
+mod options;
+mod plan;
+mod runtime;
+mod spawner;
+mod stats;
+mod trust;
+mod vassal;
+mod verbs;
 
-fn main() {}
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Set by an Emperor, ours or uWSGI's, for whom it starts.
+const HAS_EMPEROR: &str = "UWSGI_EMPEROR_FD";
+
+fn main() -> ExitCode {
+    if let Err(failure) = jail::run::open_standard_descriptors() {
+        log::error("liege", &format!("cannot open /dev/null: {}", failure.cause()));
+        return ExitCode::FAILURE;
+    }
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.first().is_some_and(|name| name == spawner::ROLE) {
+        return ended("spawner", spawner::main().map(|()| ExitCode::SUCCESS));
+    }
+    let arguments = arguments.into_iter().skip(1).collect();
+    verbs::main(arguments)
+}
+
+/// An error that ends the process is told here, once.
+fn ended(who: &str, outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        log::error(who, &format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// What this process may do.
+fn permitted() -> jail::Capabilities {
+    let set = caps::read(None, caps::CapSet::Permitted).unwrap_or_default();
+    jail::Capabilities::of(&set.into_iter().collect::<Vec<_>>())
+}

@@ -1,5 +1,8 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
+mod read;
+
+
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces};
@@ -21,7 +24,7 @@ pub struct EmperorConfig {
     pub tyrant_initgroups: bool,
     /// `emperor-nofollow`: a link is a vassal of its own.
     pub nofollow: bool,
-    /// `emperor-freq` in ms (written in seconds), where a source has to be polled.
+    /// `emperor-freq` in ms (written in seconds), where a source has to be polled; 0: never.
     pub freq_ms: u64,
     /// Not known to uWSGI: `emperor-poll`; polls even where inotify works.
     pub poll: bool,
@@ -78,4 +81,41 @@ pub enum Source {
     Dir(PathBuf),
     /// A glob pattern.
     Glob(String),
+}
+
+impl Default for EmperorConfig {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            namespaces: Namespaces::NONE,
+            tyrant: false,
+            tyrant_nofollow: false,
+            tyrant_initgroups: false,
+            nofollow: false,
+            freq_ms: 3_000,
+            poll: false,
+            throttle_ms: 1_000,
+            max_throttle_ms: 180_000,
+            no_blacklist: false,
+            curse_tolerance_ms: 30_000,
+            required_heartbeat_ms: 30_000,
+            tenant_max: 1_000,
+            stats: None,
+            pidfile: None,
+            extra_extensions: Vec::new(),
+            binary_path: None,
+            wrapper: None,
+            vassal_set: Vec::new(),
+            include_before: Vec::new(),
+            include: Vec::new(),
+            inherit_before: Vec::new(),
+            inherit: Vec::new(),
+            uid: None,
+            gid: None,
+            cap: None,
+            vassal_cap: None,
+            exec_as_emperor: Vec::new(),
+            exec_as_vassal: Vec::new(),
+        }
+    }
 }

@@ -1,5 +1,22 @@
 //! Pure. The option language: text in, typed options out, each with its place.
 
+mod admit;
+pub mod check;
 pub mod emperor;
+mod expand;
+mod ini;
+pub mod load;
+mod magic;
 pub mod place;
+mod show;
+pub mod source;
+mod values;
 pub mod vassal;
+
+pub use ini::FILE_MAX;
+pub use load::{Loaded, load};
+pub use show::quoted;
+pub use values::address;
+
+#[cfg(test)]
+mod tests;

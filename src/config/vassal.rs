@@ -1,5 +1,8 @@
 //! Pure. What a vassal's config says, typed.
 
+mod read;
+
+
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};

@@ -1,4 +1,260 @@
-//! Pure. What the Emperor decides.
+//! Pure. What the Emperor decides: events and moments in, orders out.
 
 pub mod event;
 pub mod order;
+pub mod policy;
+pub mod snapshot;
+
+mod answers;
+mod due;
+mod life;
+mod pacing;
+mod queue;
+mod sighted;
+mod spoken;
+mod state;
+mod tenants;
+mod vassal;
+
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use self::event::{Event, Incarnation, Key, Moment, Sight, VassalId};
+use self::order::Order;
+use self::policy::Policy;
+use self::queue::Queue;
+use self::snapshot::{BlacklistView, Snapshot, VassalView};
+use self::tenants::Tenants;
+use self::vassal::{Ending, Footing, Turn, Vassal};
+
+/// All vassals. The tables beside them follow from their states and are kept by [`Emperor::settle`] alone.
+#[derive(Debug)]
+pub struct Emperor {
+    policy: Policy,
+    vassals: BTreeMap<VassalId, Box<Vassal>>,
+    ids: BTreeMap<Key, VassalId>,
+    last_id: u32,
+    agenda: BTreeSet<(Moment, VassalId)>,
+    queue: Queue,
+    tenants: Tenants,
+    alive: usize,
+    ending: Ending,
+    finished: bool,
+    orders: VecDeque<Order>,
+}
+
+impl Emperor {
+    /// An Emperor without vassals.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            vassals: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            last_id: 0,
+            agenda: BTreeSet::new(),
+            queue: Queue::default(),
+            tenants: Tenants::default(),
+            alive: 0,
+            ending: Ending::No,
+            finished: false,
+            orders: VecDeque::new(),
+        }
+    }
+
+    /// Something happened. What it leads to is fetched by [`next_order`](Self::next_order).
+    pub fn handle(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Seen(key, sight) => self.seen(key, sight, now),
+            Event::Unseen(key) => self.unseen(&key, now),
+            Event::Born(which, pid) => {
+                self.change_process(which, now, |vassal, turn| vassal.was_born(pid, turn))
+            }
+            Event::Running(which, fingerprint, owner) => {
+                self.change_process(which, now, |vassal, turn| vassal.runs(fingerprint, owner, turn));
+            }
+            Event::SpawnFailed(which, reason) => {
+                self.change_process(which, now, |vassal, turn| vassal.spawn_failed(reason, turn));
+            }
+            Event::Refused(which, reason) => {
+                self.change_process(which, now, |vassal, turn| vassal.was_refused(reason, turn));
+            }
+            Event::Byte(which, byte) => {
+                self.change_process(which, now, |vassal, turn| vassal.spoke(byte, turn))
+            }
+            Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
+            Event::Exited(which, exit) => {
+                self.change_process(which, now, |vassal, turn| vassal.exited(exit, turn))
+            }
+            Event::StopAll => self.stop_all(now),
+            Event::ReloadAll => self.change_all(now, Vassal::reload_asked),
+            Event::ClearBlacklist => self.change_all(now, Vassal::pardoned),
+        }
+        self.conclude(now);
+    }
+
+    /// Carries out what is due. All events that are already there must have been handed in before, or a vassal
+    /// is judged for a silence that was not its own.
+    pub fn handle_deadline(&mut self, now: Moment) {
+        while let Some(id) = self.first_due(now) {
+            self.change(id, now, Vassal::due);
+        }
+        self.conclude(now);
+    }
+
+    /// The next thing to be done; orders are carried out one after the other.
+    pub fn next_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// When [`handle_deadline`](Self::handle_deadline) is to be called next, and why; `None` while nothing but
+    /// events can change anything.
+    pub fn next_deadline(&self) -> Option<(Moment, &'static str)> {
+        let (_, id) = self.agenda.first()?;
+        let (at, due) = self.vassals.get(id)?.deadline(&self.policy)?;
+        Some((at, due.word()))
+    }
+
+    /// Everything that there is to be seen, in the order of the vassals' numbers.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            vassals: self.vassals.values().map(|vassal| VassalView::of(vassal, &self.policy)).collect(),
+            blacklist: self.vassals.values().filter_map(|vassal| BlacklistView::of(vassal)).collect(),
+            ending: self.ending != Ending::No,
+        }
+    }
+
+    /// Whether nobody waits for a start and none is under way.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_idle()
+    }
+
+    /// The name of a vassal that was not forgotten.
+    pub fn key(&self, id: VassalId) -> Option<&Key> {
+        self.vassals.get(&id).map(|vassal| &vassal.key)
+    }
+
+    /// Nothing new is taken in while everything stops.
+    fn seen(&mut self, key: Key, sight: Sight, now: Moment) {
+        if self.ending != Ending::No {
+            return;
+        }
+        match self.ids.get(&key) {
+            Some(id) => self.change(*id, now, |vassal, turn| vassal.sighted(sight, turn)),
+            None => self.take_in(key, sight, now),
+        }
+    }
+
+    fn take_in(&mut self, key: Key, sight: Sight, now: Moment) {
+        self.last_id += 1;
+        let id = VassalId(self.last_id);
+        self.ids.insert(key.clone(), id);
+        self.vassals.insert(id, Box::new(Vassal::new(id, key, sight, now)));
+        self.change(id, now, Vassal::arrive);
+    }
+
+    fn unseen(&mut self, key: &Key, now: Moment) {
+        if self.ending != Ending::No {
+            return;
+        }
+        if let Some(id) = self.ids.get(key) {
+            self.change(*id, now, Vassal::unseen);
+        }
+    }
+
+    fn stop_all(&mut self, now: Moment) {
+        self.ending = if self.ending == Ending::No { Ending::Stop } else { Ending::Kill };
+        self.change_all(now, Vassal::stop_asked);
+    }
+
+    fn first_due(&self, now: Moment) -> Option<VassalId> {
+        self.agenda.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    }
+
+    fn change_all(&mut self, now: Moment, act: fn(&mut Vassal, &mut Turn<'_>)) {
+        let ids: Vec<VassalId> = self.vassals.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.change(id, now, act));
+    }
+
+    /// Only the last process of a vassal counts.
+    fn change_process(
+        &mut self,
+        which: Incarnation,
+        now: Moment,
+        act: impl FnOnce(&mut Vassal, &mut Turn<'_>),
+    ) {
+        if self.vassals.get(&which.id).is_some_and(|vassal| vassal.attempt == which.attempt) {
+            self.change(which.id, now, act);
+        }
+    }
+
+    /// The only place where a vassal changes.
+    fn change(&mut self, id: VassalId, now: Moment, act: impl FnOnce(&mut Vassal, &mut Turn<'_>)) {
+        let Some(vassal) = self.vassals.get_mut(&id) else { return };
+        let (was, word) = (vassal.footing(&self.policy), vassal.state.word());
+        act(vassal, &mut Turn { policy: &self.policy, now, ending: self.ending, orders: &mut self.orders });
+        if vassal.state.word() != word {
+            vassal.life.since = now;
+        }
+        let is = vassal.footing(&self.policy);
+        if was != is {
+            self.settle(id, was, is);
+            self.keep_to_the_limit(id, was, is, now);
+        }
+        self.remove_if_over(id);
+    }
+
+    /// The only place where the tables change: they are the footings of all vassals.
+    fn settle(&mut self, id: VassalId, was: Footing, is: Footing) {
+        was.deadline.inspect(|at| drop(self.agenda.remove(&(*at, id))));
+        is.deadline.inspect(|at| drop(self.agenda.insert((*at, id))));
+        was.queued.inspect(|place| self.queue.leave(id, *place));
+        is.queued.inspect(|place| self.queue.join(id, *place));
+        was.slot.inspect(|class| self.queue.vacate(*class));
+        is.slot.inspect(|class| self.queue.occupy(*class));
+        was.tenant.inspect(|uid| self.tenants.leave(*uid));
+        is.tenant.inspect(|uid| self.tenants.join(*uid));
+        was.excess.inspect(|uid| self.tenants.give_up(*uid, id));
+        is.excess.inspect(|uid| self.tenants.wait(*uid, id));
+        self.alive = self.alive + usize::from(is.alive) - usize::from(was.alive);
+    }
+
+    /// Who joins an owner that has too many has to wait, and who leaves makes room.
+    fn keep_to_the_limit(&mut self, id: VassalId, was: Footing, is: Footing, now: Moment) {
+        if self.ending != Ending::No {
+            return;
+        }
+        let moved = was.tenant != is.tenant;
+        let ended = was.alive && !is.alive;
+        if (moved || ended) && is.tenant.is_some_and(|uid| self.tenants.is_over(uid, self.policy.tenant_max))
+        {
+            self.change(id, now, if is.alive { Vassal::expel } else { Vassal::exclude });
+        }
+        let left = was.tenant.filter(|_| moved);
+        while let Some(next) = left.and_then(|uid| self.tenants.next(uid, self.policy.tenant_max)) {
+            self.change(next, now, Vassal::start_now);
+        }
+    }
+
+    fn remove_if_over(&mut self, id: VassalId) {
+        if self.vassals.get(&id).is_some_and(|vassal| vassal.state == state::State::Outside) {
+            self.vassals.remove(&id).inspect(|vassal| drop(self.ids.remove(&vassal.key)));
+        }
+    }
+
+    /// Fills the free slots, and ends when there is nothing left to wait for.
+    fn conclude(&mut self, now: Moment) {
+        while self.ending == Ending::No
+            && let Some(id) = self.queue.next(self.policy.starting_max)
+        {
+            self.change(id, now, Vassal::start);
+        }
+        if self.ending != Ending::No && self.alive == 0 && !self.finished {
+            self.finished = true;
+            self.orders.push_back(Order::Finish);
+        }
+    }
+}

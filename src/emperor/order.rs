@@ -10,6 +10,8 @@ pub mod to_vassal {
     pub const STOP: u8 = 0;
     /// Reload.
     pub const RELOAD: u8 = 1;
+    /// Stop, and take your time.
+    pub const STOP_GRACEFULLY: u8 = 2;
 }
 
 /// Bytes of the Emperor protocol, vassal → Emperor.
@@ -63,29 +65,69 @@ pub struct Notice {
 #[allow(missing_docs, reason = "the fields say what they are")]
 pub enum News {
     /// warn: the config may not run.
-    Refused { reason: Arc<str> },
+    Refused {
+        reason: Arc<str>,
+    },
     /// info: the process was made.
-    Started { pid: i32, owner: Owner, attempt: u32 },
+    Started {
+        pid: i32,
+        owner: Owner,
+        attempt: u32,
+    },
     /// info: bytes 1, 5, 17.
-    Spawned { pid: i32 },
-    Accepting { pid: i32 },
-    Loyal { pid: i32 },
+    Spawned {
+        pid: i32,
+    },
+    Accepting {
+        pid: i32,
+    },
+    Loyal {
+        pid: i32,
+    },
     /// info: reload asked for.
-    Reloading { pid: i32 },
+    Reloading {
+        pid: i32,
+    },
     /// info: stop asked for.
-    Stopping { pid: i32, reason: &'static str },
+    Stopping {
+        pid: i32,
+        reason: &'static str,
+    },
     /// warn: `curse-tolerance` is over, or the heartbeat is missing.
-    Killing { pid: i32, reason: &'static str },
+    Killing {
+        pid: i32,
+        reason: &'static str,
+    },
     /// info when it was asked for, else warn.
-    Exited { pid: i32, exit: Exit, expected: bool },
+    Exited {
+        pid: i32,
+        exit: Exit,
+        expected: bool,
+    },
     /// warn: no process; `reason` is a sentence with cause and cure.
-    SpawnFailed { reason: Arc<str> },
+    SpawnFailed {
+        reason: Arc<str>,
+    },
     /// warn: it will be tried again at `until`, because it died `times` times without being loyal.
-    Throttled { until: Moment, delay_ms: u64, times: u32 },
+    Throttled {
+        until: Moment,
+        delay_ms: u64,
+        times: u32,
+    },
+    /// warn: it is not started again before its config changes (after a goodbye: or everything reloads).
+    Resting {
+        reason: &'static str,
+    },
     /// warn: the owner of the config changed under the running vassal.
-    OwnerChanged { from: Owner, to: Owner },
+    OwnerChanged {
+        from: Owner,
+        to: Owner,
+    },
     /// warn: this owner has too many vassals already.
-    TooMany { owner: Owner, max: u32 },
+    TooMany {
+        owner: Owner,
+        max: u32,
+    },
     /// info: the config is gone and so is the vassal.
     Removed,
 }

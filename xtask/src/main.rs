@@ -1,3 +1,34 @@
-//! What CI does, a person can type: `cargo xtask test`.
+//! What CI does, a person can type: `cargo xtask test`, `cargo xtask bench`.
 
-fn main() {}
+mod bench;
+mod program;
+mod scratch;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test                      everything that CI checks; installs what the tests need
+cargo xtask bench [NAME…] [--quick] [--json]
+                                      measures; NAME: spawn, cold, latency, idle (default: all)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => test::run(),
+        ["bench", rest @ ..] => bench::run(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,12 +1,156 @@
 //! Pure. What to do about a step that failed.
 
-use super::Step;
+use super::{Namespaces, Program, Step};
 
 /// What is known of this host when something fails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {}
+pub struct Host {
+    /// We run with effective uid 0.
+    pub root: bool,
+    /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu since 23.10).
+    pub apparmor_restricts_user: bool,
+    /// `kernel.unprivileged_userns_clone` is 0 (Debian before 11, hardened kernels).
+    pub user_clone_off: bool,
+    /// `user.max_user_namespaces`; `None` where the kernel has no such knob.
+    pub user_max: Option<u64>,
+    /// What kind of container we seem to run in (`docker`, `lxc`, …).
+    pub container: Option<String>,
+    /// We are in a user namespace that is not the first one.
+    pub inside_user: bool,
+    /// We are process 1 of our pid namespace.
+    pub first_process: bool,
+}
 
-/// The cure for a failed step, when we know one.
-pub fn advise(_step: &Step, _errno: i32, _host: &Host) -> Option<String> {
-    None
+/// The cure for a failed step, when we know one. `errno` is that of `errno(3)`.
+pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
+    match step {
+        Step::Unshare(namespaces) => advise_birth(*namespaces, errno, host),
+        Step::MountProc => denied(errno).then(|| proc_refused(host)),
+        Step::MapUser(_)
+        | Step::PrivateMounts
+        | Step::LoopbackUp
+        | Step::Hostname(_)
+        | Step::JoinNetwork(_) => denied(errno).then(|| rights_missing(host)).flatten(),
+        Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
+        Step::Bound(_) | Step::Capabilities(_) => denied(errno).then(|| NEEDS_SETPCAP.into()),
+        Step::Run(_, program) | Step::Exec(program) => program_refused(program, errno),
+        Step::Directory(_) | Step::ChangeDirectory(_) => directory_refused(errno),
+        Step::Descriptors(_) if errno == libc::EMFILE || errno == libc::EINVAL => {
+            Some(MORE_DESCRIPTORS.into())
+        }
+        Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs => None,
+        Step::DieWithParent | Step::DefaultSignals => None,
+    }
+}
+
+/// The cure when the process itself, in these namespaces, could not be made.
+pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<String> {
+    match errno {
+        libc::EPERM | libc::EACCES if namespaces.has(Namespaces::USER) => user_refused(host),
+        libc::EPERM | libc::EACCES => rights_missing(host),
+        libc::ENOSPC | libc::EUSERS if namespaces.has(Namespaces::USER) && host.user_max == Some(0) => {
+            Some(USER_MAX_IS_0.into())
+        }
+        libc::ENOSPC | libc::EUSERS => Some(MORE_NAMESPACES.into()),
+        libc::EAGAIN => {
+            Some("too many processes: raise `pids.max` of our cgroup, `ulimit -u` or kernel.pid_max".into())
+        }
+        libc::EINVAL if host.first_process => {
+            Some("run liege below an init (docker run --init), not as process 1".into())
+        }
+        libc::EINVAL | libc::ENOSYS => {
+            Some("this kernel lacks one of the namespaces: Linux 5.10 or newer is needed".into())
+        }
+        _ => None,
+    }
+}
+
+const NEEDS_SETPCAP: &str = "add `setpcap` to the capabilities that liege keeps (emperor-cap)";
+const MORE_DESCRIPTORS: &str = "raise the limit of open files: `ulimit -n`, or LimitNOFILE= of the service";
+const USER_MAX_IS_0: &str = "user namespaces are turned off: `sudo sysctl -w user.max_user_namespaces=15000`";
+const MORE_NAMESPACES: &str =
+    "the limit of namespaces is reached: raise user.max_*_namespaces (`sysctl -a | grep user.max_`)";
+const APPARMOR: &str = "AppArmor restricts user namespaces here: `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, \
+                        or an AppArmor profile for liege with the rule `userns,`";
+const CLONE_OFF: &str =
+    "user namespaces are turned off for users: `sudo sysctl -w kernel.unprivileged_userns_clone=1`";
+
+fn denied(errno: i32) -> bool {
+    matches!(errno, libc::EPERM | libc::EACCES)
+}
+
+/// Why a user namespace is refused, the likeliest cause first.
+fn user_refused(host: &Host) -> Option<String> {
+    if host.user_max == Some(0) {
+        return Some(USER_MAX_IS_0.into());
+    }
+    if host.user_clone_off && !host.root {
+        return Some(CLONE_OFF.into());
+    }
+    if host.apparmor_restricts_user && !host.root {
+        return Some(APPARMOR.into());
+    }
+    let container = host.container.as_ref()?;
+    Some(format!(
+        "this {container} container forbids user namespaces: its seccomp profile must allow clone3 and unshare"
+    ))
+}
+
+/// Why something that root of a namespace may do is refused. Under AppArmor's restriction a user namespace
+/// can be made, but its root has no rights.
+fn rights_missing(host: &Host) -> Option<String> {
+    match (&host.container, host.root) {
+        (_, false) if host.apparmor_restricts_user => Some(APPARMOR.into()),
+        (_, false) => Some("run as root, or add `user` to emperor-use-clone".into()),
+        (Some(container), true) => {
+            Some(format!("this {container} container lacks CAP_SYS_ADMIN: give it, or leave namespaces out"))
+        }
+        (None, true) => Some(
+            "liege lacks CAP_SYS_ADMIN: add `sys_admin` to the capabilities that it keeps (emperor-cap)"
+                .into(),
+        ),
+    }
+}
+
+fn proc_refused(host: &Host) -> String {
+    let masked = "a fresh proc needs one that is wholly visible: in a container, unmask /proc \
+                  (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out";
+    match host.container.is_some() || host.inside_user {
+        true => masked.into(),
+        false => rights_missing(host).unwrap_or_else(|| masked.into()),
+    }
+}
+
+fn identity_refused(errno: i32, host: &Host) -> Option<String> {
+    match errno {
+        libc::EPERM if host.root => {
+            Some("add `setuid`, `setgid` to the capabilities that liege keeps (emperor-cap)".into())
+        }
+        libc::EPERM => Some("only root may run vassals as another user: start liege as root".into()),
+        libc::EINVAL => Some("this id has no place in the user namespace: see its uid_map".into()),
+        libc::EAGAIN => Some("that user has too many processes (ulimit -u)".into()),
+        _ => None,
+    }
+}
+
+fn program_refused(program: &Program, errno: i32) -> Option<String> {
+    match (errno, program) {
+        (libc::ENOENT, Program::Path { file, .. }) if file.to_bytes().contains(&b'/') => {
+            Some("the file is missing inside the jail, or the interpreter that it names is".into())
+        }
+        (libc::ENOENT, Program::Descriptor(..)) => {
+            Some("an open program must be a binary, not a script".into())
+        }
+        (libc::ENOENT, Program::Path { .. }) => Some("install it, or give its absolute path".into()),
+        (libc::EACCES, _) => Some(
+            "the vassal's user must be allowed to execute it and to pass every directory above it".into(),
+        ),
+        (libc::ENOEXEC, _) => Some("a script needs a first line like `#!/bin/sh`".into()),
+        (libc::E2BIG, _) => Some("arguments and environment are too long".into()),
+        _ => None,
+    }
+}
+
+fn directory_refused(errno: i32) -> Option<String> {
+    (errno == libc::EACCES).then(|| "the process must be allowed to pass this directory (chmod +x)".into())
 }

@@ -19,6 +19,11 @@ impl Capabilities {
         Self(list.iter().fold(0, |bits, one| bits | one.bitmask()))
     }
 
+    /// Every capability that this build knows; those the kernel does not know are passed over.
+    pub fn all() -> Self {
+        caps::all().into_iter().fold(Self::NONE, |set, one| set.with(Self::of(&[one])))
+    }
+
     /// True when `one` is in the set.
     pub fn has(self, one: Capability) -> bool {
         self.0 & one.bitmask() != 0
@@ -33,6 +38,12 @@ impl Capabilities {
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// This set less `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// The members, by number.
@@ -73,7 +84,10 @@ impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |number: u8| {
             let known = caps::all().into_iter().find(|one| one.index() == number);
-            known.map_or_else(|| number.to_string(), |one| one.to_string().trim_start_matches("CAP_").to_ascii_lowercase())
+            known.map_or_else(
+                || number.to_string(),
+                |one| one.to_string().trim_start_matches("CAP_").to_ascii_lowercase(),
+            )
         };
         let names: Vec<String> = self.each().map(name).collect();
         f.write_str(if names.is_empty() { "none" } else { "" })?;

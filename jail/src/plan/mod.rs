@@ -2,14 +2,22 @@
 
 mod advice;
 mod capabilities;
+mod errno;
+mod failure;
 mod namespaces;
 mod order;
+mod show;
 mod spec;
 mod step;
 
-pub use advice::{Host, advise};
+pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
+pub use errno::errno_name;
+pub use failure::Failure;
 pub use namespaces::Namespaces;
 pub use order::plan;
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
+
+#[cfg(test)]
+mod tests;

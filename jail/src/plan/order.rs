@@ -1,8 +1,119 @@
 //! Pure. The order of the steps, each with its reason.
 
-use super::{Plan, Spec};
+use super::{Namespaces, Network, Phase, Plan, Spec, Step};
 
 /// Puts a jail into order.
+///
+/// A step that would touch the host, because the namespace it belongs to is not asked for, is left out:
+/// no private mounts and no `/proc` without `fs` (and `pid`), no host name without `uts`.
 pub fn plan(spec: &Spec) -> Plan {
-    Plan { namespaces: spec.namespaces, steps: Vec::new(), environment: spec.environment.clone() }
+    let steps = [alone(spec), surroundings(spec), before_drop(spec), drop_rights(spec), at_last(spec)];
+    let steps = steps.into_iter().flatten().collect();
+    Plan { namespaces: made_by_clone(spec), steps, environment: spec.environment.clone() }
+}
+
+/// The namespaces that `clone3(2)` makes. Two of them come later, as steps: a pooled network is joined, and
+/// a cgroup namespace must be made by the child itself, else its root is the cgroup of our spawner and not
+/// the one the child was born into.
+fn made_by_clone(spec: &Spec) -> Namespaces {
+    let pooled = if pooled(spec).is_some() { Namespaces::NET } else { Namespaces::NONE };
+    spec.namespaces.without(pooled).without(Namespaces::CGROUP)
+}
+
+/// A pooled network belongs to the host's user namespace: root of another one may not enter it.
+fn pooled(spec: &Spec) -> Option<Step> {
+    match spec.network {
+        Network::Pooled(fd) if has(spec, Namespaces::NET) && !has(spec, Namespaces::USER) => {
+            Some(Step::JoinNetwork(fd))
+        }
+        Network::Pooled(_) | Network::Fresh => None,
+    }
+}
+
+fn has(spec: &Spec, namespaces: Namespaces) -> bool {
+    spec.namespaces.has(namespaces)
+}
+
+/// Away from everything of ours that could reach the child.
+fn alone(spec: &Spec) -> Vec<Step> {
+    let steps = [
+        // First: no signal of a terminal of ours, and no group of ours, reaches what follows.
+        spec.session.then_some(Step::NewSession),
+        // Early: what follows may wait for a program, and our death must not leave it behind.
+        spec.dies_with_parent.then_some(Step::DieWithParent),
+        // Before everything that needs rights: without a map the child is nobody, even in its own namespace.
+        spec.user_map.filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser),
+    ];
+    steps.into_iter().flatten().collect()
+}
+
+/// The namespaces made fit for use, while CAP_SYS_ADMIN is there.
+fn surroundings(spec: &Spec) -> Vec<Step> {
+    let fresh_network = has(spec, Namespaces::NET) && pooled(spec).is_none();
+    let own_proc = spec.proc && has(spec, Namespaces::FS.with(Namespaces::PID));
+    let steps = [
+        // Here, after birth: its root is then the child's own cgroup.
+        has(spec, Namespaces::CGROUP).then_some(Step::Unshare(Namespaces::CGROUP)),
+        // Needs CAP_SYS_ADMIN over that network: before the drop.
+        pooled(spec),
+        // Before any mount: one made while mounts are shared shows up on the host.
+        has(spec, Namespaces::FS).then_some(Step::PrivateMounts),
+        // After the mounts are private, by a member of the pid namespace that it is to show.
+        own_proc.then_some(Step::MountProc),
+        // Before hooks, which may want to talk to themselves.
+        fresh_network.then_some(Step::LoopbackUp),
+        // Before hooks, which may read it.
+        spec.hostname.clone().filter(|_| has(spec, Namespaces::UTS)).map(Step::Hostname),
+        // Before the first program is run: it would inherit our blocked and ignored signals.
+        Some(Step::DefaultSignals),
+    ];
+    steps.into_iter().flatten().collect()
+}
+
+/// What is still done with our rights, because a tenant's would not suffice.
+fn before_drop(spec: &Spec) -> Vec<Step> {
+    let mut steps = hooks(spec, Phase::AsVassalBeforeDrop);
+    // By descriptor and with our rights: a directory that the tenant may not reach by path still works.
+    steps.extend(spec.directory.map(Step::Directory));
+    // After the last use of a descriptor of ours, before the drop: the moment the tenant's other processes
+    // may do anything to the child, it holds nothing that is not theirs.
+    steps.push(Step::Descriptors(spec.descriptors.clone()));
+    steps
+}
+
+/// Rights go, in the one order that works.
+fn drop_rights(spec: &Spec) -> Vec<Step> {
+    let again = spec.dies_with_parent && spec.identity.is_some();
+    let steps = [
+        // Needs CAP_SETPCAP: before the capabilities go. What is kept must stay in it, else it cannot be kept.
+        spec.bounding.map(|set| Step::Bound(set.with(spec.keep))),
+        identity(spec),
+        // After the ids, so that nothing between the two depends on it; before any program of the vassal.
+        spec.no_new_privs.then_some(Step::NoNewPrivs),
+        // Again: the change of ids cleared it.
+        again.then_some(Step::DieWithParent),
+    ];
+    steps.into_iter().flatten().collect()
+}
+
+fn identity(spec: &Spec) -> Option<Step> {
+    let groups_stay = has(spec, Namespaces::USER) && spec.user_map.is_some_and(|map| !map.groups);
+    match &spec.identity {
+        Some(identity) if groups_stay => Some(Step::IdentityKeepingGroups(identity.clone(), spec.keep)),
+        Some(identity) => Some(Step::Identity(identity.clone(), spec.keep)),
+        // Nothing was asked for: the parent's rights stay, root of a user namespace stays root of it.
+        None if spec.keep.is_empty() => None,
+        None => Some(Step::Capabilities(spec.keep)),
+    }
+}
+
+fn at_last(spec: &Spec) -> Vec<Step> {
+    let mut steps = hooks(spec, Phase::AsVassal);
+    steps.push(Step::Exec(spec.program.clone()));
+    steps
+}
+
+fn hooks(spec: &Spec, when: Phase) -> Vec<Step> {
+    let of_phase = spec.hooks.iter().filter(|(phase, _)| *phase == when);
+    of_phase.map(|(phase, program)| Step::Run(*phase, program.clone())).collect()
 }

@@ -23,7 +23,8 @@ pub struct Spec {
     pub hooks: Vec<(Phase, Program)>,
     /// `None` keeps the identity of the parent.
     pub identity: Option<Identity>,
-    /// The bounding set is reduced to these; `None` leaves it as it is.
+    /// The bounding set is reduced to these and to what is kept, which needs `CAP_SETPCAP` (there in a fresh user namespace);
+    /// `None` leaves it as it is, for a process that has no right to give away.
     pub bounding: Option<Capabilities>,
     /// Kept over the change of identity and over exec (permitted, effective, inheritable, ambient).
     pub keep: Capabilities,
@@ -50,7 +51,8 @@ pub enum Network {
     /// Made together with the process, `lo` brought up inside.
     #[default]
     Fresh,
-    /// A namespace never used before, made beforehand with `lo` up; this descriptor names it.
+    /// A namespace never used before, made beforehand with `lo` up; this descriptor names it. Together with a
+    /// user namespace a fresh one is made all the same: root of that may enter none that it does not own.
     Pooled(RawFd),
 }
 

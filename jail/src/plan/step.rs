@@ -17,10 +17,27 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// True when a step may take its time (it runs a program), so that the child needs a memory of its own:
-    /// the spawner is held up by nobody.
+    /// True when somebody may hold the child up or tear it apart, so that it needs a memory of its own and
+    /// nobody waits for it:
+    ///
+    /// - it runs a program of the administrator, or waits until its user map is written;
+    /// - it takes another user's ids: from then on that user's processes may stop it (which would stop
+    ///   everybody's spawns) or kill it between two instructions (which would leave shared memory half
+    ///   written). Nothing a tenant can do to its own child may reach the spawner.
     pub fn can_wait(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Run(..)))
+        self.steps.iter().any(|step| match step {
+            Step::Run(..) | Step::MapUser(_) => true,
+            Step::Identity(who, _) | Step::IdentityKeepingGroups(who, _) => who.uid != 0,
+            _ => false,
+        })
+    }
+
+    /// The map that somebody outside must write, if there is one.
+    pub fn map_from_outside(&self) -> Option<UserMap> {
+        self.steps.iter().find_map(|step| match step {
+            Step::MapUser(map) if map.groups => Some(*map),
+            _ => None,
+        })
     }
 }
 
@@ -44,7 +61,8 @@ pub enum Phase {
 pub enum Step {
     /// Own session (`setsid(2)`).
     NewSession,
-    /// Single-id maps of the user namespace.
+    /// Single-id maps of the user namespace. Where `groups` stays allowed, the kernel wants them written from
+    /// outside: the spawner does so, and the child waits for it here.
     MapUser(UserMap),
     /// Into a network namespace made beforehand.
     JoinNetwork(RawFd),
@@ -68,6 +86,9 @@ pub enum Step {
     Bound(Capabilities),
     /// Supplementary groups, gid, uid, in this order, keeping these capabilities.
     Identity(Identity, Capabilities),
+    /// Gid and uid, keeping these capabilities, in a user namespace whose map gave up `setgroups(2)`: the
+    /// supplementary groups of whoever made it stay, for nobody can change them there.
+    IdentityKeepingGroups(Identity, Capabilities),
     /// Permitted, effective, inheritable and ambient set are exactly these.
     Capabilities(Capabilities),
     /// No program run from here on gains privileges.

@@ -1,23 +1,27 @@
 //! Walks the steps of a plan.
 
-use std::os::fd::OwnedFd;
+mod cgroup;
+mod cgroup_place;
+mod descriptors;
+mod executable;
+mod host;
+mod identity;
+mod parcel;
+mod perform;
+mod pool;
+mod program;
+mod shed;
+mod spawn;
+mod user_map;
+mod walk;
 
-/// A process that was made.
-#[derive(Debug)]
-pub struct Born {
-    /// Its pid, as its parent sees it.
-    pub pid: i32,
-    /// A descriptor of it.
-    pub pidfd: OwnedFd,
-}
-
-/// A step that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Number of the step, from 1.
-    pub step: u16,
-    /// `errno(3)`; 0 when `detail` says all.
-    pub errno: i32,
-    /// What more is known.
-    pub detail: String,
-}
+pub use crate::plan::Failure;
+pub use cgroup::{Cgroup, Removed};
+pub use descriptors::open_standard_descriptors;
+pub use executable::Executable;
+pub use parcel::{DESCRIPTORS_MAX, Parcel, receive, send};
+pub use perform::{perform, perform_with};
+pub use pool::Pool;
+pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
+pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
+pub use user_map::groups_are_given_up;

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+// The floor of a jail spawn: clone3 with namespaces, the ids dropped, exec. Nothing is watched or supervised.
+// gcc -O2 -o floor floor.c
+//
+// floor [-v] [-p POOL] NAMESPACES PROGRAM
+//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts), or - for none
+//   -v          vfork-like (CLONE_VM|CLONE_VFORK, own stack) instead of a copy of the process
+//   -p POOL     network namespaces made beforehand, POOL of them, each used once
+// It reads orders from standard input and answers each with one line:
+//   one NAME    spawns PROGRAM NAME        ->  NANOSECONDS-BEFORE NANOSECONDS-AFTER
+//   many COUNT  spawns PROGRAM j0 j1 ...   ->  the same, for all of them
+//   fill        makes the pool full again  ->  its size
+//   end         kills and reaps them all   ->  how many
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ID = 1000, STACK = 65536, CHILDREN_MAX = 20000, CAPABILITY_LAST = 40 };
+
+static unsigned long flags;
+static int vfork_like, pool_size, pooled, *pool;
+static const char *program;
+static char *stack;
+static pid_t children[CHILDREN_MAX];
+static int born;
+
+struct child {
+    const char *name;
+    int network; /* descriptor of a pooled network namespace, or -1 */
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
+    _exit(99);
+}
+
+static uint64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* Raw system calls for the ids: the vfork-like child must not touch the state of libc. */
+static void drop(void)
+{
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[2] = { { 0 } };
+    for (int c = 0; c <= CAPABILITY_LAST; c++)
+        prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
+    if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, ID, ID, ID) || syscall(SYS_setresuid, ID, ID, ID))
+        die("ids");
+    if (syscall(SYS_capset, &header, none))
+        die("capset");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+        die("prctl");
+}
+
+static int child(void *argument)
+{
+    struct child *it = argument;
+    char *argv[] = { (char *)program, (char *)it->name, NULL };
+    char *environment[] = { NULL };
+    if (it->network >= 0 && setns(it->network, CLONE_NEWNET))
+        die("setns");
+    if (flags & CLONE_NEWNS && mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        die("private mounts");
+    if (flags)
+        drop();
+    execve(program, argv, environment);
+    die(program);
+    return 99;
+}
+
+static pid_t spawn(const char *name)
+{
+    struct child it = { name, pooled ? pool[--pooled] : -1 };
+    unsigned long own = it.network >= 0 ? flags & ~CLONE_NEWNET : flags;
+    pid_t pid;
+    if (vfork_like) {
+        pid = clone(child, stack + STACK, own | CLONE_VM | CLONE_VFORK | SIGCHLD, &it);
+    } else {
+        struct clone_args args = { .flags = own, .exit_signal = SIGCHLD };
+        pid = syscall(SYS_clone3, &args, sizeof args);
+        if (pid == 0)
+            child(&it);
+    }
+    if (pid < 0)
+        die("clone3");
+    if (it.network >= 0)
+        close(it.network);
+    if (born == CHILDREN_MAX)
+        die("too many children");
+    return children[born++] = pid;
+}
+
+static void fill(void)
+{
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    while (pooled < pool_size) {
+        if (unshare(CLONE_NEWNET))
+            die("unshare");
+        pool[pooled++] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    }
+    setns(own, CLONE_NEWNET);
+    close(own);
+}
+
+static void end(void)
+{
+    for (int i = 0; i < born; i++)
+        kill(children[i], SIGKILL);
+    for (int i = 0; i < born; i++)
+        waitpid(children[i], NULL, 0);
+    printf("%d\n", born);
+    born = 0;
+}
+
+static unsigned long parse(const char *letters)
+{
+    unsigned long set = 0;
+    for (; *letters; letters++)
+        set |= *letters == 'm' ? CLONE_NEWNS : *letters == 'n' ? CLONE_NEWNET : *letters == 'i' ? CLONE_NEWIPC
+             : *letters == 'p' ? CLONE_NEWPID : *letters == 'u' ? CLONE_NEWUTS : 0;
+    return set;
+}
+
+static void obey(char *order)
+{
+    uint64_t before;
+    char name[32];
+    if (!strncmp(order, "one ", 4)) {
+        before = now();
+        spawn(order + 4);
+        printf("%lu %lu\n", before, now());
+    } else if (!strncmp(order, "many ", 5)) {
+        before = now();
+        for (int i = 0, count = atoi(order + 5); i < count; i++) {
+            snprintf(name, sizeof name, "j%d", i);
+            spawn(name);
+        }
+        printf("%lu %lu\n", before, now());
+    } else if (!strcmp(order, "fill")) {
+        fill();
+        printf("%d\n", pooled);
+    } else if (!strcmp(order, "end")) {
+        end();
+    } else {
+        die(order);
+    }
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    char line[256];
+    int option;
+    while ((option = getopt(argc, argv, "vp:")) > 0) {
+        if (option == 'v')
+            vfork_like = 1;
+        else if (option == 'p')
+            pool_size = atoi(optarg);
+        else
+            return 2;
+    }
+    if (argc - optind != 2)
+        return 2;
+    flags = parse(argv[optind]);
+    program = argv[optind + 1];
+    stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    pool = calloc(pool_size + 1, sizeof *pool);
+    fill();
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        obey(line);
+    }
+    return 0;
+}

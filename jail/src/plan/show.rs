@@ -1,0 +1,172 @@
+//! Pure. Plans and steps in words: what `liege plan` prints is what a failure numbers.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::os::fd::RawFd;
+
+use super::{Identity, Phase, Plan, Program, Step, UserMap};
+
+impl fmt::Display for Plan {
+    /// One line for each step, `step N: …`; step 0 is the birth of the process.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step 0: {}", self.birth())?;
+        let mut numbered = self.steps.iter().zip(1..);
+        numbered.try_for_each(|(step, number)| write!(f, "\nstep {number}: {step}"))
+    }
+}
+
+impl Plan {
+    /// What step 0 does: `make a process in fs,net`.
+    pub fn birth(&self) -> String {
+        match self.namespaces.is_empty() {
+            true => "make a process".into(),
+            false => format!("make a process in new namespaces {}", self.namespaces),
+        }
+    }
+
+    /// What step `number` does, without its particulars; `None` for a number that the plan has not.
+    pub fn deed(&self, number: u16) -> Option<String> {
+        match number.checked_sub(1) {
+            None => Some(self.birth()),
+            Some(index) => self.steps.get(usize::from(index)).map(Step::deed),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.deed())?;
+        let particulars = self.particulars();
+        if particulars.is_empty() { Ok(()) } else { write!(f, " ({particulars})") }
+    }
+}
+
+impl Step {
+    /// What is done, so that it reads well after "cannot".
+    pub fn deed(&self) -> String {
+        match self {
+            Self::NewSession => "start a session".into(),
+            Self::MapUser(_) => "map user and group ids".into(),
+            Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
+            Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
+            Self::PrivateMounts => "make all mounts private".into(),
+            Self::MountProc => "mount proc on /proc".into(),
+            Self::LoopbackUp => "bring lo up".into(),
+            Self::Hostname(name) => format!("set the host name to {name}"),
+            Self::Run(phase, program) => format!("run {} {}", phase.name(), program.name()),
+            Self::Directory(_) => "enter the working directory".into(),
+            Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
+            Self::Bound(_) => "reduce the bounding set".into(),
+            Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
+            Self::Capabilities(_) => "set capabilities".into(),
+            Self::NoNewPrivs => "set no_new_privs".into(),
+            Self::DieWithParent => "ask for death with the parent".into(),
+            Self::DefaultSignals => "reset signals".into(),
+            Self::Descriptors(_) => "arrange descriptors".into(),
+            Self::Exec(program) => format!("exec {}", program.name()),
+        }
+    }
+
+    fn particulars(&self) -> String {
+        match self {
+            Self::MapUser(map) => map_in_words(map),
+            Self::MountProc => "nosuid,nodev,noexec".into(),
+            Self::Bound(set) => format!("keeping {set}"),
+            Self::Identity(who, keep) => {
+                format!("gid {}, {}, capabilities {keep}", who.gid, groups_in_words(who))
+            }
+            Self::IdentityKeepingGroups(who, keep) => {
+                format!("gid {}, groups stay, capabilities {keep}", who.gid)
+            }
+            Self::Capabilities(set) => set.to_string(),
+            Self::DieWithParent => "SIGKILL".into(),
+            Self::Descriptors(list) => descriptors_in_words(list),
+            Self::Run(_, program) | Self::Exec(program) => arguments(program),
+            Self::NewSession | Self::JoinNetwork(_) | Self::Unshare(_) | Self::PrivateMounts => String::new(),
+            Self::LoopbackUp | Self::Hostname(_) | Self::Directory(_) | Self::ChangeDirectory(_) => {
+                String::new()
+            }
+            Self::NoNewPrivs | Self::DefaultSignals => String::new(),
+        }
+    }
+}
+
+impl Phase {
+    /// The option that gives programs of this phase.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AsEmperor => "exec-as-emperor",
+            Self::AsVassalBeforeDrop => "exec-as-vassal-before-drop",
+            Self::AsVassal => "exec-as-vassal",
+            Self::PreJail => "exec-pre-jail",
+            Self::PostJail => "exec-post-jail",
+            Self::InJail => "exec-in-jail",
+            Self::AsRoot => "exec-as-root",
+            Self::AsUser => "exec-as-user",
+            Self::AsUserAtexit => "exec-as-user-atexit",
+        }
+    }
+}
+
+impl Program {
+    /// What names it: its path, or its `argv[0]` where a descriptor does.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Path { file, .. } => readable(file),
+            Self::Descriptor(_, argv) => {
+                argv.first().map_or_else(|| "an open program".into(), |name| readable(name))
+            }
+        }
+    }
+
+    /// Its arguments, `argv[0]` first.
+    pub fn argv(&self) -> &[CString] {
+        match self {
+            Self::Path { argv, .. } | Self::Descriptor(_, argv) => argv,
+        }
+    }
+}
+
+fn arguments(program: &Program) -> String {
+    let words: Vec<String> = program.argv().iter().skip(1).map(|word| readable(word)).collect();
+    words.join(" ")
+}
+
+fn map_in_words(map: &UserMap) -> String {
+    let ((uid, outer_uid), (gid, outer_gid)) = (map.uid, map.gid);
+    let groups = if map.groups { "" } else { ", no setgroups" };
+    format!("uid {uid} is {outer_uid} outside, gid {gid} is {outer_gid} outside{groups}")
+}
+
+fn groups_in_words(who: &Identity) -> String {
+    let list: Vec<String> = who.groups.iter().map(u32::to_string).collect();
+    if list.is_empty() { "no groups".into() } else { format!("groups {}", list.join(",")) }
+}
+
+fn descriptors_in_words(list: &[(RawFd, RawFd)]) -> String {
+    let (given, null): (Vec<RawFd>, Vec<RawFd>) = (
+        list.iter().map(|(_, there)| *there).collect(),
+        (0..3).filter(|fd| list.iter().all(|(_, there)| there != fd)).collect(),
+    );
+    let parts = [("only", given), ("/dev/null on", null)];
+    let parts = parts.into_iter().filter(|(_, fds)| !fds.is_empty());
+    let parts: Vec<String> = parts.map(|(what, fds)| format!("{what} {}", numbers(fds))).collect();
+    parts.join(", ")
+}
+
+fn numbers(mut fds: Vec<RawFd>) -> String {
+    fds.sort_unstable();
+    let fds: Vec<String> = fds.iter().map(RawFd::to_string).collect();
+    fds.join(",")
+}
+
+/// A tenant chooses some of these words: nothing in them may steer a terminal or end a line.
+fn readable(text: &CStr) -> String {
+    String::from_utf8_lossy(text.to_bytes()).chars().flat_map(shown).collect()
+}
+
+fn shown(one: char) -> impl Iterator<Item = char> {
+    let escaped = one.is_control().then(|| one.escape_default());
+    let plain = if one.is_control() { None } else { Some(one) };
+    escaped.into_iter().flatten().chain(plain)
+}

@@ -1,0 +1,50 @@
+//! Our own program in memory that nobody can change: what runs as root is never a file that a vassal may reach.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
+
+use crate::sys::{self, Strings};
+
+/// A sealed copy of the program that runs.
+#[derive(Debug)]
+pub struct Executable(OwnedFd);
+
+impl Executable {
+    /// Copies `/proc/self/exe` and seals the copy: it can be neither written, grown, shrunk nor unsealed.
+    ///
+    /// # Errors
+    /// No memory, no `/proc`, or the host forbids executable memory files (`vm.memfd_noexec` = 2: `EACCES`).
+    pub fn of_ourselves(name: &CStr) -> io::Result<Self> {
+        let copy = executable_memory(name)?;
+        let mut file = File::from(copy);
+        io::copy(&mut File::open("/proc/self/exe")?, &mut file)?;
+        let whole = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        fcntl_add_seals(&file, whole)?;
+        Ok(Self(file.into()))
+    }
+
+    /// Becomes that copy; returns only the reason why not.
+    pub fn reexec(&self, argv: &[CString], environment: &[CString]) -> io::Error {
+        sys::execveat(self.0.as_fd(), &Strings::new(argv), &Strings::new(environment)).into()
+    }
+}
+
+impl AsFd for Executable {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Before Linux 6.3 every memory file was executable and the flag that asks for it unknown.
+fn executable_memory(name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(name, flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        made => made,
+    }
+}

@@ -1,0 +1,41 @@
+//! Looks at what the advice about a failure depends on.
+
+use std::fs::read_to_string;
+use std::path::Path;
+
+use rustix::process::{geteuid, getpid};
+
+use crate::plan::Host;
+
+impl Host {
+    /// Looks at this host. What cannot be read counts as not restricted.
+    pub fn look() -> Self {
+        Self {
+            root: geteuid().is_root(),
+            apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1),
+            user_clone_off: knob("kernel/unprivileged_userns_clone") == Some(0),
+            user_max: knob("user/max_user_namespaces"),
+            container: container(),
+            inside_user: inside_user(),
+            first_process: getpid().is_init(),
+        }
+    }
+}
+
+fn knob(name: &str) -> Option<u64> {
+    read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+}
+
+/// The first user namespace maps all ids onto themselves.
+fn inside_user() -> bool {
+    let map = read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.is_empty() && map.split_whitespace().ne(["0", "0", "4294967295"])
+}
+
+fn container() -> Option<String> {
+    let told = read_to_string("/run/systemd/container").ok().or_else(|| std::env::var("container").ok());
+    let marked = [("/.dockerenv", "docker"), ("/run/.containerenv", "podman")];
+    let marked =
+        || marked.into_iter().find(|(file, _)| Path::new(file).exists()).map(|(_, name)| name.to_owned());
+    told.map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty()).or_else(marked)
+}

@@ -1,0 +1,130 @@
+//! Becoming a program, and running one to its end.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
+
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, set_parent_process_death_signal, waitid};
+
+use super::descriptors::Held;
+use crate::plan::{Failure, Program};
+use crate::sys::{self, Child, CloneFlags, Stack, Strings};
+
+/// A program made ready for exec, before the process that will be it.
+#[derive(Debug)]
+pub(crate) struct Image<'a> {
+    source: Source,
+    argv: Strings<'a>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Open(RawFd),
+    Paths(Vec<CString>),
+}
+
+impl<'a> Image<'a> {
+    pub(super) fn new(program: &'a Program) -> Self {
+        let source = match program {
+            Program::Descriptor(fd, _) => Source::Open(*fd),
+            Program::Path { file, search, .. } => Source::Paths(candidates(file, search)),
+        };
+        Self { source, argv: Strings::new(program.argv()) }
+    }
+}
+
+/// Where a program may be: a path as it is, a name in each directory of the search.
+fn candidates(file: &CStr, search: &[CString]) -> Vec<CString> {
+    let name = file.to_bytes();
+    if name.contains(&b'/') || name.is_empty() {
+        return vec![file.to_owned()];
+    }
+    let joined = |directory: &CString| CString::new([directory.to_bytes(), b"/", name].concat());
+    search.iter().filter_map(|directory| joined(directory).ok()).collect()
+}
+
+/// Becomes the program; returns only the reason why not.
+pub(super) fn become_program(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
+    match &image.source {
+        Source::Open(fd) => match sys::borrow(held.now(*fd)) {
+            Ok(file) => sys::execveat(file, &image.argv, environment).into(),
+            Err(errno) => errno.into(),
+        },
+        Source::Paths(paths) => become_first(paths, &image.argv, environment).into(),
+    }
+}
+
+/// Tries each path, as `execvp(3)` does: one that is not there is passed over, one that may not be executed is
+/// remembered, anything else ends the search.
+fn become_first(paths: &[CString], argv: &Strings<'_>, environment: &Strings<'_>) -> Errno {
+    let mut reason = Errno::NOENT;
+    for path in paths {
+        match sys::execve(path, argv, environment) {
+            Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::NODEV | Errno::TIMEDOUT => {}
+            Errno::ACCESS => reason = Errno::ACCESS,
+            other => return other,
+        }
+    }
+    reason
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// It cannot be started, or ends in anything but status 0.
+pub(super) fn run_to_end(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Result<(), Failure> {
+    let mut failure = None;
+    let mut stack = Stack::lend()?;
+    let mut walk = || failure = Some(start(image, held, environment));
+    let child = match sys::CAN_SHARE {
+        true => sys::clone_sharing(CloneFlags::default(), &mut stack, &mut walk)?,
+        false => sys::clone_apart(CloneFlags::default(), &mut walk)?,
+    };
+    let end = wait_for(&child)?;
+    failure.map_or_else(|| judge(&end), Err)
+}
+
+/// The child's part. Our own descriptors, and whatever the vassal was given, are no business of a hook.
+fn start(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
+    let ready = set_parent_process_death_signal(Some(Signal::KILL))
+        .and_then(|()| sys::default_dispositions())
+        .and_then(|()| sys::unblock_all())
+        .and_then(|()| sys::close_range_on_exec(3));
+    match ready {
+        Ok(()) => become_program(image, held, environment),
+        Err(errno) => errno.into(),
+    }
+}
+
+fn wait_for(child: &Child) -> Result<WaitIdStatus, Failure> {
+    loop {
+        let id = WaitId::PidFd(std::os::fd::AsFd::as_fd(&child.pidfd));
+        match waitid(id, WaitIdOptions::EXITED) {
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn judge(end: &WaitIdStatus) -> Result<(), Failure> {
+    match (end.exit_status(), end.terminating_signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(status), _) => Err(format!("exit status {status}").as_str().into()),
+        (None, Some(signal)) => Err(format!("killed by signal {signal}").as_str().into()),
+        (None, None) => Err("ended in an unknown way".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bare_name_is_searched() {
+        let search = [c"/bin".to_owned(), c"/usr/bin".to_owned()];
+        assert_eq!(candidates(c"sh", &search), [c"/bin/sh".to_owned(), c"/usr/bin/sh".to_owned()]);
+        assert_eq!(candidates(c"./sh", &search), [c"./sh".to_owned()]);
+        assert_eq!(candidates(c"", &search), [c"".to_owned()]);
+    }
+}

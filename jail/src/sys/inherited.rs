@@ -1,0 +1,44 @@
+//! Descriptors that cross the border between two programs and are known there by number alone.
+#![allow(unsafe_code, reason = "a number that another program left us becomes an owned descriptor")]
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use super::{borrow, close_range_on_exec, duplicate_to};
+
+/// First number after standard input, output and error.
+pub const FIRST: RawFd = 3;
+
+/// Takes over a descriptor that another program left open for us; it is closed on exec from now on.
+///
+/// Must: be called once for a number, before this process opens or adopts anything under it.
+///
+/// # Errors
+/// `EBADF` when the number is not open, or one of the standard descriptors.
+pub fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
+    if number < FIRST {
+        return Err(Errno::BADF);
+    }
+    fcntl_setfd(borrow(number)?, FdFlags::CLOEXEC)?;
+    // SAFETY: it is open, and the caller is its only owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Puts a copy of `descriptor` at another number, open over exec; what was there is closed.
+///
+/// Must: be called by a process that is about to exec and uses nothing else at `number` any more.
+///
+/// # Errors
+/// Those of `dup3(2)`.
+pub fn place(descriptor: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+    duplicate_to(descriptor.as_raw_fd(), number)
+}
+
+/// No descriptor but the standard ones outlives the next exec.
+///
+/// # Errors
+/// `EINVAL` before Linux 5.11.
+pub fn close_on_exec_from_first() -> Result<(), Errno> {
+    close_range_on_exec(FIRST.unsigned_abs())
+}

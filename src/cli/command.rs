@@ -1,0 +1,89 @@
+//! Shell completions and the manual page, made from the table of options.
+
+use std::io;
+use std::str::FromStr as _;
+
+use clap::{Arg, ArgAction, Command, ValueHint};
+use clap_complete::Shell;
+
+use super::verb::{VERBS, VerbSpec};
+use crate::options::{Group, Kind, OptionSpec, options};
+
+/// Writes the completions for a shell.
+///
+/// # Errors
+/// The shell is not known, or `out` fails.
+pub fn completions(shell: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    let shell = Shell::from_str(shell).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, "no completions for this shell: use bash, zsh or fish")
+    })?;
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command(), "liege", &mut text);
+    out.write_all(&text)
+}
+
+/// Writes the manual page.
+///
+/// # Errors
+/// `out` fails.
+pub fn man(out: &mut dyn io::Write) -> io::Result<()> {
+    clap_mangen::Man::new(command()).render(out)
+}
+
+/// The command line as clap describes it. It is parsed by `parse`: options of uWSGI take their values in
+/// ways of their own.
+fn command() -> Command {
+    Command::new("liege")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .subcommands(VERBS.iter().map(verb))
+        .args(options().map(|(group, option)| argument(group, option)))
+        .arg(
+            Arg::new("FILE")
+                .num_args(0..)
+                .value_hint(ValueHint::FilePath)
+                .help("Config files, like those of --ini."),
+        )
+}
+
+fn verb(spec: &'static VerbSpec) -> Command {
+    let json =
+        spec.has_json.then(|| Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON."));
+    let words = Arg::new("WORD").num_args(0..).value_hint(ValueHint::FilePath);
+    let words = if spec.verb == super::Verb::Completions {
+        words.value_parser(["bash", "zsh", "fish"])
+    } else {
+        words
+    };
+    let command = Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json);
+    if spec.count == Some((0, 0)) { command } else { command.arg(words) }
+}
+
+fn argument(group: &'static Group, option: &'static OptionSpec) -> Arg {
+    let default = option.default.map_or(String::new(), |text| format!(" Default: {text}."));
+    let described = Arg::new(option.name)
+        .long(option.name)
+        .visible_aliases(option.aliases.iter().copied())
+        .help_heading(group.heading)
+        .help(format!("{}{default}", option.help));
+    let described = option.short.map_or(described.clone(), |letter| described.short(letter));
+    if !option.kind.takes_value() {
+        return described.action(ArgAction::SetTrue);
+    }
+    let action = if option.repeats { ArgAction::Append } else { ArgAction::Set };
+    described.action(action).value_name(option.kind.placeholder()).value_hint(hint(option.kind))
+}
+
+fn hint(kind: Kind) -> ValueHint {
+    match kind {
+        Kind::Path | Kind::Address => ValueHint::AnyPath,
+        Kind::Config => ValueHint::FilePath,
+        Kind::Source => ValueHint::DirPath,
+        Kind::Words | Kind::Shell => ValueHint::CommandString,
+        Kind::User => ValueHint::Username,
+        _ => ValueHint::Other,
+    }
+}

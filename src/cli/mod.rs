@@ -1,0 +1,17 @@
+//! The command line: what was typed, and every text made from the table of options.
+
+mod command;
+mod help;
+mod markdown;
+mod parse;
+mod verb;
+pub mod world;
+
+pub use command::{completions, man};
+pub use help::{help, version};
+pub use markdown::markdown;
+pub use parse::{Invocation, exit_code, parse};
+pub use verb::Verb;
+
+#[cfg(test)]
+mod tests;

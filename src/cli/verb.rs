@@ -1,0 +1,103 @@
+//! Pure. The first word of the command line.
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "VERBS says what each one does")]
+pub enum Verb {
+    Run,
+    Vassal,
+    Check,
+    Plan,
+    Status,
+    Completions,
+    Man,
+    Options,
+    Help,
+    Version,
+}
+
+/// A verb as people see it.
+#[derive(Clone, Copy, Debug)]
+pub struct VerbSpec {
+    /// Which.
+    pub verb: Verb,
+    /// How it is typed.
+    pub name: &'static str,
+    /// What follows it.
+    pub operands: &'static str,
+    /// Least and most of these; `None` where files are configs like those of `--ini`.
+    pub count: Option<(usize, usize)>,
+    /// True when it reads options, from the command line and from the environment.
+    pub takes_options: bool,
+    /// True when it has `--json`.
+    pub has_json: bool,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// Every verb, in the order of the help.
+pub static VERBS: &[VerbSpec] = &[
+    spec(Verb::Run, "run", "[FILE.ini...]", None, "Runs the Emperor; this is what happens without a verb."),
+    spec(Verb::Vassal, "vassal", "[FILE.ini...]", None, "Runs one vassal, as its Emperor would."),
+    spec(
+        Verb::Check,
+        "check",
+        "FILE...",
+        Some((1, usize::MAX)),
+        "Checks configs and tells every error with its place.",
+    ),
+    spec(
+        Verb::Plan,
+        "plan",
+        "FILE",
+        Some((1, 1)),
+        "Prints the steps of a vassal's jail, in order; starts nothing.",
+    ),
+    spec(
+        Verb::Status,
+        "status",
+        "[ADDRESS] [--json]",
+        Some((0, 1)),
+        "Prints the state of a running Emperor and its vassals.",
+    ),
+    spec(
+        Verb::Completions,
+        "completions",
+        "SHELL",
+        Some((1, 1)),
+        "Prints completions for bash, zsh or fish.",
+    ),
+    spec(Verb::Man, "man", "", Some((0, 0)), "Prints the manual page."),
+    spec(Verb::Options, "options", "", Some((0, 0)), "Prints the reference of all options as Markdown."),
+    spec(Verb::Help, "help", "", Some((0, 0)), "Prints the help."),
+    spec(Verb::Version, "version", "", Some((0, 0)), "Prints the version."),
+];
+
+const fn spec(
+    verb: Verb,
+    name: &'static str,
+    operands: &'static str,
+    count: Option<(usize, usize)>,
+    help: &'static str,
+) -> VerbSpec {
+    let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan);
+    VerbSpec { verb, name, operands, count, takes_options, has_json: matches!(verb, Verb::Status), help }
+}
+
+impl Verb {
+    /// The verb of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        VERBS.iter().find(|one| one.name == name).map(|one| one.verb)
+    }
+
+    /// How it is described.
+    pub fn spec(self) -> &'static VerbSpec {
+        VERBS.iter().find(|one| one.verb == self).expect("VERBS has every verb")
+    }
+}
+
+/// The verb that a word was probably meant to be.
+pub fn nearest(word: &str) -> Option<&'static str> {
+    let near = VERBS.iter().map(|one| (strsim::damerau_levenshtein(word, one.name), one.name));
+    near.filter(|(edits, name)| *edits <= 2 && *edits < name.len() / 2).min().map(|(_, name)| name)
+}

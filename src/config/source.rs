@@ -1,0 +1,49 @@
+//! Pure. What the world provides: files by name, the environment, facts of the host.
+
+use std::io;
+
+/// A config file that has been read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// What is in it.
+    pub text: Vec<u8>,
+    /// Absolute path, for `%p %s %d %c %e %n %j %0`…; of a link, the link's own. `None`: it has no path.
+    pub path: Option<String>,
+    /// Inode, for `%i`.
+    pub inode: Option<u64>,
+}
+
+/// What options are expanded with.
+pub struct Context<'a> {
+    /// Reads a file, named as written in the config; a relative name counts from the start directory.
+    pub read: &'a dyn Fn(&str) -> io::Result<Origin>,
+    /// A variable of the environment, for `$(NAME)`.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Facts of this process and host.
+    pub host: &'a Host,
+}
+
+/// Facts of this process and host that magic variables stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Working directory at the start: `%v`.
+    pub cwd: String,
+    /// Version of liege: `%V`.
+    pub version: String,
+    /// Host name: `%h`.
+    pub hostname: String,
+    /// Number of processors: `%k`.
+    pub processors: u32,
+    /// Unix time of the start in µs: `%t` (in s) and `%T`.
+    pub start_us: u64,
+    /// User: `%u` and, by name, `%U`.
+    pub uid: u32,
+    /// Its name, or its number where it has none.
+    pub user: String,
+    /// Group: `%g` and, by name, `%G`.
+    pub gid: u32,
+    /// Its name, or its number where it has none.
+    pub group: String,
+    /// Path of the running binary: `%b`.
+    pub binary: String,
+}

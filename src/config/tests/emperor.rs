@@ -1,0 +1,84 @@
+use super::{load_text, sentences};
+use crate::config::emperor::{EmperorConfig, Source};
+use crate::options::{Kind, Scope, options};
+
+fn read(text: &str) -> EmperorConfig {
+    let loaded = load_text(&format!("[uwsgi]\nemperor = /v\n{text}"));
+    loaded.emperor().unwrap_or_else(|errors| panic!("{}", sentences(&errors)))
+}
+
+#[test]
+fn defaults_are_those_of_the_table() {
+    assert_eq!(read(""), EmperorConfig { sources: read("").sources, ..EmperorConfig::default() });
+    let seconds = |name: &str| {
+        let (_, option) = crate::options::find(name).expect("an option");
+        option.default.expect("a default").parse::<u64>().expect("a number")
+    };
+    let config = EmperorConfig::default();
+    assert_eq!(config.freq_ms, seconds("emperor-freq") * 1000);
+    assert_eq!(config.curse_tolerance_ms, seconds("emperor-curse-tolerance") * 1000);
+    assert_eq!(config.required_heartbeat_ms, seconds("emperor-required-heartbeat") * 1000);
+    assert_eq!(config.throttle_ms, seconds("emperor-throttle"));
+    assert_eq!(config.max_throttle_ms, seconds("emperor-max-throttle"));
+    assert_eq!(u64::from(config.tenant_max), seconds("emperor-tenant-max"));
+}
+
+#[test]
+fn values_are_typed() {
+    let config = read(
+        "emperor = glob:///w/*.ini\nemperor-use-clone = fs,net\nemperor-use-clone = pid\nemperor-freq = 7\nemperor-tyrant\n\
+         emperor-nofollow = off\nvassal-cap = kill\nvassals-cap = chown\nvassals-set = a=b\nemperor-extra-ext = .conf\n",
+    );
+    assert_eq!(config.sources[1].value, Source::Glob("/w/*.ini".into()));
+    assert_eq!(config.sources[1].place.to_string(), "a.ini:3:11");
+    assert_eq!(config.namespaces.to_string(), "fs,net,pid");
+    assert_eq!(config.vassal_cap.expect("given").to_string(), "chown");
+    assert_eq!((config.freq_ms, config.tyrant, config.nofollow), (7000, true, false));
+    assert_eq!(
+        (config.vassal_set, config.extra_extensions),
+        (vec!["a=b".to_owned()], vec![".conf".to_owned()])
+    );
+}
+
+/// A value that an option of this kind takes, and that is not its default.
+pub fn sample(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Flag => "true",
+        Kind::Text => ".x",
+        Kind::Pair => "A=b",
+        Kind::Int(_) => "77",
+        Kind::Mode => "600",
+        Kind::Namespaces => "uts",
+        Kind::Capabilities => "kill",
+        Kind::Address => "/s",
+        Kind::Path | Kind::Source => "/p",
+        Kind::Config => "b.ini",
+        Kind::Words | Kind::Shell => "run me",
+        Kind::User | Kind::Group => "77",
+    }
+}
+
+#[test]
+fn every_option_of_the_table_has_an_effect() {
+    let plain = read("uid = 1\n");
+    for (group, option) in options().filter(|(group, _)| matches!(group.scope, Scope::Emperor | Scope::Both))
+    {
+        let line = format!("{} = {}\n", option.name, sample(option.kind));
+        assert_ne!(read(&format!("uid = 1\n{line}")), plain, "{}: {line}", group.heading);
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let loaded = load_text(
+        "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,time\n\
+         emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-broodlord = 3\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
+    );
+    insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"");
+}
+
+#[test]
+fn what_no_single_option_shows_is_told() {
+    let told = |text: &str| sentences(&load_text(text).emperor().expect_err("wrong"));
+    insta::assert_snapshot!(told("[uwsgi]\ngid = 5\n"), @r"");
+}

@@ -1,0 +1,108 @@
+use proptest::prelude::*;
+
+use super::{World, load_text, pairs, sentences, typed};
+use crate::config::expand::{Expander, VALUE_MAX};
+use crate::config::magic::{FileVariables, Magic};
+use crate::config::source::{Host, Origin};
+
+#[test]
+fn magic_variables_of_a_file() {
+    let origin = Origin { path: Some("/srv/shops/app.test.ini".into()), inode: Some(7), ..Origin::default() };
+    let file = FileVariables::new("app.test.ini:zerg", Some("zerg"), &origin);
+    let magic = Magic { file: &file, first: Some(&file), host: &super::host() };
+    let table = [
+        ("%n|%s|%e", "app.test|app.test.ini|ini"),
+        ("%p|%d|%c", "/srv/shops/app.test.ini|/srv/shops/|shops"),
+        ("%o|%x|%i", "app.test.ini:zerg|zerg|7"),
+        ("%0|%1|%2", "srv|shops|%2"),
+        ("%N|%S", "app.test|app.test.ini"),
+        ("%v %V %h %k", "/srv/vassals 1.2.3 node7 4"),
+        ("%u %U %g %G %b", "1001 shop 1002 shops /usr/bin/liege"),
+        ("%t %T", "1700000000 1700000000123456"),
+        ("%%n 100% %z %(n) %[", "%n 100% %z %(n) \u{1b}"),
+        ("%j", "4463ef97"),
+        ("%ä%", "%ä%"),
+    ];
+    for (text, wanted) in table {
+        if text != "%j" {
+            assert_eq!(magic.replace(text), wanted, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_text_without_a_path_keeps_its_path_variables() {
+    let file = FileVariables::new("x", None, &Origin::default());
+    let magic = Magic { file: &file, first: None, host: &Host::default() };
+    assert_eq!(magic.replace("%o %n %p %N %x."), "x %n %p %N .");
+}
+
+#[test]
+fn names_in_parentheses_are_replaced() {
+    let table = [
+        ("$(HOME)/x", "/home/shop/x"),
+        ("$(NONE)", "$(NONE)"),
+        ("$(NONE-a) $(NONE:-my-host:90) $(NONE:a) $(NONE-) $(HOME-x)", "a my-host:90 a  /home/shop"),
+        ("$(NONE:-$(HOME))", "/home/shop"),
+        ("echo $(cat /a-b) $((1+2)) $(", "echo $(cat /a-b) $((1+2)) $("),
+        ("%(base)/%(nothing)", "/srv/shop/%(nothing)"),
+        ("%(later)", "2"),
+        ("%(first)", "one"),
+    ];
+    for (text, wanted) in table {
+        let loaded = load_text(&format!(
+            "[uwsgi]\nname = shop\nbase = /srv/%(name)\nfirst=one\nfirst=two\ncommand = {text}\nlater=2\n"
+        ));
+        assert!(loaded.errors.is_empty(), "{}", sentences(&loaded.errors));
+        assert!(pairs(&loaded).contains(&("command", wanted)), "{text}: {:?}", pairs(&loaded));
+    }
+}
+
+#[test]
+fn what_is_not_supported_yet_or_endless_is_told() {
+    let loaded = load_text(
+        "[uwsgi]\ncommand = @(x.txt)\nworld = $(LOOP)\nme = a%(me)\nx-n = %(me + 1)\nx-i = %(me++)\nlogto = @(exec://id)\n",
+    );
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"");
+}
+
+#[test]
+fn a_config_cannot_make_work_without_bounds() {
+    let wide = "%(b)".repeat(10_000);
+    let deep: String = (b'b'..b'p')
+        .map(|one| format!("{} = {}\n", one as char, format!("%({})", (one + 1) as char).repeat(10)))
+        .collect();
+    let loaded = load_text(&format!("[uwsgi]\nx-a = {wide}\n{deep}p = \n"));
+    assert!(sentences(&loaded.errors).contains("too much to expand"));
+    let big = "y".repeat(60_000);
+    let loaded = load_text(&format!("[uwsgi]\nx-big = {big}\nx-two = %(x-big)%(x-big)\n"));
+    assert!(sentences(&loaded.errors).contains("expands to more than"));
+}
+
+#[test]
+fn values_of_the_command_line_are_expanded_too() {
+    let world = World::of(&[("a.ini", "[uwsgi]\ncommand = %(name)\n")]);
+    let loaded = world.load_entries(vec![
+        typed(1, "set", "name=shop"),
+        typed(2, "ini", "a.ini"),
+        typed(3, "logto", "$(HOME)/log"),
+    ]);
+    assert_eq!(pairs(&loaded), [("command", "shop"), ("logto", "/home/shop/log")]);
+}
+
+proptest! {
+    #[test]
+    fn the_expander_bears_every_value(values in prop::collection::vec("([$%@(){}\\-:a-c ]|\\PC){0,60}", 1..6)) {
+        let variable = |name: &str| (name == "a").then(|| "%(b)$(a".to_owned());
+        let mut expander = Expander::new(&variable);
+        for (name, value) in ["a", "b", "c"].iter().zip(&values) {
+            expander.define(name, value);
+        }
+        for value in &values {
+            let once = expander.environment(value);
+            if let Ok(text) = once.and_then(|text| expander.options(&text)) {
+                prop_assert!(text.len() <= VALUE_MAX + value.len());
+            }
+        }
+    }
+}

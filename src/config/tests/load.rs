@@ -1,0 +1,123 @@
+use super::{World, load_text, pairs, sentences, typed};
+use crate::config::load::{BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, ERRORS_MAX, FILES_MAX};
+use crate::config::place::{ENVIRONMENT, Entry};
+
+#[test]
+fn files_are_read_where_they_are_named_and_inherited_ones_last() {
+    let world = World::of(&[
+        ("a.ini", "[uwsgi]\nchdir = 1\ninherit = base.ini\ninclude = b.ini:other\nchdir = 4\n"),
+        ("b.ini", "[other]\nchdir = 2\nini = :third\n[third]\nchdir = 3\n"),
+        ("base.ini", "[uwsgi]\nchdir = 5-%n-$(HOME)\ninherit = %(root).ini\nroot = root\n"),
+        ("root.ini", "[uwsgi]\nchdir = 6\n"),
+    ]);
+    let loaded = world.load("a.ini");
+    assert_eq!(sentences(&loaded.errors), "");
+    let values: Vec<&str> =
+        pairs(&loaded).into_iter().filter(|(key, _)| *key == "chdir").map(|(_, value)| value).collect();
+    assert_eq!(values, ["1", "2", "3", "4", "5-base-/home/shop", "6"]);
+}
+
+#[test]
+fn every_entry_knows_its_place() {
+    let world =
+        World::of(&[("a.ini", "[uwsgi]\ninclude = b.ini\n"), ("b.ini", "\n[uwsgi]\n  uid = %(x)\nx = 5\n")]);
+    let loaded = world.load("a.ini");
+    let entry = &loaded.entries[0];
+    assert_eq!(
+        (entry.place.to_string(), entry.value_place.to_string()),
+        ("b.ini:3:3".into(), "b.ini:3:9".into())
+    );
+    assert_eq!(loaded.texts.line(&entry.place), Some("  uid = %(x)"));
+}
+
+#[test]
+fn set_makes_options_and_placeholders() {
+    let loaded = load_text(
+        "[uwsgi]\nset = uid=5\nset = mine=x\nset-placeholder = other = y\ncommand = %(mine) %(other)\n",
+    );
+    assert_eq!(pairs(&loaded), [("uid", "5"), ("command", "x y")]);
+    let loaded = load_text("[uwsgi]\nset = uid\nset-ph = gid=5\nset = set=a=b\n");
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"");
+}
+
+#[test]
+fn an_unknown_name_is_kept_for_the_reader_to_refuse() {
+    let loaded = load_text("[uwsgi]\nused = 1\nchdir = %(used)\nx-mine = 1\ncomand = 1\n");
+    assert_eq!(pairs(&loaded), [("chdir", "1"), ("comand", "1")]);
+}
+
+#[test]
+fn an_unknown_variable_of_the_environment_is_a_warning() {
+    let mut entry = typed(1, "emperor-tyrnt", "1");
+    entry.place.file = ENVIRONMENT.into();
+    let loaded = World::of(&[]).load_entries(vec![entry]);
+    assert!(loaded.entries.is_empty());
+    insta::assert_snapshot!(sentences(&loaded.warnings), @r"");
+}
+
+#[test]
+fn a_section_that_was_asked_for_must_exist() {
+    let world = World::of(&[("a.ini", "[uwsgi]\nuid = 1\n[zerg]\n"), ("b.ini", "uid = 1\n")]);
+    let asked = world.load("a.ini:none");
+    insta::assert_snapshot!(sentences(&asked.errors), @r"");
+    let usual = world.load("b.ini");
+    assert!(usual.errors.is_empty());
+    insta::assert_snapshot!(sentences(&usual.warnings), @r"");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told_where_they_are_named() {
+    let world = World::of(&[(
+        "a.ini",
+        "[uwsgi]\ninclude = none.ini\nini = http://x/y\nini =\ninclude = a.ini\nini = -\n",
+    )]);
+    let loaded = world.load("a.ini");
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"");
+}
+
+#[test]
+fn files_in_other_formats_are_left_to_uwsgi() {
+    for (name, key) in
+        [("a.xml", "xml"), ("a.yml", "yaml"), ("a.yaml", "yaml"), ("a.json", "json"), ("a.js:x", "json")]
+    {
+        let loaded = World::of(&[]).load_entries(vec![typed(1, "include", name)]);
+        assert_eq!(pairs(&loaded), [(key, name)]);
+    }
+}
+
+#[test]
+fn a_name_with_a_colon_before_its_suffix_has_no_section() {
+    let world = World::of(&[("a:b.ini", "[uwsgi]\nuid = 1\n")]);
+    assert_eq!(pairs(&world.load("a:b.ini")), [("uid", "1")]);
+}
+
+#[test]
+fn includes_end() {
+    let chain: Vec<(String, String)> =
+        (0..=DEPTH_MAX).map(|n| (format!("{n}.ini"), format!("[uwsgi]\nini = {}.ini\n", n + 1))).collect();
+    let chain: Vec<(&str, &str)> = chain.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    assert!(sentences(&World::of(&chain).load("0.ini").errors).contains("more than 16 deep"));
+
+    let circle = World::of(&[("a.ini", "[uwsgi]\nini = b.ini\n"), ("b.ini", "[uwsgi]\nini = a.ini\n")]);
+    assert!(sentences(&circle.load("a.ini").errors).contains("`a.ini` includes itself"));
+
+    let heirs = World::of(&[("a.ini", "[uwsgi]\ninherit = a.ini\n")]);
+    assert!(sentences(&heirs.load("a.ini").errors).contains(&format!("more than {FILES_MAX} files")));
+}
+
+#[test]
+fn options_bytes_and_errors_have_bounds() {
+    let many = "uid = 1\n".repeat(ENTRIES_MAX + 5);
+    let loaded = load_text(&format!("[uwsgi]\n{many}"));
+    assert_eq!((loaded.entries.len(), loaded.errors.len()), (ENTRIES_MAX, 1));
+
+    let large = format!("[uwsgi]\n{}", "#\n".repeat(500_000));
+    let world = World::of(&[("large.ini", &large)]);
+    let wanted = BYTES_MAX / large.len() + 1;
+    let entries: Vec<Entry> = (1..=5).map(|line| typed(line, "ini", "large.ini")).collect();
+    let loaded = world.load_entries(entries);
+    assert_eq!(loaded.errors.len(), 5 - wanted + 1);
+
+    let broken = "uid = @(x)\n".repeat(1000);
+    assert_eq!(load_text(&format!("[uwsgi]\n{broken}")).errors.len(), ERRORS_MAX);
+}

@@ -1,0 +1,81 @@
+mod check;
+mod emperor;
+mod expand;
+mod ini;
+mod load;
+mod place;
+mod values;
+mod vassal;
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::load::{Loaded, load};
+use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
+use super::source::{Context, Host, Origin};
+
+/// Files by name, and a fixed environment and host.
+pub struct World(BTreeMap<String, Vec<u8>>);
+
+impl World {
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect())
+    }
+
+    pub fn with<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
+        let read = |name: &str| self.read(name);
+        let variable = |name: &str| match name {
+            "HOME" => Some("/home/shop".to_owned()),
+            "LOOP" => Some("$(LOOP)".to_owned()),
+            _ => None,
+        };
+        run(&Context { read: &read, variable: &variable, host: &host() })
+    }
+
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        let text = self.0.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Origin { text: text.clone(), path: Some(format!("/srv/vassals/{name}")), inode: Some(42) })
+    }
+
+    /// Loads what `--ini NAME` would.
+    pub fn load(&self, name: &str) -> Loaded {
+        self.load_entries(vec![typed(1, "ini", name)])
+    }
+
+    pub fn load_entries(&self, entries: Vec<Entry>) -> Loaded {
+        self.with(|context| load(entries, Texts::default(), context))
+    }
+}
+
+/// `--key value` as the n-th argument.
+pub fn typed(line: u32, key: &str, value: &str) -> Entry {
+    let place = Place { file: COMMAND_LINE.into(), line, column: 1 };
+    Entry { key: key.into(), value: value.into(), value_place: place.clone(), place }
+}
+
+pub fn load_text(text: &str) -> Loaded {
+    World::of(&[("a.ini", text)]).load("a.ini")
+}
+
+pub fn pairs(loaded: &Loaded) -> Vec<(&str, &str)> {
+    loaded.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect()
+}
+
+pub fn sentences(errors: &[ConfigError]) -> String {
+    errors.iter().map(|error| format!("{error}\n")).collect()
+}
+
+fn host() -> Host {
+    Host {
+        cwd: "/srv/vassals".into(),
+        version: "1.2.3".into(),
+        hostname: "node7".into(),
+        processors: 4,
+        start_us: 1_700_000_000_123_456,
+        uid: 1001,
+        user: "shop".into(),
+        gid: 1002,
+        group: "shops".into(),
+        binary: "/usr/bin/liege".into(),
+    }
+}

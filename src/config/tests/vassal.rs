@@ -1,0 +1,81 @@
+use super::emperor::sample;
+use super::{World, load_text, sentences, typed};
+use crate::config::vassal::{Patch, VassalConfig, VassalKind};
+use crate::options::{Scope, options};
+
+fn read(text: &str) -> VassalConfig {
+    match load_text(&format!("[uwsgi]\n{text}")).vassal() {
+        Ok(VassalKind::Own(config)) => *config,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(text: &str) -> String {
+    sentences(&load_text(&format!("[uwsgi]\n{text}")).vassal().expect_err("wrong"))
+}
+
+#[test]
+fn a_config_of_the_manual_is_read_as_it_is() {
+    let config = read(
+        "exec-as-root = hostname foobar\nexec-as-root = umount /proc\nexec-as-root = mount -t proc none /proc\n\
+         uid = kratos\ngid = kratos\nsocket = /tmp/%n.socket\n",
+    );
+    let programs: Vec<&str> = config.programs.iter().map(|(_, program)| program.value.as_str()).collect();
+    assert_eq!(programs, ["hostname foobar", "umount /proc", "mount -t proc none /proc"]);
+    assert_eq!(config.uid.expect("given").value, "kratos");
+    assert_eq!(config.sockets.len(), 1);
+    assert_eq!(config.command, None);
+}
+
+#[test]
+fn a_program_may_take_our_place() {
+    let config = read("unprivileged-binary-patch-arg = ps aux\nprivileged-binary-patch = /bin/x\n");
+    assert_eq!(config.unprivileged_patch.expect("given").value, Patch::Shell("ps aux".into()));
+    assert_eq!(config.privileged_patch.expect("given").value, Patch::Program("/bin/x".into()));
+    insta::assert_snapshot!(refused("unprivileged-binary-patch = a\nunprivileged-binary-patch-arg = b\n"), @r"");
+}
+
+#[test]
+fn a_mode_of_sockets_may_be_left_out() {
+    assert_eq!(read("socket = x\nchmod-socket\n").socket_mode, Some(0o666));
+    assert_eq!(read("socket = x\nchmod = 600\n").socket_mode, Some(0o600));
+    assert_eq!(read("socket = x\n").socket_mode, None);
+}
+
+#[test]
+fn every_option_of_the_table_has_an_effect() {
+    let plain = read("uid = 1\ncommand = a\n");
+    for (group, option) in options().filter(|(group, _)| matches!(group.scope, Scope::Vassal | Scope::Both)) {
+        let line = format!("{} = {}\n", option.name, sample(option.kind));
+        assert_ne!(read(&format!("uid = 1\ncommand = a\n{line}")), plain, "{}: {line}", group.heading);
+    }
+}
+
+#[test]
+fn an_option_of_the_application_server_makes_it_a_vassal_of_uwsgi() {
+    let kind = |text: &str| load_text(&format!("[uwsgi]\n{text}")).vassal();
+    assert_eq!(kind("socket = x\nmodule = app\n"), Ok(VassalKind::Uwsgi("module".into())));
+    let anything =
+        "for = a b\nset = %(_ + 1)\nendfor =\nbase = @(exec://id)\nwsgi-file = x\ntypo = 1\nuid = 0\n";
+    assert_eq!(kind(anything), Ok(VassalKind::Uwsgi("wsgi-file".into())));
+    let foreign = World::of(&[]).load_entries(vec![typed(1, "yaml", "x.yml")]);
+    assert_eq!(foreign.vassal(), Ok(VassalKind::Uwsgi("yaml".into())));
+}
+
+#[test]
+fn a_command_next_to_the_application_server_is_an_error() {
+    insta::assert_snapshot!(refused("command = a\nmodule = b\n"), @r"");
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    insta::assert_snapshot!(
+        refused("comand = x\nuid = 0\nemperor = /x\nemperor-freq = 3\nattach-daemon = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
+        @r""
+    );
+}
+
+#[test]
+fn what_no_single_option_shows_is_told() {
+    insta::assert_snapshot!(refused("gid = 5\nadd-gid = 6\nchdir = /\n"), @r"");
+}

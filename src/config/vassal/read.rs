@@ -1,0 +1,169 @@
+//! Pure. Entries to a vassal's typed config, or everything that is wrong with them.
+
+use jail::Phase;
+
+use super::{Patch, VassalConfig, VassalKind};
+use crate::config::admit::{admit, value};
+use crate::config::load::Loaded;
+use crate::config::place::{ConfigError, Entry, Placed};
+use crate::config::show::quoted;
+use crate::config::values::{
+    address, hostname, list, mode, ownership, pair, path, text, vassal_identity, words,
+};
+use crate::options::{Scope, Standing, standing};
+
+type Read = Result<(), ConfigError>;
+
+/// Mode of sockets for a `chmod-socket` without a value.
+const SOCKET_MODE_OPEN: u32 = 0o666;
+
+/// Reads a vassal's options.
+///
+/// # Errors
+/// All that is wrong, in the order of the entries, without the lines themselves (`Texts::explain`).
+pub fn read(entries: &[Entry]) -> Result<VassalKind, Vec<ConfigError>> {
+    let command = entries.iter().find(|entry| entry.key == "command");
+    match (entries.iter().find(|entry| is_uwsgis(entry)), command) {
+        (Some(option), None) => Ok(VassalKind::Uwsgi(option.key.clone())),
+        (Some(_), Some(command)) => Err(torn(entries, command)),
+        (None, _) => read_own(entries).map(|config| VassalKind::Own(Box::new(config))),
+    }
+}
+
+impl Loaded {
+    /// The vassal's typed config.
+    ///
+    /// # Errors
+    /// All that is wrong, in files and in values, each with its line. A config for `uwsgi` is never wrong: it
+    /// is read by the program that it is for.
+    pub fn vassal(&self) -> Result<VassalKind, Vec<ConfigError>> {
+        let read = read(&self.entries);
+        if self.errors.is_empty() || matches!(read, Ok(VassalKind::Uwsgi(_))) {
+            return read.map_err(|errors| self.texts.explain(errors));
+        }
+        Err(self.all_errors(read.err().unwrap_or_default()))
+    }
+}
+
+/// An option of the application server, or a file in a format that only uwsgi reads.
+fn is_uwsgis(entry: &Entry) -> bool {
+    let foreign = matches!(entry.key.as_str(), "xml" | "xmlconfig" | "yaml" | "yml" | "json" | "js");
+    foreign || matches!(standing(&entry.key), Standing::AppServer)
+}
+
+/// A program of its own and the application server: which one was meant?
+fn torn(entries: &[Entry], command: &Entry) -> Vec<ConfigError> {
+    let error = |entry: &Entry| {
+        let cause = format!(
+            "{} is for uwsgi, but `command` ({}) runs another program",
+            quoted(&entry.key),
+            command.place
+        );
+        ConfigError::at(&entry.place, cause).cure("leave out one of the two")
+    };
+    entries.iter().filter(|entry| is_uwsgis(entry)).map(error).collect()
+}
+
+fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
+    let mut config = VassalConfig::default();
+    let mut errors: Vec<ConfigError> =
+        entries.iter().filter_map(|entry| apply(&mut config, entry).err()).collect();
+    if errors.is_empty() {
+        errors.extend(contradictions(&config));
+    }
+    if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
+    let option = admit(entry, Scope::Vassal)?;
+    match option.name {
+        "command" => config.command = Some(entry.placed(value(entry, words)?)),
+        "unprivileged-binary-patch" => patch(&mut config.unprivileged_patch, entry, Patch::Program)?,
+        "unprivileged-binary-patch-arg" => patch(&mut config.unprivileged_patch, entry, Patch::Shell)?,
+        "privileged-binary-patch" => patch(&mut config.privileged_patch, entry, Patch::Program)?,
+        "privileged-binary-patch-arg" => patch(&mut config.privileged_patch, entry, Patch::Shell)?,
+        "chdir" => config.chdir = Some(entry.placed(value(entry, path)?)),
+        "env" => config.env.push(value(entry, pair)?),
+        "logto" => config.logto = Some(entry.placed(value(entry, path)?)),
+        "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
+        "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
+        "chmod-socket" => config.socket_mode = Some(value(entry, mode)?),
+        "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
+        name => apply_jail(config, name, entry)?,
+    }
+    Ok(())
+}
+
+fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
+    if let Some(phase) = phase(name) {
+        config.programs.push((phase, entry.placed(value(entry, text)?)));
+        return Ok(());
+    }
+    match name {
+        "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
+        "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
+        "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
+        "cap" => config.cap = Some(value(entry, list)?),
+        "unshare" => config.unshare = config.unshare.with(value(entry, list)?),
+        "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
+        // What remains is of scope General: `load` and the command line have done its work.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn phase(name: &str) -> Option<Phase> {
+    Some(match name {
+        "exec-pre-jail" => Phase::PreJail,
+        "exec-post-jail" => Phase::PostJail,
+        "exec-in-jail" => Phase::InJail,
+        "exec-as-root" => Phase::AsRoot,
+        "exec-as-user" => Phase::AsUser,
+        "exec-as-user-atexit" => Phase::AsUserAtexit,
+        _ => return None,
+    })
+}
+
+/// One program can take our place, not two.
+fn patch(slot: &mut Option<Placed<Patch>>, entry: &Entry, kind: fn(String) -> Patch) -> Read {
+    let new = kind(value(entry, text)?);
+    if let Some(old) =
+        slot.as_ref().filter(|old| std::mem::discriminant(&old.value) != std::mem::discriminant(&new))
+    {
+        let cause = format!(
+            "{}: another program takes the vassal's place already ({})",
+            quoted(&entry.key),
+            old.place
+        );
+        return Err(ConfigError::at(&entry.place, cause).cure("leave out one of the two"));
+    }
+    *slot = Some(entry.placed(new));
+    Ok(())
+}
+
+/// What no single option shows.
+fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    if config.uid.is_none() {
+        let lonely = config
+            .gid
+            .iter()
+            .map(|gid| ("gid", gid))
+            .chain(config.add_gid.iter().map(|gid| ("add-gid", gid)));
+        errors.extend(lonely.map(|(name, gid)| {
+            let error = ConfigError::at(&gid.place, format!("`{name}` without `uid`"));
+            error.cure("add `uid`: groups are changed together with the user")
+        }));
+    }
+    if does_nothing(config) {
+        let cure = "say what runs: command = PROGRAM ARGUMENTS";
+        errors.push(ConfigError::whole("this config runs nothing").cure(cure));
+    }
+    errors
+}
+
+fn does_nothing(config: &VassalConfig) -> bool {
+    let program =
+        config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
+    !program && config.sockets.is_empty() && config.programs.is_empty()
+}

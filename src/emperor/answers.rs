@@ -1,0 +1,146 @@
+//! Pure. What becomes of a vassal when the spawner answers, or when its process ends.
+
+use std::sync::Arc;
+
+use super::event::{Exit, Fingerprint, Owner};
+use super::order::News;
+use super::state::{Rest, State, Then};
+use super::vassal::{Ending, Turn, Vassal};
+
+impl Vassal {
+    /// Its process was born.
+    pub fn was_born(&mut self, pid: i32, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Starting => self.begin(pid, turn),
+            // told twice, or after its end: nothing new
+            State::Outside
+            | State::Queued { .. }
+            | State::Waiting { .. }
+            | State::Refused
+            | State::Excess => {}
+            State::Rested(_) | State::Stepping { .. } | State::Running | State::Reloading { .. } => {}
+            State::Stopping { .. } | State::Killed { .. } => {}
+        }
+    }
+
+    /// Its program runs, with this config and owner.
+    pub fn runs(&mut self, fingerprint: Fingerprint, owner: Owner, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Starting | State::Stepping { .. } => self.take_up(fingerprint, owner, turn),
+            // told twice, or after its end: nothing new
+            State::Outside
+            | State::Queued { .. }
+            | State::Waiting { .. }
+            | State::Refused
+            | State::Excess => {}
+            State::Rested(_) | State::Running | State::Reloading { .. } => {}
+            // it ends already, and what it was given matters no more
+            State::Stopping { .. } | State::Killed { .. } => {}
+        }
+    }
+
+    /// No process, or none that came as far as its program.
+    pub fn spawn_failed(&mut self, reason: Arc<str>, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Starting => {
+                self.tell(News::SpawnFailed { reason }, turn);
+                self.follow(Then::Death, turn);
+            }
+            State::Stepping { .. } => {
+                self.tell(News::SpawnFailed { reason }, turn);
+                self.process.said.failed = true;
+                self.await_end(Then::Death, turn);
+            }
+            // the process was reaped before its last words came
+            State::Queued { .. } | State::Waiting { .. } => self.tell(News::SpawnFailed { reason }, turn),
+            State::Outside | State::Refused | State::Excess | State::Rested(_) => {}
+            // its program runs, so this cannot be
+            State::Running | State::Reloading { .. } => {}
+            // we stopped it in the middle of its steps
+            State::Stopping { .. } | State::Killed { .. } => {}
+        }
+    }
+
+    /// The spawner will not run this config. It may have changed since the spawner looked: then it is tried again.
+    pub fn was_refused(&mut self, reason: Arc<str>, turn: &mut Turn<'_>) {
+        let same =
+            self.config.fingerprint == self.process.fingerprint && self.config.owner == self.process.owner;
+        if same {
+            self.told = None;
+            self.verdict = Some(reason);
+        }
+        match self.state {
+            State::Starting => self.follow(Then::Again, turn),
+            State::Stepping { .. } => {
+                self.process.said.failed = true;
+                self.await_end(Then::Again, turn);
+            }
+            // the process was reaped before the answer came
+            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) if same => self.refuse(turn),
+            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) => {}
+            State::Outside | State::Refused | State::Excess => {}
+            // its program runs, so this cannot be
+            State::Running | State::Reloading { .. } => self.verdict = None,
+            // held back when it has ended
+            State::Stopping { .. } | State::Killed { .. } => {}
+        }
+    }
+
+    /// Its process was reaped.
+    pub fn exited(&mut self, exit: Exit, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Starting | State::Stepping { .. } => self.ended_by_itself(exit, turn),
+            State::Running | State::Reloading { .. } => self.ended_by_itself(exit, turn),
+            State::Stopping { then, .. } | State::Killed { then, .. } => self.ended(then, exit, turn),
+            // told twice: there is nothing left to bury
+            State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
+            State::Refused | State::Excess | State::Rested(_) => {}
+        }
+    }
+
+    /// A process is there: does anybody want it still?
+    fn begin(&mut self, pid: i32, turn: &mut Turn<'_>) {
+        self.process.pid = Some(pid);
+        self.state = match self.process.ran_at {
+            Some(_) => State::Running,
+            None => State::Stepping { slow_at: Some(turn.now.plus_ms(turn.policy.slow_start_ms)) },
+        };
+        if self.gone {
+            self.stop(Then::Again, "its config is gone", turn);
+        } else if turn.ending != Ending::No {
+            self.stop(Then::Again, "the Emperor ends", turn);
+        } else if self.refusal().is_some() {
+            self.stop_if_refused(turn);
+        } else if self.process.said.goodbye {
+            self.stop(Then::Rest(Rest::Goodbye), "it asked to be stopped", turn);
+        } else if self.state == State::Running {
+            self.tell_started(turn);
+            self.compare(turn);
+        }
+    }
+
+    fn tell_started(&self, turn: &mut Turn<'_>) {
+        let (pid, owner, attempt) = (self.pid(), self.process.owner, self.attempt);
+        self.tell(News::Started { pid, owner, attempt }, turn);
+    }
+
+    /// The program runs. A sight that came meanwhile is newer than what the process was given; without one, it is
+    /// the process that has the newer config, and the sight of that is still to come.
+    fn take_up(&mut self, fingerprint: Fingerprint, owner: Owner, turn: &mut Turn<'_>) {
+        let moved = self.config.owner != self.process.owner && self.config.owner != owner;
+        let changed =
+            self.config.fingerprint != self.process.fingerprint && self.config.fingerprint != fingerprint;
+        (self.process.fingerprint, self.process.owner) = (fingerprint, owner);
+        self.process.ran_at = Some(turn.now);
+        if self.state == State::Starting {
+            return; // its pid is still to come
+        }
+        self.state = State::Running;
+        self.tell_started(turn);
+        if moved {
+            self.change_owner(turn);
+        } else if changed {
+            self.ask_reload(turn);
+        }
+    }
+}

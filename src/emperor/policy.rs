@@ -1,0 +1,43 @@
+//! Pure. The rules that an Emperor decides by.
+
+/// What the options say; times in milliseconds, 0 where a limit is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// `emperor-throttle`: the delay after the second death in a row; doubled by each further one.
+    pub throttle_ms: u64,
+    /// `emperor-max-throttle`: the longest delay.
+    pub max_throttle_ms: u64,
+    /// `emperor-no-blacklist`: deaths are followed by no growing delay (see [`super::pacing::back_off_ms`]).
+    pub no_blacklist: bool,
+    /// `emperor-curse-tolerance`: from the request to end until SIGKILL.
+    pub curse_tolerance_ms: u64,
+    /// `emperor-required-heartbeat`: longest silence of a vassal that has sent a heartbeat; 0: not asked for.
+    pub required_heartbeat_ms: u64,
+    /// `reload-mercy` of the Emperor: longest wait for the vassals when everything stops.
+    pub reload_mercy_ms: u64,
+    /// `emperor-tenant-max`: most vassals of one owner other than root; 0: no limit.
+    pub tenant_max: u32,
+    /// Most first-class starts under way; crash-looping vassals have half as many slots of their own.
+    pub starting_max: u32,
+    /// A start whose process was born this long ago and still takes its steps gives its slot back.
+    pub slow_start_ms: u64,
+    /// Where the jitter of the back-off comes from.
+    pub seed: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            throttle_ms: 1_000,
+            max_throttle_ms: 180_000,
+            no_blacklist: false,
+            curse_tolerance_ms: 30_000,
+            required_heartbeat_ms: 30_000,
+            reload_mercy_ms: 30_000,
+            tenant_max: 0,
+            starting_max: 16,
+            slow_start_ms: 10_000,
+            seed: 0,
+        }
+    }
+}

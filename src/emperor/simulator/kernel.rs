@@ -1,0 +1,189 @@
+//! Pure. How the spawner, the kernel and the processes answer to orders.
+
+use super::dice::Dice;
+use super::nature::{Fate, OnReload};
+use super::world::{Body, Happening, Stage, World};
+use crate::emperor::event::{Event, Exit, Incarnation, Moment};
+use crate::emperor::order::{Order, from_vassal, to_vassal};
+
+impl World {
+    pub fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Spawn(which) => self.spawn(which),
+            Order::Send(which, to_vassal::STOP) => self.stop(which),
+            Order::Send(which, _) => self.reload(which),
+            Order::Kill(which) => {
+                let kill_ms = self.bodies[&which].nature.kill_ms;
+                self.after_ms(kill_ms, Happening::Die(which, Exit::Signal(9)));
+            }
+            Order::Bury(which) => drop(self.bodies.remove(&which)),
+            Order::Forget(_) | Order::Tell(_) | Order::Finish => {}
+        }
+    }
+
+    fn spawn(&mut self, which: Incarnation) {
+        let key = self.emperor.key(which.id).expect("only known vassals are spawned").clone();
+        let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));
+        let nature = (self.nurture)(self, &key, &mut dice);
+        let (fork_ms, now) = (nature.fork_ms, self.now);
+        let body = Body {
+            key,
+            nature,
+            life: Stage::Ordered,
+            config: None,
+            stop_waits: false,
+            deaf: false,
+            spawner_at: now,
+            control_at: now,
+            has_spoken: false,
+        };
+        self.bodies.insert(which, body);
+        self.after_ms(fork_ms, Happening::Fork(which));
+    }
+
+    /// The spawner opens the config as it is now, and makes the process.
+    pub fn fork(&mut self, which: Incarnation) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        body.config = self.configs.get(&body.key).cloned();
+        let (fate, step_ms) = (body.nature.fate, body.nature.step_ms);
+        if body.config.is_none() || fate == Fate::NoProcess {
+            return self.decline(which, Event::SpawnFailed(which, "no process".into()));
+        }
+        if fate == Fate::RefusedBefore {
+            self.oath.refused(which);
+            return self.decline(which, Event::Refused(which, "not this config".into()));
+        }
+        body.life = Stage::Stepping;
+        self.oath.born(which, &self.bodies);
+        self.answer(which, Event::Born(which, 1_000 + which.attempt as i32));
+        self.after_ms(step_ms, Happening::Run(which));
+    }
+
+    /// There will be no process.
+    fn decline(&mut self, which: Incarnation, event: Event) {
+        self.answer(which, event);
+        self.bodies.remove(&which);
+    }
+
+    /// The steps are over, one way or another.
+    pub fn run(&mut self, which: Incarnation) {
+        let Some(body) = self.bodies.get_mut(&which).filter(|body| body.life == Stage::Stepping) else {
+            return;
+        };
+        match body.nature.fate {
+            Fate::StepFails => {
+                self.answer(which, Event::SpawnFailed(which, "a step failed".into()));
+                self.die(which, Exit::Code(1));
+            }
+            Fate::RefusedBorn => {
+                self.oath.refused(which);
+                self.answer(which, Event::Refused(which, "not this config".into()));
+                self.die(which, Exit::Code(1));
+            }
+            Fate::DiesInSteps => self.die(which, Exit::Signal(9)),
+            Fate::NoProcess | Fate::RefusedBefore | Fate::Runs => self.begin(which),
+        }
+    }
+
+    fn begin(&mut self, which: Incarnation) {
+        let body = self.bodies.get_mut(&which).expect("it was stepping");
+        body.life = Stage::Running;
+        let config = body.config.clone().expect("it was given one");
+        let (nature, stop_waits) = (body.nature.clone(), body.stop_waits);
+        self.answer(which, Event::Running(which, config.fingerprint, config.owner));
+        nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
+        nature.beats.inspect(|(ms, count)| self.after_ms(*ms, Happening::Beat(which, *count)));
+        nature.deaf_ms.inspect(|ms| self.after_ms(*ms, Happening::Deafen(which)));
+        nature.death.inspect(|(ms, exit)| self.after_ms(*ms, Happening::Die(which, *exit)));
+        if stop_waits {
+            self.stop(which);
+        }
+    }
+
+    /// The spawner's answers are late, but in order.
+    fn answer(&mut self, which: Incarnation, event: Event) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        let at = later(body.spawner_at, self.now.plus_ms(body.nature.lag_ms));
+        body.spawner_at = at;
+        self.at(at, Happening::Tell(event));
+    }
+
+    /// What comes over the control descriptor takes a way of its own.
+    fn speak(&mut self, which: Incarnation, event: Event) {
+        let lag = self.dice.skewed(6);
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        let at = later(body.control_at, self.now.plus_ms(lag));
+        body.control_at = at;
+        self.at(at, Happening::Tell(event));
+    }
+
+    pub fn say(&mut self, which: Incarnation, byte: u8) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        if body.life == Stage::Running && !body.deaf {
+            body.has_spoken = true;
+            self.speak(which, Event::Byte(which, byte));
+        }
+    }
+
+    pub fn beat(&mut self, which: Incarnation, left: u64) {
+        let Some((every_ms, _)) = self.bodies.get(&which).and_then(|body| body.nature.beats) else { return };
+        self.say(which, from_vassal::HEARTBEAT);
+        if left > 0 {
+            self.after_ms(every_ms, Happening::Beat(which, left - 1));
+        }
+    }
+
+    pub fn deafen(&mut self, which: Incarnation) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        if body.life == Stage::Running && !std::mem::replace(&mut body.deaf, true) {
+            self.speak(which, Event::Silent(which));
+        }
+    }
+
+    /// The kernel ends it, closes its descriptor, and it is reaped. Nobody can be reaped before they are known.
+    pub fn die(&mut self, which: Incarnation, exit: Exit) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        if body.life != Stage::Stepping && body.life != Stage::Running {
+            return;
+        }
+        body.life = Stage::Dead;
+        let known_at = body.spawner_at;
+        if !std::mem::replace(&mut body.deaf, true) {
+            self.speak(which, Event::Silent(which));
+        }
+        let lag = self.dice.skewed(5);
+        let at = later(known_at, self.now.plus_ms(lag));
+        self.at(at, Happening::Tell(Event::Exited(which, exit)));
+    }
+
+    fn stop(&mut self, which: Incarnation) {
+        let Some(body) = self.bodies.get_mut(&which) else { return };
+        match (body.life, body.nature.stop_ms) {
+            (Stage::Running, Some(ms)) if !body.deaf => {
+                self.after_ms(ms, Happening::Die(which, Exit::Code(0)))
+            }
+            (Stage::Ordered | Stage::Stepping, _) => body.stop_waits = true,
+            (Stage::Running | Stage::Dead, _) => {}
+        }
+    }
+
+    /// The newest config goes with it.
+    fn reload(&mut self, which: Incarnation) {
+        let Some(body) = self.bodies.get_mut(&which).filter(|body| !body.deaf) else { return };
+        let newest = self.configs.get(&body.key).cloned();
+        let on_reload = body.nature.on_reload;
+        match on_reload {
+            OnReload::Ends(_) | OnReload::Ignores => {}
+            OnReload::Accepts(_) | OnReload::Stays => body.config = newest.or(body.config.take()),
+        }
+        match on_reload {
+            OnReload::Ends(ms) => self.after_ms(ms, Happening::Die(which, Exit::Code(0))),
+            OnReload::Accepts(ms) => self.after_ms(ms, Happening::Say(which, from_vassal::ACCEPTING)),
+            OnReload::Stays | OnReload::Ignores => {}
+        }
+    }
+}
+
+fn later(one: Moment, other: Moment) -> Moment {
+    Moment(one.0.max(other.0) + 1)
+}

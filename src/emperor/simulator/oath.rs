@@ -1,0 +1,201 @@
+//! Pure. What must hold at every step, and what must hold in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::nature::{KILL_MAX_MS, OnReload};
+use super::world::{Body, Stage, World};
+use crate::emperor::Emperor;
+use crate::emperor::event::{Event, Incarnation, Key, Moment, VassalId};
+use crate::emperor::order::{News, Order, to_vassal};
+use crate::emperor::pacing::Class;
+use crate::emperor::snapshot::VassalView;
+
+/// Longest time from a process's death to the news of it.
+const NEWS_MAX_MS: u64 = 1_000;
+
+/// What was ordered and told so far.
+#[derive(Debug, Default)]
+pub struct Oath {
+    pub leapt_ms: u64,
+    pub finished: u32,
+    pub spawns: BTreeMap<Key, Vec<Moment>>,
+    stops: BTreeMap<Incarnation, (Moment, u64)>,
+    spawned: BTreeMap<VassalId, u32>,
+    known: BTreeSet<Incarnation>,
+    over: BTreeSet<Incarnation>,
+    unburied: BTreeSet<Incarnation>,
+    refused: BTreeSet<Incarnation>,
+    forgotten: BTreeSet<VassalId>,
+    notices: BTreeMap<Key, (u32, u32)>,
+}
+
+impl Oath {
+    pub fn told(&mut self, event: &Event, now: Moment) {
+        match event {
+            Event::Born(which, _) => assert!(self.known.insert(*which)),
+            Event::Exited(which, _) => self.exited(*which, now),
+            Event::SpawnFailed(which, _) | Event::Refused(which, _) if !self.known.contains(which) => {
+                self.over.insert(*which);
+            }
+            _ => {}
+        }
+    }
+
+    fn exited(&mut self, which: Incarnation, now: Moment) {
+        assert!(self.over.insert(which) && self.unburied.insert(which));
+        if let Some((at, leapt_ms)) = self.stops.remove(&which) {
+            let took_ms = now.ms_since(at) - (self.leapt_ms - leapt_ms).min(now.ms_since(at));
+            assert!(took_ms <= 30_000 + KILL_MAX_MS + NEWS_MAX_MS, "a stop took {took_ms} ms");
+        }
+    }
+
+    pub fn refused(&mut self, which: Incarnation) {
+        self.refused.insert(which);
+    }
+
+    /// At most one process for each config, ever.
+    pub fn born(&mut self, which: Incarnation, bodies: &BTreeMap<Incarnation, Body>) {
+        let key = &bodies[&which].key;
+        let living = |body: &&Body| matches!(body.life, Stage::Stepping | Stage::Running) && body.key == *key;
+        assert_eq!(bodies.values().filter(living).count(), 1, "{key:?} has two processes");
+    }
+
+    pub fn ordered(&mut self, order: &Order, now: Moment) {
+        assert_eq!(self.finished, 0, "{order:?} after the end");
+        match order {
+            Order::Spawn(which) => self.spawn(*which),
+            Order::Send(which, byte) => {
+                self.reach(*which, order);
+                if *byte == to_vassal::STOP {
+                    assert!(self.stops.insert(*which, (now, self.leapt_ms)).is_none(), "stopped twice");
+                }
+            }
+            Order::Kill(which) => self.reach(*which, order),
+            Order::Bury(which) => assert!(self.unburied.remove(which), "{which:?} buried without being dead"),
+            Order::Forget(id) => self.forget(*id),
+            Order::Tell(notice) => self.notice(&notice.key, &notice.what),
+            Order::Finish => self.finish(),
+        }
+    }
+
+    /// A new process only when the one before is over and buried.
+    fn spawn(&mut self, which: Incarnation) {
+        assert!(!self.forgotten.contains(&which.id));
+        let last = self.spawned.insert(which.id, which.attempt).unwrap_or(0);
+        assert_eq!(which.attempt, last + 1);
+        let before = Incarnation { id: which.id, attempt: last };
+        assert!(
+            last == 0 || (self.over.contains(&before) && !self.unburied.contains(&before)),
+            "{before:?} lives"
+        );
+    }
+
+    /// Orders go to those who are known to be there.
+    fn reach(&self, which: Incarnation, order: &Order) {
+        assert!(self.known.contains(&which) && !self.over.contains(&which), "{order:?} reaches nobody");
+    }
+
+    fn forget(&mut self, id: VassalId) {
+        assert!(self.forgotten.insert(id));
+        let last = Incarnation { id, attempt: self.spawned.get(&id).copied().unwrap_or(0) };
+        assert!(last.attempt == 0 || self.over.contains(&last), "{id:?} forgotten with a process");
+        assert!(!self.unburied.contains(&last), "{id:?} forgotten before it was buried");
+    }
+
+    fn finish(&mut self) {
+        self.finished += 1;
+        assert!(self.unburied.is_empty());
+        for (id, attempt) in &self.spawned {
+            assert!(
+                self.over.contains(&Incarnation { id: *id, attempt: *attempt }),
+                "the end before that of {id:?}"
+            );
+        }
+    }
+
+    /// What a vassal says leads to at most three notices for each start and each reload.
+    fn notice(&mut self, key: &Key, what: &News) {
+        let (heard, allowed) = self.notices.entry(key.clone()).or_default();
+        match what {
+            News::Spawned { .. } | News::Accepting { .. } | News::Loyal { .. } => *heard += 1,
+            News::Started { .. } | News::Reloading { .. } | News::Exited { .. } => *allowed += 3,
+            _ => {}
+        }
+        assert!(*heard <= *allowed + 3, "a flood of notices about {key:?}");
+    }
+
+    pub fn slots_are_kept(&self, emperor: &Emperor) {
+        let max = emperor.policy.starting_max;
+        assert!(emperor.queue.under_way(Class::First) <= max.max(1));
+        assert!(emperor.queue.under_way(Class::Second) <= (max / 2).max(1));
+    }
+
+    pub fn no_deadline_is_left_behind(&self, emperor: &Emperor, now: Moment) {
+        assert!(emperor.next_deadline().is_none_or(|(at, _)| at > now));
+    }
+}
+
+impl World {
+    /// Nothing moves any more: everything is as the configs say.
+    pub fn all_is_as_it_should_be(&self) {
+        assert_eq!(self.emperor.next_deadline(), None, "idle costs something");
+        assert_eq!(
+            self.emperor.vassals.len(),
+            self.configs.len(),
+            "a vassal without a config, or the reverse"
+        );
+        for view in self.emperor.snapshot().vassals {
+            self.one_is_as_it_should_be(&view);
+        }
+        let living =
+            self.bodies.values().filter(|body| matches!(body.life, Stage::Stepping | Stage::Running));
+        assert_eq!(living.count(), self.emperor.alive);
+        self.no_room_is_wasted();
+    }
+
+    fn one_is_as_it_should_be(&self, view: &VassalView) {
+        let config = &self.configs[&view.key];
+        let which = Incarnation { id: view.id, attempt: view.attempts };
+        let seed = self.seed;
+        match view.state {
+            "running" => {
+                let body = &self.bodies[&which];
+                assert_eq!(body.life, Stage::Running, "seed {seed}: {view:?}");
+                assert!(config.refusal.is_none(), "seed {seed}: {view:?}");
+                let given = body.config.as_ref().expect("it runs");
+                assert_eq!(given.owner, config.owner, "seed {seed}: {view:?}");
+                let feigns = body.has_spoken && matches!(body.nature.on_reload, OnReload::Ignores);
+                assert!(feigns || given.fingerprint == config.fingerprint, "seed {seed}: {view:?}");
+            }
+            "refused" => {
+                assert!(
+                    config.refusal.is_some() || self.oath.refused.contains(&which),
+                    "seed {seed}: {view:?}"
+                );
+            }
+            "stopped" | "exiled" => assert!(config.refusal.is_none(), "seed {seed}: {view:?}"),
+            "too-many" => {
+                assert!(config.owner.uid != 0 && self.policy.tenant_max > 0, "seed {seed}: {view:?}")
+            }
+            word => panic!("seed {seed}: still {word}: {view:?}"),
+        }
+    }
+
+    /// Nobody has more than they may, and nobody waits who need not.
+    fn no_room_is_wasted(&self) {
+        let mut owners: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for view in self.emperor.snapshot().vassals {
+            let (taken_in, waiting) = owners.entry(view.owner.uid).or_default();
+            match view.state {
+                "too-many" => *waiting += 1,
+                "refused" => {}
+                _ => *taken_in += 1,
+            }
+        }
+        for (uid, (taken_in, waiting)) in owners {
+            let max = self.policy.tenant_max;
+            assert!(uid == 0 || max == 0 || taken_in <= max, "{uid} has {taken_in}");
+            assert!(waiting == 0 || taken_in == max, "{uid}: {waiting} wait, {taken_in} are in");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Pure. What the Emperor shows of itself: the stats and `liege status` are made from this.
+
+use std::sync::Arc;
+
+use super::event::{Exit, Key, Moment, Owner, VassalId};
+use super::policy::Policy;
+use super::state::State;
+use super::vassal::Vassal;
+
+/// All vassals by their number, and those that pay for deaths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The vassals.
+    pub vassals: Vec<VassalView>,
+    /// The blacklist.
+    pub blacklist: Vec<BlacklistView>,
+    /// Whether everything stops.
+    pub ending: bool,
+}
+
+/// One vassal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VassalView {
+    /// Its name.
+    pub key: Key,
+    /// Its number.
+    pub id: VassalId,
+    /// Its process, if there is one.
+    pub pid: Option<i32>,
+    /// Owner of its process, else of its config.
+    pub owner: Owner,
+    /// Modification time of the config, unix seconds.
+    pub mtime_s: i64,
+    /// Where it stands, one word.
+    pub state: &'static str,
+    /// Since when.
+    pub since: Moment,
+    /// When its config was first seen.
+    pub born: Moment,
+    /// When its first process was ordered.
+    pub first_run: Option<Moment>,
+    /// When its last process was ordered, or told to reload.
+    pub last_run: Option<Moment>,
+    /// Its process has said that it was spawned, since it was started or told to reload.
+    pub ready: bool,
+    /// That it accepts, since then.
+    pub accepting: bool,
+    /// That it is loyal.
+    pub loyal: bool,
+    /// When it last said the first of these,
+    pub last_ready: Option<Moment>,
+    /// the second,
+    pub last_accepting: Option<Moment>,
+    /// and the third.
+    pub last_loyal: Option<Moment>,
+    /// Its last heartbeat.
+    pub last_heartbeat: Option<Moment>,
+    /// Since when it is meant to end: it was told to, or closed its control descriptor.
+    pub cursed: Option<Moment>,
+    /// How often it was told to reload; what uWSGI's stats call respawns.
+    pub respawns: u32,
+    /// Number of its last process.
+    pub attempts: u32,
+    /// Deaths in a row that nothing forgave.
+    pub deaths: u32,
+    /// How its last process ended.
+    pub last_exit: Option<Exit>,
+    /// When it is started again.
+    pub next_start: Option<Moment>,
+    /// Why its config may not run.
+    pub refusal: Option<Arc<str>>,
+    /// What happens next by itself, and when.
+    pub deadline: Option<(Moment, &'static str)>,
+}
+
+/// One entry of the blacklist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlacklistView {
+    /// Whose.
+    pub key: Key,
+    /// The delay after the last death, in milliseconds.
+    pub delay_ms: u64,
+    /// Deaths in a row.
+    pub attempts: u32,
+    /// When the first of them was.
+    pub first_attempt: Moment,
+    /// When the last of them was.
+    pub last_attempt: Moment,
+}
+
+impl VassalView {
+    /// What is to be seen of this vassal.
+    pub fn of(vassal: &Vassal, policy: &Policy) -> Self {
+        let (life, process) = (&vassal.life, &vassal.process);
+        let alive = vassal.state.is_alive();
+        Self {
+            key: vassal.key.clone(),
+            id: vassal.id,
+            pid: process.pid,
+            owner: if alive { process.owner } else { vassal.config.owner },
+            mtime_s: vassal.config.mtime_s,
+            state: vassal.state.word(),
+            since: life.since,
+            born: life.born,
+            first_run: life.first_run,
+            last_run: life.last_run,
+            ready: alive && process.said.spawned,
+            accepting: alive && process.said.accepting,
+            loyal: alive && process.said.loyal,
+            last_ready: life.last_ready,
+            last_accepting: life.last_accepting,
+            last_loyal: life.last_loyal,
+            last_heartbeat: life.last_heartbeat,
+            cursed: cursed_at(vassal),
+            respawns: life.reloads,
+            attempts: vassal.attempt,
+            deaths: vassal.pacing.deaths,
+            last_exit: life.last_exit,
+            next_start: next_start(vassal),
+            refusal: vassal.refusal().cloned(),
+            deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
+        }
+    }
+}
+
+impl BlacklistView {
+    /// Its entry, if it has died since it was forgiven.
+    pub fn of(vassal: &Vassal) -> Option<Self> {
+        let pacing = &vassal.pacing;
+        (pacing.deaths > 0).then(|| Self {
+            key: vassal.key.clone(),
+            delay_ms: pacing.delay_ms,
+            attempts: pacing.deaths,
+            first_attempt: pacing.first,
+            last_attempt: pacing.last,
+        })
+    }
+}
+
+fn cursed_at(vassal: &Vassal) -> Option<Moment> {
+    match vassal.state {
+        State::Stopping { .. } | State::Killed { .. } => Some(vassal.life.since),
+        _ if vassal.state.is_alive() => vassal.process.silent_at,
+        _ => None,
+    }
+}
+
+fn next_start(vassal: &Vassal) -> Option<Moment> {
+    match vassal.state {
+        State::Waiting { until } => Some(until),
+        _ => None,
+    }
+}

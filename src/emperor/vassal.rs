@@ -1,0 +1,227 @@
+//! Pure. One vassal: its config as last seen, its process, what it has been through, and its place in the tables.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::event::{Exit, Fingerprint, Incarnation, Key, Moment, Sight, VassalId};
+use super::order::{News, Notice, Order};
+use super::pacing::Pacing;
+use super::policy::Policy;
+use super::queue::Place;
+use super::state::{Due, Process, State};
+
+/// What a vassal's decisions depend on besides itself, and where its orders go.
+pub struct Turn<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// The time.
+    pub now: Moment,
+    /// Whether everything stops.
+    pub ending: Ending,
+    /// What is to be done.
+    pub orders: &'a mut VecDeque<Order>,
+}
+
+/// How far the end of the Emperor has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// Not at all.
+    #[default]
+    No,
+    /// Everything was told to stop.
+    Stop,
+    /// Everything is killed.
+    Kill,
+}
+
+/// One vassal.
+#[derive(Debug)]
+pub struct Vassal {
+    /// Its number.
+    pub id: VassalId,
+    /// Its name.
+    pub key: Key,
+    /// Its config as last seen.
+    pub config: Sight,
+    /// The config is gone; the vassal ends with its process.
+    pub gone: bool,
+    /// Why the spawner would not run this very config.
+    pub verdict: Option<Arc<str>>,
+    /// The config whose refusal was told last.
+    pub told: Option<Fingerprint>,
+    /// It was told that the owner has too many.
+    pub told_excess: bool,
+    /// Where it stands.
+    pub state: State,
+    /// Number of its last process.
+    pub attempt: u32,
+    /// The last process.
+    pub process: Process,
+    /// What its deaths cost.
+    pub pacing: Pacing,
+    /// For people.
+    pub life: Life,
+}
+
+/// What a vassal has been through, as the stats show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    /// When its config was first seen.
+    pub born: Moment,
+    /// When its state last changed.
+    pub since: Moment,
+    /// When its first process was ordered.
+    pub first_run: Option<Moment>,
+    /// When its last process was ordered, or told to reload.
+    pub last_run: Option<Moment>,
+    /// When it last said that it was spawned (byte 1).
+    pub last_ready: Option<Moment>,
+    /// When it last said that it accepts (byte 5).
+    pub last_accepting: Option<Moment>,
+    /// When it last said that it is loyal (byte 17).
+    pub last_loyal: Option<Moment>,
+    /// Its last heartbeat (byte 26).
+    pub last_heartbeat: Option<Moment>,
+    /// How often it was told to reload.
+    pub reloads: u32,
+    /// How its last process ended.
+    pub last_exit: Option<Exit>,
+}
+
+/// Where a vassal stands in the Emperor's tables: all of it follows from the vassal itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footing {
+    /// In the agenda.
+    pub deadline: Option<Moment>,
+    /// In the start queue.
+    pub queued: Option<Place>,
+    /// Among the starts under way.
+    pub slot: Option<super::pacing::Class>,
+    /// Among the processes.
+    pub alive: bool,
+    /// Among the vassals of this uid.
+    pub tenant: Option<u32>,
+    /// Among those of this uid that wait for room.
+    pub excess: Option<u32>,
+}
+
+impl Vassal {
+    /// A vassal whose config was just seen; it is in no table yet.
+    pub fn new(id: VassalId, key: Key, config: Sight, now: Moment) -> Self {
+        Self {
+            id,
+            key,
+            config,
+            gone: false,
+            verdict: None,
+            told: None,
+            told_excess: false,
+            state: State::Outside,
+            attempt: 0,
+            process: Process::default(),
+            pacing: Pacing::default(),
+            life: Life::new(now),
+        }
+    }
+
+    /// Its last process.
+    pub fn incarnation(&self) -> Incarnation {
+        Incarnation { id: self.id, attempt: self.attempt }
+    }
+
+    /// The pid for notices; 0 before it is known.
+    pub fn pid(&self) -> i32 {
+        self.process.pid.unwrap_or(0)
+    }
+
+    /// Why its config may not run.
+    pub fn refusal(&self) -> Option<&Arc<str>> {
+        self.config.refusal.as_ref().or(self.verdict.as_ref())
+    }
+
+    /// Says something about it.
+    pub fn tell(&self, what: News, turn: &mut Turn<'_>) {
+        turn.orders.push_back(Order::Tell(Notice { key: self.key.clone(), what }));
+    }
+
+    /// Where it belongs in the tables.
+    pub fn footing(&self, policy: &Policy) -> Footing {
+        Footing {
+            deadline: self.deadline(policy).map(|(at, _)| at),
+            queued: self.place(),
+            slot: self.state.holds_slot().then_some(self.process.class),
+            alive: self.state.is_alive(),
+            tenant: self.tenant(),
+            excess: (self.state == State::Excess).then_some(self.config.owner.uid),
+        }
+    }
+
+    /// The next moment at which something happens by itself, and what.
+    pub fn deadline(&self, policy: &Policy) -> Option<(Moment, Due)> {
+        match self.state {
+            State::Outside | State::Queued { .. } | State::Refused | State::Excess | State::Rested(_) => None,
+            State::Starting => None,
+            State::Waiting { until } => Some((until, Due::Start)),
+            State::Stepping { slow_at } => sooner(self.curse(policy), slow_at.map(|at| (at, Due::Slow))),
+            State::Running => self.watch(policy),
+            State::Reloading { answer_by } => sooner(self.watch(policy), Some((answer_by, Due::Answer))),
+            State::Stopping { kill_at, .. } => Some((kill_at, Due::Kill)),
+            State::Killed { again_at, .. } => Some((again_at, Due::KillAgain)),
+        }
+    }
+
+    /// What a running process is watched for.
+    fn watch(&self, policy: &Policy) -> Option<(Moment, Due)> {
+        let required_ms = Some(policy.required_heartbeat_ms).filter(|ms| *ms > 0);
+        let beat = self.process.beat_at.zip(required_ms).map(|(at, ms)| (at.plus_ms(ms), Due::Heartbeat));
+        let reload = self.process.reload_at.map(|at| (at, Due::Reload));
+        sooner(self.curse(policy), sooner(beat, reload))
+    }
+
+    /// How long it may live without its control descriptor.
+    fn curse(&self, policy: &Policy) -> Option<(Moment, Due)> {
+        self.process.silent_at.map(|at| (at.plus_ms(policy.curse_tolerance_ms), Due::Curse))
+    }
+
+    fn place(&self) -> Option<Place> {
+        let State::Queued { since } = self.state else { return None };
+        Some(Place { class: self.pacing.class, uid: self.config.owner.uid, since })
+    }
+
+    /// The owner whose number of vassals it counts for: its process's as long as there is one.
+    fn tenant(&self) -> Option<u32> {
+        match self.state {
+            State::Outside | State::Refused | State::Excess => None,
+            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) => Some(self.config.owner.uid),
+            State::Starting | State::Stepping { .. } | State::Running => Some(self.process.owner.uid),
+            State::Reloading { .. } | State::Stopping { .. } | State::Killed { .. } => {
+                Some(self.process.owner.uid)
+            }
+        }
+    }
+}
+
+impl Life {
+    fn new(now: Moment) -> Self {
+        Self {
+            born: now,
+            since: now,
+            first_run: None,
+            last_run: None,
+            last_ready: None,
+            last_accepting: None,
+            last_loyal: None,
+            last_heartbeat: None,
+            reloads: 0,
+            last_exit: None,
+        }
+    }
+}
+
+/// The earlier of two deadlines, the first one when they are equal.
+fn sooner(one: Option<(Moment, Due)>, other: Option<(Moment, Due)>) -> Option<(Moment, Due)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,151 @@
+//! The log: one line for each event on standard error, `key=value`; words for people on a terminal.
+//!
+//! A line is written with one call and never waited for: when nobody takes it, it is counted and dropped.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use rustix::fs::{Mode, OFlags};
+
+/// How much an event matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The Emperor cannot do its work.
+    Error,
+    /// A vassal misbehaves.
+    Warn,
+    /// Life and death.
+    Info,
+}
+
+struct Sink {
+    own: Option<OwnedFd>,
+    terminal: bool,
+    since: Instant,
+}
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Opens standard error once more for ourselves, so that our writes can refuse to wait without changing
+/// how others write there. To be called before any privilege is given up.
+pub fn open() {
+    let _ = sink();
+}
+
+fn sink() -> &'static Sink {
+    SINK.get_or_init(|| {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let own = rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
+        Sink { own, terminal: std::io::stderr().is_terminal(), since: Instant::now() }
+    })
+}
+
+/// An error, `about` what or whom.
+pub fn error(about: &str, message: &str) {
+    line(Level::Error, &[("about", about)], message);
+}
+
+/// A warning, `about` what or whom.
+pub fn warn(about: &str, message: &str) {
+    line(Level::Warn, &[("about", about)], message);
+}
+
+/// News, `about` what or whom.
+pub fn info(about: &str, message: &str) {
+    line(Level::Info, &[("about", about)], message);
+}
+
+/// Writes one event.
+pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
+    let sink = sink();
+    let text = if sink.terminal { for_people(sink, level, fields, message) } else { for_machines(level, fields, message) };
+    write(sink, &text);
+}
+
+/// Writes text for people as it is, a table for example.
+pub fn print(text: &str) {
+    write(sink(), text);
+}
+
+fn for_machines(level: Level, fields: &[(&str, &str)], message: &str) -> String {
+    let level = match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+    };
+    let mut text = format!("{} {level}", humantime::format_rfc3339_millis(SystemTime::now()));
+    for (key, value) in fields {
+        let _ = write!(text, " {key}={}", quoted(value));
+    }
+    let _ = writeln!(text, " msg={}", quoted(message));
+    text
+}
+
+fn for_people(sink: &Sink, level: Level, fields: &[(&str, &str)], message: &str) -> String {
+    let colour = match level {
+        Level::Error => "\x1b[1;31m",
+        Level::Warn => "\x1b[33m",
+        Level::Info => "",
+    };
+    let about = fields.first().map_or("", |(_, value)| value);
+    let seconds = sink.since.elapsed().as_secs_f64();
+    format!("\x1b[2m{seconds:9.3}\x1b[0m {colour}{:<16}\x1b[0m {}\n", plain(about), plain(message))
+}
+
+/// A value as it stands after `key=`: in quotes when it would not read as one word.
+fn quoted(value: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_-./:@,+%".contains(c);
+    if !value.is_empty() && value.chars().all(bare) {
+        return value.to_owned();
+    }
+    format!("\"{}\"", plain(value).replace('"', "\\\""))
+}
+
+/// Without anything that could forge a line or move a cursor.
+fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' {
+            safe.push_str("; ");
+        } else if c.is_control() || c == '\\' {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+fn write(sink: &Sink, text: &str) {
+    let wrote = match &sink.own {
+        Some(own) => rustix::io::write(own, text.as_bytes()),
+        None => rustix::io::write(rustix::stdio::stderr(), text.as_bytes()),
+    };
+    if wrote.is_err() {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lines that nobody took.
+pub fn dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_forge_a_line_or_a_field() {
+        assert_eq!(quoted("a.ini"), "a.ini");
+        assert_eq!(quoted("a b=\"c\""), "\"a b=\\\"c\\\"\"");
+        assert_eq!(quoted("x\n2026 info vassal=y"), "\"x; 2026 info vassal=y\"");
+        assert_eq!(quoted("\x1b[2J"), "\"\\u{1b}[2J\"");
+        assert_eq!(quoted(""), "\"\"");
+    }
+}

@@ -1,0 +1,120 @@
+//! Pure. Options of the Emperor.
+
+use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const SOURCES: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor",
+        Kind::Source,
+        "Runs a vassal for each config found here: a directory, a glob pattern, `dir://PATH` or `glob://PATTERN`.",
+    )
+    .repeats(),
+    OptionSpec::new("emperor-nofollow", Kind::Flag, "A symbolic link is a vassal of its own: touching the link reloads it.")
+        .default("false"),
+    OptionSpec::new("emperor-extra-extension", Kind::Text, "A further suffix of vassal files, with its dot.")
+        .aliases(&["emperor-extra-ext"])
+        .repeats(),
+    OptionSpec::new(
+        "emperor-freq",
+        Kind::Int("SECONDS"),
+        "Seconds between two looks at a file system that sends no events; 0 looks only when an event comes.",
+    )
+    .default("3"),
+    OptionSpec::new("emperor-poll", Kind::Flag, "Looks every `emperor-freq` seconds even where events work.").default("false"),
+];
+
+pub(super) const SPAWNING: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor-use-clone",
+        Kind::Namespaces,
+        "Namespaces that each vassal is born in: fs, net, ipc, pid, uts, user, cgroup; repetitions add up.",
+    )
+    .repeats()
+    .default("none"),
+    OptionSpec::new(
+        "emperor-cap",
+        Kind::Capabilities,
+        "Most that a vassal may ever have (its bounding set), by name or number; a repetition replaces the list.",
+    )
+    .aliases(&["vassals-cap", "vassal-cap"])
+    .default("not reduced"),
+    OptionSpec::new("binary-path", Kind::Path, "Program run for each vassal instead of liege's own vassal master."),
+    OptionSpec::new("emperor-wrapper", Kind::Path, "Program run instead of `binary-path`, with the same arguments."),
+    OptionSpec::new("vassals-include-before", Kind::Config, "File that each vassal includes before its own config.").repeats(),
+    OptionSpec::new("vassals-include", Kind::Config, "File that each vassal includes after its own config.").repeats(),
+    OptionSpec::new("vassals-inherit-before", Kind::Config, "File that each vassal inherits, named before its own config.").repeats(),
+    OptionSpec::new("vassals-inherit", Kind::Config, "File that each vassal inherits, named after its own config.").repeats(),
+    OptionSpec::new("vassal-set", Kind::Pair, "Option or placeholder set in each vassal before its config is read.")
+        .aliases(&["vassals-set"])
+        .repeats(),
+    OptionSpec::new("exec-as-emperor", Kind::Shell, "Run by the Emperor after each start of a vassal; UWSGI_VASSAL_* say which.")
+        .repeats(),
+    OptionSpec::new("exec-as-vassal", Kind::Shell, "Run in each vassal, with its ids, before its program; a failure ends the start.")
+        .repeats(),
+];
+
+pub(super) const TYRANT: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor-tyrant",
+        Kind::Flag,
+        "Each vassal runs as the owner and group of its config file.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "emperor-tyrant-nofollow",
+        Kind::Flag,
+        "The owner of a symbolic link counts, not that of its target.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "emperor-tyrant-initgroups",
+        Kind::Flag,
+        "A vassal gets the supplementary groups of its user instead of none.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "emperor-tenant-max",
+        Kind::Int(""),
+        "Most vassals of one owner other than root; further ones wait.",
+    )
+    .default("1000"),
+];
+
+pub(super) const PACE: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor-throttle",
+        Kind::Int("MILLISECONDS"),
+        "Milliseconds that a vassal waits after it failed, more with each further failure.",
+    )
+    .default("1000"),
+    OptionSpec::new(
+        "emperor-max-throttle",
+        Kind::Int("MILLISECONDS"),
+        "Most milliseconds that a failing vassal ever waits.",
+    )
+    .default("180000"),
+    OptionSpec::new("emperor-no-blacklist", Kind::Flag, "A failing vassal is started again at once.")
+        .default("false"),
+    OptionSpec::new(
+        "emperor-curse-tolerance",
+        Kind::Int("SECONDS"),
+        "Seconds that a vassal may take to stop before everything in its jail is killed.",
+    )
+    .default("30"),
+    OptionSpec::new(
+        "emperor-required-heartbeat",
+        Kind::Int("SECONDS"),
+        "Seconds without a heartbeat, after the first one, until a vassal is killed and started again.",
+    )
+    .default("30"),
+];
+
+pub(super) const TELLING: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor-stats",
+        Kind::Address,
+        "Serves the state of all vassals as JSON, one document for each connection.",
+    )
+    .aliases(&["emperor-stats-server"]),
+    OptionSpec::new("emperor-pidfile", Kind::Path, "File that holds the Emperor's process id while it runs."),
+];

@@ -1,0 +1,43 @@
+//! Pure. The table of options.
+
+mod emperor;
+mod general;
+mod vassal;
+
+use super::spec::{Group, OptionSpec, Scope};
+
+/// Every option that liege knows, in the order of the help.
+pub static GROUPS: &[Group] = &[
+    Group { heading: "General", scope: Scope::General, options: general::GENERAL },
+    Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
+    Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
+    Group {
+        heading: "Emperor: tenants who do not trust each other",
+        scope: Scope::Emperor,
+        options: emperor::TYRANT,
+    },
+    Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
+    Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
+    Group {
+        heading: "Identity, of the Emperor or of a vassal",
+        scope: Scope::Both,
+        options: general::IDENTITY,
+    },
+    Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
+    Group {
+        heading: "Vassal: jail and phases, in the order in which they happen",
+        scope: Scope::Vassal,
+        options: vassal::PHASES,
+    },
+    Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
+];
+
+/// Every option, with its group.
+pub fn options() -> impl Iterator<Item = (&'static Group, &'static OptionSpec)> {
+    GROUPS.iter().flat_map(|group| group.options.iter().map(move |option| (group, option)))
+}
+
+/// The option of this name or alias.
+pub fn find(name: &str) -> Option<(&'static Group, &'static OptionSpec)> {
+    options().find(|(_, option)| option.is_called(name))
+}

@@ -1,0 +1,99 @@
+//! Pure. Options of a vassal's config.
+
+use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const PROGRAM: &[OptionSpec] = &[
+    OptionSpec::new(
+        "command",
+        Kind::Words,
+        "Program of the vassal with its arguments; quotes work as in a shell, no shell is involved.",
+    ),
+    OptionSpec::new(
+        "unprivileged-binary-patch",
+        Kind::Path,
+        "Program put in the vassal's place after the as-user phase, with its arguments.",
+    ),
+    OptionSpec::new("unprivileged-binary-patch-arg", Kind::Shell, "The same for a shell command."),
+    OptionSpec::new(
+        "privileged-binary-patch",
+        Kind::Path,
+        "Program put in the vassal's place after the pre-jail phase, still with its first rights.",
+    ),
+    OptionSpec::new("privileged-binary-patch-arg", Kind::Shell, "The same for a shell command."),
+    OptionSpec::new("chdir", Kind::Path, "Working directory of the program.")
+        .default("the directory of the config"),
+    OptionSpec::new(
+        "env",
+        Kind::Pair,
+        "Environment variable of the phases and of the program; a later one replaces an earlier one.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "logto",
+        Kind::Path,
+        "File that standard output and error are appended to, opened with the vassal's ids.",
+    ),
+];
+
+pub(super) const PHASES: &[OptionSpec] = &[
+    OptionSpec::new(
+        "exec-pre-jail",
+        Kind::Shell,
+        "Run before anything is separated; a failure ends the vassal.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "exec-in-jail",
+        Kind::Shell,
+        "Run in the jail, before `unshare`; a failure ends the vassal.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "unshare",
+        Kind::Namespaces,
+        "Namespaces entered after the in-jail phase, besides those of `emperor-use-clone`.",
+    )
+    .repeats()
+    .default("none"),
+    OptionSpec::new(
+        "exec-post-jail",
+        Kind::Shell,
+        "Run once the vassal has been separated; a failure ends the vassal.",
+    )
+    .repeats(),
+    OptionSpec::new("hostname", Kind::Text, "Host name inside; needs a `uts` namespace.")
+        .default("the Emperor's"),
+    OptionSpec::new(
+        "exec-as-root",
+        Kind::Shell,
+        "Run as root of the jail, before the user is changed; a failure ends the vassal.",
+    )
+    .repeats(),
+    OptionSpec::new("add-gid", Kind::Group, "A supplementary group, besides those of `uid`.").repeats(),
+    OptionSpec::new(
+        "exec-as-user",
+        Kind::Shell,
+        "Run with the vassal's ids, before its program; a failure ends the vassal.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "exec-as-user-atexit",
+        Kind::Shell,
+        "Run with the vassal's ids once its program has ended; a failure is only told.",
+    )
+    .repeats(),
+];
+
+pub(super) const SOCKETS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "socket",
+        Kind::Address,
+        "Listens here before the user is changed and hands the socket on (LISTEN_FDS): `:3031`, `127.0.0.1:3031`, `[::1]:3031`, a path, `@abstract`.",
+    )
+    .aliases(&["uwsgi-socket"])
+    .repeats(),
+    OptionSpec::new("chmod-socket", Kind::Mode, "Mode of unix sockets, octal; 666 when no mode is given.")
+        .aliases(&["chmod"])
+        .default("660"),
+    OptionSpec::new("chown-socket", Kind::Text, "Owner of unix sockets, `USER[:GROUP]`.").default("the vassal's ids"),
+];

@@ -1,0 +1,103 @@
+//! `liege plan FILE`: the ordered steps of a vassal's jail; nothing is started.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use jail::{Capabilities, Namespaces};
+use rustix::fs::{Mode, OFlags};
+
+use crate::config::emperor::EmperorConfig;
+use crate::cli::world;
+use crate::config::load;
+use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
+use crate::config::source::Context as Given;
+use crate::config::vassal::VassalKind;
+use crate::emperor::event::Owner;
+use crate::spawner::birth::{self, Lent, Subject};
+use crate::spawner::charter::{Charter, VassalProgram};
+use crate::spawner::{court, lend};
+use crate::trust::{self, Examined, Trust};
+use crate::vassal::phases::{self, Facts};
+
+/// Descriptors that a plan shows, where a spawner would have real ones.
+const SHOWN: Lent = Lent { null: 0, control: birth::CONTROL_FD, config: birth::CONFIG_FD, directory: 5, executable: 6 };
+
+/// The steps that make the process of this vassal, and those that it takes itself.
+///
+/// # Errors
+/// Why it would not run.
+pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
+    let charter = crate::runtime::plan_for(config)?;
+    let name = file.file_name().and_then(|name| name.to_str()).context("the file has no name")?;
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("cannot open {}", parent.display()))?;
+    let examined = match trust::examine(directory.as_fd(), name, &lend::policy(&charter)) {
+        Ok(examined) => examined,
+        Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
+    };
+    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)));
+    let second = second(&charter, &examined, file)?;
+    Ok(format!("{}: made by the spawner\n{first}{second}", file.display()))
+}
+
+fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
+    let groups = court::groups(charter, examined.owner.uid);
+    let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
+    Subject { file: name, trust: examined.trust, owner: examined.owner, groups, own, lent: SHOWN, network: None }
+}
+
+/// What the vassal does itself, as whoever it was made.
+fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String> {
+    if let VassalProgram::Path(program) = &charter.program {
+        return Ok(format!("then {program} does the rest\n"));
+    }
+    match kind(examined, file).map_err(|errors| told(&errors))? {
+        VassalKind::Uwsgi(option) => Ok(format!("then uwsgi does the rest, because of `{option}`\n")),
+        VassalKind::Own(config) => {
+            let steps = phases::plan(&config, &facts(charter, examined)).map_err(|errors| told(&errors))?;
+            let mut text = String::from("then, by the vassal itself\n");
+            for (number, step) in steps.iter().enumerate() {
+                let _ = writeln!(text, "{:>3}  {step}", number + 1);
+            }
+            Ok(text)
+        }
+    }
+}
+
+/// Reads what was judged, not what the name leads to by now.
+fn kind(examined: &Examined, file: &Path) -> Result<VassalKind, Vec<ConfigError>> {
+    let name = file.to_string_lossy().into_owned();
+    let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
+    let entry = Entry { key: "include".into(), value: name.clone(), value_place: place.clone(), place };
+    crate::verbs::with_context(|context| {
+        let read = |wanted: &str| match examined.file.try_clone() {
+            Ok(open) if wanted == name => {
+                let path = std::path::absolute(file)?.to_string_lossy().into_owned();
+                world::read_open(&File::from(open), Some(path))
+            }
+            _ => (context.read)(wanted),
+        };
+        load(vec![entry], Texts::default(), &Given { read: &read, ..*context }).vassal()
+    })
+}
+
+fn facts(charter: &Charter, examined: &Examined) -> Facts {
+    let tenant = charter.privileged && matches!(examined.trust, Trust::Tenant(_));
+    let user = charter.namespaces.has(Namespaces::USER);
+    let root = user || (charter.privileged && !tenant && charter.identity.is_none());
+    Facts {
+        root,
+        jailed: !charter.namespaces.is_empty(),
+        own_hostname: charter.namespaces.has(Namespaces::UTS),
+        emperor: true,
+        permitted: if root { Capabilities::all() } else { Capabilities::NONE },
+    }
+}
+
+fn told(errors: &[ConfigError]) -> anyhow::Error {
+    anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}

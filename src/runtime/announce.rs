@@ -1,0 +1,100 @@
+//! Puts the Emperor's news into words: uWSGI's own where tools look for them.
+
+use crate::emperor::event::{Exit, Moment};
+use crate::emperor::order::{News, Notice};
+use crate::log::{self, Level};
+use crate::monitors::{Note, SourceNews};
+
+/// Says one thing about one vassal.
+pub fn announce(notice: &Notice, now: Moment) {
+    let name = &*notice.key.name;
+    let (level, text) = words(name, &notice.what, now);
+    let pid = pid_of(&notice.what).map(|pid| pid.to_string());
+    let mut fields = vec![("vassal", name)];
+    fields.extend(pid.as_deref().map(|pid| ("pid", pid)));
+    log::line(level, &fields, &text);
+}
+
+fn pid_of(news: &News) -> Option<i32> {
+    match news {
+        News::Started { pid, .. }
+        | News::Spawned { pid }
+        | News::Accepting { pid }
+        | News::Loyal { pid }
+        | News::Reloading { pid }
+        | News::Stopping { pid, .. }
+        | News::Killing { pid, .. }
+        | News::Exited { pid, .. } => Some(*pid),
+        News::Refused { .. }
+        | News::SpawnFailed { .. }
+        | News::Throttled { .. }
+        | News::Resting { .. }
+        | News::OwnerChanged { .. }
+        | News::TooMany { .. }
+        | News::Removed => None,
+    }
+}
+
+fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
+    match news {
+        News::Started { pid, owner, attempt } => {
+            (Level::Info, format!("started with pid {pid} for {}:{} (start {attempt})", owner.uid, owner.gid))
+        }
+        News::Spawned { .. } => (Level::Info, format!("[emperor] vassal {name} has been spawned")),
+        News::Accepting { .. } => (Level::Info, format!("[emperor] vassal {name} is ready to accept requests")),
+        News::Loyal { .. } => (Level::Info, format!("[emperor] vassal {name} is now loyal")),
+        News::Reloading { .. } => (Level::Info, format!("[emperor] reload the uwsgi instance {name}")),
+        News::Stopping { reason, .. } => {
+            (Level::Info, format!("[emperor] stop the uwsgi instance {name} ({reason})"))
+        }
+        News::Killing { reason, .. } => (Level::Warn, format!("killed with everything in its jail: {reason}")),
+        News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", end(*exit))),
+        News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", end(*exit))),
+        News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
+        other => trouble(name, other, now),
+    }
+}
+
+fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
+    let text = match news {
+        News::Refused { reason } => format!("refused: {reason}"),
+        News::SpawnFailed { reason } => format!("cannot be started: {reason}"),
+        News::Throttled { until, times, .. } => {
+            let wait = until.ms_since(now);
+            format!(
+                "[emperor] unloyal bad behaving vassal found: {name} throttling it... \
+                 ({times} deaths in a row; next start in {}.{:03} s)",
+                wait / 1000,
+                wait % 1000
+            )
+        }
+        News::Resting { reason } => format!("not started again: {reason}"),
+        News::OwnerChanged { from, to } => format!(
+            "!!! permissions of file {name} changed. stopping the instance... !!! ({}:{} -> {}:{})",
+            from.uid, from.gid, to.uid, to.gid
+        ),
+        News::TooMany { owner, max } => {
+            format!("refused: uid {} has {max} vassals already (emperor-tenant-max)", owner.uid)
+        }
+        _ => String::new(),
+    };
+    (Level::Warn, text)
+}
+
+/// Says one thing about one source.
+pub fn note(note: &Note) {
+    let (level, text) = match &note.what {
+        SourceNews::Lost(reason) => (Level::Warn, format!("cannot be read: {reason}; its vassals go on")),
+        SourceNews::Back => (Level::Info, "can be read again".to_owned()),
+        SourceNews::Polled(reason) => (Level::Info, format!("is polled (emperor-freq): {reason}")),
+        SourceNews::TooMany => (Level::Warn, "has more configs than can be minded; the rest is ignored".to_owned()),
+    };
+    log::line(level, &[("source", &note.path)], &text);
+}
+
+fn end(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}

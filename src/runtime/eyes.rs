@@ -1,0 +1,90 @@
+//! Looks at sources with the Emperor's own rights, and through the spawner where those do not suffice.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use rustix::fs::inotify::WatchFlags;
+use rustix::io::Errno;
+
+use crate::emperor::event::Sight;
+use crate::monitors::{Eyes, OwnEyes};
+use crate::spawner::client::Lender;
+use crate::spawner::wire::{Answer, Ask};
+use crate::trust::{Examined, Refusal, Trust, TrustPolicy};
+
+/// Own eyes first; what they may not see, the spawner lends.
+pub struct LentEyes {
+    own: OwnEyes,
+    lender: Rc<Lender>,
+}
+
+impl LentEyes {
+    /// Eyes that ask this spawner.
+    pub fn new(lender: Rc<Lender>) -> Self {
+        Self { own: OwnEyes, lender }
+    }
+
+    fn lend(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Option<OwnedFd>), Errno> {
+        self.lender.ask(ask, descriptors).map_err(|error| errno(&error))
+    }
+
+    fn borrow_directory(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<OwnedFd, Errno> {
+        self.lend(ask, descriptors)?.1.ok_or(Errno::ACCESS)
+    }
+
+    fn borrow_sight(&self, dir: BorrowedFd<'_>, name: &str) -> Result<Examined, Refusal> {
+        let ask = Ask::Examine { file: name.to_owned(), lend: true };
+        match self.lend(&ask, &[dir]).map_err(Refusal::Denied)? {
+            (Answer::Missing, _) => Err(Refusal::Absent),
+            (Answer::Seen(seen), Some(file)) => Ok(examined(seen.into(), file)),
+            (Answer::Seen(seen), None) => Err(Refusal::Refused(seen.into(), None)),
+            (_, _) => Err(Refusal::Denied(Errno::PROTO)),
+        }
+    }
+}
+
+impl Eyes for LentEyes {
+    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        match self.own.open_directory(path) {
+            Err(Errno::ACCESS) => {
+                self.borrow_directory(&Ask::Directory(path.to_string_lossy().into_owned()), &[])
+            }
+            seen => seen,
+        }
+    }
+
+    fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+        match self.own.open_below(dir, path) {
+            Err(Errno::ACCESS) => self.borrow_directory(&Ask::Below(path.to_owned()), &[dir]),
+            seen => seen,
+        }
+    }
+
+    fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
+        match self.own.examine(dir, name, policy) {
+            Err(Refusal::Denied(_)) => self.borrow_sight(dir, name),
+            seen => seen,
+        }
+    }
+
+    fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
+        match self.own.watch(inotify, file, mask) {
+            Err(Errno::ACCESS) => match self.lend(&Ask::Watch { mask: mask.bits() }, &[inotify, file.as_fd()])?.0 {
+                Answer::Watch(number) => Ok(number),
+                _ => Err(Errno::PROTO),
+            },
+            seen => seen,
+        }
+    }
+}
+
+/// A monitor only asks whose it is and whether it changed; what it may do is judged where it is run.
+fn examined(sight: Sight, file: OwnedFd) -> Examined {
+    Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, target: None }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}

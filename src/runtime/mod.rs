@@ -1,0 +1,205 @@
+//! One loop: waits, tells the Emperor what happened, carries out what it orders. It decides nothing.
+
+mod announce;
+mod clock;
+mod courtiers;
+mod eyes;
+mod obey;
+mod poller;
+mod reap;
+mod start;
+mod table;
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::config::emperor::EmperorConfig;
+use crate::emperor::Emperor;
+use crate::emperor::event::Event;
+use crate::log;
+use crate::monitors::{Monitors, Told};
+use crate::spawner::client::{Client, Lender};
+use crate::spawner::wire::Reply;
+use crate::stats;
+
+pub use clock::Calendar;
+use courtiers::Courtiers;
+pub use poller::{Poller, Token};
+pub use start::plan_for;
+
+/// Runs an Emperor until it was told to end.
+///
+/// # Errors
+/// What keeps it from starting, or the loss of its spawner.
+pub fn main(config: &EmperorConfig) -> Result<ExitCode> {
+    let mut runtime = start::start(config)?;
+    let outcome = runtime.run();
+    runtime.leave();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything that the loop holds.
+struct Runtime {
+    emperor: Emperor,
+    monitors: Monitors,
+    spawner: Client,
+    lender: std::rc::Rc<Lender>,
+    courtiers: Courtiers,
+    poller: Poller,
+    signals: nix::sys::signalfd::SignalFd,
+    stats: stats::Server,
+    facts: stats::Facts,
+    residence: start::Residence,
+    has_hooks: bool,
+    introduced: bool,
+    finished: bool,
+}
+
+impl Runtime {
+    fn run(&mut self) -> Result<()> {
+        while !self.finished {
+            self.turn()?;
+        }
+        log::info("emperor", "The emperor is buried.");
+        Ok(())
+    }
+
+    fn turn(&mut self) -> Result<()> {
+        self.obey_all()?;
+        self.introduce();
+        if self.finished {
+            return Ok(());
+        }
+        self.poller.want_output(Token::Spawner, self.spawner.descriptor(), self.spawner.has_mail())?;
+        let tokens = self.poller.wait(self.next_deadline(), clock::now())?;
+        for token in tokens {
+            self.hear(token)?;
+        }
+        self.pass_deadlines();
+        self.poll_monitors();
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
+        let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
+        [emperor, self.monitors.next_deadline(), self.stats.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn pass_deadlines(&mut self) {
+        let now = clock::now();
+        self.emperor.handle_deadline(now);
+        self.monitors.handle_deadline(now);
+        self.stats.handle_deadline(now, &mut self.poller);
+    }
+
+    /// One descriptor is ready. The poller gives replies of the spawner first and deaths last, so that a pid is
+    /// known before its end is.
+    fn hear(&mut self, token: Token) -> Result<()> {
+        match token {
+            Token::Spawner => self.hear_spawner()?,
+            Token::Control(one) => self.hear_vassal(one),
+            Token::Monitors => self.monitors.handle_readable(clock::now()),
+            Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
+            Token::StatsClient(number) => {
+                let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
+                let document = || stats::document(emperor, monitors, facts, &Calendar::today());
+                self.stats.serve(number, &mut self.poller, document);
+            }
+            Token::Signals => self.hear_signals()?,
+        }
+        Ok(())
+    }
+
+    fn hear_spawner(&mut self) -> Result<()> {
+        self.spawner.flush()?;
+        while let Some(reply) = self.spawner.receive()? {
+            self.take(reply);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, reply: Reply) {
+        let event = match reply {
+            Reply::Born(ticket, pid) => {
+                let early = self.courtiers.born(ticket.into(), pid);
+                self.tell(Event::Born(ticket.into(), pid));
+                early.map(|exit| self.exited(ticket.into(), exit));
+                return;
+            }
+            Reply::Running { ticket, fingerprint, uid, gid } => {
+                self.after_start(ticket);
+                start::running(ticket, fingerprint, uid, gid)
+            }
+            Reply::Failed(ticket, sentence) => {
+                self.forget_unborn(ticket.into());
+                Event::SpawnFailed(ticket.into(), sentence.into())
+            }
+            Reply::Refused(ticket, reason) => {
+                self.forget_unborn(ticket.into());
+                Event::Refused(ticket.into(), reason.into())
+            }
+            Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
+            Reply::Ready(_) => return,
+        };
+        self.tell(event);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.emperor.handle(event, clock::now());
+    }
+
+    fn poll_monitors(&mut self) {
+        while let Some(told) = self.monitors.next_event() {
+            match told {
+                Told::Event(event) => self.tell(event),
+                Told::Note(note) => announce::note(&note),
+            }
+        }
+    }
+
+    /// The table that people get once everything that was there at the start has been dealt with.
+    fn introduce(&mut self) {
+        if !self.introduced && self.emperor.is_settled() && !self.monitors.is_busy() {
+            self.introduced = true;
+            let rows = self.emperor.snapshot();
+            log::print(&table::of(&rows, &Calendar::today()));
+        }
+    }
+
+    fn leave(&mut self) {
+        self.residence.leave();
+    }
+}
+
+impl Runtime {
+    fn watch_all(&mut self) -> Result<()> {
+        self.poller.watch(Token::Spawner, self.spawner.descriptor())?;
+        self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
+        self.poller.watch(Token::Signals, self.signals.as_fd())?;
+        for listener in self.stats.listener() {
+            self.poller.watch(Token::StatsListener, listener)?;
+        }
+        Ok(())
+    }
+
+    fn hear_signals(&mut self) -> Result<()> {
+        use nix::sys::signal::Signal;
+        while let Some(one) = self.signals.read_signal().context("cannot read signals")? {
+            match Signal::try_from(one.ssi_signo.cast_signed()) {
+                Ok(Signal::SIGCHLD) => {}
+                Ok(Signal::SIGHUP) => self.tell(Event::ReloadAll),
+                Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
+                Ok(Signal::SIGUSR1) => self.log_status(),
+                Ok(Signal::SIGWINCH) => self.monitors.rescan(clock::now()),
+                Ok(signal) => {
+                    log::info("emperor", &format!("[emperor] *** RAGNAROK EVOKED *** ({signal})"));
+                    self.tell(Event::StopAll);
+                }
+                Err(_) => {}
+            }
+        }
+        self.reap()
+    }
+}

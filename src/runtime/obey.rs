@@ -1,0 +1,139 @@
+//! Carries out what the Emperor orders.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use super::poller::Token;
+use super::{Runtime, announce, clock};
+use crate::emperor::event::{Event, Incarnation};
+use crate::emperor::order::{Order, to_vassal};
+use crate::log;
+use crate::spawner::wire::{Ask, Request, Ticket};
+
+impl Runtime {
+    /// Carries out orders until there are none.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn obey_all(&mut self) -> Result<()> {
+        while let Some(order) = self.emperor.next_order() {
+            self.obey(order)?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Spawn(one) => self.spawn(one),
+            Order::Send(one, byte) => {
+                self.send(one, byte);
+                Ok(())
+            }
+            Order::Kill(one) => self.kill(one),
+            Order::Bury(one) => self.bury(one),
+            Order::Forget(_) => Ok(()),
+            Order::Tell(notice) => {
+                announce::announce(&notice, clock::now());
+                Ok(())
+            }
+            Order::Finish => {
+                self.finished = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn spawn(&mut self, one: Incarnation) -> Result<()> {
+        match self.spawn_request(one) {
+            Ok((request, descriptors)) => self.spawner.send(&request, descriptors),
+            Err(error) => {
+                self.tell(Event::SpawnFailed(one, format!("{error:#}").into()));
+                Ok(())
+            }
+        }
+    }
+
+    fn spawn_request(&mut self, one: Incarnation) -> Result<(Request, Vec<OwnedFd>)> {
+        let key = self.emperor.key(one.id).context("its config is gone")?;
+        let (directory, file) = self.monitors.place_of(key).context("its directory is gone")?;
+        let request = Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
+        let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
+        let (ours, theirs) = control_pair()?;
+        self.poller.watch(Token::Control(one), ours.as_fd())?;
+        self.courtiers.expect(one, ours);
+        Ok((request, vec![directory, theirs]))
+    }
+
+    /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.
+    fn send(&mut self, one: Incarnation, byte: u8) {
+        let config = if byte == to_vassal::RELOAD { self.newest_config(one) } else { None };
+        let Some(control) = self.courtiers.control(one) else { return };
+        let lent: Vec<_> = config.iter().map(AsFd::as_fd).collect();
+        let _ = jail::run::send(control, &[byte], &lent);
+    }
+
+    /// The open config goes along with a reload: what was judged is what is read, also where its name
+    /// cannot be seen from inside the jail.
+    fn newest_config(&self, one: Incarnation) -> Option<OwnedFd> {
+        let (directory, file) = self.monitors.place_of(self.emperor.key(one.id)?)?;
+        let ask = Ask::Examine { file: file.to_owned(), lend: true };
+        self.lender.ask(&ask, &[directory.as_fd()]).ok()?.1
+    }
+
+    fn kill(&mut self, one: Incarnation) -> Result<()> {
+        let Some(pid) = self.courtiers.pid(one) else { return Ok(()) };
+        // Not reaped yet, so the pid is still its own.
+        match Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+            Some(Ok(pidfd)) => self.spawner.send(&Request::Kill(one.into()), vec![pidfd]),
+            _ => {
+                log::warn("emperor", &format!("cannot name process {pid} to kill it"));
+                Ok(())
+            }
+        }
+    }
+
+    fn bury(&mut self, one: Incarnation) -> Result<()> {
+        if let Some(control) = self.courtiers.take_control(one) {
+            self.poller.forget(&control);
+        }
+        self.courtiers.leave(one);
+        self.spawner.send(&Request::Bury(one.into()), Vec::new())
+    }
+
+    /// No process came of it: its control socket goes.
+    pub(super) fn forget_unborn(&mut self, one: Incarnation) {
+        if self.courtiers.pid(one).is_some() {
+            return;
+        }
+        if let Some(control) = self.courtiers.take_control(one) {
+            self.poller.forget(&control);
+        }
+        self.courtiers.leave(one);
+        self.courtiers.no_longer_expected();
+    }
+
+    /// The `exec-as-emperor` programs, once its program runs.
+    pub(super) fn after_start(&mut self, ticket: Ticket) {
+        if self.has_hooks && self.spawner.send(&Request::Hooks(ticket), Vec::new()).is_err() {
+            log::warn("emperor", "the spawner does not take requests");
+        }
+    }
+
+    /// SIGUSR1: one line for each vassal.
+    pub(super) fn log_status(&self) {
+        for row in self.emperor.snapshot().vassals {
+            log::line(log::Level::Info, &[("vassal", &row.key.name)], &super::table::words(&row));
+        }
+    }
+}
+
+/// A control socket: our end never waits, the vassal's does (as uWSGI's does).
+fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
+    let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    let (ours, theirs) = pair.context("cannot make a control socket")?;
+    rustix::io::ioctl_fionbio(&ours, true).context("cannot make a control socket")?;
+    Ok((ours, theirs))
+}

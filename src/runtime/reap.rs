@@ -1,0 +1,88 @@
+//! Hears what vassals say and how they end.
+
+use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::process::{WaitOptions, WaitStatus};
+
+use super::Runtime;
+use super::courtiers::Child;
+use crate::emperor::event::{Event, Exit, Incarnation};
+use crate::log;
+
+/// Most bytes heard from one vassal in one go.
+const BYTES_MAX: usize = 64;
+
+impl Runtime {
+    /// Reads what a vassal said, and the end of it.
+    pub(super) fn hear_vassal(&mut self, one: Incarnation) {
+        let mut bytes = [0; BYTES_MAX];
+        let Some(control) = self.courtiers.control(one) else { return };
+        match rustix::io::read(control, &mut bytes) {
+            Ok(0) | Err(Errno::CONNRESET) => self.silence(one),
+            Ok(count) => bytes[..count].iter().for_each(|byte| self.tell(Event::Byte(one, *byte))),
+            Err(_) => {}
+        }
+    }
+
+    fn silence(&mut self, one: Incarnation) {
+        if let Some(control) = self.courtiers.take_control(one) {
+            self.poller.forget(&control);
+        }
+        self.tell(Event::Silent(one));
+    }
+
+    /// Reaps every child that has ended.
+    ///
+    /// # Errors
+    /// The spawner is among them.
+    pub(super) fn reap(&mut self) -> Result<()> {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => self.bury_child(pid.as_raw_nonzero().get(), status)?,
+                Ok(None) | Err(Errno::CHILD) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno).context("cannot wait for children"),
+            }
+        }
+    }
+
+    fn bury_child(&mut self, pid: i32, status: WaitStatus) -> Result<()> {
+        let exit = exit_of(status);
+        if pid == self.spawner.pid {
+            bail!("the spawner ended ({exit})");
+        }
+        match self.courtiers.died(pid, exit) {
+            Some(Child::Vassal(one)) => self.exited(one, exit),
+            Some(Child::Hook(one)) => self.hook_ended(one, exit),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// What it said last is heard before its end.
+    pub(super) fn exited(&mut self, one: Incarnation, exit: Exit) {
+        self.hear_vassal(one);
+        self.tell(Event::Exited(one, exit));
+    }
+
+    pub(super) fn hook_started(&mut self, one: Incarnation, outcome: Result<i32, String>) {
+        match outcome {
+            Ok(pid) => self.courtiers.hook_born(one, pid),
+            Err(sentence) => log::warn("exec-as-emperor", &sentence),
+        }
+    }
+
+    fn hook_ended(&mut self, one: Incarnation, exit: Exit) {
+        if exit != Exit::Code(0) {
+            let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
+            log::warn("exec-as-emperor", &format!("a program for {name} failed: {exit}"));
+        }
+    }
+}
+
+fn exit_of(status: WaitStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+    }
+}

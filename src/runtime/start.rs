@@ -1,0 +1,353 @@
+//! From an admin's config to a running loop: who we are, what is kept, what is given up, in this order.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use caps::Capability;
+use jail::{Capabilities, Identity, Namespaces};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::courtiers::Courtiers;
+use super::eyes::LentEyes;
+use super::poller::Poller;
+use super::{Runtime, clock};
+use crate::config::emperor::{EmperorConfig, Source};
+use crate::emperor::event::{Event, Fingerprint, Owner};
+use crate::emperor::Emperor;
+use crate::emperor::policy::Policy;
+use crate::monitors::{self, Monitors, Settings};
+use crate::names;
+use crate::spawner::birth::SEARCH;
+use crate::spawner::charter::{Arguments, Charter, VassalProgram};
+use crate::spawner::wire::Ticket;
+use crate::spawner::{client, lend};
+use crate::{log, stats};
+
+/// Network namespaces kept ready.
+const POOL: u16 = 16;
+/// All stop within this time when the Emperor ends, in ms.
+const RELOAD_MERCY_MS: u64 = 30_000;
+/// Variables that a vassal inherits from whoever started the Emperor.
+const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
+
+/// Starts everything. What needs privileges comes first; then they are given up.
+///
+/// # Errors
+/// What keeps the Emperor from starting, with its cure.
+pub fn start(config: &EmperorConfig) -> Result<Runtime> {
+    log::open();
+    let cwd = std::env::current_dir().context("cannot read the working directory")?;
+    let sources: Vec<Source> = config.sources.iter().map(|source| source.value.clone()).collect();
+    let identity = identity(config)?;
+    let roots = monitors::bases(&sources, &cwd)?;
+    let charter = charter(config, &roots, identity)?;
+    let signals = block_signals()?;
+    let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
+    let residence = Residence::open(config)?;
+    let started = client::start(&charter)?;
+    if let Some(reason) = started.standing.impossible {
+        bail!("no vassal can be made here: {reason}");
+    }
+    announce(config, &charter, &started.standing.notes);
+    shed(&charter, identity)?;
+    let lender = Rc::new(started.lender);
+    let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
+    let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
+    let mut runtime = Runtime {
+        emperor: Emperor::new(policy(config)),
+        monitors,
+        spawner: started.client,
+        lender,
+        courtiers: Courtiers::default(),
+        poller: Poller::new()?,
+        signals,
+        stats,
+        facts: facts(&charter, started.standing.capabilities),
+        residence: residence.with_switch(started.kill_switch),
+        has_hooks: !config.exec_as_emperor.is_empty(),
+        introduced: false,
+        finished: false,
+    };
+    runtime.watch_all()?;
+    Ok(runtime)
+}
+
+/// The charter that `liege plan` shows the jail of: as `start` would make it.
+///
+/// # Errors
+/// Names that cannot be resolved, capabilities that are not there.
+pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
+    charter(config, &[], identity(config)?)
+}
+
+/// The ids that the Emperor itself takes.
+fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
+    let Some(uid) = &config.uid else {
+        return match &config.gid {
+            Some(gid) => bail!("{}: gid without uid: give both, or neither", gid.place),
+            None => Ok(None),
+        };
+    };
+    let user = user(&uid.value).with_context(|| format!("{}: uid = {}", uid.place, uid.value))?;
+    let gid = match &config.gid {
+        Some(gid) => group(&gid.value).with_context(|| format!("{}: gid = {}", gid.place, gid.value))?,
+        None => user.gid,
+    };
+    if user.uid == 0 || gid == 0 {
+        bail!("{}: uid and gid of an Emperor that gives up root cannot be 0", uid.place);
+    }
+    Ok(Some(Owner { uid: user.uid, gid }))
+}
+
+fn user(value: &str) -> Result<Owner> {
+    let known = match value.parse() {
+        Ok(uid) => names::User::by_uid(uid).map_or(Owner { uid, gid: uid }, |user| Owner { uid, gid: user.gid }),
+        Err(_) => names::User::by_name(value).map(|user| Owner { uid: user.uid, gid: user.gid }).context("no such user")?,
+    };
+    Ok(known)
+}
+
+fn group(value: &str) -> Result<u32> {
+    value.parse().or_else(|_| names::Group::by_name(value).map(|group| group.gid).context("no such group"))
+}
+
+fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {
+    let privileged = is_privileged();
+    if config.tyrant && !privileged {
+        bail!("emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root");
+    }
+    let mut namespaces = config.namespaces;
+    if !privileged && !namespaces.is_empty() {
+        namespaces = namespaces.with(Namespaces::USER);
+    }
+    Ok(Charter {
+        privileged,
+        identity: identity.filter(|_| privileged && !config.tyrant),
+        tyrant: config.tyrant,
+        tyrant_nofollow: config.tyrant_nofollow,
+        tyrant_initgroups: config.tyrant_initgroups,
+        nofollow: config.nofollow,
+        namespaces,
+        program: program(config),
+        arguments: arguments(config),
+        environment: environment(std::env::vars()),
+        vassal_capabilities: config.vassal_cap,
+        capabilities: kept(config, privileged, namespaces)?,
+        exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
+        exec_as_vassal: config.exec_as_vassal.iter().map(|line| line.value.clone()).collect(),
+        roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
+        pool: POOL,
+    })
+}
+
+/// True when ids can be given: real root, or root of a container.
+fn is_privileged() -> bool {
+    let permitted = crate::permitted();
+    rustix::process::geteuid().is_root()
+        && [Capability::CAP_SETUID, Capability::CAP_SETGID].into_iter().all(|one| permitted.has(one))
+}
+
+fn program(config: &EmperorConfig) -> VassalProgram {
+    let path = config.wrapper.as_ref().or(config.binary_path.as_ref());
+    path.map_or(VassalProgram::Own, |path| VassalProgram::Path(path.to_string_lossy().into_owned()))
+}
+
+fn arguments(config: &EmperorConfig) -> Arguments {
+    Arguments {
+        inherit_before: config.inherit_before.clone(),
+        include_before: config.include_before.clone(),
+        set: config.vassal_set.clone(),
+        inherit: config.inherit.clone(),
+        include: config.include.clone(),
+        extra_extensions: config.extra_extensions.clone(),
+    }
+}
+
+/// A clean environment: a fixed `PATH`, the locale, and what the administrator meant for vassals
+/// (`UWSGI_VASSAL_FOO` arrives as `UWSGI_FOO`).
+fn environment(ours: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut list = vec![format!("PATH={}", SEARCH.join(":"))];
+    for (name, value) in ours {
+        if let Some(rest) = name.strip_prefix("UWSGI_VASSAL_") {
+            list.push(format!("UWSGI_{rest}={value}"));
+        } else if INHERITED.contains(&name.as_str()) || name.starts_with("LC_") {
+            list.push(format!("{name}={value}"));
+        }
+    }
+    list
+}
+
+/// What the spawner keeps: what is listed, else what the features in use need.
+///
+/// A vassal of a trusted config starts as root, as under uWSGI, and the programs of `exec-as-emperor` run with the
+/// administrator's rights: there nothing can be given up beforehand.
+fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Result<Option<Capabilities>> {
+    if !privileged {
+        return Ok(None);
+    }
+    if let Some(listed) = config.cap {
+        return listed_is_there(listed).map(Some);
+    }
+    if !config.tyrant || !config.exec_as_emperor.is_empty() {
+        return Ok(None);
+    }
+    let mut list = vec![
+        // The directory above our cgroup is writable by nobody, not even its owner.
+        Capability::CAP_DAC_OVERRIDE,
+        Capability::CAP_DAC_READ_SEARCH,
+        Capability::CAP_KILL,
+        Capability::CAP_SETGID,
+        Capability::CAP_SETPCAP,
+        Capability::CAP_SETUID,
+    ];
+    if !namespaces.is_empty() {
+        list.push(Capability::CAP_SYS_ADMIN);
+    }
+    if namespaces.has(Namespaces::NET) {
+        list.push(Capability::CAP_NET_ADMIN);
+    }
+    let own = config.vassal_cap.unwrap_or_default();
+    Ok(Some(Capabilities::of(&list).with(own)))
+}
+
+fn listed_is_there(listed: Capabilities) -> Result<Capabilities> {
+    let missing = listed.without(crate::permitted());
+    if missing.is_empty() {
+        return Ok(listed);
+    }
+    bail!("cap = {listed}: this process does not have {missing} itself");
+}
+
+fn block_signals() -> Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGURG,
+        Signal::SIGWINCH,
+    ] {
+        set.add(signal);
+    }
+    set.thread_block().context("cannot block signals")?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).context("cannot read signals")
+}
+
+/// From here on the Emperor can do nothing that its uid could not do anyway.
+fn shed(charter: &Charter, identity: Option<Owner>) -> Result<()> {
+    if !charter.privileged {
+        return Ok(());
+    }
+    let identity = identity.map(|owner| Identity { uid: owner.uid, gid: owner.gid, groups: Vec::new() });
+    let none = Capabilities::NONE;
+    jail::run::shed(identity.as_ref(), none, none)
+        .map_err(|failure| anyhow!("cannot give up privileges: {}", failure.cause()))
+}
+
+fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
+    Settings {
+        freq_ms: config.freq_ms,
+        force_poll: config.poll,
+        extra_extensions: config.extra_extensions.clone(),
+        trust: lend::policy(charter),
+    }
+}
+
+fn policy(config: &EmperorConfig) -> Policy {
+    Policy {
+        throttle_ms: config.throttle_ms,
+        max_throttle_ms: config.max_throttle_ms,
+        no_blacklist: config.no_blacklist,
+        curse_tolerance_ms: config.curse_tolerance_ms,
+        required_heartbeat_ms: config.required_heartbeat_ms,
+        reload_mercy_ms: RELOAD_MERCY_MS,
+        tenant_max: config.tenant_max,
+        seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
+        ..Policy::default()
+    }
+}
+
+fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
+    stats::Facts {
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+        cwd: std::env::current_dir().map_or_else(|_| String::new(), |cwd| cwd.display().to_string()),
+        tyrant: charter.tyrant,
+        jail: charter.namespaces.to_string(),
+        emperor_capabilities: crate::permitted().to_string(),
+        spawner_capabilities: Capabilities(capabilities).to_string(),
+    }
+}
+
+fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
+    log::info("emperor", "*** starting liege Emperor ***");
+    if !charter.privileged && !config.namespaces.is_empty() {
+        log::info("emperor", "not root: each vassal gets a user namespace of its own, root inside is you outside");
+    }
+    notes.iter().for_each(|note| log::warn("emperor", note));
+}
+
+/// A program runs, as the Emperor is told.
+pub fn running(ticket: Ticket, fingerprint: u64, uid: u32, gid: u32) -> Event {
+    Event::Running(ticket.into(), Fingerprint(fingerprint), Owner { uid, gid })
+}
+
+/// What the Emperor leaves on the file system while it lives.
+pub struct Residence {
+    pidfile: Option<PathBuf>,
+    switch: Option<OwnedFd>,
+}
+
+impl Residence {
+    fn open(config: &EmperorConfig) -> Result<Self> {
+        if let Some(path) = &config.pidfile {
+            write_pidfile(path).with_context(|| format!("cannot write the pidfile {}", path.display()))?;
+        }
+        Ok(Self { pidfile: config.pidfile.clone(), switch: None })
+    }
+
+    fn with_switch(self, switch: Option<OwnedFd>) -> Self {
+        Self { switch, ..self }
+    }
+
+    /// Takes it away; whoever still lives in our cgroup dies.
+    pub fn leave(&mut self) {
+        if let Some(switch) = self.switch.take() {
+            let _ = rustix::io::write(&switch, b"1");
+        }
+        if let Some(path) = self.pidfile.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Whole or not at all, and never through a link.
+fn write_pidfile(path: &Path) -> std::io::Result<()> {
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
+    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&fresh).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, format!("{}\n", std::process::id()).as_bytes())?;
+        std::fs::rename(&fresh, path)
+    });
+    written.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::environment;
+
+    #[test]
+    fn a_vassal_inherits_the_locale_and_what_is_meant_for_it() {
+        let ours = [("SECRET", "s"), ("LANG", "C"), ("UWSGI_VASSAL_SOCKET", ":1"), ("UWSGI_SOCKET", ":2"), ("LD_PRELOAD", "x")];
+        let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let list = environment(ours);
+        assert_eq!(list[1..], ["LANG=C", "UWSGI_SOCKET=:1"]);
+        assert!(list[0].starts_with("PATH=/usr/local/sbin:"));
+    }
+}

@@ -1,0 +1,158 @@
+//! Pure. From a config that was looked at to the jail of its vassal.
+
+use std::ffi::CString;
+use std::os::fd::RawFd;
+
+use jail::plan::Network;
+use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
+
+use super::charter::{Charter, VassalProgram};
+use crate::emperor::event::Owner;
+use crate::trust::Trust;
+
+/// Where a vassal finds its control descriptor.
+pub const CONTROL_FD: RawFd = 3;
+/// Where our own vassal master finds its open config.
+pub const CONFIG_FD: RawFd = 4;
+/// Directories in which programs are looked up, ours and those of the hooks.
+pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// A config about to become a process.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// File name, as it stands on the vassal's command line.
+    pub file: &'a str,
+    /// Whether the file and all above it are root's.
+    pub trust: Trust,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Supplementary groups of that owner, as policy has them.
+    pub groups: Vec<u32>,
+    /// Our own ids.
+    pub own: Owner,
+    /// Descriptors of ours that it gets.
+    pub lent: Lent,
+    /// A ready network namespace, if there is one.
+    pub network: Option<RawFd>,
+}
+
+/// Descriptors for one birth.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    /// `/dev/null`.
+    pub null: RawFd,
+    /// The vassal's end of its control socket.
+    pub control: RawFd,
+    /// Its open config.
+    pub config: RawFd,
+    /// The directory of its config.
+    pub directory: RawFd,
+    /// Our own sealed executable.
+    pub executable: RawFd,
+}
+
+/// The jail of one vassal.
+pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
+    let identity = identity(charter, subject);
+    let user = charter.namespaces.has(Namespaces::USER);
+    Spec {
+        namespaces: charter.namespaces,
+        network: subject.network.map_or(Network::Fresh, Network::Pooled),
+        user_map: user.then(|| user_map(charter, subject)),
+        proc: charter.namespaces.has(Namespaces::FS.with(Namespaces::PID)),
+        hostname: None,
+        hooks: hooks(charter),
+        bounding: bounding(charter, identity.is_some(), user),
+        keep: if user { Capabilities::all() } else { Capabilities::NONE },
+        no_new_privs: identity.is_some() || user,
+        identity,
+        dies_with_parent: true,
+        session: true,
+        directory: Some(subject.lent.directory),
+        descriptors: descriptors(charter, subject.lent),
+        program: program(charter, subject),
+        environment: environment(charter),
+    }
+}
+
+/// Root inside is the owner outside: all power in the jail, none beyond it.
+fn user_map(charter: &Charter, subject: &Subject<'_>) -> UserMap {
+    let outside = match subject.trust {
+        Trust::Tenant(owner) if charter.privileged => owner,
+        _ => charter.identity.unwrap_or(subject.own),
+    };
+    UserMap { uid: (0, outside.uid), gid: (0, outside.gid), groups: charter.privileged }
+}
+
+/// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have
+/// no name in a user namespace of one id, so there they are none.
+fn identity(charter: &Charter, subject: &Subject<'_>) -> Option<Identity> {
+    let outside = match subject.trust {
+        Trust::Tenant(owner) if charter.privileged => Some((owner, subject.groups.clone())),
+        _ => charter.identity.map(|owner| (owner, Vec::new())),
+    };
+    let user = charter.namespaces.has(Namespaces::USER);
+    outside.map(|(owner, groups)| match user {
+        true => Identity::default(),
+        false => Identity { uid: owner.uid, gid: owner.gid, groups },
+    })
+}
+
+/// Inside a user namespace capabilities reach no further than the jail; outside of one a tenant has none.
+fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities> {
+    match charter.vassal_capabilities {
+        _ if user => None,
+        Some(listed) if charter.privileged => Some(listed),
+        _ if dropped => Some(Capabilities::NONE),
+        _ => None,
+    }
+}
+
+fn hooks(charter: &Charter) -> Vec<(Phase, Program)> {
+    charter.exec_as_vassal.iter().map(|line| (Phase::AsVassal, shell(line))).collect()
+}
+
+/// A shell command of the administrator.
+pub fn shell(line: &str) -> Program {
+    Program::Path {
+        file: c"/bin/sh".into(),
+        search: Vec::new(),
+        argv: vec![c"/bin/sh".into(), c"-c".into(), c_string(line)],
+    }
+}
+
+fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
+    let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
+    if charter.program == VassalProgram::Own {
+        list.push((lent.config, CONFIG_FD));
+    }
+    list
+}
+
+fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
+    let argv = |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
+    match &charter.program {
+        VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
+        VassalProgram::Path(path) => Program::Path {
+            file: c_string(path),
+            search: SEARCH.iter().map(|directory| c_string(directory)).collect(),
+            argv: argv(path),
+        },
+    }
+}
+
+fn environment(charter: &Charter) -> Vec<CString> {
+    let mut list: Vec<CString> = charter.environment.iter().map(|one| c_string(one)).collect();
+    list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
+    if charter.program == VassalProgram::Own {
+        list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
+        list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces)));
+    }
+    list
+}
+
+/// Up to the first NUL, which no argument of a program can hold.
+pub fn c_string(text: &str) -> CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    CString::new(&text[..end]).expect("cut before the first NUL")
+}

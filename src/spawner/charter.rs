@@ -1,0 +1,142 @@
+//! Pure. What the administrator decided, handed to the spawner once at its start: no later message can
+//! change it, so an emperor that was taken over still cannot ask for more than this.
+
+use jail::{Capabilities, Namespaces};
+use serde::{Deserialize, Serialize};
+
+use crate::emperor::event::Owner;
+
+/// The spawner's standing orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charter {
+    /// Real root was there at the start: ids can be given.
+    pub privileged: bool,
+    /// Ids of the vassals of trusted configs, where the Emperor gives up root and is no tyrant.
+    pub identity: Option<Owner>,
+    /// `emperor-tyrant`.
+    pub tyrant: bool,
+    /// `emperor-tyrant-nofollow`.
+    pub tyrant_nofollow: bool,
+    /// `emperor-tyrant-initgroups`.
+    pub tyrant_initgroups: bool,
+    /// `emperor-nofollow`.
+    pub nofollow: bool,
+    /// `emperor-use-clone`, with `user` added where that is the only way to the others.
+    pub namespaces: Namespaces,
+    /// What is run for a vassal.
+    pub program: VassalProgram,
+    /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.
+    pub arguments: Arguments,
+    /// Environment of the vassals, `NAME=value`, the control descriptor not among it.
+    pub environment: Vec<String>,
+    /// `emperor-cap`.
+    pub vassal_capabilities: Option<Capabilities>,
+    /// What the spawner keeps; `None` where it has nothing to give up.
+    pub capabilities: Option<Capabilities>,
+    /// `exec-as-emperor`: shell commands.
+    pub exec_as_emperor: Vec<String>,
+    /// `exec-as-vassal`: shell commands.
+    pub exec_as_vassal: Vec<String>,
+    /// Absolute paths at or below which directories may be lent.
+    pub roots: Vec<String>,
+    /// Network namespaces kept ready.
+    pub pool: u16,
+}
+
+/// What is run for a vassal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VassalProgram {
+    /// Our own vassal master.
+    Own,
+    /// `binary-path` or `emperor-wrapper`.
+    Path(String),
+}
+
+/// What a vassal's command line has beside its config.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arguments {
+    /// `vassals-inherit-before`.
+    pub inherit_before: Vec<String>,
+    /// `vassals-include-before`.
+    pub include_before: Vec<String>,
+    /// `vassal-set`.
+    pub set: Vec<String>,
+    /// `vassals-inherit`.
+    pub inherit: Vec<String>,
+    /// `vassals-include`.
+    pub include: Vec<String>,
+    /// `emperor-extra-extension`.
+    pub extra_extensions: Vec<String>,
+}
+
+impl Arguments {
+    /// The command line of a vassal, `argv[0]` first, in the order that uWSGI gives it.
+    pub fn argv(&self, program: &str, file: &str) -> Vec<String> {
+        let pairs = |option: &str, values: &[String]| -> Vec<String> {
+            values.iter().flat_map(|value| [option.to_owned(), value.clone()]).collect()
+        };
+        let mut argv = vec![program.to_owned()];
+        argv.extend(pairs("--inherit", &self.inherit_before));
+        argv.extend(pairs("--include", &self.include_before));
+        argv.extend(pairs("--set", &self.set));
+        argv.extend([self.config_option(file).to_owned(), file.to_owned()]);
+        argv.extend(pairs("--inherit", &self.inherit));
+        argv.extend(pairs("--include", &self.include));
+        argv
+    }
+
+    fn config_option(&self, file: &str) -> &'static str {
+        if self.extra_extensions.iter().any(|extension| file.ends_with(extension.as_str())) {
+            return "--config";
+        }
+        match file.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("xml") => "--xml",
+            Some("ini") => "--ini",
+            Some("yml" | "yaml") => "--yaml",
+            Some("js" | "json") => "--json",
+            _ => "--inherit",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(list: &[&str]) -> Vec<String> {
+        list.iter().map(|one| (*one).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_vassals_command_line_has_the_order_of_uwsgi() {
+        let arguments = Arguments {
+            inherit_before: strings(&["a.ini"]),
+            include_before: strings(&["b.ini"]),
+            set: strings(&["k=v"]),
+            inherit: strings(&["c.ini"]),
+            include: strings(&["d.ini"]),
+            extra_extensions: Vec::new(),
+        };
+        let argv = arguments.argv("liege", "x.ini").join(" ");
+        assert_eq!(
+            argv,
+            "liege --inherit a.ini --include b.ini --set k=v --ini x.ini --inherit c.ini --include d.ini"
+        );
+    }
+
+    #[test]
+    fn the_suffix_chooses_the_option() {
+        let arguments = Arguments { extra_extensions: strings(&[".conf"]), ..Arguments::default() };
+        for (file, option) in [
+            ("a.xml", "--xml"),
+            ("a.yml", "--yaml"),
+            ("a.yaml", "--yaml"),
+            ("a.js", "--json"),
+            ("a.json", "--json"),
+            ("a.conf", "--config"),
+            ("a.what", "--inherit"),
+        ] {
+            assert_eq!(arguments.argv("u", file)[1], option, "{file}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The emperor's side of the spawner: starts it, queues requests, reads replies, asks and waits.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use anyhow::{Context, Result, bail};
+use jail::plan::Host;
+use jail::run::{Birth, Executable, SpawnError, Spawned};
+use jail::{Program, Spec};
+use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+use super::birth::SEARCH;
+use super::charter::Charter;
+use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
+use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
+
+/// Talks to the spawner without ever waiting for it.
+pub struct Client {
+    orders: OwnedFd,
+    outbox: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
+    /// Pid of the spawner, a child of ours.
+    pub pid: i32,
+}
+
+/// Asks the spawner and waits for its answer.
+pub struct Lender {
+    socket: OwnedFd,
+}
+
+/// A spawner that was started.
+pub struct Started {
+    /// For requests.
+    pub client: Client,
+    /// For asks.
+    pub lender: Lender,
+    /// What the spawner says of itself.
+    pub standing: Standing,
+    /// Writing `1` here kills every vassal, whatever became of the spawner.
+    pub kill_switch: Option<OwnedFd>,
+}
+
+/// Starts the spawner from a sealed copy of our own executable, so that nobody in a jail can change it.
+///
+/// # Errors
+/// What keeps it from starting, or what it says that no vassal can be made here.
+pub fn start(charter: &Charter) -> Result<Started> {
+    let executable = Executable::of_ourselves(c"liege").context("cannot make a sealed copy of our own executable")?;
+    let papers = papers(charter).context("cannot write the charter")?;
+    let (orders, theirs) = pair()?;
+    let (lend, their_lend) = pair()?;
+    let descriptors = vec![
+        (1, 1),
+        (2, 2),
+        (theirs.as_raw_fd(), ORDERS_FD),
+        (their_lend.as_raw_fd(), LEND_FD),
+        (papers.as_raw_fd(), CHARTER_FD),
+        (executable.as_fd().as_raw_fd(), EXECUTABLE_FD),
+    ];
+    let pid = run(&executable, descriptors)?;
+    drop((theirs, their_lend));
+    let client = Client { orders, outbox: VecDeque::new(), pid };
+    let (standing, kill_switch) = client.first_word()?;
+    rustix::io::ioctl_fionbio(&client.orders, true).context("cannot make the spawner's socket non-blocking")?;
+    Ok(Started { client, lender: Lender { socket: lend }, standing, kill_switch })
+}
+
+fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).context("cannot make a socket pair")
+}
+
+fn papers(charter: &Charter) -> Result<OwnedFd> {
+    let memory = rustix::fs::memfd_create("charter", MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(memory);
+    file.write_all(&postcard::to_stdvec(charter)?)?;
+    Ok(file.into())
+}
+
+fn run(executable: &Executable, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32> {
+    let spec = Spec {
+        session: true,
+        descriptors,
+        program: Program::Descriptor(executable.as_fd().as_raw_fd(), vec![super::birth::c_string(ROLE)]),
+        environment: vec![super::birth::c_string(&format!("PATH={}", SEARCH.join(":")))],
+        ..Spec::default()
+    };
+    let plan = jail::plan::plan(&spec);
+    match jail::run::spawn(&plan, &Birth { sibling: false, cgroup: None }) {
+        Ok(Spawned::Running(born) | Spawned::Walking(born, _)) => Ok(born.pid),
+        Ok(Spawned::Failed(_, failure)) | Err(SpawnError(failure)) => {
+            bail!("cannot start the spawner: {}", failure.sentence(&plan, &Host::look()))
+        }
+    }
+}
+
+impl Client {
+    /// The socket, for the event loop.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.orders.as_fd()
+    }
+
+    fn first_word(&self) -> Result<(Standing, Option<OwnedFd>)> {
+        let mut buffer = [0; MESSAGE_MAX];
+        let parcel = jail::run::receive(&self.orders, &mut buffer)?.context("the spawner ended before it was ready")?;
+        match wire::decode(&buffer[..parcel.length])? {
+            Reply::Ready(standing) => Ok((standing, parcel.descriptors.into_iter().next())),
+            other => bail!("the spawner began with {other:?}"),
+        }
+    }
+
+    /// Queues a request with its descriptors and sends what the socket takes.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub fn send(&mut self, request: &Request, descriptors: Vec<OwnedFd>) -> Result<()> {
+        self.outbox.push_back((wire::encode(request)?, descriptors));
+        self.flush()
+    }
+
+    /// Sends what is queued, as far as the socket takes it.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub fn flush(&mut self) -> Result<()> {
+        while let Some((bytes, descriptors)) = self.outbox.front() {
+            let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+            match jail::run::send(&self.orders, bytes, &lent) {
+                Ok(()) => drop(self.outbox.pop_front()),
+                Err(Errno::AGAIN) => break,
+                Err(error) => return Err(error).context("the spawner is gone"),
+            }
+        }
+        Ok(())
+    }
+
+    /// True while requests wait for room in the socket.
+    pub fn has_mail(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// The next reply; `None` when there is none now.
+    ///
+    /// # Errors
+    /// The spawner is gone, or said something that is no reply.
+    pub fn receive(&mut self) -> Result<Option<Reply>> {
+        let mut buffer = [0; MESSAGE_MAX];
+        match jail::run::receive(&self.orders, &mut buffer) {
+            Ok(Some(parcel)) => Ok(Some(wire::decode(&buffer[..parcel.length])?)),
+            Ok(None) => bail!("the spawner is gone"),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(error) => Err(error).context("the spawner is gone"),
+        }
+    }
+}
+
+impl Lender {
+    /// Asks and waits for the answer, with the descriptor that came along.
+    ///
+    /// # Errors
+    /// The spawner is gone, or refused with this error.
+    pub fn ask(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Answer, Option<OwnedFd>)> {
+        jail::run::send(&self.socket, &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
+        let mut buffer = [0; MESSAGE_MAX];
+        let Some(mut parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        match wire::decode(&buffer[..parcel.length]).map_err(io::Error::other)? {
+            Answer::Error(errno) => Err(io::Error::from_raw_os_error(errno)),
+            answer => Ok((answer, parcel.descriptors.pop())),
+        }
+    }
+}

@@ -1,0 +1,468 @@
+//! What the spawner knows and does: births, deaths, and the programs of the administrator.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Context, Result, anyhow};
+use jail::plan::Host;
+use jail::run::{Birth, Cgroup, Pool, Removed, SpawnError, Spawned};
+use jail::{Namespaces, Plan, Spec};
+use rustix::event::poll;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::time::Timespec;
+
+use super::birth::{self, Lent, Subject};
+use super::charter::Charter;
+use super::{lend, session};
+use super::ward::{Ward, Wards};
+use super::wire::{Reply, Request, Standing, Ticket, cut};
+use crate::emperor::event::Owner;
+use crate::names;
+use crate::trust::{self, Examined, Trust};
+
+/// A busy cgroup is tried again after this long.
+const BURIAL_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// How often the last cgroup is tried before it is left behind, empty of processes but not yet of their remains.
+const LAST_TRIES_MAX: u32 = 250;
+
+/// The spawner's state.
+pub struct Court {
+    charter: Charter,
+    executable: OwnedFd,
+    null: OwnedFd,
+    host: Host,
+    cgroup: Option<Cgroup>,
+    pool: Option<Pool>,
+    pool_wanted: usize,
+    wards: Wards,
+    walks: Vec<Walk>,
+    busy_graves: Vec<Ticket>,
+    notes: Vec<String>,
+}
+
+/// A child that still walks through steps which may take their time.
+struct Walk {
+    ticket: Ticket,
+    plan: Plan,
+    report: OwnedFd,
+    config: Examined,
+}
+
+/// What came of an attempt to make a process.
+struct Newborn {
+    spawned: Spawned,
+    plan: Plan,
+}
+
+impl Court {
+    /// Gives up what the charter does not keep, and looks at the host.
+    ///
+    /// # Errors
+    /// A privilege that cannot be given up.
+    pub fn open(charter: Charter, executable: OwnedFd) -> Result<Self> {
+        let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .context("cannot open /dev/null")?;
+        let (cgroup, note) = match Cgroup::found() {
+            Ok(cgroup) => (Some(cgroup), None),
+            Err(reason) => (None, Some(without_cgroup(&charter, &reason))),
+        };
+        if charter.privileged {
+            jail::run::not_dumpable()?;
+        }
+        if let Some(kept) = charter.capabilities {
+            jail::run::shed(None, kept, kept).map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
+        }
+        let wanted = pool_size(&charter);
+        let pool = if wanted > 0 { Some(Pool::new().context("cannot name our own network namespace")?) } else { None };
+        Ok(Self {
+            charter,
+            executable,
+            null,
+            host: Host::look(),
+            cgroup,
+            pool,
+            wards: Wards::default(),
+            walks: Vec::new(),
+            busy_graves: Vec::new(),
+            notes: note.into_iter().flatten().collect(),
+            pool_wanted: wanted,
+        })
+    }
+
+    /// What the administrator decided.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
+    pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
+        let standing = Standing {
+            capabilities: crate::permitted().0,
+            notes: std::mem::take(&mut self.notes),
+            impossible: self.trial().err(),
+        };
+        (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
+    }
+
+    /// Carries out one request.
+    pub fn obey(&mut self, request: Request, mut descriptors: Vec<OwnedFd>) -> Vec<Reply> {
+        match (request, descriptors.len()) {
+            (Request::Spawn { ticket, file, name }, 2) => {
+                let control = descriptors.pop().expect("counted");
+                let directory = descriptors.pop().expect("counted");
+                self.spawn(ticket, (&file, name), directory.as_fd(), control.as_fd())
+            }
+            (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
+            (Request::Bury(ticket), 0) => self.bury(ticket),
+            (Request::Hooks(ticket), 0) => self.hooks(ticket),
+            (request, count) => {
+                crate::log::warn("spawner", &format!("request refused: {count} descriptors beside {request:?}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        ticket: Ticket,
+        (file, name): (&str, String),
+        directory: BorrowedFd<'_>,
+        control: BorrowedFd<'_>,
+    ) -> Vec<Reply> {
+        if self.wards.get(ticket).is_some() {
+            return vec![Reply::Failed(ticket, "this vassal runs already".into())];
+        }
+        if lend::require_in_sources(&self.charter, directory).is_err() {
+            return vec![Reply::Refused(ticket, "its directory is below no source".into())];
+        }
+        match trust::examine(directory, file, &lend::policy(&self.charter)) {
+            Ok(config) => self.bear(ticket, (file, name), config, directory, control),
+            Err(refusal) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "two names and three descriptors, each used once")]
+    fn bear(
+        &mut self,
+        ticket: Ticket,
+        (file, name): (&str, String),
+        config: Examined,
+        directory: BorrowedFd<'_>,
+        control: BorrowedFd<'_>,
+    ) -> Vec<Reply> {
+        let lent = Lent {
+            null: self.null.as_raw_fd(),
+            control: control.as_raw_fd(),
+            config: config.file.as_raw_fd(),
+            directory: directory.as_raw_fd(),
+            executable: self.executable.as_raw_fd(),
+        };
+        let network = self.ready_network();
+        let subject = Subject {
+            file,
+            trust: config.trust,
+            owner: config.owner,
+            groups: groups(&self.charter, config.owner.uid),
+            own: own_ids(),
+            lent,
+            network: network.as_ref().map(AsRawFd::as_raw_fd),
+        };
+        let spec = birth::spec(&self.charter, &subject);
+        match self.make(ticket, &spec) {
+            Ok(newborn) => self.take_in(ticket, name, config, newborn),
+            Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
+        }
+    }
+
+    /// Clones, into its own cgroup where nothing else would hold its descendants.
+    fn make(&mut self, ticket: Ticket, spec: &Spec) -> Result<Newborn, String> {
+        let plan = jail::plan::plan(spec);
+        let leaf = self.cgroup_of(ticket, spec.namespaces)?;
+        let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd) };
+        match jail::run::spawn(&plan, &birth) {
+            Ok(spawned) => Ok(Newborn { spawned, plan }),
+            Err(SpawnError(failure)) => {
+                self.bury_leaf(ticket);
+                Err(failure.sentence(&plan, &self.host))
+            }
+        }
+    }
+
+    fn cgroup_of(&self, ticket: Ticket, namespaces: Namespaces) -> Result<Option<OwnedFd>, String> {
+        let Some(cgroup) = &self.cgroup else { return Ok(None) };
+        let made = if needs_leaf(namespaces) { cgroup.leaf(leaf_number(ticket)) } else { cgroup.shared() };
+        made.map(Some).map_err(|error| format!("cannot make a cgroup: {error}"))
+    }
+
+    fn take_in(&mut self, ticket: Ticket, name: String, config: Examined, newborn: Newborn) -> Vec<Reply> {
+        let owner = config.owner;
+        let running = running(ticket, &config);
+        let (born, sequel) = match newborn.spawned {
+            Spawned::Running(born) => (born, Some(running)),
+            Spawned::Failed(born, failure) => {
+                let sentence = failure.sentence(&newborn.plan, &self.host);
+                (born, Some(Reply::Failed(ticket, cut(&sentence))))
+            }
+            Spawned::Walking(born, report) => {
+                self.walks.push(Walk { ticket, plan: newborn.plan, report, config });
+                (born, None)
+            }
+        };
+        let leaf = self.cgroup.is_some() && needs_leaf(self.charter.namespaces);
+        let pidfd = self.cgroup.is_none().then_some(born.pidfd);
+        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
+        std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
+    }
+
+    /// Reports of children that walk, in the order of `hear`.
+    pub fn reports(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.walks.iter().map(|walk| walk.report.as_fd())
+    }
+
+    /// Hears those whose report is ready: it runs (end of file), or a step failed.
+    pub fn hear(&mut self, ready: &[bool]) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        let mut ready = ready.iter().copied().chain(std::iter::repeat(false));
+        for walk in std::mem::take(&mut self.walks) {
+            if !ready.next().unwrap_or(false) {
+                self.walks.push(walk);
+                continue;
+            }
+            replies.push(match read_report(&walk.report) {
+                Ok(()) => running(walk.ticket, &walk.config),
+                Err(failure) => Reply::Failed(walk.ticket, cut(&failure.sentence(&walk.plan, &self.host))),
+            });
+        }
+        replies
+    }
+
+    /// SIGKILL, only for a process that we made.
+    ///
+    /// Must not: trust a pid; the descriptor has to name the very process of this ticket.
+    fn kill(&mut self, ticket: Ticket, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
+        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
+        if pid_of(pidfd) != Some(ward.pid) {
+            crate::log::warn("spawner", &format!("kill refused: not the process of {}", ward.name));
+            return Vec::new();
+        }
+        if let Err(errno) = pidfd_send_signal(pidfd, Signal::KILL) {
+            crate::log::warn("spawner", &format!("cannot kill {}: {errno}", ward.name));
+        }
+        self.kill_leaf(ticket);
+        Vec::new()
+    }
+
+    fn kill_leaf(&self, ticket: Ticket) {
+        let leaf = self.wards.get(ticket).is_some_and(|ward| ward.leaf);
+        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
+            let _ = cgroup.kill(leaf_number(ticket));
+        }
+    }
+
+    /// The main process is gone: so is everything that it left behind.
+    fn bury(&mut self, ticket: Ticket) -> Vec<Reply> {
+        self.kill_leaf(ticket);
+        let Some(ward) = self.wards.remove(ticket) else { return Vec::new() };
+        self.walks.retain(|walk| walk.ticket != ticket);
+        if ward.leaf {
+            self.bury_leaf(ticket);
+        } else if !self.charter.namespaces.has(Namespaces::PID) {
+            session::kill(ward.pid);
+        }
+        Vec::new()
+    }
+
+    fn bury_leaf(&mut self, ticket: Ticket) {
+        let Some(cgroup) = &self.cgroup else { return };
+        if needs_leaf(self.charter.namespaces) && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy)) {
+            self.busy_graves.push(ticket);
+        }
+    }
+
+    /// The programs of `exec-as-emperor`, with our rights, as children of the emperor.
+    fn hooks(&mut self, ticket: Ticket) -> Vec<Reply> {
+        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
+        let environment = hook_environment(&self.charter, ward);
+        let lines = self.charter.exec_as_emperor.clone();
+        lines.iter().map(|line| Reply::Hook(ticket, self.run_hook(line, &environment))).collect()
+    }
+
+    fn run_hook(&self, line: &str, environment: &[CString]) -> Result<i32, String> {
+        let spec = Spec {
+            dies_with_parent: true,
+            session: true,
+            descriptors: vec![(self.null.as_raw_fd(), 0), (1, 1), (2, 2)],
+            program: birth::shell(line),
+            environment: environment.to_vec(),
+            ..Spec::default()
+        };
+        let plan = jail::plan::plan(&spec);
+        let sentence = |failure: jail::Failure| failure.sentence(&plan, &self.host);
+        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup: None }).map_err(|error| sentence(error.0))? {
+            Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),
+            Spawned::Failed(_, failure) => Err(sentence(failure)),
+        }
+    }
+
+    fn ready_network(&mut self) -> Option<OwnedFd> {
+        let wanted = self.charter.namespaces.has(Namespaces::NET);
+        if wanted { self.pool.as_mut()?.take() } else { None }
+    }
+
+    /// True while there is useful work for an idle moment.
+    pub fn can_stock_up(&self) -> bool {
+        self.pool.as_ref().is_some_and(|pool| pool.len() < self.pool_wanted)
+    }
+
+    /// Makes one network namespace for later.
+    pub fn stock_up(&mut self) {
+        if self.can_stock_up() {
+            self.refill();
+        }
+        let graves = std::mem::take(&mut self.busy_graves);
+        graves.into_iter().for_each(|ticket| self.bury_leaf(ticket));
+    }
+
+    fn refill(&mut self) {
+        if let Some(Err(errno)) = self.pool.as_mut().map(Pool::refill_one) {
+            crate::log::warn("spawner", &format!("no network namespace can be made beforehand: {errno}"));
+            self.pool = None;
+        }
+    }
+
+    /// How long the spawner may sleep.
+    pub fn patience(&self) -> Option<&'static Timespec> {
+        if self.busy_graves.is_empty() { None } else { Some(&BURIAL_RETRY) }
+    }
+
+    /// Ends everybody who was made, and takes the cgroup away.
+    pub fn leave_nobody(self) {
+        for (_, ward) in self.wards.each() {
+            if let Some(pidfd) = &ward.pidfd {
+                let _ = pidfd_send_signal(pidfd, Signal::KILL);
+                if !self.charter.namespaces.has(Namespaces::PID) {
+                    session::kill(ward.pid);
+                }
+            }
+        }
+        if let Some(cgroup) = self.cgroup {
+            end_all(&cgroup);
+        }
+    }
+
+    /// Tries the namespaces once where that may be forbidden, so that it is told once and before all else.
+    fn trial(&self) -> Result<(), String> {
+        if self.charter.privileged || self.charter.namespaces.is_empty() {
+            return Ok(());
+        }
+        let null = self.null.as_raw_fd();
+        let subject = Subject {
+            file: "",
+            trust: Trust::Trusted,
+            owner: own_ids(),
+            groups: Vec::new(),
+            own: own_ids(),
+            lent: Lent { null, control: null, config: null, directory: null, executable: self.executable.as_raw_fd() },
+            network: None,
+        };
+        let mut spec = birth::spec(&self.charter, &subject);
+        spec.program = jail::Program::Descriptor(self.executable.as_raw_fd(), vec![c"liege".into(), c"--version".into()]);
+        (spec.directory, spec.hooks) = (None, Vec::new());
+        spec.descriptors = vec![(null, 0), (null, 1), (null, 2)];
+        self.wait_for_trial(&jail::plan::plan(&spec))
+    }
+
+    fn wait_for_trial(&self, plan: &Plan) -> Result<(), String> {
+        let sentence = |failure: jail::Failure| failure.sentence(plan, &self.host);
+        let (born, outcome) = match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None }) {
+            Ok(Spawned::Running(born)) => (born, Ok(())),
+            Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
+            Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
+            Err(SpawnError(failure)) => return Err(sentence(failure)),
+        };
+        let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+        outcome
+    }
+}
+
+/// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
+fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
+    let weak = needs_leaf(charter.namespaces);
+    weak.then(|| format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone"))
+}
+
+/// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
+fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}
+
+fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
+    let mut wire = [0; jail::Failure::WIRE_MAX];
+    match rustix::io::read(report, &mut wire) {
+        Ok(0) => Ok(()),
+        Ok(length) => Err(jail::Failure::decode(&wire[..length]).unwrap_or_default()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Kills all and takes the cgroup away, as soon as the last one is gone.
+fn end_all(cgroup: &Cgroup) {
+    let Ok(switch) = cgroup.kill_switch() else { return };
+    for _ in 0..LAST_TRIES_MAX {
+        let _ = rustix::io::write(&switch, b"1");
+        if !matches!(cgroup.remove_all(), Ok(Removed::Busy)) {
+            return;
+        }
+        let _ = poll(&mut [], Some(&BURIAL_RETRY));
+    }
+}
+
+fn running(ticket: Ticket, config: &Examined) -> Reply {
+    let fingerprint = config.sight.fingerprint.0;
+    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
+}
+
+/// Groups of an owner, as policy has them. A user without a name has none.
+pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
+    if !charter.tyrant_initgroups {
+        return Vec::new();
+    }
+    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
+}
+
+/// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
+fn pool_size(charter: &Charter) -> usize {
+    let net = charter.namespaces.has(Namespaces::NET) && !charter.namespaces.has(Namespaces::USER);
+    if net { charter.pool.into() } else { 0 }
+}
+
+/// With a pid namespace the death of its first process is the death of all.
+fn needs_leaf(namespaces: Namespaces) -> bool {
+    !namespaces.has(Namespaces::PID)
+}
+
+fn leaf_number(ticket: Ticket) -> u64 {
+    u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
+}
+
+fn own_ids() -> Owner {
+    Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
+}
+
+fn hook_environment(charter: &Charter, ward: &Ward) -> Vec<CString> {
+    let mut list: Vec<CString> = charter.environment.iter().map(|one| birth::c_string(one)).collect();
+    list.extend(
+        [
+            format!("UWSGI_VASSAL_CONFIG={}", ward.name),
+            format!("UWSGI_VASSAL_PID={}", ward.pid),
+            format!("UWSGI_VASSAL_UID={}", ward.owner.uid),
+            format!("UWSGI_VASSAL_GID={}", ward.owner.gid),
+        ]
+        .iter()
+        .map(|one| birth::c_string(one)),
+    );
+    list
+}

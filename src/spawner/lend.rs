@@ -1,0 +1,113 @@
+//! Lends the emperor what it may not open itself: only at or below the sources of the charter.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::inotify::{WatchFlags, add_watch};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, open, openat2, readlinkat};
+use rustix::io::Errno;
+
+use super::charter::Charter;
+use super::wire::{Answer, Ask, Seen};
+use crate::trust::{self, Refusal, TrustPolicy};
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+
+type Lent = (Answer, Option<OwnedFd>);
+
+/// Answers one ask, with the descriptor that goes along.
+///
+/// Must not: open, watch or look at anything outside of the charter's sources, or follow a link on the way there.
+pub fn answer(charter: &Charter, ask: &Ask, descriptors: &[OwnedFd]) -> Lent {
+    let result = match (ask, descriptors) {
+        (Ask::Directory(path), []) => directory(charter, path),
+        (Ask::Below(path), [top]) => below(charter, top.as_fd(), path),
+        (Ask::Examine { file, lend }, [directory]) => examine(charter, directory.as_fd(), file, *lend),
+        (Ask::Watch { mask }, [inotify, file]) => watch(charter, inotify, file.as_fd(), *mask),
+        _ => Err(Errno::INVAL),
+    };
+    result.unwrap_or_else(|errno| (Answer::Error(errno.raw_os_error()), None))
+}
+
+/// Where an admin's own path leads, links of the admin's included; below it no link is followed.
+fn directory(charter: &Charter, path: &str) -> Result<Lent, Errno> {
+    let root = charter.roots.iter().find(|root| is_below(path, root)).ok_or(Errno::PERM)?;
+    let top = open(root.as_str(), DIRECTORY, Mode::empty())?;
+    let rest = Path::new(path).strip_prefix(root).map_err(|_| Errno::PERM)?;
+    beneath(top.as_fd(), rest)
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    let path = Path::new(path);
+    path.components().all(|part| !matches!(part, Component::ParentDir)) && path.starts_with(root)
+}
+
+fn below(charter: &Charter, top: BorrowedFd<'_>, path: &str) -> Result<Lent, Errno> {
+    require_in_sources(charter, top)?;
+    beneath(top, Path::new(path))
+}
+
+fn beneath(top: BorrowedFd<'_>, rest: &Path) -> Result<Lent, Errno> {
+    let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    Ok((Answer::Directory, Some(openat2(top, rest, DIRECTORY, Mode::empty(), resolve)?)))
+}
+
+fn examine(charter: &Charter, directory: BorrowedFd<'_>, file: &str, lend: bool) -> Result<Lent, Errno> {
+    require_in_sources(charter, directory)?;
+    match trust::examine(directory, file, &policy(charter)) {
+        Ok(examined) => Ok((Answer::Seen(Seen::from(&examined.sight)), lend.then_some(examined.file))),
+        Err(Refusal::Absent) => Ok((Answer::Missing, None)),
+        Err(Refusal::Denied(errno)) => Err(errno),
+        Err(Refusal::Refused(sight, _)) => Ok((Answer::Seen(Seen::from(&sight)), None)),
+    }
+}
+
+fn watch(charter: &Charter, inotify: &OwnedFd, file: BorrowedFd<'_>, mask: u32) -> Result<Lent, Errno> {
+    require_in_sources(charter, file)?;
+    let number = add_watch(inotify, proc_path(file), WatchFlags::from_bits_truncate(mask))?;
+    Ok((Answer::Watch(number), None))
+}
+
+/// Refuses a descriptor of anything that lies elsewhere, whoever opened it. The path that the kernel gives is of
+/// the open file itself; no name is looked up again.
+///
+/// # Errors
+/// `EPERM`.
+pub fn require_in_sources(charter: &Charter, file: BorrowedFd<'_>) -> Result<(), Errno> {
+    let path = readlinkat(CWD, proc_path(file), Vec::new())?.into_string().map_err(|_| Errno::PERM)?;
+    let real = |root: &String| std::fs::canonicalize(root).unwrap_or_else(|_| PathBuf::from(root));
+    let known = charter.roots.iter().any(|root| is_below(&path, root));
+    if known || charter.roots.iter().map(real).any(|root| Path::new(&path).starts_with(root)) {
+        return Ok(());
+    }
+    Err(Errno::PERM)
+}
+
+fn proc_path(file: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// What the charter says about links and owners.
+pub fn policy(charter: &Charter) -> TrustPolicy {
+    TrustPolicy {
+        tyrant: charter.tyrant,
+        nofollow: charter.nofollow,
+        tyrant_nofollow: charter.tyrant_nofollow,
+        privileged: charter.privileged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_below;
+
+    #[test]
+    fn only_what_lies_at_or_below_a_source_is_lent() {
+        assert!(is_below("/srv/vassals", "/srv/vassals"));
+        assert!(is_below("/srv/vassals/a", "/srv/vassals"));
+        assert!(!is_below("/srv/vassals2", "/srv/vassals"));
+        assert!(!is_below("/srv/vassals/../../etc", "/srv/vassals"));
+        assert!(!is_below("/etc", "/srv/vassals"));
+    }
+}

@@ -1,0 +1,171 @@
+//! The spawner: a small process with one thread that keeps the privileges which the emperor gave up.
+//!
+//! It was told at its start what the administrator wants (`Charter`), takes a closed set of requests, judges
+//! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
+
+pub mod birth;
+pub mod charter;
+pub mod client;
+pub mod court;
+pub mod lend;
+mod session;
+mod ward;
+pub mod wire;
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use charter::Charter;
+use court::Court;
+use wire::{Ask, MESSAGE_MAX, Reply, Request};
+
+/// `argv[0]` of this role; nothing in an environment or a file can choose it.
+pub const ROLE: &str = "liege: spawner";
+/// The socket of requests and replies.
+pub const ORDERS_FD: i32 = 3;
+/// The socket of asks and answers.
+pub const LEND_FD: i32 = 4;
+/// The charter.
+pub const CHARTER_FD: i32 = 5;
+/// Our own sealed executable.
+pub const EXECUTABLE_FD: i32 = 6;
+
+/// Runs the spawner until the emperor is gone.
+///
+/// # Errors
+/// What keeps it from starting; afterwards only the loss of its own descriptors.
+pub fn main() -> Result<()> {
+    let mut spawner = Spawner::inherit().context("cannot start the spawner")?;
+    spawner.introduce()?;
+    while spawner.turn()? {}
+    spawner.court.leave_nobody();
+    Ok(())
+}
+
+struct Spawner {
+    orders: OwnedFd,
+    lend: OwnedFd,
+    court: Court,
+}
+
+impl Spawner {
+    fn inherit() -> Result<Self> {
+        let [orders, lend, charter, executable] = [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
+        let charter: Charter = read_charter(charter?)?;
+        Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)? })
+    }
+
+    /// The first word: what was kept, with a descriptor that kills all whom we will make.
+    fn introduce(&mut self) -> Result<()> {
+        let (standing, switch) = self.court.standing();
+        let lent: Vec<BorrowedFd<'_>> = switch.iter().map(AsFd::as_fd).collect();
+        jail::run::send(&self.orders, &wire::encode(&Reply::Ready(standing))?, &lent).context("cannot greet the emperor")
+    }
+
+    /// Waits for something to do and does it. False when the emperor is gone.
+    fn turn(&mut self) -> Result<bool> {
+        let ready = self.wait()?;
+        for sequel in self.court.hear(&ready.reports) {
+            self.send(&sequel)?;
+        }
+        let lent = !ready.lend || self.answer()?;
+        let ordered = !ready.orders || self.obey()?;
+        if ready.idle() {
+            self.court.stock_up();
+        }
+        Ok(lent && ordered)
+    }
+
+    fn wait(&self) -> Result<Ready> {
+        let now = rustix::time::Timespec::default();
+        let mut set: Vec<PollFd<'_>> = vec![input(self.orders.as_fd()), input(self.lend.as_fd())];
+        set.extend(self.court.reports().map(input));
+        loop {
+            match poll(&mut set, if self.court.can_stock_up() { Some(&now) } else { self.court.patience() }) {
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error).context("cannot wait for requests"),
+            }
+        }
+        let ready: Vec<bool> = set.iter().map(|one| !one.revents().is_empty()).collect();
+        Ok(Ready { orders: ready[0], lend: ready[1], reports: ready[2..].to_vec() })
+    }
+
+    /// One request. False at the end of the socket.
+    fn obey(&mut self) -> Result<bool> {
+        let Some((bytes, descriptors)) = receive(self.orders.as_fd())? else { return Ok(false) };
+        match wire::decode::<Request>(&bytes) {
+            Ok(request) => {
+                for reply in self.court.obey(request, descriptors) {
+                    self.send(&reply)?;
+                }
+            }
+            Err(malformed) => tell(&format!("request refused: {malformed}")),
+        }
+        Ok(true)
+    }
+
+    /// One ask. False at the end of the socket.
+    fn answer(&mut self) -> Result<bool> {
+        let Some((bytes, descriptors)) = receive(self.lend.as_fd())? else { return Ok(false) };
+        let (answer, lent) = match wire::decode::<Ask>(&bytes) {
+            Ok(ask) => lend::answer(self.court.charter(), &ask, &descriptors),
+            Err(malformed) => {
+                tell(&format!("ask refused: {malformed}"));
+                (wire::Answer::Error(rustix::io::Errno::INVAL.raw_os_error()), None)
+            }
+        };
+        let bytes = wire::encode(&answer)?;
+        let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
+        jail::run::send(&self.lend, &bytes, &lent).context("cannot answer the emperor")?;
+        Ok(true)
+    }
+
+    fn send(&self, reply: &Reply) -> Result<()> {
+        match jail::run::send(&self.orders, &wire::encode(reply)?, &[]) {
+            // The emperor is gone; the next turn sees the end of the socket.
+            Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
+            other => other.context("cannot reply to the emperor"),
+        }
+    }
+}
+
+/// What a wait brought.
+struct Ready {
+    orders: bool,
+    lend: bool,
+    reports: Vec<bool>,
+}
+
+impl Ready {
+    fn idle(&self) -> bool {
+        !self.orders && !self.lend && !self.reports.contains(&true)
+    }
+}
+
+fn input(descriptor: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(descriptor, PollFlags::IN)
+}
+
+fn receive(socket: BorrowedFd<'_>) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
+    let mut buffer = [0; MESSAGE_MAX];
+    match jail::run::receive(socket, &mut buffer) {
+        Ok(Some(parcel)) => Ok(Some((buffer[..parcel.length].to_vec(), parcel.descriptors))),
+        Ok(None) | Err(Errno::CONNRESET) => Ok(None),
+        // Lost as a whole; what is left is no message and is refused as such.
+        Err(Errno::MSGSIZE) => Ok(Some((Vec::new(), Vec::new()))),
+        Err(error) => Err(error).context("cannot read from the emperor"),
+    }
+}
+
+fn read_charter(memory: OwnedFd) -> Result<Charter> {
+    let bytes = std::fs::read(format!("/proc/self/fd/{}", memory.as_raw_fd())).context("cannot read the charter")?;
+    Ok(wire::decode(&bytes)?)
+}
+
+fn tell(sentence: &str) {
+    crate::log::warn("spawner", sentence);
+}

@@ -1,0 +1,48 @@
+//! Pure. Who was made and not yet buried.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+
+use super::wire::Ticket;
+use crate::emperor::event::Owner;
+
+/// A process that was made.
+#[derive(Debug)]
+pub struct Ward {
+    /// Its pid. The emperor reaps it only before it says `Bury`, so until then the number is its own.
+    pub pid: i32,
+    /// A descriptor of it, kept only where there is no cgroup to end everybody at once.
+    pub pidfd: Option<OwnedFd>,
+    /// True when it has a cgroup of its own: without a pid namespace nothing else holds its descendants.
+    pub leaf: bool,
+    /// The vassal as people know it.
+    pub name: String,
+    /// Whose config it runs.
+    pub owner: Owner,
+}
+
+/// Everybody who was made and not yet buried.
+#[derive(Debug, Default)]
+pub struct Wards(HashMap<Ticket, Ward>);
+
+impl Wards {
+    /// Takes one in.
+    pub fn add(&mut self, ticket: Ticket, ward: Ward) {
+        self.0.insert(ticket, ward);
+    }
+
+    /// The ward of this ticket.
+    pub fn get(&self, ticket: Ticket) -> Option<&Ward> {
+        self.0.get(&ticket)
+    }
+
+    /// Lets one go.
+    pub fn remove(&mut self, ticket: Ticket) -> Option<Ward> {
+        self.0.remove(&ticket)
+    }
+
+    /// Everybody.
+    pub fn each(&self) -> impl Iterator<Item = (&Ticket, &Ward)> {
+        self.0.iter()
+    }
+}

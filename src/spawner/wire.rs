@@ -1,0 +1,234 @@
+//! Pure. What the emperor and its spawner say to each other: two closed sets of messages each way.
+//!
+//! One message is one packet of a `SOCK_SEQPACKET` pair, `postcard` encoded, at most `MESSAGE_MAX` bytes;
+//! descriptors travel beside it (`SCM_RIGHTS`), in the order that each message names.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::emperor::event::{Fingerprint, Incarnation, Owner, Sight, VassalId};
+
+/// Longest message in bytes; a longer one is refused.
+pub const MESSAGE_MAX: usize = 8192;
+/// Longest sentence in a reply, in bytes; a longer one is cut.
+pub const SENTENCE_MAX: usize = 2048;
+
+/// Names one process over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The vassal.
+    pub id: u32,
+    /// Which of its processes.
+    pub attempt: u32,
+}
+
+impl From<Incarnation> for Ticket {
+    fn from(one: Incarnation) -> Self {
+        Self { id: one.id.0, attempt: one.attempt }
+    }
+}
+
+impl From<Ticket> for Incarnation {
+    fn from(one: Ticket) -> Self {
+        Self { id: VassalId(one.id), attempt: one.attempt }
+    }
+}
+
+/// What the emperor may ask for without waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Make the process of a vassal. Descriptors: the config's directory, the vassal's control socket.
+    /// Answered by `Refused`, `Failed`, or `Born` and then `Running` or `Failed`.
+    Spawn {
+        /// The process to be.
+        ticket: Ticket,
+        /// File name below the directory.
+        file: String,
+        /// The vassal as people know it: the file name, or the path that a pattern matched.
+        name: String,
+    },
+    /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process.
+    Kill(Ticket),
+    /// The process was reaped: kill what is left of its jail, take its cgroup away.
+    Bury(Ticket),
+    /// Run the `exec-as-emperor` programs for this vassal. Answered by one `Hook` for each program.
+    Hooks(Ticket),
+}
+
+/// What the spawner answers, in its own time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The spawner is ready. Descriptor: writing `1` to it kills every vassal, if there is a cgroup.
+    Ready(Standing),
+    /// The process is there; its program may not run yet.
+    Born(Ticket, i32),
+    /// Its program runs.
+    Running {
+        /// The process.
+        ticket: Ticket,
+        /// Fingerprint of the config it was given.
+        fingerprint: u64,
+        /// Owner of that config.
+        uid: u32,
+        /// Group of that config.
+        gid: u32,
+    },
+    /// A step failed: one sentence with cause and cure. When it was born its exit follows.
+    Failed(Ticket, String),
+    /// The config may not run as it is now.
+    Refused(Ticket, String),
+    /// A program of `exec-as-emperor` was started with this pid, or could not be.
+    Hook(Ticket, Result<i32, String>),
+}
+
+/// How the spawner stands at its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Bits of its permitted capabilities.
+    pub capabilities: u64,
+    /// Things the administrator should know, one sentence each.
+    pub notes: Vec<String>,
+    /// Why no vassal can be made on this host, if so.
+    pub impossible: Option<String>,
+}
+
+/// What the emperor may ask for and wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Open a directory at or below one of the sources, by path.
+    Directory(String),
+    /// Open a directory below this one, which is at or below one of the sources. Descriptor: that directory.
+    Below(String),
+    /// Look at a config. Descriptor: its directory. With `lend`, its open descriptor comes with the answer.
+    Examine {
+        /// File name below the directory.
+        file: String,
+        /// Whether the open config is wanted.
+        lend: bool,
+    },
+    /// Watch a directory. Descriptors: the inotify instance, the directory.
+    Watch {
+        /// Mask of `inotify_add_watch(2)`.
+        mask: u32,
+    },
+}
+
+/// What the emperor gets to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The directory; its descriptor comes along.
+    Directory,
+    /// How a config looks.
+    Seen(Seen),
+    /// The watch descriptor.
+    Watch(i32),
+    /// There is no such file.
+    Missing,
+    /// `errno(3)`.
+    Error(i32),
+}
+
+/// A `Sight` on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    fingerprint: u64,
+    uid: u32,
+    gid: u32,
+    mtime_s: i64,
+    refusal: Option<String>,
+}
+
+impl From<&Sight> for Seen {
+    fn from(sight: &Sight) -> Self {
+        Self {
+            fingerprint: sight.fingerprint.0,
+            uid: sight.owner.uid,
+            gid: sight.owner.gid,
+            mtime_s: sight.mtime_s,
+            refusal: sight.refusal.as_deref().map(cut),
+        }
+    }
+}
+
+impl From<Seen> for Sight {
+    fn from(seen: Seen) -> Self {
+        Self {
+            fingerprint: Fingerprint(seen.fingerprint),
+            owner: Owner { uid: seen.uid, gid: seen.gid },
+            mtime_s: seen.mtime_s,
+            refusal: seen.refusal.map(Into::into),
+        }
+    }
+}
+
+/// A sentence that fits into a message.
+pub fn cut(sentence: &str) -> String {
+    let end = (0..=sentence.len().min(SENTENCE_MAX)).rev().find(|end| sentence.is_char_boundary(*end));
+    sentence[..end.unwrap_or(0)].to_owned()
+}
+
+/// The bytes of a message.
+///
+/// # Errors
+/// A message longer than `MESSAGE_MAX`.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
+    let bytes = postcard::to_stdvec(message).map_err(|_| Malformed)?;
+    if bytes.len() > MESSAGE_MAX { Err(Malformed) } else { Ok(bytes) }
+}
+
+/// The message of these bytes.
+///
+/// # Errors
+/// Bytes that are no message of this set, or more than one.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((message, [])) => Ok(message),
+        _ => Err(Malformed),
+    }
+}
+
+/// A packet that is no message of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed message")]
+pub struct Malformed;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICKET: Ticket = Ticket { id: 7, attempt: 3 };
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let request = Request::Spawn { ticket: TICKET, file: "a.ini".into(), name: "/srv/a.ini".into() };
+        assert_eq!(decode(&encode(&request).expect("short")), Ok(request));
+        let reply = Reply::Hook(TICKET, Err("no".into()));
+        assert_eq!(decode(&encode(&reply).expect("short")), Ok(reply));
+    }
+
+    #[test]
+    fn unknown_short_and_long_packets_are_refused() {
+        assert_eq!(decode::<Request>(&[200, 1, 2]), Err(Malformed));
+        assert_eq!(decode::<Request>(&[]), Err(Malformed));
+        let mut bytes = encode(&Request::Bury(TICKET)).expect("short");
+        bytes.push(0);
+        assert_eq!(decode::<Request>(&bytes), Err(Malformed));
+        let name = "x".repeat(MESSAGE_MAX);
+        assert_eq!(encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }), Err(Malformed));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_packet_makes_the_reader_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..256)) {
+            let _ = decode::<Request>(&bytes);
+            let _ = decode::<Ask>(&bytes);
+            let _ = decode::<Reply>(&bytes);
+            let _ = decode::<Answer>(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_long_sentence_is_cut_between_characters() {
+        let sentence = "é".repeat(SENTENCE_MAX);
+        assert!(cut(&sentence).len() <= SENTENCE_MAX);
+    }
+}

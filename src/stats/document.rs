@@ -1,0 +1,188 @@
+//! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
+
+use serde::Serialize;
+
+use crate::emperor::event::Moment;
+use crate::emperor::Emperor;
+use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
+use crate::monitors::Monitors;
+use crate::runtime::Calendar;
+
+/// What does not change while the Emperor runs.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "they are the keys of the document")]
+pub struct Facts {
+    pub pid: i32,
+    pub uid: u32,
+    pub gid: u32,
+    pub cwd: String,
+    pub tyrant: bool,
+    pub jail: String,
+    pub emperor_capabilities: String,
+    pub spawner_capabilities: String,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: &'static str,
+    pid: i32,
+    uid: u32,
+    gid: u32,
+    cwd: &'a str,
+    emperor: &'a [String],
+    emperor_tyrant: u8,
+    throttle_level: u64,
+    jail: &'a str,
+    emperor_capabilities: &'a str,
+    spawner_capabilities: &'a str,
+    log_lines_dropped: u64,
+    vassals: Vec<Vassal<'a>>,
+    blacklist: Vec<Blacklisted<'a>>,
+}
+
+#[derive(Serialize)]
+struct Vassal<'a> {
+    id: &'a str,
+    pid: i32,
+    born: u64,
+    last_mod: i64,
+    last_heartbeat: u64,
+    loyal: u8,
+    ready: u8,
+    accepting: u8,
+    last_loyal: u64,
+    last_ready: u64,
+    last_accepting: u64,
+    first_run: u64,
+    last_run: u64,
+    cursed: u64,
+    zerg: u8,
+    on_demand: &'static str,
+    suspended: u8,
+    adopted: u8,
+    uid: u32,
+    gid: u32,
+    monitor: &'a str,
+    attrs: serde_json::Map<String, serde_json::Value>,
+    respawns: u32,
+    state: &'static str,
+    starts: u32,
+    last_exit: Option<String>,
+    next_start: u64,
+    note: &'a str,
+}
+
+#[derive(Serialize)]
+struct Blacklisted<'a> {
+    id: &'a str,
+    throttle_level: u64,
+    attempt: u32,
+    first_attempt: u64,
+    last_attempt: u64,
+}
+
+/// The stats of this moment.
+pub fn document(emperor: &Emperor, monitors: &Monitors, facts: &Facts, calendar: &Calendar) -> Vec<u8> {
+    let sources: Vec<String> = monitors.sources().map(str::to_owned).collect();
+    render(&emperor.snapshot(), &sources, facts, calendar)
+}
+
+/// Valid JSON whatever the names are.
+fn render(snapshot: &Snapshot, sources: &[String], facts: &Facts, calendar: &Calendar) -> Vec<u8> {
+    let document = Document {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: facts.pid,
+        uid: facts.uid,
+        gid: facts.gid,
+        cwd: &facts.cwd,
+        emperor: sources,
+        emperor_tyrant: facts.tyrant.into(),
+        // There is no common level any more: each vassal is paced by itself.
+        throttle_level: 0,
+        jail: &facts.jail,
+        emperor_capabilities: &facts.emperor_capabilities,
+        spawner_capabilities: &facts.spawner_capabilities,
+        log_lines_dropped: crate::log::dropped(),
+        vassals: snapshot.vassals.iter().map(|view| Vassal::of(view, sources, calendar)).collect(),
+        blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+impl<'a> Vassal<'a> {
+    fn of(view: &'a VassalView, sources: &'a [String], calendar: &Calendar) -> Self {
+        let unix = |moment: Option<Moment>| moment.map_or(0, |moment| calendar.unix_s(moment));
+        Self {
+            id: &view.key.name,
+            pid: view.pid.unwrap_or(-1),
+            born: calendar.unix_s(view.born),
+            last_mod: view.mtime_s,
+            last_heartbeat: unix(view.last_heartbeat),
+            loyal: view.loyal.into(),
+            ready: view.ready.into(),
+            accepting: view.accepting.into(),
+            last_loyal: unix(view.last_loyal),
+            last_ready: unix(view.last_ready),
+            last_accepting: unix(view.last_accepting),
+            first_run: unix(view.first_run),
+            last_run: unix(view.last_run),
+            cursed: unix(view.cursed),
+            zerg: 0,
+            on_demand: "",
+            suspended: 0,
+            adopted: 0,
+            uid: view.owner.uid,
+            gid: view.owner.gid,
+            monitor: sources.get(usize::from(view.key.monitor.0)).map_or("", String::as_str),
+            attrs: serde_json::Map::new(),
+            respawns: view.respawns,
+            state: view.state,
+            starts: view.attempts,
+            last_exit: view.last_exit.map(|exit| exit.to_string()),
+            next_start: unix(view.next_start),
+            note: view.refusal.as_deref().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Blacklisted<'a> {
+    fn of(entry: &'a BlacklistView, calendar: &Calendar) -> Self {
+        Self {
+            id: &entry.key.name,
+            throttle_level: entry.delay_ms,
+            attempt: entry.attempts,
+            first_attempt: calendar.unix_s(entry.first_attempt),
+            last_attempt: calendar.unix_s(entry.last_attempt),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::emperor::event::{Event, Fingerprint, Key, MonitorId, Owner, Sight};
+    use crate::emperor::policy::Policy;
+
+    #[test]
+    fn the_document_is_valid_json_whatever_the_names_are() {
+        let mut emperor = Emperor::new(Policy::default());
+        let name = "a\"b\\\n\u{1b}é.ini";
+        let key = Key { monitor: MonitorId(0), name: name.into() };
+        let owner = Owner { uid: 7, gid: 8 };
+        let sight = Sight { fingerprint: Fingerprint(1), owner, mtime_s: 5, refusal: Some("no \"way\"".into()) };
+        emperor.handle(Event::Seen(key, sight), Moment(1));
+        let calendar = Calendar::at(Moment(1), 1000);
+        let bytes = render(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], &Facts::default(), &calendar);
+        let document: Value = serde_json::from_slice(&bytes).expect("valid");
+        let vassal = &document["vassals"][0];
+        assert_eq!(vassal["id"], name);
+        assert_eq!((&vassal["pid"], &vassal["uid"], &vassal["gid"]), (&(-1).into(), &7.into(), &8.into()));
+        assert_eq!(vassal["monitor"], "/srv/\"x\"");
+        assert_eq!(vassal["note"], "no \"way\"");
+        assert_eq!(vassal["born"], 1000);
+    }
+}

@@ -1,0 +1,7 @@
+//! What the Emperor shows of itself: uWSGI's JSON, made from a snapshot, and the server that hands it out.
+
+mod document;
+mod server;
+
+pub use document::{Facts, document};
+pub use server::{Server, usual_path};

@@ -1,0 +1,206 @@
+//! Hands out one JSON document to everybody who connects, then closes. Never waits for a reader.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, SocketFlags};
+
+use crate::config::place::Placed;
+use crate::config::vassal::Address;
+use crate::emperor::event::{Moment, Owner};
+use crate::log;
+use crate::runtime::{Poller, Token};
+
+/// Most readers at one time; further ones wait in the listener's queue.
+const CLIENTS_MAX: usize = 64;
+/// A reader that has not taken everything within this time is let go, in ms.
+const PATIENCE_MS: u64 = 5_000;
+
+/// The listener and those who are being served.
+pub struct Server {
+    listener: Option<OwnedFd>,
+    clients: HashMap<u32, Client>,
+    next: u32,
+    path: Option<PathBuf>,
+}
+
+struct Client {
+    socket: OwnedFd,
+    document: Option<(Vec<u8>, usize)>,
+    until: Moment,
+}
+
+impl Server {
+    /// Listens at `emperor-stats`, or where `liege status` looks without being told.
+    ///
+    /// # Errors
+    /// An address that was asked for and cannot be had.
+    pub fn bind(asked: Option<&Placed<Address>>, owner: Option<Owner>) -> Result<Self> {
+        let (listener, path) = match asked {
+            Some(address) => {
+                let bound = listen(&address.value, owner);
+                bound.with_context(|| format!("{}: cannot serve emperor-stats", address.place))?
+            }
+            None => usual(owner),
+        };
+        Ok(Self { listener, clients: HashMap::new(), next: 0, path })
+    }
+
+    /// The listening socket, unless as many are being served as can be.
+    pub fn listener(&self) -> Option<BorrowedFd<'_>> {
+        self.listener.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes in one reader.
+    pub fn accept(&mut self, poller: &mut Poller, now: Moment) {
+        let Some(listener) = &self.listener else { return };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let Ok(socket) = rustix::net::accept_with(listener, flags) else { return };
+        self.next = self.next.wrapping_add(1);
+        if poller.watch_output(Token::StatsClient(self.next), socket.as_fd()).is_ok() {
+            let client = Client { socket, document: None, until: now.plus_ms(PATIENCE_MS) };
+            self.clients.insert(self.next, client);
+        }
+        if self.clients.len() >= CLIENTS_MAX {
+            poller.forget(listener);
+        }
+    }
+
+    /// Gives a reader what its socket takes; the document is made when the first byte can go.
+    pub fn serve(&mut self, number: u32, poller: &mut Poller, document: impl FnOnce() -> Vec<u8>) {
+        let Some(client) = self.clients.get_mut(&number) else { return };
+        if client.write(document) {
+            self.let_go(number, poller);
+        }
+    }
+
+    /// Lets those go who take too long.
+    pub fn handle_deadline(&mut self, now: Moment, poller: &mut Poller) {
+        let late = self.clients.iter().filter(|(_, client)| client.until <= now).map(|(number, _)| *number);
+        for number in late.collect::<Vec<u32>>() {
+            self.let_go(number, poller);
+        }
+    }
+
+    /// When the next reader loses its turn.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.clients.values().map(|client| client.until).min()
+    }
+
+    fn let_go(&mut self, number: u32, poller: &mut Poller) {
+        if let Some(client) = self.clients.remove(&number) {
+            poller.forget(&client.socket);
+        }
+        if self.clients.len() + 1 == CLIENTS_MAX {
+            if let Some(listener) = &self.listener {
+                if poller.watch(Token::StatsListener, listener.as_fd()).is_err() {
+                    log::warn("stats", "nobody else can be served");
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    /// True when it has everything, or has gone.
+    fn write(&mut self, document: impl FnOnce() -> Vec<u8>) -> bool {
+        let (bytes, sent) = self.document.get_or_insert_with(|| (document(), 0));
+        while *sent < bytes.len() {
+            match rustix::net::send(&self.socket, &bytes[*sent..], SendFlags::NOSIGNAL) {
+                Ok(count) => *sent += count,
+                Err(Errno::AGAIN) => return false,
+                Err(_) => return true,
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+type Bound = (Option<OwnedFd>, Option<PathBuf>);
+
+fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
+    match address {
+        Address::Tcp(address) => {
+            let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+            listener.set_nonblocking(true)?;
+            Ok((Some(listener.into()), None))
+        }
+        Address::Abstract(name) => {
+            let address = SocketAddr::from_abstract_name(name)?;
+            let listener = UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
+            listener.set_nonblocking(true)?;
+            Ok((Some(listener.into()), None))
+        }
+        Address::Unix(path) => {
+            let listener = listen_at(path, owner).with_context(|| format!("cannot listen at {}", path.display()))?;
+            Ok((Some(listener.into()), Some(std::path::absolute(path)?)))
+        }
+    }
+}
+
+/// A unix socket of mode 0660; one that nobody listens at any more is replaced.
+fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
+    if let Err(error) = UnixStream::connect(path) {
+        if error.kind() == std::io::ErrorKind::ConnectionRefused {
+            let _ = std::fs::remove_file(path);
+        }
+    } else {
+        anyhow::bail!("somebody serves there already");
+    }
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o117));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound?;
+    listener.set_nonblocking(true)?;
+    if let Some(owner) = owner {
+        std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
+    }
+    Ok(listener)
+}
+
+/// Where `liege status` looks without being told: below `/run` for root, below `XDG_RUNTIME_DIR` for others.
+pub fn usual_path() -> Option<PathBuf> {
+    let top = if rustix::process::geteuid().is_root() {
+        PathBuf::from("/run")
+    } else {
+        PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?)
+    };
+    Some(top.join("liege/stats.sock"))
+}
+
+/// A second Emperor on the same host finds the usual place taken; that is no error.
+fn usual(owner: Option<Owner>) -> Bound {
+    let Some(path) = usual_path() else { return (None, None) };
+    match make_room(&path, owner).and_then(|()| listen_at(&path, owner)) {
+        Ok(listener) => (Some(listener.into()), Some(path)),
+        Err(error) => {
+            log::info("stats", &format!("no stats at {}: {error:#}", path.display()));
+            (None, None)
+        }
+    }
+}
+
+fn make_room(path: &Path, owner: Option<Owner>) -> Result<()> {
+    let directory = path.parent().context("no directory")?;
+    if std::fs::create_dir(directory).is_ok() {
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))?;
+        if let Some(owner) = owner {
+            std::os::unix::fs::lchown(directory, Some(owner.uid), Some(owner.gid))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! From a name in an open directory to an open config, or to the reason why not.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::{Errno, pread};
+
+use super::fingerprint::{Identity, LinkIdentity, of_content, of_link, of_refused};
+use super::judge::{Kind, Verdict, Way, judge};
+use super::name::judge_name;
+use super::stat::{Stat, made_up, proc_path, stat};
+use super::walk::{Destination, Passed};
+use super::{CONFIG_MAX, Examined, Refusal, Target, TrustPolicy};
+use crate::emperor::event::{Fingerprint, Owner, Sight};
+
+/// Only names the inode: opens no device, waits for no FIFO, needs no right to read.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// Examines the config `name` in `dir`.
+///
+/// Must: be what decides about the descriptor that is run; its owner, its content and its way are those of one inode.
+/// Must not: wait, follow more than one link to the file, or open anything but a regular file.
+pub fn examine(dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
+    let mut found = Found { name, ..Found::default() };
+    look(&mut found, dir, policy).map_err(|stop| found.refuse(stop))
+}
+
+/// What is known so far; what a refusal can still say.
+#[derive(Default)]
+struct Found<'a> {
+    name: &'a str,
+    link: Option<(LinkIdentity, Stat)>,
+    file: Option<Stat>,
+    target: Option<Target>,
+}
+
+enum Stop {
+    Absent,
+    Denied(Errno),
+    Refused(String),
+}
+
+impl From<Errno> for Stop {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ACCESS | Errno::PERM => Self::Denied(errno),
+            _ => Self::Refused(format!("cannot open it: {errno}")),
+        }
+    }
+}
+
+fn look(found: &mut Found<'_>, dir: BorrowedFd<'_>, policy: &TrustPolicy) -> Result<Examined, Stop> {
+    judge_name(found.name.as_bytes()).map_err(|fault| Stop::Refused(fault.to_string()))?;
+    let entry = open_entry(dir, found.name)?;
+    let mut passed = Passed::above(dir)?;
+    let (opened, file) = resolve(found, dir, entry, &mut passed)?;
+    if policy.privileged {
+        passed.find_private_groups(dir);
+    }
+    let link = found.link.as_ref().map(|(_, stat)| stat.facts);
+    let way = Way { link, passed: passed.facts().to_vec(), file: file.facts };
+    let verdict = judge(&way, policy).map_err(|fault| {
+        let path = fault.place().map(|place| passed.path(dir, place)).unwrap_or_default();
+        Stop::Refused(fault.sentence(&path))
+    })?;
+    if let Some(name) = made_up(opened.as_fd(), &file)? {
+        return Err(Stop::Refused(format!("it is on a {name} file system")));
+    }
+    read(found, opened.as_fd(), policy, verdict)
+}
+
+fn open_entry(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Stop> {
+    openat(dir, name, LOOK, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOENT => Stop::Absent,
+        errno => errno.into(),
+    })
+}
+
+/// The file itself, or what its link leads to.
+fn resolve(
+    found: &mut Found<'_>,
+    dir: BorrowedFd<'_>,
+    entry: OwnedFd,
+    passed: &mut Passed,
+) -> Result<(OwnedFd, Stat), Stop> {
+    let own = stat(entry.as_fd(), c"")?;
+    if own.facts.kind != Kind::Link {
+        found.file = Some(own);
+        return Ok((entry, own));
+    }
+    let text = readlinkat(&entry, c"", Vec::new())?.into_bytes();
+    found.link = Some((LinkIdentity { own: own.identity, text: text.clone() }, own));
+    let Destination { directory, name } =
+        passed.follow(dir, &text).map_err(|errno| unreachable(errno, &text))?;
+    let opened = openat(&directory, &name, LOOK, Mode::empty());
+    found.target = name.into_string().ok().map(|name| Target { directory, name });
+    let opened = opened.map_err(|errno| unreachable(errno, &text))?;
+    let file = stat(opened.as_fd(), c"")?;
+    found.file = Some(file);
+    Ok((opened, file))
+}
+
+fn unreachable(errno: Errno, text: &[u8]) -> Stop {
+    match errno {
+        Errno::ACCESS | Errno::PERM => Stop::Denied(errno),
+        _ => {
+            Stop::Refused(format!("link points to {}: {errno}", String::from_utf8_lossy(text).escape_debug()))
+        }
+    }
+}
+
+fn read(
+    found: &mut Found<'_>,
+    opened: BorrowedFd<'_>,
+    policy: &TrustPolicy,
+    verdict: Verdict,
+) -> Result<Examined, Stop> {
+    let file = openat(CWD, proc_path(opened), READ, Mode::empty())?;
+    let content = read_content(file.as_fd())?;
+    let sight = found.sight(found.fingerprint(policy, &content), policy, verdict.owner);
+    let Verdict { owner, trust } = verdict;
+    Ok(Examined { file, owner, trust, sight, target: found.target.take() })
+}
+
+/// All of it, and one byte more to see that it is too long. The offset stays at the start.
+fn read_content(file: BorrowedFd<'_>) -> Result<Vec<u8>, Stop> {
+    let mut content = vec![0; 4096];
+    let mut length = 0;
+    loop {
+        match pread(file, &mut content[length..], length as u64)? {
+            0 => break,
+            count => length += count,
+        }
+        if length as u64 > CONFIG_MAX {
+            return Err(Stop::Refused(format!("it is larger than {CONFIG_MAX} bytes")));
+        }
+        if length == content.len() {
+            content.resize(length * 4, 0);
+        }
+    }
+    content.truncate(length);
+    Ok(content)
+}
+
+impl Found<'_> {
+    fn fingerprint(&self, policy: &TrustPolicy, content: &[u8]) -> Fingerprint {
+        match (&self.link, &self.file) {
+            (Some((link, _)), _) if policy.nofollow => of_link(link),
+            (link, Some(file)) => of_content(link.as_ref().map(|(link, _)| link), &file.identity, content),
+            (_, None) => self.refused_fingerprint("not stat'ed"),
+        }
+    }
+
+    fn refused_fingerprint(&self, reason: &str) -> Fingerprint {
+        let file = self.file.map(|file| file.identity);
+        of_refused(self.name.as_bytes(), self.link.as_ref().map(|(link, _)| link), file.as_ref(), reason)
+    }
+
+    fn sight(&self, fingerprint: Fingerprint, policy: &TrustPolicy, owner: Owner) -> Sight {
+        let link = self.link.as_ref().map(|(_, stat)| stat);
+        let dated = link.filter(|_| policy.nofollow).or(self.file.as_ref()).or(link);
+        let mtime_s = dated.map_or(0, |Stat { identity: Identity { mtime, .. }, .. }| mtime.0);
+        Sight { fingerprint, owner, mtime_s, refusal: None }
+    }
+
+    fn refuse(&mut self, stop: Stop) -> Refusal {
+        match stop {
+            Stop::Absent => Refusal::Absent,
+            Stop::Denied(errno) => Refusal::Denied(errno),
+            Stop::Refused(reason) => {
+                let link = self.link.as_ref().map(|(_, stat)| stat);
+                let owner = self.file.as_ref().or(link).map(|stat| stat.facts.owner).unwrap_or_default();
+                let plain = self.sight(self.refused_fingerprint(&reason), &TrustPolicy::default(), owner);
+                Refusal::Refused(Sight { refusal: Some(reason.into()), ..plain }, self.target.take())
+            }
+        }
+    }
+}
+
+/// What a monitor says of a name that must not even be looked up.
+pub fn refused_name(name: &[u8], reason: &str) -> Sight {
+    let fingerprint = of_refused(name, None, None, reason);
+    Sight { fingerprint, owner: Owner::default(), mtime_s: 0, refusal: Some(reason.into()) }
+}
+
+/// A sight for what this process was not allowed to look at.
+pub fn denied(name: &str, errno: Errno) -> Sight {
+    refused_name(name.as_bytes(), &format!("cannot open it: {errno}"))
+}

@@ -1,0 +1,105 @@
+//! Whether a config may run, and as whom: judged by what is open, not by what was named.
+//!
+//! The spawner examines a config and runs the very descriptor that came out of it; a monitor examines it to see changes.
+
+mod examine;
+mod fingerprint;
+mod judge;
+mod name;
+mod stat;
+mod walk;
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use crate::emperor::event::{Owner, Sight};
+
+pub use examine::{denied, examine, refused_name};
+pub use judge::Kind;
+pub use name::{NameFault, judge_name};
+pub use stat::{Stat, proc_path, stat};
+
+/// Largest config, in bytes.
+pub const CONFIG_MAX: u64 = 1 << 20;
+
+/// What the admin allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrustPolicy {
+    /// `emperor-tyrant`: vassals run as the owner of their config.
+    pub tyrant: bool,
+    /// `emperor-nofollow`: a link is a config of its own; it changes when the link does.
+    pub nofollow: bool,
+    /// `emperor-tyrant-nofollow`: the owner of the link counts.
+    pub tyrant_nofollow: bool,
+    /// Vassals may get rights that the authors of configs lack: false only where an ordinary user runs everything.
+    pub privileged: bool,
+}
+
+/// How far a config is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The file and everything on the way to it belong to root and are writable by root alone.
+    Trusted,
+    /// Somebody else can write it, or tyrant mode is on.
+    Tenant(Owner),
+}
+
+/// A config that may run.
+#[derive(Debug)]
+pub struct Examined {
+    /// The config, open for reading, at its start.
+    pub file: OwnedFd,
+    /// Who owns it (of the link, with `tyrant_nofollow`).
+    pub owner: Owner,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// What a monitor says of it.
+    pub sight: Sight,
+    /// Where the followed link led.
+    pub target: Option<Target>,
+}
+
+/// Where a link led: what has to be watched to see the file change behind it.
+#[derive(Debug)]
+pub struct Target {
+    /// The directory that the file is in (`O_PATH`).
+    pub directory: OwnedFd,
+    /// Its name there.
+    pub name: String,
+}
+
+/// Why there is no `Examined`.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Nothing has this name.
+    Absent,
+    /// This process may not look: a more privileged one may.
+    Denied(Errno),
+    /// It may not run as it is. The sight bears the reason.
+    Refused(Sight, Option<Target>),
+}
+
+impl Refusal {
+    /// The reason as one sentence.
+    pub fn reason(&self) -> Arc<str> {
+        match self {
+            Self::Absent => "there is no such file".into(),
+            Self::Denied(errno) => format!("cannot open it: {errno}").into(),
+            Self::Refused(sight, _) => sight.refusal.clone().unwrap_or_else(|| "refused".into()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests;

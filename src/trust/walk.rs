@@ -1,0 +1,158 @@
+//! The way to a config: every directory above it, and every directory and link that its link leads through.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::Errno;
+
+use super::judge::{Facts, Kind};
+use super::stat::{Stat, has_private_group, path_of, proc_path, stat};
+
+/// Most directories above a config.
+const DEPTH_MAX: usize = 64;
+/// Most components of a link, those of the links on its way included.
+const STEPS_MAX: usize = 128;
+
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// What was passed, and how to say where that was.
+#[derive(Debug, Default)]
+pub struct Passed {
+    facts: Vec<Facts>,
+    spots: Vec<Spot>,
+}
+
+#[derive(Debug)]
+enum Spot {
+    /// So many directories above the one that the config is in.
+    Above(usize),
+    /// Still open.
+    Held(OwnedFd),
+}
+
+/// The directory and the name that a link leads to.
+#[derive(Debug)]
+pub struct Destination {
+    /// The directory (`O_PATH`).
+    pub directory: OwnedFd,
+    /// The name there.
+    pub name: CString,
+}
+
+impl Passed {
+    /// All directories from `dir` up to the root.
+    ///
+    /// Who could move a directory between two of the looks owns one that is looked at.
+    pub fn above(dir: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let mut passed = Self::default();
+        let mut below: Option<Stat> = None;
+        for level in 0..DEPTH_MAX {
+            let found = stat(dir, &up(level))?;
+            // At the root, `..` stays. The mount tells it from a directory that is mounted inside itself.
+            if below.is_some_and(|below| below.identity == found.identity && below.mount == found.mount) {
+                return Ok(passed);
+            }
+            passed.push(found.facts, Spot::Above(level));
+            below = Some(found);
+        }
+        Err(Errno::NAMETOOLONG)
+    }
+
+    /// What is judged.
+    pub fn facts(&self) -> &[Facts] {
+        &self.facts
+    }
+
+    /// The path of one thing that was passed.
+    pub fn path(&self, dir: BorrowedFd<'_>, place: usize) -> String {
+        self.with_spot(dir, place, path_of).unwrap_or_else(|| "?".into())
+    }
+
+    /// Looks closer at group-writable directories: those of a private group are nobody else's.
+    pub fn find_private_groups(&mut self, dir: BorrowedFd<'_>) {
+        for place in 0..self.facts.len() {
+            let facts = self.facts[place];
+            if facts.kind == Kind::Directory && facts.mode & 0o022 == 0o020 {
+                let path = self.with_spot(dir, place, proc_judged(&facts));
+                self.facts[place].private_group = path.unwrap_or(false);
+            }
+        }
+    }
+
+    /// Walks where the text of a link in `dir` leads, up to the directory of its last component.
+    pub fn follow(&mut self, dir: BorrowedFd<'_>, text: &[u8]) -> Result<Destination, Errno> {
+        let mut current = start(dir, text, self)?;
+        let mut steps: VecDeque<Vec<u8>> = components(text);
+        for _ in 0..STEPS_MAX {
+            let step = CString::new(steps.pop_front().ok_or(Errno::ISDIR)?).map_err(|_| Errno::INVAL)?;
+            if steps.is_empty() && step.as_bytes() != b".." {
+                return Ok(Destination { directory: current, name: step });
+            }
+            let next = openat(&current, &step, LOOK, Mode::empty())?;
+            let facts = stat(next.as_fd(), c"")?.facts;
+            current = match facts.kind {
+                Kind::Directory => {
+                    self.push(facts, Spot::Held(next.try_clone().map_err(|_| Errno::MFILE)?));
+                    next
+                }
+                Kind::Link => {
+                    let text = readlinkat(&next, c"", Vec::new())?.into_bytes();
+                    self.push(facts, Spot::Held(next));
+                    components(&text).into_iter().rev().for_each(|step| steps.push_front(step));
+                    start(current.as_fd(), &text, self)?
+                }
+                _ => return Err(Errno::NOTDIR),
+            };
+        }
+        Err(Errno::LOOP)
+    }
+
+    fn push(&mut self, facts: Facts, spot: Spot) {
+        self.facts.push(facts);
+        self.spots.push(spot);
+    }
+
+    fn with_spot<T>(
+        &self,
+        dir: BorrowedFd<'_>,
+        place: usize,
+        then: impl Fn(BorrowedFd<'_>) -> T,
+    ) -> Option<T> {
+        match self.spots.get(place)? {
+            Spot::Held(held) => Some(then(held.as_fd())),
+            Spot::Above(0) => Some(then(dir)),
+            Spot::Above(level) => {
+                openat(dir, up(*level), LOOK, Mode::empty()).ok().map(|found| then(found.as_fd()))
+            }
+        }
+    }
+}
+
+/// Where a link's text begins: at the root, or in the directory of the link.
+fn start(dir: BorrowedFd<'_>, text: &[u8], passed: &mut Passed) -> Result<OwnedFd, Errno> {
+    if !text.starts_with(b"/") {
+        return dir.try_clone_to_owned().map_err(|_| Errno::MFILE);
+    }
+    let root = openat(CWD, c"/", LOOK, Mode::empty())?;
+    passed.push(stat(root.as_fd(), c"")?.facts, Spot::Held(root.try_clone().map_err(|_| Errno::MFILE)?));
+    Ok(root)
+}
+
+fn components(text: &[u8]) -> VecDeque<Vec<u8>> {
+    text.split(|byte| *byte == b'/')
+        .filter(|step| !step.is_empty() && *step != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// The empty path, `..`, `../..` and so on.
+fn up(level: usize) -> CString {
+    CString::new(vec![".."; level].join("/")).expect("dots and slashes have no NUL")
+}
+
+fn proc_judged(facts: &Facts) -> impl Fn(BorrowedFd<'_>) -> bool + use<> {
+    let facts = *facts;
+    move |dir| CString::new(proc_path(dir)).is_ok_and(|path| has_private_group(&path, &facts))
+}

@@ -1,0 +1,41 @@
+//! What this process was born as.
+
+use std::os::unix::fs::MetadataExt;
+use std::str::FromStr;
+
+use jail::{Capabilities, Namespaces};
+use rustix::process::{geteuid, getpid};
+use rustix::thread::capabilities;
+
+use super::phases::Facts;
+
+/// Names the namespaces that a vassal was born into, set by liege's spawner (`fs,pid,uts`).
+pub const JAIL: &str = "LIEGE_JAIL";
+/// Inode of the host's uts namespace, the same on every Linux (`PROC_UTS_INIT_INO`).
+const UTS_OF_HOST: u64 = 0xEFFF_FFFE;
+
+/// Looks at this process.
+pub fn facts(emperor: bool) -> Facts {
+    let jail = namespaces();
+    Facts {
+        root: geteuid().is_root(),
+        jailed: !jail.is_empty() || getpid().is_init(),
+        own_hostname: jail.has(Namespaces::UTS) || is_uts_own(),
+        emperor,
+        permitted: permitted(),
+    }
+}
+
+fn namespaces() -> Namespaces {
+    let named = std::env::var(JAIL).unwrap_or_default();
+    Namespaces::from_str(&named).unwrap_or_default()
+}
+
+/// An Emperor that knows nothing of `LIEGE_JAIL` may have made a namespace too. Without `/proc` we do not know.
+fn is_uts_own() -> bool {
+    std::fs::metadata("/proc/self/ns/uts").is_ok_and(|namespace| namespace.ino() != UTS_OF_HOST)
+}
+
+fn permitted() -> Capabilities {
+    capabilities(None).map_or(Capabilities::NONE, |sets| Capabilities(sets.permitted.bits()))
+}

@@ -1,0 +1,171 @@
+//! Who the vassal becomes: names and numbers of its config, resolved.
+
+use jail::Identity;
+use rustix::process::{getegid, geteuid, getgroups};
+
+use crate::names::{Group, User, groups_of};
+
+use super::step::Wanted;
+use super::trouble::Trouble;
+
+/// Resolves what the config wants for a process that is root.
+///
+/// Groups are exactly: those of the user, the gid, and `add-gid`.
+///
+/// # Errors
+/// A name that nobody has, a missing primary group, or id 0.
+pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
+    let (uid, user) = match &wanted.uid {
+        Some(text) => named_user(text)?,
+        None => return Ok(Identity { uid: 0, gid: 0, groups: Vec::new() }),
+    };
+    let gid = match &wanted.gid {
+        Some(text) => named_group(text)?,
+        None => primary(uid, user.as_ref())?,
+    };
+    let mut groups = user.as_ref().map(groups_of).unwrap_or_default();
+    groups.push(gid);
+    for text in &wanted.add_gid {
+        groups.push(named_group(text)?);
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    refuse_root(uid, gid, &groups).map(|()| Identity { uid, gid, groups })
+}
+
+/// Fails unless the process is already what the config wants.
+///
+/// # Errors
+/// The first id that differs.
+pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
+    let (own_uid, own_gid) = (geteuid().as_raw(), getegid().as_raw());
+    if let Some(text) = &wanted.uid {
+        expect("uid", text, named_user(text)?.0, own_uid)?;
+    }
+    if let Some(text) = &wanted.gid {
+        expect("gid", text, named_group(text)?, own_gid)?;
+    }
+    let own: Vec<u32> = getgroups().map_err(|errno| Trouble::errno("read our groups", errno))?.iter().map(|gid| gid.as_raw()).collect();
+    for text in &wanted.add_gid {
+        let gid = named_group(text)?;
+        if gid != own_gid && !own.contains(&gid) {
+            return Err(Trouble::new(format!("add-gid = {text}: not one of our groups, and only root can add one")));
+        }
+    }
+    Ok(())
+}
+
+/// The owner that `chown-socket = user[:group]` names.
+///
+/// # Errors
+/// A name that nobody has.
+pub fn owner(text: &str) -> Result<(u32, u32), Trouble> {
+    let (user, group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    let (uid, user) = any_user(user)?;
+    let gid = group.map_or_else(|| primary(uid, user.as_ref()), any_group)?;
+    Ok((uid, gid))
+}
+
+/// Home, name and shell of whoever this process is now.
+pub fn current_user() -> Option<User> {
+    User::by_uid(geteuid().as_raw())
+}
+
+fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble> {
+    if wanted == own {
+        return Ok(());
+    }
+    let trouble = Trouble::new(format!("{option} = {text}: this vassal runs as {option} {own} and is not root"));
+    Err(trouble.advise("remove the option, or let the config belong to that user"))
+}
+
+fn refuse_root(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Trouble> {
+    if uid == 0 || gid == 0 {
+        let trouble = Trouble::new(format!("uid {uid} with gid {gid} is root"));
+        return Err(trouble.advise("leave out `uid` and `gid` to stay root"));
+    }
+    if groups.contains(&0) {
+        return Err(Trouble::new("group 0 is among the groups of the vassal"));
+    }
+    Ok(())
+}
+
+fn primary(uid: u32, user: Option<&User>) -> Result<u32, Trouble> {
+    let unknown = || Trouble::new(format!("uid {uid} is nobody's, so it has no primary group")).advise("add `gid`");
+    user.map(|user| user.gid).ok_or_else(unknown)
+}
+
+fn named_user(text: &str) -> Result<(u32, Option<User>), Trouble> {
+    any_user(text).and_then(|(uid, user)| if uid == 0 { Err(root(text)) } else { Ok((uid, user)) })
+}
+
+fn named_group(text: &str) -> Result<u32, Trouble> {
+    any_group(text).and_then(|gid| if gid == 0 { Err(root(text)) } else { Ok(gid) })
+}
+
+fn root(text: &str) -> Trouble {
+    Trouble::new(format!("`{text}` is root")).advise("leave out `uid` and `gid` to stay root")
+}
+
+fn any_user(text: &str) -> Result<(u32, Option<User>), Trouble> {
+    if let Some(uid) = number(text)? {
+        return Ok((uid, User::by_uid(uid)));
+    }
+    let user = User::by_name(text).ok_or_else(|| Trouble::new(format!("there is no user `{text}`")))?;
+    Ok((user.uid, Some(user)))
+}
+
+fn any_group(text: &str) -> Result<u32, Trouble> {
+    if let Some(gid) = number(text)? {
+        return Ok(gid);
+    }
+    let group = Group::by_name(text).ok_or_else(|| Trouble::new(format!("there is no group `{text}`")))?;
+    Ok(group.gid)
+}
+
+/// A text of digits as an id; -1 means "no change" to the kernel and is none.
+fn number(text: &str) -> Result<Option<u32>, Trouble> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let id = text.parse().ok().filter(|id| *id != u32::MAX);
+    id.map(Some).ok_or_else(|| Trouble::new(format!("`{text}` is no id")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(uid: &str, gid: Option<&str>) -> Wanted {
+        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), add_gid: Vec::new() }
+    }
+
+    #[test]
+    fn numbers_that_nobody_has_need_a_group() {
+        let trouble = resolve(&wanted("54321", None)).unwrap_err();
+        assert_eq!(trouble.advice.as_deref(), Some("add `gid`"));
+        let identity = resolve(&wanted("54321", Some("54322"))).unwrap();
+        assert_eq!(identity, Identity { uid: 54321, gid: 54322, groups: vec![54322] });
+    }
+
+    #[test]
+    fn nobody_becomes_root_by_name_or_number() {
+        for (uid, gid) in [("0", "1000"), ("root", "1000"), ("000", "1000"), ("1000", "0"), ("1000", "root")] {
+            assert!(resolve(&wanted(uid, Some(gid))).is_err(), "{uid} {gid}");
+        }
+        assert!(resolve(&Wanted { add_gid: vec!["root".into()], ..wanted("54321", Some("54322")) }).is_err());
+    }
+
+    #[test]
+    fn ids_that_are_none_are_refused() {
+        for uid in ["4294967295", "4294967296", "99999999999999999999", "", " 0", "-1", "no such user"] {
+            assert!(resolve(&wanted(uid, Some("54322"))).is_err(), "{uid:?}");
+        }
+    }
+
+    #[test]
+    fn groups_are_those_of_the_user_and_the_added_ones() {
+        let added = Wanted { add_gid: vec!["54399".into(), "54399".into()], ..wanted("54321", Some("54322")) };
+        assert_eq!(resolve(&added).unwrap().groups, [54322, 54399]);
+    }
+}

@@ -1,0 +1,158 @@
+//! Starts a program: in a child of ours, or in our place.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use jail::sys;
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions, fchdir, getpgrp, setpgid, set_parent_process_death_signal, waitpid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::termios::tcsetpgrp;
+
+use super::environment::Environment;
+use super::trouble::{Trouble, number};
+
+/// A program and what it starts with.
+#[derive(Debug)]
+pub struct Launch<'a> {
+    /// Program and arguments; a name without `/` is searched on the `PATH` of the environment.
+    pub argv: &'a [&'a str],
+    /// All of its environment, except what speaks of sockets.
+    pub environment: Environment,
+    /// Listening sockets, handed over from descriptor 3 on, and their names.
+    pub sockets: Vec<(BorrowedFd<'a>, String)>,
+    /// Working directory, if not ours.
+    pub directory: Option<BorrowedFd<'a>>,
+    /// Standard input; `None` is ours.
+    pub input: Option<BorrowedFd<'a>>,
+    /// Standard output and error; `None` is ours.
+    pub output: Option<BorrowedFd<'a>>,
+    /// Gets the terminal on standard input, so that keys reach it.
+    pub terminal: bool,
+}
+
+/// What the child was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Stage {
+    Birth,
+    Directory,
+    Descriptors,
+    Exec,
+}
+
+impl Launch<'_> {
+    /// Starts it as a child in a process group of its own, killed when we die. Comes back when the program runs.
+    ///
+    /// # Errors
+    /// Why it does not run; then no child is left.
+    pub fn start(&self) -> Result<Pid, Trouble> {
+        let (report, failed) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?;
+        let pid = sys::fork(|| self.child(&failed)).map_err(|errno| Trouble::errno("fork", errno))?;
+        drop(failed);
+        let mut told = Vec::new();
+        File::from(report).take(5).read_to_end(&mut told).map_err(|error| Trouble::errno("read a pipe", number(&error)))?;
+        match told[..] {
+            [] => Ok(pid),
+            [stage, a, b, c, d] => Err(self.reaped(pid, stage, i32::from_ne_bytes([a, b, c, d]))),
+            _ => Err(self.reaped(pid, Stage::Birth as u8, Errno::IO.raw_os_error())),
+        }
+    }
+
+    /// Puts the program in our place, with our descriptors 0 to 2, its sockets and `kept`.
+    ///
+    /// Must not: keep a descriptor that stands where a socket goes (`Launch::first_free`).
+    ///
+    /// Comes back only with what went wrong.
+    pub fn replace_us(&self, kept: Option<BorrowedFd<'_>>) -> Trouble {
+        let stay_open = |kept| fcntl_setfd(kept, FdFlags::empty());
+        match self.place_sockets().and_then(|()| kept.map_or(Ok(()), stay_open)) {
+            Ok(()) => self.trouble(Stage::Exec as u8, self.exec()),
+            Err(errno) => self.trouble(Stage::Descriptors as u8, errno),
+        }
+    }
+
+    fn child(&self, failed: &OwnedFd) -> i32 {
+        // Above the numbers that the sockets are going to take.
+        let Ok(failed) = fcntl_dupfd_cloexec(failed, self.first_free()) else { return 1 };
+        let (stage, errno) = match self.prepare() {
+            Ok(()) => (Stage::Exec, self.exec()),
+            Err(failure) => failure,
+        };
+        let mut message = vec![stage as u8];
+        message.extend(errno.raw_os_error().to_ne_bytes());
+        // A parent that does not listen any more is gone.
+        let _ = File::from(failed).write_all(&message);
+        1
+    }
+
+    fn prepare(&self) -> Result<(), (Stage, Errno)> {
+        self.be_born().map_err(|errno| (Stage::Birth, errno))?;
+        self.directory.map_or(Ok(()), fchdir).map_err(|errno| (Stage::Directory, errno))?;
+        self.standard().and_then(|()| self.place_sockets()).map_err(|errno| (Stage::Descriptors, errno))
+    }
+
+    fn be_born(&self) -> Result<(), Errno> {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        setpgid(None, None)?;
+        if self.terminal {
+            tcsetpgrp(rustix::stdio::stdin(), getpgrp())?;
+        }
+        Ok(())
+    }
+
+    fn standard(&self) -> Result<(), Errno> {
+        self.input.map_or(Ok(()), dup2_stdin)?;
+        self.output.map_or(Ok(()), dup2_stdout)?;
+        self.output.map_or(Ok(()), dup2_stderr)
+    }
+
+    fn place_sockets(&self) -> Result<(), Errno> {
+        let free = self.first_free();
+        // First out of the way, so that no copy lands on a socket that is yet to be copied.
+        let moved = self.sockets.iter().map(|(socket, _)| fcntl_dupfd_cloexec(socket, free)).collect::<Result<Vec<_>, _>>()?;
+        (sys::FIRST..).zip(&moved).try_for_each(|(number, socket)| sys::place(socket.as_fd(), number))
+    }
+
+    /// First descriptor number that no socket takes.
+    pub fn first_free(&self) -> RawFd {
+        sys::FIRST + RawFd::try_from(self.sockets.len()).unwrap_or(RawFd::MAX - sys::FIRST)
+    }
+
+    fn exec(&self) -> Errno {
+        let Some((program, arguments)) = self.argv.split_first() else { return Errno::NOENT };
+        let mut environment = self.environment.clone();
+        let names: Vec<String> = self.sockets.iter().map(|(_, name)| name.clone()).collect();
+        environment.set_sockets(std::process::id(), &names);
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(environment.each());
+        // Clears the signal mask and lets SIGPIPE kill again, as every program expects.
+        number(&command.exec())
+    }
+
+    fn reaped(&self, pid: Pid, stage: u8, errno: i32) -> Trouble {
+        // It is about to exit; its status says no more than its report.
+        let _ = waitpid(Some(pid), WaitOptions::empty());
+        self.trouble(stage, Errno::from_raw_os_error(errno))
+    }
+
+    fn trouble(&self, stage: u8, errno: Errno) -> Trouble {
+        let program = self.argv.first().copied().unwrap_or_default();
+        let what = match stage {
+            stage if stage == Stage::Directory as u8 => "change directory for",
+            stage if stage == Stage::Descriptors as u8 => "arrange the descriptors of",
+            stage if stage == Stage::Exec as u8 => "run",
+            _ => "start",
+        };
+        let trouble = Trouble::errno(format!("{what} `{program}`"), errno);
+        match errno {
+            Errno::NOENT => trouble.advise("is it installed, and can it be seen in the jail?"),
+            Errno::ACCESS => trouble.advise("may the user of this vassal execute it and enter every directory above it?"),
+            _ => trouble,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The vassal master: one command, its signals, its orphans, its Emperor.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use jail::Phase;
+use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
+use rustix::termios::{isatty, tcsetpgrp};
+
+use super::control::Word;
+use super::duties::{Duties, Event, Order};
+use super::programs;
+use super::tell::Teller;
+use super::trouble::Trouble;
+use super::vassal::Vassal;
+use super::watch::{Happening, now, reap};
+
+/// Minds the command `pid` until it has ended; gives the status to leave with.
+///
+/// `check` reads the newest config, from the descriptor that came with the reload if one did, and tells what is
+/// wrong with it.
+pub fn mind(vassal: &mut Vassal, pid: Pid, check: impl Fn(Option<OwnedFd>) -> bool) -> Result<u8, Trouble> {
+    let mut duties = Duties::new(now());
+    let mut config = vassal.reload.take();
+    if config.is_some() {
+        duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
+    }
+    loop {
+        while let Some(order) = duties.next_order() {
+            match order {
+                Order::Send(byte) => vassal.send(byte),
+                Order::Signal(number) => signal(pid, number),
+                Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
+                Order::Finish(status) => return Ok(status),
+            }
+        }
+        match vassal.next(wait_at_most(&duties))? {
+            Happening::Deadline => duties.handle_deadline(now()),
+            Happening::Signal(number) => duties.handle(Event::Signal(number), now()),
+            Happening::Emperor(Word::End) => duties.handle(Event::EmperorGone, now()),
+            Happening::Emperor(Word::Byte(byte, sent)) => {
+                config = Some(sent);
+                duties.handle(Event::Byte(byte), now());
+            }
+            Happening::Child => children(pid, &mut duties),
+        }
+    }
+}
+
+/// Runs the programs that come after the command; a failing one is told and no more.
+pub fn after(vassal: &mut Vassal, programs: &[String], teller: &Teller) {
+    let environment = vassal.user_environment();
+    for text in programs {
+        if let Err(trouble) = programs::run(vassal, Phase::AsUserAtexit, text, environment.clone()) {
+            teller.trouble(&trouble);
+        }
+    }
+}
+
+/// Waits for `child`, which goes on in our stead, and ends as it ends.
+pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
+    // Its own copies count; ours would keep them open when it has ended.
+    vassal.control = None;
+    loop {
+        match vassal.next(None)? {
+            // Already gone: its end is the next thing that we hear.
+            Happening::Signal(number) => drop(Signal::from_named_raw(number).map(|signal| kill_process(child, signal))),
+            Happening::Child => {
+                while let Some((pid, exit)) = reap() {
+                    if pid == child {
+                        return Ok(exit.status());
+                    }
+                }
+            }
+            Happening::Emperor(_) | Happening::Deadline => {}
+        }
+    }
+}
+
+/// Takes the terminal back that the command had.
+pub fn take_terminal() {
+    let input = rustix::stdio::stdin();
+    if isatty(input) {
+        // Not ours to take: then it was not the command's either.
+        let _ = tcsetpgrp(input, getpgrp());
+    }
+}
+
+fn children(command: Pid, duties: &mut Duties) {
+    while let Some((pid, exit)) = reap() {
+        if pid == command {
+            // What is left of its group would never hear of a stop.
+            let _ = kill_process_group(command, Signal::KILL);
+            duties.handle(Event::Ended(exit), now());
+        }
+    }
+}
+
+fn signal(command: Pid, number: i32) {
+    // The group has members as long as the command is not reaped, and no order is given after that.
+    let _ = Signal::from_named_raw(number).map(|signal| kill_process_group(command, signal));
+}
+
+fn wait_at_most(duties: &Duties) -> Option<Duration> {
+    let left = |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
+    duties.next_deadline().map(left)
+}

@@ -1,0 +1,68 @@
+//! Another program in our place: `privileged-binary-patch`, `unprivileged-binary-patch`, the real uWSGI.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{Access, access};
+use rustix::io::fcntl_dupfd_cloexec;
+
+use super::environment::{Environment, PATH};
+use super::launch::Launch;
+use super::programs::SHELL;
+use super::trouble::Trouble;
+use super::vassal::Vassal;
+use crate::config::vassal::Patch;
+
+/// Where programs find the number of their control descriptor.
+pub const EMPEROR_FD: &str = "UWSGI_EMPEROR_FD";
+
+/// Becomes what the config says, with our arguments and all that the Emperor gave us. Comes back only when that fails.
+pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
+    let argv: Vec<&str> = match patch {
+        Patch::Program(program) => {
+            let ours = vassal.arguments.iter().map(String::as_str);
+            std::iter::once(program.as_str()).chain(ours).collect()
+        }
+        Patch::Shell(text) => vec![SHELL, "-c", text],
+    };
+    let mut launch = launch(&argv, vassal.user_environment());
+    launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
+    let Some(control) = &vassal.control else { return launch.replace_us(None) };
+    // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
+    match fcntl_dupfd_cloexec(control, launch.first_free()) {
+        Ok(moved) => with_control(launch, &moved),
+        Err(errno) => Trouble::errno("keep the control descriptor", errno),
+    }
+}
+
+/// Becomes the real uWSGI, which reads the config itself. Comes back only when that fails.
+pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &str) -> Trouble {
+    let Some(uwsgi) = find("uwsgi") else {
+        return Trouble::new(format!("`{because}` needs the uwsgi program, which is not installed"))
+            .advise("apt install uwsgi-core uwsgi-plugin-python3 (or the plugin of your language)");
+    };
+    let uwsgi = uwsgi.to_string_lossy().into_owned();
+    let ours = arguments.iter().map(String::as_str);
+    let argv: Vec<&str> = std::iter::once(uwsgi.as_str()).chain(ours).collect();
+    let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    match control {
+        Some(control) => with_control(launch, control),
+        None => launch.replace_us(None),
+    }
+}
+
+fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
+    Launch { argv, environment, sockets: Vec::new(), directory: None, input: None, output: None, terminal: false }
+}
+
+fn with_control(mut launch: Launch<'_>, control: &OwnedFd) -> Trouble {
+    launch.environment.set(EMPEROR_FD, control.as_raw_fd().to_string());
+    launch.replace_us(Some(control.as_fd()))
+}
+
+/// The first program of this name on our `PATH`.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
+    let places = std::env::split_paths(&path).map(|directory| directory.join(name));
+    places.filter(|place| place.is_file()).find(|place| access(place, Access::EXEC_OK).is_ok())
+}

@@ -1,0 +1,195 @@
+//! Pure. The phases of a vassal: from its config and what it was born as to ordered steps.
+//!
+//! Each phase stands in the list once, whoever the vassal is: `liege plan` prints the list, the vassal walks
+//! it, and a failure names the number of its step.
+
+use jail::{Capabilities, Namespaces, Phase};
+
+use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::{Address, VassalConfig};
+
+use super::step::{Socket, Step, Wanted};
+
+/// What a vassal is born as, as far as its phases depend on that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Effective uid 0 in its own user namespace.
+    pub root: bool,
+    /// Born into namespaces of its own.
+    pub jailed: bool,
+    /// The host name it sees is nobody else's.
+    pub own_hostname: bool,
+    /// An Emperor waits for it.
+    pub emperor: bool,
+    /// Capabilities it holds.
+    pub permitted: Capabilities,
+}
+
+/// Mode of a socket file when `chmod-socket` says nothing.
+const SOCKET_MODE: u32 = 0o660;
+
+/// Puts the phases of `config` into order.
+///
+/// # Errors
+/// Everything that the vassal, born as `facts` say, may not do.
+pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<ConfigError>> {
+    let refusals = refusals(config, facts);
+    if refusals.is_empty() { Ok(order(config, facts)) } else { Err(refusals) }
+}
+
+fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+    let mut steps = programs(config, Phase::PreJail);
+    if let Some(patch) = &config.privileged_patch {
+        // Nothing of ours is left to walk further.
+        steps.push(Step::Become(patch.value.clone()));
+        return steps;
+    }
+    steps.extend(jail(config));
+    if facts.jailed || !config.unshare.is_empty() {
+        steps.extend(programs(config, Phase::PostJail));
+    }
+    steps.extend(programs(config, Phase::InJail));
+    steps.extend(programs(config, Phase::AsRoot));
+    // Ports below 1024 and directories of root are out of reach after the ids have changed.
+    steps.extend(sockets(config));
+    steps.extend(identity(config, facts));
+    steps.extend(programs(config, Phase::AsUser));
+    steps.extend(command(config));
+    steps
+}
+
+fn programs(config: &VassalConfig, phase: Phase) -> Vec<Step> {
+    let of_phase = config.programs.iter().filter(|(when, _)| *when == phase);
+    of_phase.map(|(_, program)| Step::Run(phase, program.value.clone())).collect()
+}
+
+fn jail(config: &VassalConfig) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if !config.unshare.is_empty() {
+        steps.push(Step::Unshare(config.unshare));
+    }
+    if config.unshare.has(Namespaces::FS) {
+        // A new mount namespace still passes its mounts on to the old one.
+        steps.push(Step::PrivateMounts);
+    }
+    if config.unshare.has(Namespaces::NET) {
+        steps.push(Step::LoopbackUp);
+    }
+    if config.unshare.has(Namespaces::PID) {
+        // A new pid namespace begins with the next child, not with the caller.
+        steps.push(Step::Fork);
+    }
+    // After `unshare`, or the name would be set where others see it.
+    steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
+    steps
+}
+
+fn sockets(config: &VassalConfig) -> Vec<Step> {
+    let socket = |address: &Placed<Address>| Socket {
+        address: address.value.clone(),
+        mode: config.socket_mode.unwrap_or(SOCKET_MODE),
+        owner: config.socket_owner.as_ref().map(|owner| owner.value.clone()),
+        vassal: wanted(config),
+    };
+    config.sockets.iter().map(|address| Step::Bind(socket(address))).collect()
+}
+
+fn wanted(config: &VassalConfig) -> Wanted {
+    Wanted {
+        uid: config.uid.as_ref().map(|uid| uid.value.clone()),
+        gid: config.gid.as_ref().map(|gid| gid.value.clone()),
+        add_gid: config.add_gid.iter().map(|gid| gid.value.clone()).collect(),
+    }
+}
+
+fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+    let mut steps = match (facts.root, config.uid.is_some()) {
+        (true, true) => drop_root(config),
+        (true, false) => stay_root(config),
+        (false, _) => stay_user(config),
+    };
+    if facts.emperor {
+        // Changing ids clears the death signal, so it is set after them.
+        steps.push(Step::DieWithParent);
+    }
+    steps
+}
+
+fn drop_root(config: &VassalConfig) -> Vec<Step> {
+    let keep = config.cap.unwrap_or(Capabilities::NONE);
+    // The bounding set first: reducing it takes CAP_SETPCAP, which goes with the ids.
+    vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs]
+}
+
+fn stay_root(config: &VassalConfig) -> Vec<Step> {
+    // Root regains by exec whatever its bounding set allows.
+    config.cap.map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
+}
+
+fn stay_user(config: &VassalConfig) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let wanted = wanted(config);
+    if wanted != Wanted::default() {
+        steps.push(Step::Already(wanted));
+    }
+    steps.extend(config.cap.map(Step::Capabilities));
+    steps.push(Step::NoNewPrivs);
+    steps
+}
+
+fn command(config: &VassalConfig) -> Vec<Step> {
+    if let Some(patch) = &config.unprivileged_patch {
+        return vec![Step::Become(patch.value.clone())];
+    }
+    let mut steps = Vec::new();
+    steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
+    steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
+    steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
+    steps
+}
+
+fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
+    let mut refusals = Vec::new();
+    if config.unshare.has(Namespaces::USER) {
+        refusals.push(refusal(None, "`unshare = user` is not supported", "add \"user\" to emperor-use-clone"));
+    }
+    if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
+        let cause = "`hostname` would rename the whole host";
+        refusals.push(refusal(Some(&name.place), cause, "add \"uts\" to emperor-use-clone, or `unshare = uts`"));
+    }
+    if !facts.root {
+        refusals.extend(rootless(config, facts));
+    }
+    refusals
+}
+
+fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
+    facts.own_hostname || config.unshare.has(Namespaces::UTS)
+}
+
+/// What only root of the vassal's own user namespace (or of the host) can do.
+fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
+    let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
+    let mut refusals: Vec<ConfigError> = as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
+    refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
+    if !config.unshare.is_empty() {
+        refusals.push(needs_root("unshare", None));
+    }
+    if facts.permitted.with(config.cap.unwrap_or_default()) != facts.permitted {
+        refusals.push(needs_root("cap", None));
+    }
+    refusals
+}
+
+fn needs_root(option: &str, place: Option<&Place>) -> ConfigError {
+    let cause = format!("{option} needs root of the vassal's own user namespace");
+    refusal(place, &cause, "add \"user\" to emperor-use-clone")
+}
+
+fn refusal(place: Option<&Place>, cause: &str, cure: &str) -> ConfigError {
+    ConfigError { place: place.cloned(), line: None, cause: cause.into(), cure: Some(cure.into()) }
+}
+
+#[cfg(test)]
+#[path = "phases_tests.rs"]
+mod tests;

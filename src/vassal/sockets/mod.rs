@@ -1,0 +1,109 @@
+//! Listening sockets, bound before the ids drop and handed on to the command.
+
+mod directory;
+mod file;
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
+
+use super::identity;
+use super::step::Socket;
+use super::trouble::Trouble;
+use crate::config::vassal::Address;
+
+use file::SocketFile;
+
+/// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 100;
+/// Longest name in `LISTEN_FDNAMES` (`sd_listen_fds_with_names(3)`).
+const NAME_MAX: usize = 255;
+
+/// A socket that listens. Its file, if it has one, goes when this is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    socket: OwnedFd,
+    name: String,
+    #[expect(dead_code, reason = "removes the file at the end")]
+    file: Option<SocketFile>,
+}
+
+impl Listening {
+    /// Binds and listens.
+    ///
+    /// # Errors
+    /// A path that others could redirect, something else under the name, or what the system refuses.
+    pub fn bind(wanted: &Socket) -> Result<Self, Trouble> {
+        let (socket, file) = match &wanted.address {
+            Address::Tcp(address) => (tcp(*address).map_err(|errno| unbound(wanted, errno))?, None),
+            Address::Abstract(name) => (hidden(name).map_err(|errno| unbound(wanted, errno))?, None),
+            Address::Unix(path) => {
+                let vassal = identity::resolve(&wanted.vassal)?;
+                let owner = match &wanted.owner {
+                    Some(text) => Some(identity::owner(text)?),
+                    None => wanted.vassal.uid.as_ref().map(|_| (vassal.uid, vassal.gid)),
+                };
+                let (socket, file) = file::bind(path, wanted.mode, owner, vassal.uid)?;
+                (socket, Some(file))
+            }
+        };
+        listen(&socket, BACKLOG).map_err(|errno| unbound(wanted, errno))?;
+        Ok(Self { socket, name: name(&wanted.address), file })
+    }
+
+    /// What the command calls it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn unbound(wanted: &Socket, errno: Errno) -> Trouble {
+    let trouble = Trouble::errno(format!("listen on {wanted}"), errno);
+    match errno {
+        Errno::ADDRINUSE => trouble.advise("another program listens there"),
+        Errno::ACCESS => trouble.advise("ports below 1024 need root or the capability net_bind_service"),
+        Errno::ADDRNOTAVAIL => trouble.advise("no interface of this network namespace has that address"),
+        _ => trouble,
+    }
+}
+
+fn tcp(address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = stream(family)?;
+    // A port whose last connections are still closing is free for us.
+    set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &SocketAddrAny::from(address))?;
+    Ok(socket)
+}
+
+fn hidden(name: &str) -> Result<OwnedFd, Errno> {
+    let socket = stream(AddressFamily::UNIX)?;
+    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+    Ok(socket)
+}
+
+fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}
+
+/// File name, port or abstract name, without what the list of names cannot hold.
+fn name(address: &Address) -> String {
+    let text = match address {
+        Address::Tcp(address) => address.port().to_string(),
+        Address::Abstract(name) => name.clone(),
+        Address::Unix(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let allowed = |letter: char| if letter.is_ascii_graphic() && letter != ':' { letter } else { '_' };
+    text.chars().map(allowed).take(NAME_MAX).collect()
+}

@@ -1,0 +1,91 @@
+//! Where the config of a vassal comes from: its arguments, and for the file that they name a descriptor, if the
+//! Emperor opened it for us.
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use crate::cli::{self, Invocation, world};
+use crate::config::place::ConfigError;
+use crate::config::source::{Context, Origin};
+use crate::config::vassal::VassalKind;
+use crate::config::{FILE_MAX, Loaded, load};
+
+/// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
+#[derive(Clone, Debug)]
+pub struct Source {
+    arguments: Vec<OsString>,
+}
+
+impl Source {
+    /// A source for these arguments, without the name of the program.
+    pub fn new(arguments: Vec<OsString>) -> Self {
+        Self { arguments }
+    }
+
+    /// What the vassal is called: its config as named, the last one when there are several.
+    pub fn name(&self) -> String {
+        self.invocation().ok().and_then(|invocation| config_of(&invocation)).unwrap_or_else(|| "vassal".into())
+    }
+
+    /// The arguments, without the verb: for a program that reads the config itself.
+    pub fn arguments(&self) -> Vec<String> {
+        let verb = usize::from(self.arguments.first().is_some_and(|first| first == "vassal"));
+        self.arguments.iter().skip(verb).map(|one| one.to_string_lossy().into_owned()).collect()
+    }
+
+    /// Reads everything. `opened` is the config that the arguments name; without it, it is opened by name.
+    ///
+    /// # Errors
+    /// All that is wrong, each with its place; what is merely odd goes to `warn`.
+    pub fn read(&self, opened: Option<&File>, warn: impl FnOnce(&[ConfigError])) -> Result<VassalKind, Vec<ConfigError>> {
+        let invocation = self.invocation()?;
+        let loaded = self.load(invocation, opened);
+        warn(&loaded.texts.explain(loaded.warnings.clone()));
+        loaded.vassal()
+    }
+
+    fn load(&self, invocation: Invocation, opened: Option<&File>) -> Loaded {
+        let name = config_of(&invocation);
+        // Only once: a config that includes itself would find itself again, not another file of that name.
+        let unread = Cell::new(opened);
+        let read = |wanted: &str| match unread.get() {
+            Some(file) if name.as_deref() == Some(wanted) => read_open(unread.take().unwrap_or(file), wanted),
+            _ => world::read(wanted),
+        };
+        let host = world::host();
+        let variable = |name: &str| std::env::var(name).ok();
+        load(invocation.entries, invocation.texts, &Context { read: &read, variable: &variable, host: &host })
+    }
+
+    fn invocation(&self) -> Result<Invocation, Vec<ConfigError>> {
+        let environment: Vec<_> = std::env::vars_os().collect();
+        cli::parse(&self.arguments, &environment)
+    }
+}
+
+/// The last file that the arguments name, without its section.
+fn config_of(invocation: &Invocation) -> Option<String> {
+    let named = |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&entry.key.as_str()));
+    // An Emperor names the config itself with `--ini`, and only with a suffix that it does not know otherwise.
+    let entry = named(&["ini", "xml", "yaml", "json"]).or_else(|| named(&["include", "inherit"]))?;
+    let section = entry.value.rfind(':').filter(|at| !entry.value[*at..].contains('/'));
+    Some(entry.value[..section.unwrap_or(entry.value.len())].to_owned())
+}
+
+/// Reads from the start, whoever read from this descriptor before.
+fn read_open(file: &File, name: &str) -> io::Result<Origin> {
+    let path = std::path::absolute(name)?.to_string_lossy().into_owned();
+    let mut text = vec![0; FILE_MAX + 1];
+    let mut length = 0;
+    while length < text.len() {
+        match file.read_at(&mut text[length..], length as u64)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    text.truncate(length);
+    Ok(Origin { text, path: Some(path), inode: Some(file.metadata()?.ino()) })
+}

@@ -1,0 +1,137 @@
+//! Pure. One step of a vassal, from its first instruction to its command.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use jail::{Capabilities, Namespaces, Phase};
+
+use crate::config::vassal::{Address, Patch};
+
+/// Who the config wants to be; names are resolved when the step is done, since a program may have made the
+/// user in the meantime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `uid`.
+    pub uid: Option<String>,
+    /// `gid`; the user's primary group when missing.
+    pub gid: Option<String>,
+    /// `add-gid`, beside the groups that the user is in.
+    pub add_gid: Vec<String>,
+}
+
+/// A socket to be bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it listens.
+    pub address: Address,
+    /// Mode of a socket file.
+    pub mode: u32,
+    /// `user[:group]` of a socket file; `None` is the vassal itself.
+    pub owner: Option<String>,
+    /// Who the vassal will be.
+    pub vassal: Wanted,
+}
+
+/// One step of a vassal, from its first instruction to its command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A shell command of the config, to its end.
+    Run(Phase, String),
+    /// Another program takes our place.
+    Become(Patch),
+    /// New namespaces.
+    Unshare(Namespaces),
+    /// Mounts made from here on are ours alone.
+    PrivateMounts,
+    /// `lo` of the new network namespace up.
+    LoopbackUp,
+    /// A child goes on as PID 1 of the new pid namespace.
+    Fork,
+    /// Host name.
+    Hostname(String),
+    /// A listening socket, handed on to the command.
+    Bind(Socket),
+    /// Bounding set.
+    Bound(Capabilities),
+    /// Groups, gid, uid, keeping these capabilities.
+    Identity(Wanted, Capabilities),
+    /// No change: the process has these ids already, or the step fails.
+    Already(Wanted),
+    /// Root keeps exactly these capabilities.
+    Capabilities(Capabilities),
+    /// Nothing run from here on gains privileges.
+    NoNewPrivs,
+    /// SIGKILL when the Emperor dies.
+    DieWithParent,
+    /// Working directory of the command.
+    Directory(PathBuf),
+    /// Output of the command goes to this file.
+    LogTo(PathBuf),
+    /// The command, as a child of ours.
+    Start(Vec<String>),
+}
+
+/// Name of the option that makes programs run in this phase.
+pub fn option_of(phase: Phase) -> &'static str {
+    match phase {
+        Phase::AsEmperor => "exec-as-emperor",
+        Phase::AsVassalBeforeDrop => "exec-as-vassal-before-drop",
+        Phase::AsVassal => "exec-as-vassal",
+        Phase::PreJail => "exec-pre-jail",
+        Phase::PostJail => "exec-post-jail",
+        Phase::InJail => "exec-in-jail",
+        Phase::AsRoot => "exec-as-root",
+        Phase::AsUser => "exec-as-user",
+        Phase::AsUserAtexit => "exec-as-user-atexit",
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(phase, text) => write!(f, "run {} `{text}`", option_of(*phase)),
+            Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
+            Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
+            Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),
+            Self::PrivateMounts => f.write_str("make all mounts private"),
+            Self::LoopbackUp => f.write_str("bring lo up"),
+            Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
+            Self::Hostname(name) => write!(f, "set host name {name}"),
+            Self::Bind(socket) => write!(f, "bind {socket}"),
+            Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
+            Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),
+            Self::Already(wanted) => write!(f, "check that we are {wanted}"),
+            Self::Capabilities(keep) => write!(f, "reduce capabilities to {keep}"),
+            Self::NoNewPrivs => f.write_str("forbid new privileges"),
+            Self::DieWithParent => f.write_str("die when the Emperor dies"),
+            Self::Directory(path) => write!(f, "change directory to {}", path.display()),
+            Self::LogTo(path) => write!(f, "log to {}", path.display()),
+            Self::Start(argv) => write!(f, "start `{}`", argv.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uid = self.uid.as_ref().map(|uid| format!("uid={uid}"));
+        let gid = self.gid.as_ref().map(|gid| format!("gid={gid}"));
+        let groups = self.add_gid.iter().map(|gid| format!("add-gid={gid}"));
+        let words: Vec<String> = uid.into_iter().chain(gid).chain(groups).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            Address::Tcp(address) => write!(f, "{address}"),
+            Address::Abstract(name) => write!(f, "@{name}"),
+            Address::Unix(path) => {
+                write!(f, "{} (mode {:04o}", path.display(), self.mode)?;
+                self.owner.as_ref().map_or(Ok(()), |owner| write!(f, ", owner {owner}"))?;
+                f.write_str(")")
+            }
+        }
+    }
+}
+

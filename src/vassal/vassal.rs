@@ -1,0 +1,131 @@
+//! A vassal between its config and its command: what the steps have gathered so far.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
+
+use std::path::Path;
+
+use super::control::{Control, Word};
+use super::environment::Environment;
+use super::identity::current_user;
+use super::sockets::Listening;
+use super::trouble::Trouble;
+use super::watch::{Happening, Watch};
+
+/// What a vassal has.
+#[derive(Debug)]
+pub struct Vassal {
+    watch: Watch,
+    /// The way to the Emperor, as long as there is one.
+    pub control: Option<Control>,
+    /// A reload was asked for before the command ran; the config came along, or is read by name.
+    pub reload: Option<Option<OwnedFd>>,
+    /// Our arguments, for a program that takes our place.
+    pub arguments: Vec<String>,
+    base: Environment,
+    added: Vec<(String, String)>,
+    /// Sockets bound so far.
+    pub sockets: Vec<Listening>,
+    /// Working directory of the command.
+    pub directory: Option<OwnedFd>,
+    /// Log file of the command.
+    pub log: Option<OwnedFd>,
+}
+
+impl Vassal {
+    /// A vassal that has done nothing yet; `added` are the variables of its config.
+    ///
+    /// # Errors
+    /// When signals cannot be watched.
+    pub fn new(control: Option<Control>, arguments: Vec<String>, added: Vec<(String, String)>) -> Result<Self, Trouble> {
+        Ok(Self {
+            watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
+            control,
+            reload: None,
+            arguments,
+            base: Environment::new(std::env::vars_os()),
+            added,
+            sockets: Vec::new(),
+            directory: None,
+            log: None,
+        })
+    }
+
+    /// Environment of a program that runs with the ids we had at birth.
+    pub fn environment(&self) -> Environment {
+        let mut environment = self.base.clone();
+        environment.replace(&self.added);
+        environment
+    }
+
+    /// Environment of a program that runs as the user of the vassal.
+    pub fn user_environment(&self) -> Environment {
+        let mut environment = self.base.clone();
+        if let Some(user) = current_user() {
+            environment.set_user(&user);
+        }
+        // What the config says counts for more than what the system knows of the user.
+        environment.replace(&self.added);
+        environment
+    }
+
+    /// Waits for the next thing that happens, at most `timeout`.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
+        let happening = self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        if matches!(happening, Happening::Emperor(Word::End)) {
+            // A stream that has ended would be ready for ever.
+            self.control = None;
+        }
+        Ok(happening)
+    }
+
+    /// Sends a byte of the protocol, if there is an Emperor.
+    pub fn send(&self, byte: u8) {
+        if let Some(control) = &self.control {
+            control.send(byte);
+        }
+    }
+
+    /// Remembers a reload until the command runs.
+    pub fn reload_later(&mut self, config: Option<OwnedFd>) {
+        self.reload = Some(config);
+    }
+
+    /// Opens the working directory of the command with the rights that we have now.
+    ///
+    /// # Errors
+    /// No such directory, or none that we may see.
+    pub fn enter(&mut self, path: &Path) -> Result<(), Trouble> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(CWD, path, flags, Mode::empty());
+        self.directory = Some(opened.map_err(|errno| Trouble::errno(format!("change directory to {}", path.display()), errno))?);
+        Ok(())
+    }
+
+    /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link.
+    ///
+    /// # Errors
+    /// What the system refuses, or a file of another kind.
+    pub fn log_to(&mut self, path: &Path) -> Result<(), Trouble> {
+        let cannot = |errno| Trouble::errno(format!("log to {}", path.display()), errno);
+        let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
+        let opened = openat(base, path, log_flags(), Mode::from_raw_mode(0o640)).map_err(cannot)?;
+        if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
+            return Err(cannot(Errno::INVAL).advise("only a regular file can be logged to"));
+        }
+        self.log = Some(opened);
+        Ok(())
+    }
+}
+
+/// Never waits (a FIFO), never takes a terminal, never follows a last link.
+fn log_flags() -> OFlags {
+    let open = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    open | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK
+}

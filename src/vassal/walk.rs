@@ -1,0 +1,116 @@
+//! Walks the steps of a vassal up to its command.
+
+use std::os::fd::AsFd;
+
+use jail::plan::{Host, advise};
+use jail::{Phase, run::perform, sys};
+use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::termios::isatty;
+
+use super::identity;
+use super::launch::Launch;
+use super::patch;
+use super::programs;
+use super::sockets::Listening;
+use super::step::{Step, Wanted};
+use super::trouble::Trouble;
+use super::vassal::Vassal;
+
+/// Where a walk ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The command runs.
+    Command(Pid),
+    /// A child goes on behind us as PID 1 of a new pid namespace.
+    Behind(Pid),
+}
+
+/// Walks `steps` from number `from` on; `go_on` is what a child of ours does with the steps after a `Fork`.
+///
+/// # Errors
+/// The step that failed, with its number.
+pub fn walk(
+    vassal: &mut Vassal,
+    steps: &[Step],
+    from: usize,
+    go_on: impl Fn(&mut Vassal, usize) -> u8,
+) -> Result<End, Trouble> {
+    for (index, step) in steps.iter().enumerate().skip(from) {
+        let end = match step {
+            Step::Fork => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
+            Step::Start(argv) => start(vassal, argv).map(|pid| Some(End::Command(pid))),
+            other => take(vassal, other).map(|()| None),
+        };
+        if let Some(end) = end.map_err(|trouble| trouble.at(index + 1, steps.len()))? {
+            return Ok(end);
+        }
+    }
+    Err(Trouble::new("nothing to run").advise("give `command`"))
+}
+
+fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
+    match step {
+        Step::Run(phase, text) => run(vassal, *phase, text),
+        Step::Become(patch) => Err(patch::become_it(vassal, patch)),
+        Step::Bind(socket) => Listening::bind(socket).map(|socket| vassal.sockets.push(socket)),
+        Step::Already(wanted) => identity::check(wanted),
+        Step::Directory(path) => vassal.enter(path),
+        Step::LogTo(path) => vassal.log_to(path),
+        Step::Identity(wanted, keep) => take_identity(step, wanted, *keep),
+        Step::Unshare(namespaces) => jailed(step, &jail::Step::Unshare(*namespaces)),
+        Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
+        Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
+        Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
+        Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
+        Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
+        Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),
+        Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
+        Step::Fork | Step::Start(_) => unreachable!("walk() takes these itself"),
+    }
+}
+
+/// One step of the jail, done in this process.
+fn jailed(step: &Step, same: &jail::Step) -> Result<(), Trouble> {
+    perform(same).map_err(|failure| {
+        let trouble = Trouble::new(format!("cannot {step}: {}", failure.cause()));
+        let advice = advise(same, failure.errno, &Host::look());
+        Trouble { advice, ..trouble }
+    })
+}
+
+fn take_identity(step: &Step, wanted: &Wanted, keep: jail::Capabilities) -> Result<(), Trouble> {
+    jailed(step, &jail::Step::Identity(identity::resolve(wanted)?, keep))
+}
+
+fn run(vassal: &mut Vassal, phase: Phase, text: &str) -> Result<(), Trouble> {
+    let environment = match phase {
+        Phase::AsUser | Phase::AsUserAtexit => vassal.user_environment(),
+        _ => vassal.environment(),
+    };
+    programs::run(vassal, phase, text, environment)
+}
+
+fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
+    let child = || {
+        // Whoever kills us means the vassal.
+        match set_parent_process_death_signal(Some(Signal::KILL)) {
+            Ok(()) => i32::from(go_on()),
+            Err(_) => 1,
+        }
+    };
+    sys::fork(child).map_err(|errno| Trouble::errno("fork", errno))
+}
+
+fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let launch = Launch {
+        argv: &argv,
+        environment: vassal.user_environment(),
+        sockets: vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect(),
+        directory: vassal.directory.as_ref().map(AsFd::as_fd),
+        input: None,
+        output: vassal.log.as_ref().map(AsFd::as_fd),
+        terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
+    };
+    launch.start()
+}

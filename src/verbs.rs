@@ -1,0 +1,144 @@
+//! Does what was typed.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::cli::{self, Invocation, Verb, world};
+use crate::config::emperor::EmperorConfig;
+use crate::config::place::ConfigError;
+use crate::config::source::{Context, Host};
+use crate::config::{self, Loaded};
+use crate::{HAS_EMPEROR, control, ended, log, plan, runtime};
+
+/// Carries out a command line (without the name of the program).
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    match cli::parse(&arguments, &environment) {
+        Ok(invocation) => carry_out(invocation),
+        Err(errors) => refuse(&errors),
+    }
+}
+
+fn carry_out(invocation: Invocation) -> ExitCode {
+    match invocation.verb {
+        Verb::Run | Verb::Vassal => run(invocation),
+        Verb::Plan => shown(plan_of(invocation)),
+        Verb::Check => check(&invocation),
+        Verb::Status => shown(status(&invocation)),
+        Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
+        Verb::Man => printed(|out| cli::man(out)),
+        Verb::Options => printed(|out| out.write_all(cli::markdown().as_bytes())),
+        Verb::Help => printed(|out| out.write_all(cli::help().as_bytes())),
+        Verb::Version => printed(|out| out.write_all(cli::version().as_bytes())),
+    }
+}
+
+/// An Emperor if a source was given, else a vassal.
+fn run(invocation: Invocation) -> ExitCode {
+    if invocation.verb == Verb::Vassal || std::env::var_os(HAS_EMPEROR).is_some() {
+        return vassal();
+    }
+    let loaded = load(invocation);
+    if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
+        return without_emperor(&loaded);
+    }
+    match config_of(&loaded) {
+        Ok(config) => ended("emperor", runtime::main(&config)),
+        Err(errors) => refuse(&errors),
+    }
+}
+
+/// A config without `emperor` is a vassal's, run in the foreground.
+fn without_emperor(loaded: &Loaded) -> ExitCode {
+    if loaded.entries.is_empty() && loaded.errors.is_empty() {
+        return printed(|out| out.write_all(cli::help().as_bytes()));
+    }
+    vassal()
+}
+
+fn vassal() -> ExitCode {
+    crate::vassal::main(std::env::args_os().skip(1).collect())
+}
+
+fn load(invocation: Invocation) -> Loaded {
+    with_context(|context| config::load(invocation.entries, invocation.texts, context))
+}
+
+/// Calls with files, environment and facts of this host.
+pub fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
+    let variable = |name: &str| std::env::var(name).ok();
+    work(&Context { read: &world::read, variable: &variable, host: &named_host() })
+}
+
+/// Facts of this host, with names for our user and group.
+fn named_host() -> Host {
+    let host = world::host();
+    let user = crate::names::User::by_uid(host.uid).map_or(host.user, |user| user.name);
+    let group = crate::names::Group::by_gid(host.gid).map_or(host.group, |group| group.name);
+    Host { user, group, ..host }
+}
+
+fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
+    for warning in loaded.texts.explain(loaded.warnings.clone()) {
+        log::warn("config", &warning.to_string());
+    }
+    loaded.emperor()
+}
+
+fn plan_of(invocation: Invocation) -> Result<String> {
+    let file = operand(&invocation).to_owned();
+    let loaded = load(invocation);
+    let config = loaded.emperor().map_err(|errors| anyhow!(listed(&errors)))?;
+    plan::plan(&config, Path::new(&file))
+}
+
+fn check(invocation: &Invocation) -> ExitCode {
+    let files: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
+    let report = with_context(|context| config::check::check(&files, context));
+    let said = printed(|out| write!(out, "{report}"));
+    if report.exit_code() == 0 { said } else { ExitCode::from(report.exit_code()) }
+}
+
+fn status(invocation: &Invocation) -> Result<String> {
+    let address = invocation.operands.first().map(|operand| config::address(&operand.value));
+    let address = address.transpose().map_err(|wrong| anyhow!(wrong.cause))?;
+    control::status(address.as_ref(), invocation.json)
+}
+
+fn operand(invocation: &Invocation) -> &str {
+    invocation.operands.first().map_or("", |operand| &operand.value)
+}
+
+fn shown(outcome: Result<String>) -> ExitCode {
+    match outcome {
+        Ok(text) => printed(|out| out.write_all(text.as_bytes())),
+        Err(error) => {
+            log::print(&format!("liege: {error:#}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Text on standard output; whoever closes it early wants no more of it.
+fn printed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
+    let mut out = io::stdout().lock();
+    let outcome = write(&mut out).and_then(|()| out.flush());
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => shown(Err(error).context("cannot print")),
+    }
+}
+
+fn refuse(errors: &[ConfigError]) -> ExitCode {
+    log::print(&format!("{}\n", listed(errors)));
+    ExitCode::from(cli::exit_code(errors))
+}
+
+fn listed(errors: &[ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

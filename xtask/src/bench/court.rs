@@ -1,0 +1,175 @@
+//! A running Emperor, ours or uWSGI's, with its directory of configs.
+
+use std::fs::{self, File};
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::time::Timespec;
+
+use super::lab::{Lab, NAMESPACES};
+use super::stamps::now_ns;
+
+/// Owner of the configs where vassals run with ids of their own.
+const TENANT: u32 = 1000;
+const STOP_PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
+
+/// Which Emperor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Ours.
+    Liege,
+    /// The real one, told not to wait between two starts and to look every second.
+    UwsgiUnthrottled,
+    /// The real one as it comes.
+    Uwsgi,
+}
+
+impl Kind {
+    /// As the tables call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Liege => "liege",
+            Self::UwsgiUnthrottled => "uwsgi, throttle 0, freq 1",
+            Self::Uwsgi => "uwsgi, defaults",
+        }
+    }
+}
+
+/// What runs in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vassals {
+    /// The tiny program, with our own ids and namespaces.
+    Plain,
+    /// The tiny program, as another user and in five namespaces.
+    Jailed,
+    /// What the config says.
+    AsWritten,
+}
+
+/// Everything in it ends when it goes out of scope.
+#[derive(Debug)]
+pub struct Court {
+    directory: PathBuf,
+    waiting: PathBuf,
+    vassals: Vassals,
+    child: Child,
+}
+
+impl Court {
+    /// Starts an Emperor on a directory that has `count` configs already (`v0.ini`, …). The second value
+    /// is when it was started.
+    ///
+    /// # Errors
+    /// It is not installed or cannot be started.
+    pub fn open(lab: &Lab, kind: Kind, vassals: Vassals, count: usize) -> Result<(Self, u64)> {
+        let directory = lab.directory()?;
+        let waiting = lab.beside("waiting");
+        for number in 0..count {
+            write(&waiting, &directory.join(format!("v{number}.ini")), vassals, "[uwsgi]\n")?;
+        }
+        let mut command = command(lab, kind, vassals)?;
+        let log = File::options().create(true).append(true).open(lab.log(kind))?;
+        command.current_dir("/").arg("--emperor").arg(&directory);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let started_ns = now_ns();
+        let child = command.spawn().with_context(|| format!("cannot run {}", kind.name()))?;
+        Ok((Self { directory, waiting, vassals, child }, started_ns))
+    }
+
+    /// Drops a config in, complete from the start. Returns the time before that.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create(&self, name: &str, text: &str) -> Result<u64> {
+        let target = self.directory.join(name);
+        prepare(&self.waiting, self.vassals, text)?;
+        let before = now_ns();
+        fs::rename(&self.waiting, target)?;
+        Ok(before)
+    }
+
+    /// Gives a config a new time, two seconds further on each call: uWSGI sees whole seconds and only
+    /// later ones. Returns the time before that.
+    ///
+    /// # Errors
+    /// The file cannot be changed.
+    pub fn touch(&self, name: &str) -> Result<u64> {
+        let file = File::open(self.directory.join(name))?;
+        let old = file.metadata()?.modified()?.max(SystemTime::now());
+        let before = now_ns();
+        file.set_modified(old + Duration::from_secs(2))?;
+        Ok(before)
+    }
+
+    /// Takes a config away. Returns the time before that.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<u64> {
+        let before = now_ns();
+        fs::remove_file(self.directory.join(name))?;
+        Ok(before)
+    }
+
+    /// Process id of the Emperor.
+    pub fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+}
+
+impl Drop for Court {
+    fn drop(&mut self) {
+        if !self.ends_when_asked() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Court {
+    fn ends_when_asked(&self) -> bool {
+        let pid = Pid::from_child(&self.child);
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+        let _ = pidfd_send_signal(&process, Signal::INT);
+        let mut ended = [PollFd::new(&process, PollFlags::IN)];
+        poll(&mut ended, Some(&STOP_PATIENCE)).is_ok_and(|ready| ready == 1)
+    }
+}
+
+fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {
+    let mut command = match kind {
+        Kind::Liege => Command::new(&lab.liege),
+        _ => Command::new(lab.uwsgi.as_ref().context("uwsgi is not installed")?),
+    };
+    match kind {
+        // All configs belong to one tenant here, who has a limit.
+        Kind::Liege => command.args(["--emperor-tenant-max", "100000"]),
+        Kind::UwsgiUnthrottled => command.args(["--emperor-throttle", "0", "--emperor-freq", "1"]),
+        Kind::Uwsgi => &mut command,
+    };
+    if vassals != Vassals::AsWritten {
+        command.arg("--binary-path").arg(lab.stamp());
+    }
+    if vassals == Vassals::Jailed {
+        command.args(["--emperor-tyrant", "--emperor-use-clone", NAMESPACES.0]);
+    }
+    Ok(command)
+}
+
+fn write(waiting: &Path, target: &Path, vassals: Vassals, text: &str) -> Result<()> {
+    prepare(waiting, vassals, text)?;
+    Ok(fs::rename(waiting, target)?)
+}
+
+fn prepare(waiting: &Path, vassals: Vassals, text: &str) -> Result<()> {
+    fs::write(waiting, text)?;
+    if vassals == Vassals::Jailed {
+        chown(waiting, Some(TENANT), Some(TENANT))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What one jail costs: five namespaces, other ids, exec.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::court::{Court, Kind, Vassals};
+use super::lab::{Floor, Lab, NAMESPACES};
+use super::stamps::{ms, now_ns};
+use super::table::Table;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const FLOOR: &str = "C floor: clone3, ids, exec";
+const POOL: &str = "C floor, vfork-like, network namespaces from a pool";
+const LIEGE: &str = "liege";
+
+/// One at a time into a running Emperor, and a thousand from nothing.
+///
+/// # Errors
+/// The floor cannot be run.
+pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
+    Ok(vec![one_at_a_time(lab)?, many(lab)?])
+}
+
+/// For liege from before the config is there, for the floor from before the clone: it has no config.
+fn one_at_a_time(lab: &Lab) -> Result<Table> {
+    let mut table = Table::new("One jail into a running Emperor, until its program runs", "ms");
+    let mut floor = lab.floor(&[], NAMESPACES.1)?;
+    let mut pool = lab.floor(&["-v", "-p", "4"], NAMESPACES.1)?;
+    let (court, _) = Court::open(lab, Kind::Liege, Vassals::Jailed, 1)?;
+    let ready = lab.stamps.of('s', "v0.ini", 0, PATIENCE);
+    for round in 0..lab.rounds(200, 10) {
+        table.add(FLOOR, one(lab, &mut floor, &format!("f{round}"))?);
+        pool.order("fill")?;
+        table.add(POOL, one(lab, &mut pool, &format!("p{round}"))?);
+        if ready.is_ok() {
+            table.add_result(LIEGE, create(lab, &court, &format!("c{round}.ini")));
+        }
+    }
+    if let Err(error) = ready {
+        table.add_result(LIEGE, Err(error));
+    }
+    Ok(table)
+}
+
+fn one(lab: &Lab, floor: &mut Floor, name: &str) -> Result<f64> {
+    let times = floor.order(&format!("one {name}"))?;
+    let stamp = lab.stamps.of('s', name, times[0], PATIENCE)?;
+    Ok(ms(times[0], stamp.at_ns))
+}
+
+fn create(lab: &Lab, court: &Court, name: &str) -> Result<f64> {
+    let before = court.create(name, "[uwsgi]\n")?;
+    Ok(ms(before, lab.stamps.of('s', name, before, PATIENCE)?.at_ns))
+}
+
+fn many(lab: &Lab) -> Result<Table> {
+    let count = lab.rounds(1000, 50);
+    let mut table = Table::new(format!("{count} jails from nothing, until the last program runs"), "ms");
+    for _ in 0..lab.rounds(5, 1) {
+        table.add_result(FLOOR, many_of_floor(lab, &[], count));
+        table.add_result(POOL, many_of_floor(lab, &["-v", "-p", &count.to_string()], count));
+        table.add_result(LIEGE, many_of_liege(lab, count));
+    }
+    Ok(table)
+}
+
+/// Milliseconds for so many jails of `floor.c`, from its own start; the making of a pool counts.
+///
+/// # Errors
+/// It cannot be run, or not all programs reported.
+pub fn many_of_floor(lab: &Lab, options: &[&str], count: usize) -> Result<f64> {
+    lab.settle();
+    lab.stamps.drain();
+    let before = now_ns();
+    let mut floor = lab.floor(options, NAMESPACES.1)?;
+    let last = std::thread::scope(|scope| {
+        let last = scope.spawn(|| lab.stamps.last_of(count, PATIENCE));
+        floor.order(&format!("many {count}"))?;
+        last.join().expect("the receiver does not panic")
+    });
+    Ok(ms(before, last?))
+}
+
+fn many_of_liege(lab: &Lab, count: usize) -> Result<f64> {
+    lab.settle();
+    lab.stamps.drain();
+    let (_court, before) = Court::open(lab, Kind::Liege, Vassals::Jailed, count)?;
+    Ok(ms(before, lab.stamps.last_of(count, PATIENCE)?))
+}

@@ -1,0 +1,29 @@
+//! `cargo xtask test`: installs what is missing, checks everything, sums it up in one line.
+
+mod deny;
+mod leftovers;
+mod packages;
+mod score;
+mod suite;
+
+use anyhow::Result;
+
+use crate::program;
+use score::Score;
+
+/// Runs every check, also those after a failed one; true when none failed.
+///
+/// # Errors
+/// The surroundings are not fit for a test run (no temporary directory, no `/proc`).
+pub fn run() -> Result<bool> {
+    let mut score = Score::default();
+    packages::install();
+    score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
+    score.check("lints", program::run(program::cargo().args(LINTS)));
+    deny::check(&mut score);
+    suite::run(&mut score)?;
+    println!("{score}");
+    Ok(score.failed == 0)
+}
+
+const LINTS: [&str; 7] = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];

@@ -1,0 +1,89 @@
+//! Programs that the tests run, from the distribution's packages.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::program;
+
+/// Package, and a program by which it is known to be there.
+const NEEDED: [(&str, &str); 8] = [
+    ("uwsgi-core", "uwsgi-core"),
+    ("uwsgi-plugin-python3", "uwsgi_python3"),
+    ("vim-tiny", "vi"),
+    ("rsync", "rsync"),
+    ("curl", "curl"),
+    ("procps", "ps"),
+    ("strace", "strace"),
+    ("libcap2-bin", "setcap"),
+];
+
+/// Installs what is missing and asks nothing. What cannot be installed is told, and the tests that need it
+/// skip themselves.
+pub fn install() {
+    let missing = missing();
+    if missing.is_empty() {
+        return;
+    }
+    let list = missing.join(" ");
+    println!("xtask: installing {list}");
+    if let Err(error) = apt(&missing) {
+        println!("xtask: cannot install {list}: {error:#}");
+        println!("xtask: install by hand what these stand for; tests that need one of them are skipped");
+    }
+}
+
+fn missing() -> Vec<&'static str> {
+    NEEDED.iter().filter(|(package, name)| !is_there(package, name)).map(|(package, _)| *package).collect()
+}
+
+fn is_there(package: &str, name: &str) -> bool {
+    program::find(name).is_some() || on_sbin(name) || is_installed(package)
+}
+
+/// An ordinary user's `PATH` lacks the directories of the super-user.
+fn on_sbin(name: &str) -> bool {
+    ["/usr/sbin", "/sbin"].iter().any(|directory| std::path::Path::new(directory).join(name).exists())
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${db:Status-Status}", package]).stderr(Stdio::null());
+    query.output().is_ok_and(|output| output.stdout == b"installed")
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
+    if program::find("apt-get").is_none() {
+        bail!("there is no apt-get here");
+    }
+    if install_now(packages).is_ok() {
+        return Ok(());
+    }
+    program::run(as_root()?.args(["apt-get", "-q", "update"]))?;
+    install_now(packages)
+}
+
+fn install_now(packages: &[&str]) -> Result<()> {
+    let fixed = ["apt-get", "-q", "-y", "--no-install-recommends", "install"];
+    program::run(as_root()?.args(fixed).args(packages).stdin(Stdio::null()))
+}
+
+/// `env` as root: directly, or by a sudo that asks for no password.
+fn as_root() -> Result<Command> {
+    let mut command = if program::is_root() {
+        Command::new("env")
+    } else if Command::new("sudo")
+        .args(["-n", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+    {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["-n", "env"]);
+        sudo
+    } else {
+        bail!("not root, and sudo wants a password or is not there");
+    };
+    command.arg("DEBIAN_FRONTEND=noninteractive");
+    Ok(command)
+}
