@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,9 +40,16 @@ pub fn open() {
 fn sink() -> &'static Sink {
     SINK.get_or_init(|| {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let own = rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
+        let own =
+            may_block().then(|| rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()).flatten();
         Sink { own, terminal: std::io::stderr().is_terminal(), since: Instant::now() }
     })
+}
+
+/// True for a pipe or a terminal. In a file we write at the same place as those who inherited it.
+fn may_block() -> bool {
+    let kind = rustix::fs::fstat(rustix::stdio::stderr()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::CharacterDevice))
 }
 
 /// An error, `about` what or whom.
@@ -63,7 +70,11 @@ pub fn info(about: &str, message: &str) {
 /// Writes one event.
 pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     let sink = sink();
-    let text = if sink.terminal { for_people(sink, level, fields, message) } else { for_machines(level, fields, message) };
+    let text = if sink.terminal {
+        for_people(sink, level, fields, message)
+    } else {
+        for_machines(level, fields, message)
+    };
     write(sink, &text);
 }
 

@@ -91,10 +91,38 @@ fn who_has_an_emperor_is_a_vassal_unless_it_is_one_itself() {
 
 #[test]
 fn what_is_not_understood_is_told() {
-    insta::assert_snapshot!(refused(&["--emperor-tyrnt", "--emperor-freq=5", "-q", "--uid"]), @r"");
-    insta::assert_snapshot!(refused(&["stauts"]), @r"");
-    insta::assert_snapshot!(refused(&["status", "a", "b", "--emperor", "c"]), @r"");
-    insta::assert_snapshot!(refused(&["check"]), @r"");
+    insta::assert_snapshot!(refused(&["--emperor-tyrnt", "--emperor-freq=5", "-q", "--uid"]), @r"
+    command line:1:1: unknown option `--emperor-tyrnt`
+      --emperor-tyrnt
+      ^
+      did you mean `--emperor-tyrant`?
+    command line:3:1: unknown option `-q`
+      -q
+      ^
+      see `liege --help`
+    command line:4:1: `--uid` needs a value
+      --uid
+      ^
+      write: --uid USER
+    ");
+    insta::assert_snapshot!(refused(&["stauts"]), @r"
+    command line:1:1: unknown verb `stauts`
+      stauts
+      ^
+      did you mean `status`? A file is written with its directory: ./stauts
+    ");
+    insta::assert_snapshot!(refused(&["status", "a", "b", "--emperor", "c"]), @r"
+    command line:4:1: `status` does not take this option
+      --emperor
+      ^
+    command line:3:1: `status` does not take `b`
+      b
+      ^
+    ");
+    insta::assert_snapshot!(refused(&["check"]), @r"
+    `check` needs more words
+      write: liege check FILE...
+    ");
 }
 
 #[test]

@@ -14,6 +14,10 @@ pub fn admit(entry: &Entry, reader: Scope) -> Result<&'static OptionSpec, Config
     let key = quoted(&entry.key);
     match standing(&entry.key) {
         Standing::Ours(group, option) if group.scope.admits(reader) => Ok(option),
+        // Those that read files have been carried out by `load`.
+        Standing::Ours(group, _) if group.scope == Scope::General => {
+            Err(refuse(format!("{key} works on the command line only")))
+        }
         Standing::Ours(..) if reader == Scope::Emperor => {
             Err(refuse(format!("{key} is an option of a vassal, not of the Emperor"))
                 .cure("move it to a vassal's config"))

@@ -85,8 +85,14 @@ impl fmt::Display for Finding {
             Verdict::Uwsgi(option) => {
                 writeln!(f, "{file}: OK, a vassal run by uwsgi, because of `{}`", printable(option))?;
             }
-            Verdict::Wrong(errors) => errors.iter().try_for_each(|error| writeln!(f, "error: {error}"))?,
+            Verdict::Wrong(errors) => errors.iter().try_for_each(|error| write_error(f, &file, error))?,
         }
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
     }
+}
+
+/// An error that has no place is about the file.
+fn write_error(f: &mut fmt::Formatter<'_>, file: &str, error: &ConfigError) -> fmt::Result {
+    let about = if error.place.is_none() { format!("{file}: ") } else { String::new() };
+    writeln!(f, "error: {about}{error}")
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const VALUE_MAX: usize = 64 << 10;
 /// A value may name one that names one …, this deep.
 pub const DEPTH_MAX: usize = 16;
+/// What one replacement costs besides its bytes.
+const WORK_OF_ONE: usize = 64;
 /// Bytes looked at for all values of a config together: what a hostile config may cost.
 pub const WORK_MAX: usize = 16 << 20;
 
@@ -74,7 +76,7 @@ impl<'a> Expander<'a> {
         if depth > DEPTH_MAX {
             return Err(format!("expands more than {DEPTH_MAX} times: does it contain itself?"));
         }
-        let spent = self.work_left.checked_sub(text.len() + 1);
+        let spent = self.work_left.checked_sub(text.len() + WORK_OF_ONE);
         self.work_left = spent.ok_or("too much to expand in this config")?;
         let mut out = String::new();
         let mut rest = text;

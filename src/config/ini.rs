@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::place::{ConfigError, Place};
-use super::show;
 
 /// Bytes of one file.
 pub const FILE_MAX: usize = 1 << 20;
@@ -42,10 +41,8 @@ pub struct Section {
 /// Larger than `FILE_MAX`, a NUL byte, or not UTF-8; with the place where that begins.
 pub fn decode<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
     if bytes.len() > FILE_MAX {
-        return Err(ConfigError::whole(format!(
-            "{}: larger than {FILE_MAX} bytes, the most that is read",
-            show::printable(file)
-        )));
+        let start = place(file, 1, 0);
+        return Err(ConfigError::at(&start, format!("larger than {FILE_MAX} bytes, the most that is read")));
     }
     if let Some(index) = bytes.iter().position(|byte| *byte == 0) {
         return Err(ConfigError::at(&place_of(file, bytes, index), "a NUL byte: this is no text file"));

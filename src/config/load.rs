@@ -39,11 +39,14 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The errors of reading together with those found in the options, each with its line. What is said of
-    /// the whole config is left out: a part of it could not be read.
-    pub(super) fn all_errors(&self, found: Vec<ConfigError>) -> Vec<ConfigError> {
-        let found = found.into_iter().filter(|error| error.place.is_some());
-        self.texts.explain(self.errors.iter().cloned().chain(found).collect())
+    /// What was read from the options, unless their files could not be read: then the errors of both, each
+    /// with its line. What is said of the whole config is left out when a part of it is missing.
+    pub(super) fn joined<T>(&self, read: Result<T, Vec<ConfigError>>) -> Result<T, Vec<ConfigError>> {
+        if self.errors.is_empty() {
+            return read.map_err(|errors| self.texts.explain(errors));
+        }
+        let found = read.err().unwrap_or_default().into_iter().filter(|error| error.place.is_some());
+        Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
     }
 }
 
@@ -165,7 +168,8 @@ impl Loader<'_> {
             return self
                 .fail(at(format!("reading a config from {} is not supported yet", show::quoted(path))));
         }
-        let path = if path.is_empty() { self.last.clone().unwrap_or_default() } else { path.to_owned() };
+        let last = self.last.clone().filter(|_| section.is_some());
+        let path = if path.is_empty() { last.unwrap_or_default() } else { path.to_owned() };
         if path.is_empty() {
             return self.fail(at(format!("{} needs a file", show::quoted(&entry.key))));
         }

@@ -71,7 +71,7 @@ fn components(directory: &str) -> impl Iterator<Item = &str> {
 /// The 32-bit hash of Bernstein (exclusive-or form, signed characters), lowest byte first in hexadecimal.
 fn hash(text: &str) -> String {
     let step = |hash: u32, byte: u8| hash.wrapping_mul(33) ^ i32::from(byte.cast_signed()).cast_unsigned();
-    format!("{:08x}", text.bytes().fold(5381, step).swap_bytes())
+    format!("{:08X}", text.bytes().fold(5381, step).swap_bytes())
 }
 
 /// What magic variables are replaced by.

@@ -1,6 +1,6 @@
 //! Pure. One value: text to type, or what is wrong with it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::emperor::Source;
@@ -259,7 +259,7 @@ pub fn source(value: &str) -> Result<Source, Wrong> {
         Some(("dir", path)) => self::path(path).map(Source::Dir),
         Some(("glob", pattern)) => text(pattern).map(Source::Glob),
         Some((scheme, _)) => wrong(
-            format!("vassals from {}:// are not supported yet", quoted(scheme)),
+            format!("vassals from {} are not supported yet", quoted(&format!("{scheme}://"))),
             "use a directory or a glob pattern",
         ),
         None if is_glob(&value) => Ok(Source::Glob(value)),

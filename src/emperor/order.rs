@@ -10,7 +10,7 @@ pub mod to_vassal {
     pub const STOP: u8 = 0;
     /// Reload.
     pub const RELOAD: u8 = 1;
-    /// Stop, and take your time.
+    /// Stop when all work in hand is done.
     pub const STOP_GRACEFULLY: u8 = 2;
 }
 

@@ -1,1 +1,10 @@
+//! What the Emperor does, one sentence each.
 
+mod court;
+mod limits;
+mod pacing;
+mod process;
+mod reload;
+mod sight;
+mod stop;
+mod table;

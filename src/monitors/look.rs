@@ -19,6 +19,8 @@ const TARGET: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVE)
     .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::EXCL_UNLINK)
     .union(WatchFlags::ONLYDIR);
 
@@ -45,11 +47,22 @@ impl Monitors {
             Ok(examined) => self.looked(entry, examined, stat),
             Err(Refusal::Absent) if self.is_known(entry) => self.settle.handle(entry, Change::Deleted, now),
             Err(Refusal::Absent) => self.drop_extra(entry),
-            Err(Refusal::Denied(errno)) => self.record(entry, denied(&entry.1, errno), stat),
-            Err(Refusal::Refused(sight, target)) => {
-                self.watch_target(entry, target);
+            Err(Refusal::Denied(errno)) => self.denied(entry, errno),
+            Err(Refusal::Refused(sight, targets)) => {
+                self.watch_targets(entry, targets);
                 self.record(entry, sight, stat);
             }
+        }
+    }
+
+    /// What cannot be read for a while goes on as it was, and is tried again; what nobody may read is refused.
+    fn denied(&mut self, entry: &Entry, errno: Errno) {
+        let passing = !matches!(errno, Errno::ACCESS | Errno::PERM);
+        if passing {
+            self.retries.insert(entry.clone());
+        }
+        if !passing || !self.is_known(entry) {
+            self.record(entry, denied(&entry.1, errno), None);
         }
     }
 
@@ -102,13 +115,13 @@ impl Monitors {
     }
 
     fn looked(&mut self, entry: &Entry, examined: Examined, stat: Option<Stat>) {
-        let linked = examined.target.is_some();
+        let linked = !examined.targets.is_empty();
         if !linked && !self.hears_writes(entry.0) || linked && !self.settings.trust.nofollow {
             self.watch_file(entry, examined.file.as_fd());
         } else {
             self.unwatch_file(entry);
         }
-        self.watch_target(entry, examined.target);
+        self.watch_targets(entry, examined.targets);
         self.record(entry, examined.sight, stat);
     }
 
@@ -159,19 +172,27 @@ impl Monitors {
     }
 
     /// Watches where a followed link leads; what it led to before is released.
-    fn watch_target(&mut self, entry: &Entry, target: Option<Target>) {
-        let target = target.filter(|_| !self.settings.trust.nofollow);
-        let watched = target.and_then(|target| {
-            let by = Use::Target(target.name.clone(), entry.clone());
-            let watch = self.watches.add(&*self.eyes, target.directory.as_fd(), TARGET, by).ok()?;
-            Some((watch, target.name))
-        });
-        if watched.is_none() && !self.extras.contains_key(entry) {
+    fn watch_targets(&mut self, entry: &Entry, targets: Vec<Target>) {
+        let targets = if self.settings.trust.nofollow { Vec::new() } else { targets };
+        if targets.is_empty() && !self.extras.contains_key(entry) {
             return;
         }
+        let watched: Vec<_> =
+            targets.into_iter().filter_map(|target| self.watch_target(entry, target)).collect();
         let extra = self.extras.entry(entry.clone()).or_default();
-        let before = std::mem::replace(&mut extra.target, watched.clone());
-        if let Some((watch, name)) = before.filter(|before| Some(before) != watched.as_ref()) {
+        let mut before = std::mem::replace(&mut extra.targets, watched.clone());
+        before.retain(|target| !watched.contains(target));
+        self.release_targets(entry, before);
+    }
+
+    fn watch_target(&mut self, entry: &Entry, target: Target) -> Option<(i32, String)> {
+        let by = Use::Target(target.name.clone(), entry.clone());
+        let watch = self.watches.add(&*self.eyes, target.directory.as_fd(), TARGET, by).ok()?;
+        Some((watch, target.name))
+    }
+
+    fn release_targets(&mut self, entry: &Entry, targets: Vec<(i32, String)>) {
+        for (watch, name) in targets {
             self.watches.release(watch, &Use::Target(name, entry.clone()));
         }
     }
@@ -186,9 +207,7 @@ impl Monitors {
         if let Some(watch) = extra.file {
             self.watches.release(watch, &Use::File(entry.clone()));
         }
-        if let Some((watch, name)) = extra.target {
-            self.watches.release(watch, &Use::Target(name, entry.clone()));
-        }
+        self.release_targets(entry, extra.targets);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Sources of configs in the file system: directories and patterns, seen by inotify.
 //!
 //! One inotify instance serves all sources. What it says goes through `settle`, which says when a name is at rest; then
-//! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable.
+//! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable: a
+//! directory that is renamed away or unmounted stops nothing. One whose files are deleted does (`rm -r`): each was deleted.
 
 mod compare;
 mod directory;
@@ -148,6 +149,8 @@ pub struct Monitors {
     names: usize,
     /// Directories below a base that could not be read.
     lost_nodes: BTreeSet<NodeId>,
+    /// Configs that could not be read for reasons that may pass.
+    retries: BTreeSet<Entry>,
     /// How many nodes are polled.
     polled: usize,
     told: VecDeque<Told>,
@@ -168,7 +171,8 @@ impl Monitors {
             monitors.add_origin(shape);
         }
         monitors.doubted.extend(0..monitors.origins.len());
-        monitors.verify(now);
+        monitors.verify();
+        monitors.arm_poll(now);
         Ok(monitors)
     }
 
@@ -195,7 +199,7 @@ impl Monitors {
         for heard in batch {
             self.route(heard, now);
         }
-        self.verify(now);
+        self.verify();
         self.work(now);
     }
 
@@ -206,7 +210,7 @@ impl Monitors {
             self.doubted.extend(0..self.origins.len());
         }
         self.poll(now);
-        self.verify(now);
+        self.verify();
         self.work(now);
     }
 
@@ -232,7 +236,8 @@ impl Monitors {
     /// Looks at everything again.
     pub fn rescan(&mut self, now: Moment) {
         self.doubted.extend(0..self.origins.len());
-        self.verify(now);
+        self.verify();
+        self.arm_poll(now);
         for root in self.origins.iter().map(|origin| origin.root).collect::<Vec<_>>() {
             self.want_scan(root, Depth::Full);
         }
@@ -266,6 +271,7 @@ impl Monitors {
             poll_at: None,
             names: 0,
             lost_nodes: BTreeSet::new(),
+            retries: BTreeSet::new(),
             polled: 0,
             told: VecDeque::new(),
         })
@@ -282,9 +288,10 @@ impl Monitors {
             } else if let Some(more) = self.scan_one(now) {
                 cost += more;
             } else {
-                return;
+                break;
             }
         }
+        self.arm_poll(now);
     }
 
     fn tell(&mut self, source: usize, path: &str, what: SourceNews) {

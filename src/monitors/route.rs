@@ -62,9 +62,14 @@ impl Monitors {
         let directories: Vec<NodeId> = uses.directories.iter().copied().collect();
         let above: Vec<usize> = uses.above.iter().map(|(source, _)| *source).collect();
         if heard.flags.contains(ReadFlags::MODIFY) {
-            for entry in uses.files.clone() {
-                self.settle.handle(&entry, Change::Modified, now);
+            for entry in &uses.files {
+                self.settle.handle(entry, Change::Modified, now);
             }
+        }
+        // The directory that a link leads into went away, or others may write in it now.
+        let change = if heard.flags.intersects(MOVED) { Change::MovedOut } else { Change::Touched };
+        for entry in uses.targets.values().flatten() {
+            self.settle.handle(entry, change, now);
         }
         for id in directories {
             self.directory_changed(id, heard.flags);

@@ -47,6 +47,9 @@ enum Stage {
     Comparing(Option<Arc<str>>, Names),
 }
 
+/// A name that matters, and what is wrong with it.
+type Listed = (Arc<str>, Option<NameFault>);
+
 /// The names that matter, and what is wrong with them.
 type Names = BTreeMap<Arc<str>, Option<NameFault>>;
 
@@ -94,7 +97,6 @@ impl Monitors {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.is_below(id) => self.leave(id, now),
             Err(errno) => self.lose_node(id, errno),
         }
-        self.arm_poll(now);
         Some(BEGIN_COST)
     }
 
@@ -155,7 +157,7 @@ impl Monitors {
         }
     }
 
-    fn wanted(&self, id: NodeId, name: &[u8], kind: FileType) -> Option<(Arc<str>, Option<NameFault>)> {
+    fn wanted(&self, id: NodeId, name: &[u8], kind: FileType) -> Option<Listed> {
         let node = self.nodes.get(&id)?;
         if !self.is_leaf(node) {
             let text = str::from_utf8(name).ok().filter(|text| self.is_wanted_child(id, text))?;

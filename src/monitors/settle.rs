@@ -217,7 +217,8 @@ mod tests {
     #[test]
     fn each_way_to_change_a_file_is_one_look() {
         use Finding::{Gone, Look};
-        let cases: &[(&str, &[(u64, Change)], &[(u64, Finding)])] = &[
+        type Case<'a> = (&'a str, &'a [(u64, Change)], &'a [(u64, Finding)]);
+        let cases: &[Case<'_>] = &[
             ("touch", &[(0, Touched)], &[(0, Look)]),
             ("rename over it", &[(0, MovedIn)], &[(0, Look)]),
             ("cp over it", &[(0, Modified), (1, Modified), (2, Closed)], &[(2, Look)]),

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::eyes::open_for_looking;
 use super::pattern::{Shape, has_suffix, is_wild};
 use super::scan::Depth;
+use super::settle::Change;
 use super::tree::{Node, Origin};
 use super::watches::{NodeId, Use};
 use super::{Monitors, SourceNews};
@@ -75,11 +76,10 @@ impl Monitors {
     }
 
     /// Looks up the paths of the sources that are in doubt.
-    pub(super) fn verify(&mut self, now: Moment) {
+    pub(super) fn verify(&mut self) {
         while let Some(source) = self.doubted.pop_first() {
             self.verify_one(source);
         }
-        self.arm_poll(now);
     }
 
     fn verify_one(&mut self, source: usize) {
@@ -147,7 +147,8 @@ impl Monitors {
         let mut above = Vec::new();
         for (directory, next) in steps {
             let by = Use::Above(source, next);
-            let Ok(opened) = open_for_looking(&directory) else { break };
+            let opened = open_for_looking(&directory).or_else(|_| self.eyes.open_directory(&directory));
+            let Ok(opened) = opened else { break };
             if let Ok(watch) = self.watches.add(&*self.eyes, opened.as_fd(), ABOVE, by.clone()) {
                 above.push((watch, by));
             }
@@ -175,12 +176,17 @@ impl Monitors {
         for id in polled {
             self.want_scan(id, Depth::Quick);
         }
+        for entry in std::mem::take(&mut self.retries) {
+            self.settle.handle(&entry, Change::Touched, now);
+        }
     }
 
-    /// Must run after everything that makes a directory polled or a source lost.
+    /// Must run after everything that may have found something to be looked at again.
     pub(super) fn arm_poll(&mut self, now: Moment) {
         let freq_ms = if self.settings.freq_ms == 0 { super::FREQ_DEFAULT_MS } else { self.settings.freq_ms };
-        let away = !self.lost_nodes.is_empty() || self.origins.iter().any(|origin| origin.lost);
+        let away = !self.lost_nodes.is_empty()
+            || !self.retries.is_empty()
+            || self.origins.iter().any(|origin| origin.lost);
         if self.poll_at.is_none() && (self.polled > 0 || away) {
             self.poll_at = Some(now.plus_ms(freq_ms));
         }

@@ -71,8 +71,8 @@ pub struct Known {
 pub struct Extra {
     /// The file.
     pub file: Option<i32>,
-    /// Where its link leads: watch and name.
-    pub target: Option<(i32, String)>,
+    /// Where its link leads: watches and names.
+    pub targets: Vec<(i32, String)>,
 }
 
 impl Monitors {

@@ -92,14 +92,14 @@ pub enum Scope {
     Vassal,
     /// Of either.
     Both,
-    /// Of every command line and every file.
+    /// Of the option language itself.
     General,
 }
 
 impl Scope {
     /// True when an option of this scope may stand in a config of `reader`.
     pub fn admits(self, reader: Self) -> bool {
-        self == reader || matches!(self, Self::Both | Self::General)
+        self == reader || self == Self::Both
     }
 }
 

@@ -56,6 +56,18 @@ fn a_name_is_recognised() {
 }
 
 #[test]
+fn every_listed_name_is_found() {
+    for name in list(include_str!("later.txt")) {
+        assert!(matches!(standing(name), Standing::Later), "{name}");
+        assert!(matches!(standing(&format!("{name}~")), Standing::Unknown), "{name}~");
+    }
+    for name in list(include_str!("app-server.txt")) {
+        assert!(matches!(standing(name), Standing::AppServer), "{name}");
+    }
+    assert!(matches!(standing("~"), Standing::Unknown));
+}
+
+#[test]
 fn the_nearest_name_is_proposed() {
     let table = [
         ("emperor-tyrnt", Some("emperor-tyrant")),

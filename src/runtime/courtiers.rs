@@ -1,7 +1,7 @@
 //! Who is at court: the control descriptor and the pid of each vassal's process.
 
 use std::collections::HashMap;
-use std::os::fd::{BorrowedFd, AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::emperor::event::{Exit, Incarnation, VassalId};
 

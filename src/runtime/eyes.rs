@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use crate::emperor::event::Sight;
 use crate::monitors::{Eyes, OwnEyes};
 use crate::spawner::client::Lender;
-use crate::spawner::wire::{Answer, Ask};
-use crate::trust::{Examined, Refusal, Trust, TrustPolicy};
+use crate::spawner::wire::{Answer, Ask, Seen};
+use crate::trust::{Examined, Refusal, Target, Trust, TrustPolicy};
 
 /// Own eyes first; what they may not see, the spawner lends.
 pub struct LentEyes {
@@ -26,21 +26,21 @@ impl LentEyes {
         Self { own: OwnEyes, lender }
     }
 
-    fn lend(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Option<OwnedFd>), Errno> {
+    fn lend(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Vec<OwnedFd>), Errno> {
         self.lender.ask(ask, descriptors).map_err(|error| errno(&error))
     }
 
     fn borrow_directory(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<OwnedFd, Errno> {
-        self.lend(ask, descriptors)?.1.ok_or(Errno::ACCESS)
+        self.lend(ask, descriptors)?.1.pop().ok_or(Errno::ACCESS)
     }
 
     fn borrow_sight(&self, dir: BorrowedFd<'_>, name: &str) -> Result<Examined, Refusal> {
         let ask = Ask::Examine { file: name.to_owned(), lend: true };
-        match self.lend(&ask, &[dir]).map_err(Refusal::Denied)? {
-            (Answer::Missing, _) => Err(Refusal::Absent),
-            (Answer::Seen(seen), Some(file)) => Ok(examined(seen.into(), file)),
-            (Answer::Seen(seen), None) => Err(Refusal::Refused(seen.into(), None)),
-            (_, _) => Err(Refusal::Denied(Errno::PROTO)),
+        let (answer, descriptors) = self.lend(&ask, &[dir]).map_err(Refusal::Denied)?;
+        match answer {
+            Answer::Missing => Err(Refusal::Absent),
+            Answer::Seen(seen) => seen_there(seen, descriptors),
+            _ => Err(Refusal::Denied(Errno::PROTO)),
         }
     }
 }
@@ -71,18 +71,30 @@ impl Eyes for LentEyes {
 
     fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
         match self.own.watch(inotify, file, mask) {
-            Err(Errno::ACCESS) => match self.lend(&Ask::Watch { mask: mask.bits() }, &[inotify, file.as_fd()])?.0 {
-                Answer::Watch(number) => Ok(number),
-                _ => Err(Errno::PROTO),
-            },
+            Err(Errno::ACCESS) => {
+                match self.lend(&Ask::Watch { mask: mask.bits() }, &[inotify, file.as_fd()])?.0 {
+                    Answer::Watch(number) => Ok(number),
+                    _ => Err(Errno::PROTO),
+                }
+            }
             seen => seen,
         }
     }
 }
 
 /// A monitor only asks whose it is and whether it changed; what it may do is judged where it is run.
-fn examined(sight: Sight, file: OwnedFd) -> Examined {
-    Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, target: None }
+fn seen_there(mut seen: Seen, mut descriptors: Vec<OwnedFd>) -> Result<Examined, Refusal> {
+    let names = std::mem::take(&mut seen.targets);
+    let directories = descriptors.split_off(descriptors.len().saturating_sub(names.len()));
+    let target = |(name, directory)| Target { directory, name };
+    let targets = names.into_iter().zip(directories).map(target).collect();
+    let sight = Sight::from(seen);
+    match descriptors.pop() {
+        Some(file) => {
+            Ok(Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, targets })
+        }
+        None => Err(Refusal::Refused(sight, targets)),
+    }
 }
 
 fn errno(error: &io::Error) -> Errno {

@@ -1,11 +1,9 @@
 //! One loop: waits, tells the Emperor what happened, carries out what it orders. It decides nothing.
 
 mod announce;
-mod clock;
 mod courtiers;
 mod eyes;
 mod obey;
-mod poller;
 mod reap;
 mod start;
 mod table;
@@ -20,13 +18,12 @@ use crate::emperor::Emperor;
 use crate::emperor::event::Event;
 use crate::log;
 use crate::monitors::{Monitors, Told};
+use crate::reactor::{Calendar, Poller, Token, clock};
 use crate::spawner::client::{Client, Lender};
 use crate::spawner::wire::Reply;
 use crate::stats;
 
-pub use clock::Calendar;
 use courtiers::Courtiers;
-pub use poller::{Poller, Token};
 pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
@@ -125,7 +122,9 @@ impl Runtime {
             Reply::Born(ticket, pid) => {
                 let early = self.courtiers.born(ticket.into(), pid);
                 self.tell(Event::Born(ticket.into(), pid));
-                early.map(|exit| self.exited(ticket.into(), exit));
+                if let Some(exit) = early {
+                    self.exited(ticket.into(), exit);
+                }
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
@@ -178,10 +177,7 @@ impl Runtime {
         self.poller.watch(Token::Spawner, self.spawner.descriptor())?;
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
-        for listener in self.stats.listener() {
-            self.poller.watch(Token::StatsListener, listener)?;
-        }
-        Ok(())
+        self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
     }
 
     fn hear_signals(&mut self) -> Result<()> {

@@ -24,8 +24,6 @@ pub struct Subject<'a> {
     pub file: &'a str,
     /// Whether the file and all above it are root's.
     pub trust: Trust,
-    /// Whose it is.
-    pub owner: Owner,
     /// Supplementary groups of that owner, as policy has them.
     pub groups: Vec<u32>,
     /// Our own ids.
@@ -130,7 +128,8 @@ fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
 }
 
 fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let argv = |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
+    let argv =
+        |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
         VassalProgram::Path(path) => Program::Path {

@@ -9,11 +9,13 @@ use rustix::io::Errno;
 
 use super::charter::Charter;
 use super::wire::{Answer, Ask, Seen};
-use crate::trust::{self, Refusal, TrustPolicy};
+use crate::emperor::event::Sight;
+use crate::trust::{self, Refusal, Target, TrustPolicy};
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-type Lent = (Answer, Option<OwnedFd>);
+type Lent = (Answer, Vec<OwnedFd>);
 
 /// Answers one ask, with the descriptor that goes along.
 ///
@@ -26,7 +28,7 @@ pub fn answer(charter: &Charter, ask: &Ask, descriptors: &[OwnedFd]) -> Lent {
         (Ask::Watch { mask }, [inotify, file]) => watch(charter, inotify, file.as_fd(), *mask),
         _ => Err(Errno::INVAL),
     };
-    result.unwrap_or_else(|errno| (Answer::Error(errno.raw_os_error()), None))
+    result.unwrap_or_else(|errno| (Answer::Error(errno.raw_os_error()), Vec::new()))
 }
 
 /// Where an admin's own path leads, links of the admin's included; below it no link is followed.
@@ -50,23 +52,31 @@ fn below(charter: &Charter, top: BorrowedFd<'_>, path: &str) -> Result<Lent, Err
 fn beneath(top: BorrowedFd<'_>, rest: &Path) -> Result<Lent, Errno> {
     let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok((Answer::Directory, Some(openat2(top, rest, DIRECTORY, Mode::empty(), resolve)?)))
+    Ok((Answer::Directory, vec![openat2(top, rest, DIRECTORY, Mode::empty(), resolve)?]))
 }
 
 fn examine(charter: &Charter, directory: BorrowedFd<'_>, file: &str, lend: bool) -> Result<Lent, Errno> {
     require_in_sources(charter, directory)?;
     match trust::examine(directory, file, &policy(charter)) {
-        Ok(examined) => Ok((Answer::Seen(Seen::from(&examined.sight)), lend.then_some(examined.file))),
-        Err(Refusal::Absent) => Ok((Answer::Missing, None)),
+        Ok(examined) => Ok(seen(&examined.sight, lend.then_some(examined.file), examined.targets)),
+        Err(Refusal::Absent) => Ok((Answer::Missing, Vec::new())),
         Err(Refusal::Denied(errno)) => Err(errno),
-        Err(Refusal::Refused(sight, _)) => Ok((Answer::Seen(Seen::from(&sight)), None)),
+        Err(Refusal::Refused(sight, targets)) => Ok(seen(&sight, None, targets)),
     }
+}
+
+fn seen(sight: &Sight, file: Option<OwnedFd>, targets: Vec<Target>) -> Lent {
+    let (names, directories): (Vec<String>, Vec<OwnedFd>) =
+        targets.into_iter().map(|target| (target.name, target.directory)).unzip();
+    let mut seen = Seen::from(sight);
+    seen.targets = names;
+    (Answer::Seen(seen), file.into_iter().chain(directories).collect())
 }
 
 fn watch(charter: &Charter, inotify: &OwnedFd, file: BorrowedFd<'_>, mask: u32) -> Result<Lent, Errno> {
     require_in_sources(charter, file)?;
     let number = add_watch(inotify, proc_path(file), WatchFlags::from_bits_truncate(mask))?;
-    Ok((Answer::Watch(number), None))
+    Ok((Answer::Watch(number), Vec::new()))
 }
 
 /// Refuses a descriptor of anything that lies elsewhere, whoever opened it. The path that the kernel gives is of

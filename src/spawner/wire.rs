@@ -117,7 +117,7 @@ pub enum Ask {
 pub enum Answer {
     /// The directory; its descriptor comes along.
     Directory,
-    /// How a config looks.
+    /// How a config looks. Descriptors: itself if it was asked for and may run, then the directory of each target.
     Seen(Seen),
     /// The watch descriptor.
     Watch(i32),
@@ -135,6 +135,8 @@ pub struct Seen {
     gid: u32,
     mtime_s: i64,
     refusal: Option<String>,
+    /// Where a followed link led: the name in each directory that comes along.
+    pub targets: Vec<String>,
 }
 
 impl From<&Sight> for Seen {
@@ -145,6 +147,7 @@ impl From<&Sight> for Seen {
             gid: sight.owner.gid,
             mtime_s: sight.mtime_s,
             refusal: sight.refusal.as_deref().map(cut),
+            targets: Vec::new(),
         }
     }
 }
@@ -213,7 +216,10 @@ mod tests {
         bytes.push(0);
         assert_eq!(decode::<Request>(&bytes), Err(Malformed));
         let name = "x".repeat(MESSAGE_MAX);
-        assert_eq!(encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }), Err(Malformed));
+        assert_eq!(
+            encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }),
+            Err(Malformed)
+        );
     }
 
     proptest::proptest! {

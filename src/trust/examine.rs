@@ -32,7 +32,7 @@ struct Found<'a> {
     name: &'a str,
     link: Option<(LinkIdentity, Stat)>,
     file: Option<Stat>,
-    target: Option<Target>,
+    targets: Vec<Target>,
 }
 
 enum Stop {
@@ -43,10 +43,7 @@ enum Stop {
 
 impl From<Errno> for Stop {
     fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::ACCESS | Errno::PERM => Self::Denied(errno),
-            _ => Self::Refused(format!("cannot open it: {errno}")),
-        }
+        if is_ours(errno) { Self::Denied(errno) } else { Self::Refused(format!("cannot open it: {errno}")) }
     }
 }
 
@@ -91,23 +88,29 @@ fn resolve(
     }
     let text = readlinkat(&entry, c"", Vec::new())?.into_bytes();
     found.link = Some((LinkIdentity { own: own.identity, text: text.clone() }, own));
-    let Destination { directory, name } =
-        passed.follow(dir, &text).map_err(|errno| unreachable(errno, &text))?;
-    let opened = openat(&directory, &name, LOOK, Mode::empty());
-    found.target = name.into_string().ok().map(|name| Target { directory, name });
-    let opened = opened.map_err(|errno| unreachable(errno, &text))?;
+    let destination = passed.follow(dir, &text);
+    found.targets = passed.take_turns();
+    let Destination { directory, name } = destination.map_err(|errno| unreachable(errno, &text))?;
+    let opened = openat(&directory, &name, LOOK, Mode::empty()).map_err(|errno| unreachable(errno, &text))?;
     let file = stat(opened.as_fd(), c"")?;
     found.file = Some(file);
     Ok((opened, file))
 }
 
+/// Errors that say nothing about the config: missing rights, missing memory or descriptors, a server that is away, a
+/// lease that is being given up.
+fn is_ours(errno: Errno) -> bool {
+    let rights = [Errno::ACCESS, Errno::PERM];
+    let means = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
+    let server = [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::HOSTDOWN, Errno::NOTCONN];
+    rights.contains(&errno) || means.contains(&errno) || server.contains(&errno)
+}
+
 fn unreachable(errno: Errno, text: &[u8]) -> Stop {
-    match errno {
-        Errno::ACCESS | Errno::PERM => Stop::Denied(errno),
-        _ => {
-            Stop::Refused(format!("link points to {}: {errno}", String::from_utf8_lossy(text).escape_debug()))
-        }
+    if is_ours(errno) {
+        return Stop::Denied(errno);
     }
+    Stop::Refused(format!("link points to {}: {errno}", String::from_utf8_lossy(text).escape_debug()))
 }
 
 fn read(
@@ -120,7 +123,7 @@ fn read(
     let content = read_content(file.as_fd())?;
     let sight = found.sight(found.fingerprint(policy, &content), policy, verdict.owner);
     let Verdict { owner, trust } = verdict;
-    Ok(Examined { file, owner, trust, sight, target: found.target.take() })
+    Ok(Examined { file, owner, trust, sight, targets: std::mem::take(&mut found.targets) })
 }
 
 /// All of it, and one byte more to see that it is too long. The offset stays at the start.
@@ -172,7 +175,10 @@ impl Found<'_> {
                 let link = self.link.as_ref().map(|(_, stat)| stat);
                 let owner = self.file.as_ref().or(link).map(|stat| stat.facts.owner).unwrap_or_default();
                 let plain = self.sight(self.refused_fingerprint(&reason), &TrustPolicy::default(), owner);
-                Refusal::Refused(Sight { refusal: Some(reason.into()), ..plain }, self.target.take())
+                Refusal::Refused(
+                    Sight { refusal: Some(reason.into()), ..plain },
+                    std::mem::take(&mut self.targets),
+                )
             }
         }
     }

@@ -58,14 +58,15 @@ pub struct Examined {
     pub trust: Trust,
     /// What a monitor says of it.
     pub sight: Sight,
-    /// Where the followed link led.
-    pub target: Option<Target>,
+    /// Where the followed link led; empty for a plain file.
+    pub targets: Vec<Target>,
 }
 
-/// Where a link led: what has to be watched to see the file change behind it.
+/// A name on the way of a followed link that may come to mean something else: the file, another link on the way, or
+/// what is missing. To be watched.
 #[derive(Debug)]
 pub struct Target {
-    /// The directory that the file is in (`O_PATH`).
+    /// The directory that it is in (`O_PATH`).
     pub directory: OwnedFd,
     /// Its name there.
     pub name: String,
@@ -76,10 +77,10 @@ pub struct Target {
 pub enum Refusal {
     /// Nothing has this name.
     Absent,
-    /// This process may not look: a more privileged one may.
+    /// This process could not look: a more privileged one may (`EACCES`), or this one later (`EIO`).
     Denied(Errno),
     /// It may not run as it is. The sight bears the reason.
-    Refused(Sight, Option<Target>),
+    Refused(Sight, Vec<Target>),
 }
 
 impl Refusal {

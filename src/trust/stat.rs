@@ -12,7 +12,7 @@ use crate::emperor::event::Owner;
 use crate::names;
 
 /// File systems whose files are made up when they are read: reading may wait, and means nothing.
-const MADE_UP: [(i64, &str); 8] = [
+const MADE_UP: [(u32, &str); 8] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),
     (0x6462_6720, "debugfs"),
@@ -56,7 +56,8 @@ pub fn made_up(file: BorrowedFd<'_>, stat: &Stat) -> Result<Option<&'static str>
     if stat.identity.device.0 != 0 {
         return Ok(None);
     }
-    let magic = i64::from(fstatfs(file)?.f_type);
+    // The field is as wide as a word; the magic numbers have 32 bits.
+    let magic = fstatfs(file)?.f_type as u32;
     Ok(MADE_UP.iter().find(|(known, _)| *known == magic).map(|(_, name)| *name))
 }
 

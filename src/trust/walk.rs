@@ -5,8 +5,9 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
+use super::Target;
 use super::judge::{Facts, Kind};
 use super::stat::{Stat, has_private_group, path_of, proc_path, stat};
 
@@ -15,6 +16,9 @@ const DEPTH_MAX: usize = 64;
 /// Most components of a link, those of the links on its way included.
 const STEPS_MAX: usize = 128;
 
+/// Most names that are given to be watched for one link.
+const TURNS_MAX: usize = 8;
+
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What was passed, and how to say where that was.
@@ -22,6 +26,12 @@ const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 pub struct Passed {
     facts: Vec<Facts>,
     spots: Vec<Spot>,
+    turns: Vec<Target>,
+}
+
+enum Step {
+    Into(OwnedFd),
+    Aside(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -88,25 +98,49 @@ impl Passed {
         for _ in 0..STEPS_MAX {
             let step = CString::new(steps.pop_front().ok_or(Errno::ISDIR)?).map_err(|_| Errno::INVAL)?;
             if steps.is_empty() && step.as_bytes() != b".." {
+                self.turn(&current, &step);
                 return Ok(Destination { directory: current, name: step });
             }
-            let next = openat(&current, &step, LOOK, Mode::empty())?;
-            let facts = stat(next.as_fd(), c"")?.facts;
-            current = match facts.kind {
-                Kind::Directory => {
-                    self.push(facts, Spot::Held(next.try_clone().map_err(|_| Errno::MFILE)?));
-                    next
-                }
-                Kind::Link => {
-                    let text = readlinkat(&next, c"", Vec::new())?.into_bytes();
-                    self.push(facts, Spot::Held(next));
+            current = match self.step(&current, &step)? {
+                Step::Into(directory) => directory,
+                Step::Aside(text) => {
                     components(&text).into_iter().rev().for_each(|step| steps.push_front(step));
                     start(current.as_fd(), &text, self)?
                 }
-                _ => return Err(Errno::NOTDIR),
             };
         }
         Err(Errno::LOOP)
+    }
+
+    /// The names on the way of a link that may come to mean something else.
+    pub fn take_turns(&mut self) -> Vec<Target> {
+        std::mem::take(&mut self.turns)
+    }
+
+    fn step(&mut self, current: &OwnedFd, step: &CString) -> Result<Step, Errno> {
+        let next = openat(current, step, LOOK, Mode::empty()).inspect_err(|_| self.turn(current, step))?;
+        let facts = stat(next.as_fd(), c"")?.facts;
+        match facts.kind {
+            Kind::Directory => {
+                self.push(facts, Spot::Held(copy(next.as_fd())?));
+                Ok(Step::Into(next))
+            }
+            Kind::Link => {
+                self.turn(current, step);
+                let text = readlinkat(&next, c"", Vec::new())?.into_bytes();
+                self.push(facts, Spot::Held(next));
+                Ok(Step::Aside(text))
+            }
+            _ => Err(Errno::NOTDIR),
+        }
+    }
+
+    /// Without it, only a change of that name is missed.
+    fn turn(&mut self, directory: &OwnedFd, name: &CString) {
+        let (Ok(directory), Ok(name)) = (copy(directory.as_fd()), name.to_str()) else { return };
+        if self.turns.len() < TURNS_MAX {
+            self.turns.push(Target { directory, name: name.into() });
+        }
     }
 
     fn push(&mut self, facts: Facts, spot: Spot) {
@@ -133,11 +167,15 @@ impl Passed {
 /// Where a link's text begins: at the root, or in the directory of the link.
 fn start(dir: BorrowedFd<'_>, text: &[u8], passed: &mut Passed) -> Result<OwnedFd, Errno> {
     if !text.starts_with(b"/") {
-        return dir.try_clone_to_owned().map_err(|_| Errno::MFILE);
+        return copy(dir);
     }
     let root = openat(CWD, c"/", LOOK, Mode::empty())?;
-    passed.push(stat(root.as_fd(), c"")?.facts, Spot::Held(root.try_clone().map_err(|_| Errno::MFILE)?));
+    passed.push(stat(root.as_fd(), c"")?.facts, Spot::Held(copy(root.as_fd())?));
     Ok(root)
+}
+
+fn copy(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    fcntl_dupfd_cloexec(file, 3)
 }
 
 fn components(text: &[u8]) -> VecDeque<Vec<u8>> {

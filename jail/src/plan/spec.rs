@@ -23,8 +23,8 @@ pub struct Spec {
     pub hooks: Vec<(Phase, Program)>,
     /// `None` keeps the identity of the parent.
     pub identity: Option<Identity>,
-    /// The bounding set is reduced to these and to what is kept, which needs `CAP_SETPCAP` (there in a fresh user namespace);
-    /// `None` leaves it as it is, for a process that has no right to give away.
+    /// The bounding set is reduced to these and to what is kept, which needs `CAP_SETPCAP` (a fresh user
+    /// namespace gives it); `None` leaves it as it is, for a process that has no right to give away.
     pub bounding: Option<Capabilities>,
     /// Kept over the change of identity and over exec (permitted, effective, inheritable, ambient).
     pub keep: Capabilities,

@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, write};
 use rustix::process::getpid;
 
@@ -30,17 +30,21 @@ pub enum Removed {
     Busy,
 }
 
+/// The leaf of processes that need no jail of their own to be killed by.
+const SHARED: &str = "shared";
+
 /// What the names of our cgroups begin with.
 const PREFIX: &str = "liege-";
 
-/// The leaf of processes that need no jail of their own to be killed by.
-const SHARED: &str = "shared";
+/// How often we try to make our cgroup while others sweep.
+const CLAIMS_MAX: usize = 8;
 
 /// How deep a tree of cgroups is removed; what is deeper counts as busy.
 const DEPTH_MAX: usize = 16;
 
 impl Cgroup {
-    /// Founds `liege-PID` below the cgroup that we are in.
+    /// Founds `liege-PID` below the cgroup that we are in, and clears away what others left behind that are no more
+    /// (where no process is left in it).
     ///
     /// # Errors
     /// Why there is none: no cgroup2 is mounted, or we may not write there. Jails then are killed by other means.
@@ -53,10 +57,9 @@ impl Cgroup {
         let failed =
             |errno: Errno| format!("cannot make {}: {}", path.display(), errno_name(errno.raw_os_error()));
         let parent = directory(rustix::fs::CWD, &own).map_err(failed)?;
-        let top = make(&parent, &name).map_err(failed)?;
+        sweep(&parent).map_err(failed)?;
+        let top = claim(&parent, &name).map_err(failed)?;
         kill_file(&top).map_err(|_| "this kernel has no cgroup.kill (Linux 5.14)".to_owned())?;
-        claim(&top).map_err(failed)?;
-        sweep(&parent, &name);
         Ok(Self { parent, name, top, path })
     }
 
@@ -125,24 +128,38 @@ impl Cgroup {
     }
 }
 
-/// Says that we live: whoever holds the lock of a cgroup's directory still needs it (`flock(2)`).
-fn claim(top: &OwnedFd) -> Result<(), Errno> {
+/// Makes our cgroup and locks it. Between the two another's sweep may take it for an orphan: then once more.
+fn claim(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    for _ in 0..CLAIMS_MAX {
+        let top = make(parent, name)?;
+        match lock(&top) {
+            // Whoever can open the directory can hold the lock; as long as he does nobody sweeps it either.
+            Ok(()) | Err(Errno::WOULDBLOCK) => {}
+            Err(errno) => return Err(errno),
+        }
+        let there = directory(parent, name).and_then(fstat);
+        if there.is_ok_and(|there| fstat(&top).is_ok_and(|ours| ours.st_ino == there.st_ino)) {
+            return Ok(top);
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+/// The sign of a living owner, in whatever pid namespace: it goes with the last copy of the descriptor.
+fn lock(top: &OwnedFd) -> Result<(), Errno> {
     flock(top, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Removes what those left behind who were killed before they could: empty, and with nobody's lock.
-fn sweep(parent: &OwnedFd, ours: &str) {
-    let names = below(parent).unwrap_or_default();
-    let others = names.iter().filter(|name| name.starts_with(PREFIX) && *name != ours);
-    others.for_each(|name| sweep_one(parent, name));
-}
-
-fn sweep_one(parent: &OwnedFd, name: &str) {
-    if let Ok(top) = directory(parent, name) {
-        if claim(&top).is_ok() {
+/// Removes the cgroups of our kind that nobody owns any more. One that processes are in stays, and so does
+/// another user's.
+fn sweep(parent: &OwnedFd) -> Result<(), Errno> {
+    for name in below(parent)?.iter().filter(|name| name.starts_with(PREFIX)) {
+        if directory(parent, name.as_str()).is_ok_and(|top| lock(&top).is_ok()) {
+            // What cannot be removed harms nobody: it is empty or not ours.
             let _ = remove(parent, name);
         }
     }
+    Ok(())
 }
 
 fn directory(parent: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {

@@ -56,6 +56,7 @@ pub(super) fn arrange(list: &[(RawFd, RawFd)], held: &mut Held) -> Result<(), Fa
     let mut kept: Vec<RawFd> =
         copies.iter().map(|(_, there)| *there).chain(held.0.iter().map(|(_, now)| *now)).collect();
     kept.sort_unstable();
+    kept.dedup();
     close_all_but(&kept)
 }
 
@@ -94,8 +95,8 @@ fn null() -> Result<std::os::fd::OwnedFd, Failure> {
     open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty()).map_err(named)
 }
 
-/// `kept` is sorted.
-fn close_all_but(kept: &[RawFd]) -> Result<(), Failure> {
+/// Closes every descriptor that is not in `kept`, which is sorted and names none twice.
+pub(super) fn close_all_but(kept: &[RawFd]) -> Result<(), Failure> {
     let mut next = 0_u32;
     for fd in kept.iter().filter_map(|fd| u32::try_from(*fd).ok()) {
         if next < fd {

@@ -116,10 +116,7 @@ fn walking(plan: &Plan, birth: &Birth<'_>, gate: Option<Gate>) -> Result<Spawned
     walk.parent = parent_of_child(plan, birth);
     walk.hold_report(writer.as_raw_fd());
     walk.gate = gate.as_ref().map(Gate::inner);
-    let child = sys::clone_apart(flags(plan, birth), || {
-        gate.as_ref().map(Gate::stay_inside);
-        walk.walk_and_report();
-    })?;
+    let child = sys::clone_apart(flags(plan, birth), || walk.walk_and_report())?;
     if let Some(gate) = gate {
         gate.open_for(child.pid, &child.pidfd);
     }

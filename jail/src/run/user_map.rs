@@ -82,13 +82,6 @@ impl Gate {
         self.inner.as_raw_fd()
     }
 
-    /// Closes the child's copy of our end, so that it does not wait for ever once we are gone.
-    pub(super) fn stay_inside(&self) {
-        let outer = self.outer.as_raw_fd().unsigned_abs();
-        // At worst it stays open until `Descriptors` closes it.
-        let _ = sys::close_range(outer, outer);
-    }
-
     /// Writes the map of the child and lets it go on, with the reason if that failed.
     pub(super) fn open_for(self, pid: i32, pidfd: &OwnedFd) {
         let failure = write_for(self.map, pid, pidfd).err().unwrap_or_default();
@@ -114,6 +107,7 @@ fn has_ended(pidfd: &OwnedFd) -> Result<bool, Errno> {
 }
 
 fn wait_at(gate: RawFd) -> Result<(), Failure> {
+    // The child let go of its copy of our end: were we gone, it would read the end of the file.
     let gate = sys::borrow(gate)?;
     let mut wire = [0; Failure::WIRE_MAX];
     let length = loop {

@@ -59,14 +59,27 @@ impl<'a> Walk<'a> {
         Failure { step: u16::try_from(self.begun).unwrap_or(u16::MAX), ..failure }
     }
 
-    /// The same, and tells.
+    /// The same by a child with a copy of everything that is ours, and tells.
     pub(super) fn walk_and_report(&mut self) {
-        let wire = self.walk().encode();
+        let wire = match self.let_go() {
+            Ok(()) => self.walk().encode(),
+            Err(failure) => failure.encode(),
+        };
         let report = self.report.and_then(|report| sys::borrow(self.held.now(report)).ok());
         if let Some(report) = report {
             // Nobody reads any more: then nobody wants to know.
             let _ = rustix::io::write(report, &wire);
         }
+    }
+
+    /// Closes what no step needs, at once: a hook may take long, and our sockets, the locks that we hold and what
+    /// belongs to other vassals are not to live on in its shadow.
+    fn let_go(&self) -> Result<(), Failure> {
+        let ours = self.report.into_iter().chain(self.gate).chain(0..3);
+        let mut needed: Vec<RawFd> = self.steps.iter().flat_map(named).chain(ours).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        descriptors::close_all_but(&needed)
     }
 
     /// A child that ended before its last step without a word was killed.
@@ -112,6 +125,15 @@ fn open_program(step: &Step) -> Option<RawFd> {
     match step {
         Step::Run(_, Program::Descriptor(fd, _)) | Step::Exec(Program::Descriptor(fd, _)) => Some(*fd),
         _ => None,
+    }
+}
+
+/// The descriptors that a step names.
+fn named(step: &Step) -> Vec<RawFd> {
+    match step {
+        Step::JoinNetwork(fd) | Step::Directory(fd) => vec![*fd],
+        Step::Descriptors(list) => list.iter().map(|(here, _)| *here).collect(),
+        _ => open_program(step).into_iter().collect(),
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::roles;
-use crate::stage::{ended, namespaces, ready, reap, settle, spec, tenant};
+use crate::stage::{Paper, ended, namespaces, ready, reap, run, settle, spec, tenant};
 
 pub fn a_tenant_dies_with_its_parent() {
     dies_when_killed("parent");
@@ -102,4 +102,19 @@ fn emptied(cgroup: &Cgroup, leaf: &str) {
         }
         ready(&file, PollFlags::PRI);
     }
+}
+
+pub fn what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not() {
+    let Some(ours) = cgroup() else { return };
+    let paper = Paper::new();
+    let founder = roles::plan("founder", vec![(paper.raw(), 5), (2, 2)]);
+    assert_eq!(run(&founder, &Birth::default()), (Some(0), None));
+    let left = paper.read();
+    assert!(ours.path().exists(), "the founder swept, but we live");
+    assert!(std::path::Path::new(&left).join("shared").exists());
+    assert_eq!(ours.remove_all(), Ok(Removed::Gone));
+    drop(ours);
+    let next = cgroup().expect("there was one before");
+    assert!(!std::path::Path::new(&left).exists());
+    assert_eq!(next.remove_all(), Ok(Removed::Gone));
 }

@@ -94,3 +94,21 @@ pub fn an_impossible_descriptor_is_refused() {
     let (deed, cause) = told(&Spec { descriptors: vec![(9_999, 5)], ..spec("echo alive") });
     assert_eq!((deed, cause), (Step::Descriptors(Vec::new()).deed(), "EBADF: descriptor 9999".into()));
 }
+
+pub fn a_walking_child_holds_nothing_that_no_step_needs() {
+    let ours = File::open("/dev/zero").unwrap();
+    let hook = shell(
+        "for fd in /proc/$PPID/fd/*; do readlink $fd; done | grep -c zero > /dev/null && exit 9; exit 0",
+    );
+    let with = |descriptors| Spec {
+        hooks: vec![(Phase::AsVassalBeforeDrop, hook.clone())],
+        descriptors,
+        ..spec(":")
+    };
+    assert_eq!(output(&with(Vec::new())), "");
+    let needed = std::os::fd::AsRawFd::as_raw_fd(&ours);
+    assert_eq!(
+        outcome(&with(vec![(needed, 5)])).failure.map(|failure| failure.cause()),
+        Some("exit status 9".into())
+    );
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use jail::plan::{Identity, Program, Spec, UserMap, plan as ordered};
-use jail::run::{Birth, Executable, not_dumpable, open_standard_descriptors, perform, shed, spawn};
+use jail::run::{Birth, Cgroup, Executable, not_dumpable, open_standard_descriptors, perform, shed, spawn};
 use jail::{Plan, Step};
 use rustix::fs::readlink;
 
@@ -15,7 +15,8 @@ use crate::stage::{TENANT, c, field, jailed, namespaces, output, reap, settle, s
 
 type Role = fn() -> ExitCode;
 
-const ROLES: [(&str, Role); 8] = [
+const ROLES: [(&str, Role); 9] = [
+    ("role-founder", founder),
     ("role-keeper", keeper),
     ("role-again", again),
     ("role-shed", less),
@@ -72,6 +73,14 @@ fn keeper() -> ExitCode {
     assert_eq!(map, ["0", &other.to_string(), "1"]);
     // And it is as closed as before.
     assert_eq!(rustix::process::dumpable_behavior(), Ok(rustix::process::DumpableBehavior::NotDumpable));
+    ExitCode::SUCCESS
+}
+
+/// Founds a cgroup, tells its path on 5, and ends without removing anything.
+fn founder() -> ExitCode {
+    let cgroup = Cgroup::found().unwrap();
+    drop((cgroup.leaf(1).unwrap(), cgroup.shared().unwrap()));
+    write!(file(5), "{}", cgroup.path().display()).unwrap();
     ExitCode::SUCCESS
 }
 

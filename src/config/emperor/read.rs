@@ -2,7 +2,7 @@
 
 use super::EmperorConfig;
 use crate::config::admit::{admit, value};
-use crate::config::load::Loaded;
+use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::values::{
     address, count, flag, identity, list, milliseconds, pair, path, seconds, source, suffix, text,
@@ -16,13 +16,30 @@ type Read = Result<(), ConfigError>;
 /// # Errors
 /// All that is wrong, in the order of the entries, without the lines themselves (`Texts::explain`).
 pub fn read(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError>> {
-    let mut config = EmperorConfig::default();
-    let mut errors: Vec<ConfigError> =
-        entries.iter().filter_map(|entry| apply(&mut config, entry).err()).collect();
-    if errors.is_empty() {
-        errors.extend(contradictions(&config));
+    let config = read_settings(entries)?;
+    if config.sources.is_empty() {
+        let cure = "say where vassals come from: --emperor DIRECTORY";
+        return Err(vec![ConfigError::whole("no `emperor` option").cure(cure)]);
     }
+    Ok(config)
+}
+
+/// Reads the Emperor's options where nothing is to be governed (`liege plan`): no source is needed.
+///
+/// # Errors
+/// As `read`.
+pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError>> {
+    let mut config = EmperorConfig::default();
+    let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
+    let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
+    errors.extend(lonely_group(&config));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+fn lonely_group(config: &EmperorConfig) -> Option<ConfigError> {
+    let gid = config.gid.as_ref().filter(|_| config.uid.is_none())?;
+    let error = ConfigError::at(&gid.place, "`gid` without `uid`");
+    Some(error.cure("add `uid`: groups are changed together with the user"))
 }
 
 impl Loaded {
@@ -31,11 +48,15 @@ impl Loaded {
     /// # Errors
     /// All that is wrong, in files and in values, each with its line.
     pub fn emperor(&self) -> Result<EmperorConfig, Vec<ConfigError>> {
-        let read = read(&self.entries);
-        if self.errors.is_empty() {
-            return read.map_err(|errors| self.texts.explain(errors));
-        }
-        Err(self.all_errors(read.err().unwrap_or_default()))
+        self.joined(read(&self.entries))
+    }
+
+    /// The Emperor's typed config, with or without a source.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn emperor_settings(&self) -> Result<EmperorConfig, Vec<ConfigError>> {
+        self.joined(read_settings(&self.entries))
     }
 }
 
@@ -82,24 +103,8 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         "uid" => config.uid = Some(entry.placed(value(entry, identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, identity)?)),
         "cap" => config.cap = Some(value(entry, list)?),
-        // What remains is of scope General: `load` and the command line have done its work.
+        // A test gives every option of the table and looks for its effect.
         _ => {}
     }
     Ok(())
-}
-
-/// What no single option shows.
-fn contradictions(config: &EmperorConfig) -> Vec<ConfigError> {
-    let mut errors = Vec::new();
-    if config.sources.is_empty() {
-        let cure = "say where vassals come from: --emperor DIRECTORY";
-        errors.push(ConfigError::whole("no `emperor` option").cure(cure));
-    }
-    if let (None, Some(gid)) = (&config.uid, &config.gid) {
-        errors.push(
-            ConfigError::at(&gid.place, "`gid` without `uid`")
-                .cure("add `uid`: groups are changed together with the user"),
-        );
-    }
-    errors
 }

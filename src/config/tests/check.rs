@@ -16,7 +16,28 @@ fn each_file_is_judged_by_itself() {
             .to_vec();
     let report = world.with(|context| check(&files, context));
     assert_eq!(report.exit_code(), 1);
-    insta::assert_snapshot!(report, @r"");
+    insta::assert_snapshot!(report, @r"
+    emperor.ini: OK, an Emperor
+    own.ini: OK, a vassal run by liege
+    app.ini: OK, a vassal run by uwsgi, because of `plugins`
+    x.yml: OK, a vassal run by uwsgi, because of `yaml`
+    error: none.ini: this config runs nothing
+      say what runs: command = PROGRAM ARGUMENTS
+    warning: command line:1:1: `none.ini` has no section [uwsgi]
+      none.ini
+      ^
+      begin the file with [uwsgi]: lines before a section are not read
+    error: bad.ini:3:11: cannot read `gone.ini`: entity not found
+      include = gone.ini
+                ^
+    error: bad.ini:2:11: `command`: a quote or backslash is not closed
+      command = 'x
+                ^
+      close it, or put a backslash before it
+    error: command line:1:1: cannot read `gone.ini`: entity not found
+      gone.ini
+      ^
+    ");
     let fine = world.with(|context| check(&files[..3], context));
     assert_eq!(fine.exit_code(), 0);
 }

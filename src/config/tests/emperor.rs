@@ -74,11 +74,66 @@ fn all_that_is_wrong_is_told_at_once() {
         "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,time\n\
          emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-broodlord = 3\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
     );
-    insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"");
+    insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"
+    a.ini:2:11: `emperor`: vassals from `pg://` are not supported yet
+      emperor = pg://x
+                ^
+      use a directory or a glob pattern
+    a.ini:3:16: `emperor-freq`: `soon` is not a whole number
+      emperor-freq = soon
+                     ^
+      use digits only, such as 30
+    a.ini:4:18: `emperor-tyrant`: `disabled` is neither true nor false
+      emperor-tyrant = disabled
+                       ^
+      use true or false
+    a.ini:5:21: `emperor-use-clone`: time namespaces are not supported yet
+      emperor-use-clone = fs,time
+                          ^
+    a.ini:6:15: `emperor-cap`: unknown capability `fly`
+      emperor-cap = fly
+                    ^
+    a.ini:7:1: `command` is an option of a vassal, not of the Emperor
+      command = x
+      ^
+      move it to a vassal's config
+    a.ini:8:1: `wsgi-file` configures uWSGI's application server, not the Emperor
+      wsgi-file = y
+      ^
+      move it to a vassal's config: a vassal that has it is run by uwsgi
+    a.ini:9:1: `emperor-broodlord` is not supported yet
+      emperor-broodlord = 3
+      ^
+    a.ini:10:1: unknown option `emperor-tyrnt`
+      emperor-tyrnt
+      ^
+      did you mean `emperor-tyrant`?
+    a.ini:11:17: `emperor-stats`: `host:80` is no address
+      emperor-stats = host:80
+                      ^
+      use :PORT, 127.0.0.1:PORT, [::1]:PORT, a path or @NAME; names of hosts are not looked up
+    a.ini:12:6: `uid`: needs a name or a number
+      uid =
+           ^
+      use a name or a number
+    ");
 }
 
 #[test]
 fn what_no_single_option_shows_is_told() {
     let told = |text: &str| sentences(&load_text(text).emperor().expect_err("wrong"));
-    insta::assert_snapshot!(told("[uwsgi]\ngid = 5\n"), @r"");
+    insta::assert_snapshot!(told("[uwsgi]\nemperor = /v\ngid = 5\nhelp = 1\n"), @r"
+    a.ini:4:1: `help` works on the command line only
+      help = 1
+      ^
+    a.ini:3:7: `gid` without `uid`
+      gid = 5
+            ^
+      add `uid`: groups are changed together with the user
+    ");
+    insta::assert_snapshot!(told("[uwsgi]\nemperor-tyrant = 1\n"), @r"
+    no `emperor` option
+      say where vassals come from: --emperor DIRECTORY
+    ");
+    assert!(load_text("[uwsgi]\nemperor-tyrant = 1\n").emperor_settings().expect("fine").tyrant);
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::{World, load_text, pairs, sentences, typed};
 use crate::config::load::{BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, ERRORS_MAX, FILES_MAX};
 use crate::config::place::{ENVIRONMENT, Entry};
@@ -37,7 +39,19 @@ fn set_makes_options_and_placeholders() {
     );
     assert_eq!(pairs(&loaded), [("uid", "5"), ("command", "x y")]);
     let loaded = load_text("[uwsgi]\nset = uid\nset-ph = gid=5\nset = set=a=b\n");
-    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"");
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
+    a.ini:2:7: `set`: no `=`
+      set = uid
+            ^
+      write: set = NAME=VALUE
+    a.ini:3:10: `gid` is an option, it cannot be a placeholder
+      set-ph = gid=5
+               ^
+      use `set`, or another name
+    a.ini:4:7: `set` cannot set itself
+      set = set=a=b
+            ^
+    ");
 }
 
 #[test]
@@ -52,17 +66,26 @@ fn an_unknown_variable_of_the_environment_is_a_warning() {
     entry.place.file = ENVIRONMENT.into();
     let loaded = World::of(&[]).load_entries(vec![entry]);
     assert!(loaded.entries.is_empty());
-    insta::assert_snapshot!(sentences(&loaded.warnings), @r"");
+    insta::assert_snapshot!(sentences(&loaded.warnings), @r"
+    environment:1:1: no option is called `emperor-tyrnt`: this variable is ignored
+      did you mean `emperor-tyrant`?
+    ");
 }
 
 #[test]
 fn a_section_that_was_asked_for_must_exist() {
     let world = World::of(&[("a.ini", "[uwsgi]\nuid = 1\n[zerg]\n"), ("b.ini", "uid = 1\n")]);
     let asked = world.load("a.ini:none");
-    insta::assert_snapshot!(sentences(&asked.errors), @r"");
+    insta::assert_snapshot!(sentences(&asked.errors), @r"
+    command line:1:1: `a.ini` has no section [none]
+      it has [uwsgi], [zerg]
+    ");
     let usual = world.load("b.ini");
     assert!(usual.errors.is_empty());
-    insta::assert_snapshot!(sentences(&usual.warnings), @r"");
+    insta::assert_snapshot!(sentences(&usual.warnings), @r"
+    command line:1:1: `b.ini` has no section [uwsgi]
+      begin the file with [uwsgi]: lines before a section are not read
+    ");
 }
 
 #[test]
@@ -72,7 +95,23 @@ fn files_that_cannot_be_read_are_told_where_they_are_named() {
         "[uwsgi]\ninclude = none.ini\nini = http://x/y\nini =\ninclude = a.ini\nini = -\n",
     )]);
     let loaded = world.load("a.ini");
-    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"");
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
+    a.ini:2:11: cannot read `none.ini`: entity not found
+      include = none.ini
+                ^
+    a.ini:3:7: reading a config from `http://x/y` is not supported yet
+      ini = http://x/y
+            ^
+    a.ini:4:6: `ini` needs a file
+      ini =
+           ^
+    a.ini:5:11: `a.ini` includes itself
+      include = a.ini
+                ^
+    a.ini:6:7: reading a config from `-` is not supported yet
+      ini = -
+            ^
+    ");
 }
 
 #[test]
@@ -120,4 +159,26 @@ fn options_bytes_and_errors_have_bounds() {
 
     let broken = "uid = @(x)\n".repeat(1000);
     assert_eq!(load_text(&format!("[uwsgi]\n{broken}")).errors.len(), ERRORS_MAX);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_config_is_borne_within_its_bounds(
+        text in "(ini|include|inherit|set|set-ph|uid|x|[:=$%@()]|\\PC|[a-c]\\.ini|\n){0,120}",
+        other in "\\[x\\]\n((ini|inherit|set) ?= ?[$%]?[(a-c.)]{0,5}(\\.ini)?(:x)?\n){0,9}",
+    ) {
+        let text = format!("[uwsgi]\n{text}");
+        let world = World::of(&[("a.ini", &text), ("b.ini", &other), ("c.ini", &text)]);
+        let loaded = world.load("a.ini");
+        prop_assert!(loaded.entries.len() <= ENTRIES_MAX && loaded.errors.len() <= ERRORS_MAX);
+        for entry in &loaded.entries {
+            prop_assert!(loaded.texts.line(&entry.place).is_some() || &*entry.place.file == "command line");
+        }
+        for errors in [loaded.vassal().err(), loaded.emperor().err()].into_iter().flatten() {
+            let obeyed = errors.iter().any(|error| error.to_string().contains('\u{1b}'));
+            prop_assert!(!obeyed);
+        }
+    }
 }

@@ -13,10 +13,26 @@ fn the_caret_stands_below_its_column() {
       uid = root
             ^
     ");
-    insta::assert_snapshot!(shown("\tuid =\troot", 8), @r"");
-    insta::assert_snapshot!(shown("名 = ünï", 7), @r"");
-    insta::assert_snapshot!(shown("a\u{1b}[31m = x", 11), @r"");
-    insta::assert_snapshot!(shown("uid", 4), @r"");
+    insta::assert_snapshot!(shown("\tuid =\troot", 8), @r"
+    a.ini:3:8: wrong
+       uid = root
+             ^
+    ");
+    insta::assert_snapshot!(shown("名 = ünï", 7), @r"
+    a.ini:3:7: wrong
+      名 = ünï
+           ^
+    ");
+    insta::assert_snapshot!(shown("a\u{1b}[31m = x", 11), @r"
+    a.ini:3:11: wrong
+      a\u{1b}[31m = x
+                     ^
+    ");
+    insta::assert_snapshot!(shown("uid", 4), @r"
+    a.ini:3:4: wrong
+      uid
+         ^
+    ");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::emperor::sample;
 use super::{World, load_text, sentences, typed};
+use crate::config::load::ERRORS_MAX;
 use crate::config::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Scope, options};
 
@@ -32,7 +33,12 @@ fn a_program_may_take_our_place() {
     let config = read("unprivileged-binary-patch-arg = ps aux\nprivileged-binary-patch = /bin/x\n");
     assert_eq!(config.unprivileged_patch.expect("given").value, Patch::Shell("ps aux".into()));
     assert_eq!(config.privileged_patch.expect("given").value, Patch::Program("/bin/x".into()));
-    insta::assert_snapshot!(refused("unprivileged-binary-patch = a\nunprivileged-binary-patch-arg = b\n"), @r"");
+    insta::assert_snapshot!(refused("unprivileged-binary-patch = a\nunprivileged-binary-patch-arg = b\n"), @r"
+    a.ini:3:1: `unprivileged-binary-patch-arg`: another program takes the vassal's place already (a.ini:2:29)
+      unprivileged-binary-patch-arg = b
+      ^
+      leave out one of the two
+    ");
 }
 
 #[test]
@@ -64,18 +70,71 @@ fn an_option_of_the_application_server_makes_it_a_vassal_of_uwsgi() {
 
 #[test]
 fn a_command_next_to_the_application_server_is_an_error() {
-    insta::assert_snapshot!(refused("command = a\nmodule = b\n"), @r"");
+    insta::assert_snapshot!(refused("command = a\nmodule = b\n"), @r"
+    a.ini:3:1: `module` is for uwsgi, but `command` (a.ini:2:1) runs another program
+      module = b
+      ^
+      leave out one of the two
+    ");
 }
 
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     insta::assert_snapshot!(
         refused("comand = x\nuid = 0\nemperor = /x\nemperor-freq = 3\nattach-daemon = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
-        @r""
+        @r"
+        a.ini:2:1: unknown option `comand`
+          comand = x
+          ^
+          did you mean `command`?
+        a.ini:3:7: `uid`: `0` is root
+          uid = 0
+                ^
+          use an id other than 0, or leave the option out
+        a.ini:4:1: an Emperor in a vassal is not supported yet
+          emperor = /x
+          ^
+        a.ini:5:1: `emperor-freq` is an option of the Emperor, not of a vassal
+          emperor-freq = 3
+          ^
+          move it to the Emperor's config
+        a.ini:6:1: `attach-daemon` is not supported yet
+          attach-daemon = y
+          ^
+        a.ini:7:16: `chmod-socket`: `rw` is no mode
+          chmod-socket = rw
+                         ^
+          use three or four octal digits, such as 660
+        a.ini:8:11: `unshare`: unknown namespace `nte`: fs, net, ipc, pid, uts, user, cgroup
+          unshare = fs,nte
+                    ^
+        a.ini:9:1: unknown option `zzzzzz`
+          zzzzzz = 1
+          ^
+          a placeholder of your own is used as `%(name)`, or its name begins with `x-`
+        "
     );
 }
 
 #[test]
 fn what_no_single_option_shows_is_told() {
-    insta::assert_snapshot!(refused("gid = 5\nadd-gid = 6\nchdir = /\n"), @r"");
+    insta::assert_snapshot!(refused("gid = 5\nadd-gid = 6\nchdir = /\n"), @r"
+    a.ini:2:7: `gid` without `uid`
+      gid = 5
+            ^
+      add `uid`: groups are changed together with the user
+    a.ini:3:11: `add-gid` without `uid`
+      add-gid = 6
+                ^
+      add `uid`: groups are changed together with the user
+    this config runs nothing
+      say what runs: command = PROGRAM ARGUMENTS
+    ");
+}
+
+#[test]
+fn ten_thousand_typing_errors_are_told_a_hundred_times() {
+    let text = format!("[uwsgi]\n{}", "comand = x\n".repeat(10_000));
+    assert_eq!(load_text(&text).vassal().expect_err("wrong").len(), ERRORS_MAX);
+    assert_eq!(load_text(&text).emperor().expect_err("wrong").len(), ERRORS_MAX);
 }

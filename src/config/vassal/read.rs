@@ -4,7 +4,7 @@ use jail::Phase;
 
 use super::{Patch, VassalConfig, VassalKind};
 use crate::config::admit::{admit, value};
-use crate::config::load::Loaded;
+use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
@@ -37,11 +37,10 @@ impl Loaded {
     /// All that is wrong, in files and in values, each with its line. A config for `uwsgi` is never wrong: it
     /// is read by the program that it is for.
     pub fn vassal(&self) -> Result<VassalKind, Vec<ConfigError>> {
-        let read = read(&self.entries);
-        if self.errors.is_empty() || matches!(read, Ok(VassalKind::Uwsgi(_))) {
-            return read.map_err(|errors| self.texts.explain(errors));
+        match read(&self.entries) {
+            Ok(VassalKind::Uwsgi(option)) => Ok(VassalKind::Uwsgi(option)),
+            read => self.joined(read),
         }
-        Err(self.all_errors(read.err().unwrap_or_default()))
     }
 }
 
@@ -61,13 +60,13 @@ fn torn(entries: &[Entry], command: &Entry) -> Vec<ConfigError> {
         );
         ConfigError::at(&entry.place, cause).cure("leave out one of the two")
     };
-    entries.iter().filter(|entry| is_uwsgis(entry)).map(error).collect()
+    entries.iter().filter(|entry| is_uwsgis(entry)).map(error).take(ERRORS_MAX).collect()
 }
 
 fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
     let mut config = VassalConfig::default();
-    let mut errors: Vec<ConfigError> =
-        entries.iter().filter_map(|entry| apply(&mut config, entry).err()).collect();
+    let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
+    let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     if errors.is_empty() {
         errors.extend(contradictions(&config));
     }
@@ -106,7 +105,7 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "cap" => config.cap = Some(value(entry, list)?),
         "unshare" => config.unshare = config.unshare.with(value(entry, list)?),
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
-        // What remains is of scope General: `load` and the command line have done its work.
+        // A test gives every option of the table and looks for its effect.
         _ => {}
     }
     Ok(())

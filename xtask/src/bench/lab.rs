@@ -28,7 +28,7 @@ pub struct Lab {
     pub quick: bool,
     /// Where programs report.
     pub stamps: Stamps,
-    /// The release build.
+    /// The release build of this tree, or what the variable `LIEGE` names.
     pub liege: PathBuf,
     /// The real one, when installed.
     pub uwsgi: Option<PathBuf>,
@@ -50,10 +50,8 @@ impl Lab {
         compile("floor", scratch.path(), &[])?;
         compile("minisup", scratch.path(), &[])?;
         program::run(program::cargo().args(["build", "--release", "--quiet", "--package", "liege"]))?;
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or(program::top().join("target"), PathBuf::from);
         let stamps = Stamps::bind(&socket)?;
-        let liege = find_release(&target)?;
+        let liege = std::env::var_os("LIEGE").map_or_else(build, |path| Ok(path.into()))?;
         let uwsgi = program::find("uwsgi").or_else(|| program::find("uwsgi-core"));
         Ok(Self { quick, stamps, liege, uwsgi, scratch, directories: AtomicU32::new(0) })
     }
@@ -140,6 +138,12 @@ fn compile(name: &str, into: &Path, options: &[&str]) -> Result<()> {
     let mut gcc = Command::new("gcc");
     gcc.args(["-O2", "-Wall"]).args(options).arg("-o").arg(into.join(name)).arg(source);
     program::run(&mut gcc)
+}
+
+fn build() -> Result<PathBuf> {
+    program::run(program::cargo().args(["build", "--release", "--quiet", "--package", "liege"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(program::top().join("target"), PathBuf::from);
+    find_release(&target)
 }
 
 /// With a target set in the configuration, cargo puts a folder of its name in between.

@@ -121,7 +121,7 @@ fn sockets() -> Vec<String> {
 
 /// Ours, in the places where programs put files for a while.
 fn files() -> Vec<String> {
-    let places = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/run/liege"];
+    let places = ["/tmp", "/var/tmp", "/dev/shm", "/run", "/run/liege", "/var/lib/liege-test"];
     let all = places.into_iter().flat_map(entries);
     all.filter(|path| path.to_string_lossy().contains("liege"))
         .map(|path| format!("file {}", path.display()))

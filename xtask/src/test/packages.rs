@@ -10,7 +10,7 @@ use crate::program;
 const NEEDED: [(&str, &str); 8] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
-    ("vim-tiny", "vi"),
+    ("vim", "vim"),
     ("rsync", "rsync"),
     ("curl", "curl"),
     ("procps", "ps"),

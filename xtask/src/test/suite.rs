@@ -94,9 +94,9 @@ impl Seen {
 }
 
 /// Passes everything on, less what successful tests have to say, but for their reasons to be skipped. Lines
-/// that count are sent as well.
+/// that count are sent as well; of a test with several reasons the first.
 fn forward(stdout: ChildStdout, counts: &Sender<String>) {
-    let mut of_success = false;
+    let (mut of_success, mut told) = (false, false);
     for line in BufReader::new(stdout).lines().map_while(io::Result::ok) {
         let is_result = line.starts_with("test result: ");
         of_success = match line.as_str() {
@@ -104,14 +104,16 @@ fn forward(stdout: ChildStdout, counts: &Sender<String>) {
             "failures:" => false,
             _ => of_success && !is_result,
         };
+        told &= !line.starts_with("---- ");
         let is_skip = of_success && line.starts_with("skipped: ");
         if !of_success || is_skip {
             // Whoever reads us may have gone; the tests are run to their end all the same.
             let _ = writeln!(io::stdout(), "{line}");
         }
-        if is_result || is_skip {
+        if is_result || (is_skip && !told) {
             // The other end has gone when it has waited long enough for us.
             let _ = counts.send(line);
         }
+        told |= is_skip;
     }
 }
