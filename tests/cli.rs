@@ -78,10 +78,8 @@ fn an_option_of_a_later_step_is_not_supported_yet() {
 }
 
 #[test]
-fn nothing_to_do_is_a_usage_error() {
-    let (code, said) = failure(&[]);
-    assert_eq!(code, Some(2));
-    assert!(said.contains("--emperor"), "{said}");
+fn with_nothing_to_do_it_explains_itself() {
+    assert_eq!(stdout(&[]), stdout(&["--help"]));
 }
 
 #[test]
@@ -157,7 +155,7 @@ fn an_error_in_the_emperors_file_has_its_place() {
     let file = tree.path("emperor.ini");
     tree.place(&file, 0, "[uwsgi]\nemperor = /nowhere\nemperor-use-clone = fs,network\n");
     let (code, said) = failure(&["--ini", &file.display().to_string()]);
-    assert_eq!(code, Some(2), "{said}");
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(&format!("{}:3:", file.display())) && said.contains("network"), "{said}");
 }
 

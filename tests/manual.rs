@@ -73,7 +73,7 @@ fn a_failing_hook_ends_the_vassal_with_one_sentence_and_leaves_nothing() {
     );
     tree.vassal("late.ini", &body);
     let emperor = Emperor::start(tree, &["--emperor-throttle", "60000"]);
-    let line = emperor.wait_for_line(|line| line.contains("exit 3") && line.contains("exit status 3"));
+    let line = emperor.wait_for_line(|line| line.contains("exit 3") && line.contains("status 3"));
     assert!(line.contains("exec-as-user"), "{line}");
     emperor.wait_for("late.ini", "throttling it");
     assert!(!socket.exists(), "its socket is still there");
