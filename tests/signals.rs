@@ -23,7 +23,7 @@ fn ends_everything(signal: Signal) {
     emperor.signal(signal);
     assert!(emperor.wait().success());
     emperor.wait_for_line(|line| line.contains("[emperor] *** RAGNAROK EVOKED ***"));
-    emperor.wait_for_line(|line| line.contains("The emperor is buried."));
+    emperor.wait_for_line(|line| line.contains("The Emperor is buried."));
     vassals.iter().for_each(Process::wait_gone);
     emperor.stop();
 }

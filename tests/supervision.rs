@@ -14,13 +14,13 @@ const STUBBORN: &str = "command = sh -c \"trap '' TERM INT HUP QUIT USR1 USR2; \
      setsid sh -c '(setsid sleep infinity &) ; exec sleep infinity' & \
      while :; do sleep infinity; done\"\n";
 
-/// Waits for three `sleep`s: the one of the command and its two descendants.
-fn wait_for_three_sleeps(emperor: &Emperor) {
-    common::eventually("three sleeps", || {
+/// Waits for this many `sleep`s: those of the commands and their descendants.
+fn wait_for_sleeps(emperor: &Emperor, number: usize) {
+    common::eventually("sleeps", || {
         let sleeps = emperor.cgroup.pids().into_iter().filter(|pid| {
             std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|text| text.starts_with(b"sleep\0"))
         });
-        (sleeps.count() == 3).then_some(())
+        (sleeps.count() == number).then_some(())
     });
 }
 
@@ -43,7 +43,7 @@ fn a_killed_vassal_is_started_again_at_once() {
 fn a_command_that_ends_is_started_again_with_its_status_told() {
     let tree = Tree::new();
     let once = tree
-        .script("once", "cd \"$(dirname \"$0\")\"\nmkdir once 2>/dev/null && exit 7\nexec sleep infinity");
+        .script("once", "cd \"$(dirname \"$0\")\"\nmkdir first 2>/dev/null && exit 7\nexec sleep infinity");
     tree.vassal("a.ini", &format!("command = {}\n", once.display()));
     let emperor = Emperor::start(tree, &["--emperor-throttle", NEVER]);
     emperor.wait_for("a.ini", "died (exit status 7)");
@@ -73,8 +73,9 @@ fn a_changed_config_is_started_without_waiting_for_its_blacklist() {
     tree.vassal("loop.ini", "command = false\n");
     let emperor = Emperor::start(tree, &["--emperor-throttle", NEVER, "--emperor-max-throttle", NEVER]);
     emperor.wait_for("loop.ini", "throttling it");
+    let mark = emperor.lines.mark();
     emperor.tree.vassal("loop.ini", SLEEP);
-    emperor.vassal("loop.ini");
+    emperor.vassal_since(mark, "loop.ini");
     emperor.stop();
 }
 
@@ -132,7 +133,7 @@ fn a_stubborn_tree_is_killed_after_the_grace(options: &[&str], owner: u32) {
     let config = tree.vassal_of(owner, "stubborn.ini", STUBBORN);
     let emperor = Emperor::start(tree, &[&["--emperor-curse-tolerance", "1"], options].concat());
     emperor.vassal("stubborn.ini");
-    wait_for_three_sleeps(&emperor);
+    wait_for_sleeps(&emperor, 3);
     let everybody: Vec<Process> = emperor.cgroup.pids().into_iter().map(Process::of).collect();
     let sleeps: Vec<Process> = everybody.into_iter().filter(|one| one.command_line()[0] == "sleep").collect();
     std::fs::remove_file(config).unwrap();
@@ -189,8 +190,9 @@ fn a_court(options: &[&str], owner: u32) -> (Emperor, Vec<Process>) {
     tree.vassal_of(owner, "stubborn.ini", STUBBORN);
     let emperor = Emperor::start(tree, options);
     for name in ["plain.ini", "stubborn.ini"] {
-        emperor.vassal(name).child();
+        emperor.vassal(name);
     }
+    wait_for_sleeps(&emperor, 4);
     let others = emperor.cgroup.pids().into_iter().filter(|pid| *pid != emperor.process.pid);
     let others: Vec<Process> = others.map(Process::of).collect();
     assert!(others.len() > 4, "too few live: {}", others.len());
@@ -233,7 +235,7 @@ fn nobody_survives_a_killed_spawner(options: &[&str], owner: u32) {
     let spawner = spawner_of(&emperor);
     spawner.signal(Signal::KILL);
     assert_eq!(emperor.wait().code(), Some(1));
-    emperor.wait_for_line(|line| line.contains("the spawner ended"));
+    emperor.wait_for_line(|line| line.contains("the spawner "));
     others.iter().for_each(Process::wait_gone);
     emperor.wait_deserted();
 }

@@ -27,7 +27,7 @@ fn two_plain_programs(options: &[&str]) -> (Emperor, Process, Process) {
     tree.vassal_of(ALICE, "alice.ini", "");
     tree.vassal_of(BOB, "bob.ini", "");
     let program = program.display().to_string();
-    let options = [options, &["--binary-path", &program]].concat();
+    let options = [options, &["--emperor-curse-tolerance", "1", "--binary-path", &program]].concat();
     let emperor = Emperor::start(tree, &options);
     let of = |name: &str| sleeper(&emperor, name);
     let (alice, bob) = (of("alice.ini"), of("bob.ini"));
