@@ -40,7 +40,8 @@ pub fn open() {
 fn sink() -> &'static Sink {
     SINK.get_or_init(|| {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let own = may_block().then(|| rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()).flatten();
+        let own =
+            may_block().then(|| rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()).flatten();
         Sink { own, terminal: std::io::stderr().is_terminal(), since: Instant::now() }
     })
 }
@@ -69,7 +70,11 @@ pub fn info(about: &str, message: &str) {
 /// Writes one event.
 pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     let sink = sink();
-    let text = if sink.terminal { for_people(sink, level, fields, message) } else { for_machines(level, fields, message) };
+    let text = if sink.terminal {
+        for_people(sink, level, fields, message)
+    } else {
+        for_machines(level, fields, message)
+    };
     write(sink, &text);
 }
 

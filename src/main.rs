@@ -9,6 +9,7 @@ mod monitors;
 mod names;
 mod options;
 mod plan;
+mod reactor;
 mod runtime;
 mod spawner;
 mod stats;

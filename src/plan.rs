@@ -9,8 +9,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use jail::{Capabilities, Namespaces};
 use rustix::fs::{Mode, OFlags};
 
-use crate::config::emperor::EmperorConfig;
 use crate::cli::world;
+use crate::config::emperor::EmperorConfig;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use crate::config::source::Context as Given;
@@ -23,7 +23,8 @@ use crate::trust::{self, Examined, Trust};
 use crate::vassal::phases::{self, Facts};
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
-const SHOWN: Lent = Lent { null: 0, control: birth::CONTROL_FD, config: birth::CONFIG_FD, directory: 5, executable: 6 };
+const SHOWN: Lent =
+    Lent { null: 0, control: birth::CONTROL_FD, config: birth::CONFIG_FD, directory: 5, executable: 6 };
 
 /// The steps that make the process of this vassal, and those that it takes itself.
 ///
@@ -33,15 +34,16 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     let charter = crate::runtime::plan_for(config)?;
     let name = file.file_name().and_then(|name| name.to_str()).context("the file has no name")?;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("cannot open {}", parent.display()))?;
+    let directory =
+        rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .with_context(|| format!("cannot open {}", parent.display()))?;
     let examined = match trust::examine(directory.as_fd(), name, &lend::policy(&charter)) {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };
     let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)));
     let second = second(&charter, &examined, file)?;
-    Ok(format!("{}: made by the spawner\n{first}{second}", file.display()))
+    Ok(format!("{}: made by the spawner\n{first}\n{second}", file.display()))
 }
 
 fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
@@ -59,9 +61,9 @@ fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String>
         VassalKind::Uwsgi(option) => Ok(format!("then uwsgi does the rest, because of `{option}`\n")),
         VassalKind::Own(config) => {
             let steps = phases::plan(&config, &facts(charter, examined)).map_err(|errors| told(&errors))?;
-            let mut text = String::from("then, by the vassal itself\n");
+            let mut text = String::from("then by the vassal itself\n");
             for (number, step) in steps.iter().enumerate() {
-                let _ = writeln!(text, "{:>3}  {step}", number + 1);
+                let _ = writeln!(text, "step {}: {step}", number + 1);
             }
             Ok(text)
         }
@@ -73,7 +75,7 @@ fn kind(examined: &Examined, file: &Path) -> Result<VassalKind, Vec<ConfigError>
     let name = file.to_string_lossy().into_owned();
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let entry = Entry { key: "include".into(), value: name.clone(), value_place: place.clone(), place };
-    crate::verbs::with_context(|context| {
+    world::with_context(|context| {
         let read = |wanted: &str| match examined.file.try_clone() {
             Ok(open) if wanted == name => {
                 let path = std::path::absolute(file)?.to_string_lossy().into_owned();

@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::cli::{self, Invocation, Verb, world};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
-use crate::config::source::{Context, Host};
 use crate::config::{self, Loaded};
 use crate::{HAS_EMPEROR, control, ended, log, plan, runtime};
 
@@ -65,21 +64,7 @@ fn vassal() -> ExitCode {
 }
 
 fn load(invocation: Invocation) -> Loaded {
-    with_context(|context| config::load(invocation.entries, invocation.texts, context))
-}
-
-/// Calls with files, environment and facts of this host.
-pub fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
-    let variable = |name: &str| std::env::var(name).ok();
-    work(&Context { read: &world::read, variable: &variable, host: &named_host() })
-}
-
-/// Facts of this host, with names for our user and group.
-fn named_host() -> Host {
-    let host = world::host();
-    let user = crate::names::User::by_uid(host.uid).map_or(host.user, |user| user.name);
-    let group = crate::names::Group::by_gid(host.gid).map_or(host.group, |group| group.name);
-    Host { user, group, ..host }
+    world::with_context(|context| config::load(invocation.entries, invocation.texts, context))
 }
 
 fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
@@ -98,7 +83,7 @@ fn plan_of(invocation: Invocation) -> Result<String> {
 
 fn check(invocation: &Invocation) -> ExitCode {
     let files: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
-    let report = with_context(|context| config::check::check(&files, context));
+    let report = world::with_context(|context| config::check::check(&files, context));
     let said = printed(|out| write!(out, "{report}"));
     if report.exit_code() == 0 { said } else { ExitCode::from(report.exit_code()) }
 }

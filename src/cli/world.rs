@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::FILE_MAX;
-use crate::config::source::{Host, Origin};
+use crate::config::source::{Context, Host, Origin};
+use crate::names::{Group, User};
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
 ///
@@ -41,6 +42,19 @@ fn absolute(name: &Path) -> io::Result<String> {
         false => name.canonicalize()?,
     };
     Ok(path.to_string_lossy().into_owned())
+}
+
+/// Calls `work` with the files and the environment of this process, and facts of its host.
+pub fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
+    let variable = |name: &str| std::env::var(name).ok();
+    work(&Context { read: &read, variable: &variable, host: &named_host() })
+}
+
+fn named_host() -> Host {
+    let host = host();
+    let user = User::by_uid(host.uid).map_or(host.user, |user| user.name);
+    let group = Group::by_gid(host.gid).map_or(host.group, |group| group.name);
+    Host { user, group, ..host }
 }
 
 /// Facts of this process and host. Users and groups have their numbers for names: looking them up is not

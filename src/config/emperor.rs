@@ -2,7 +2,6 @@
 
 mod read;
 
-
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces};

@@ -26,8 +26,10 @@ pub fn status(address: Option<&Address>, json: bool) -> Result<String> {
     let text = match address {
         Some(address) => fetch(address)?,
         None => {
-            let usual = stats::usual_path().context("no XDG_RUNTIME_DIR: say where (liege status ADDRESS)")?;
-            fetch(&Address::Unix(usual)).context("is an Emperor running? Its stats are where emperor-stats says")?
+            let usual =
+                stats::usual_path().context("no XDG_RUNTIME_DIR: say where (liege status ADDRESS)")?;
+            fetch(&Address::Unix(usual))
+                .context("is an Emperor running? Its stats are where emperor-stats says")?
         }
     };
     let document: Value = serde_json::from_str(&text).context("what came is not the stats of an Emperor")?;
@@ -37,18 +39,21 @@ pub fn status(address: Option<&Address>, json: bool) -> Result<String> {
 fn fetch(address: &Address) -> Result<String> {
     match address {
         Address::Tcp(address) => {
-            let socket = TcpStream::connect_timeout(address, PATIENCE).with_context(|| format!("cannot reach {address}"))?;
+            let socket = TcpStream::connect_timeout(address, PATIENCE)
+                .with_context(|| format!("cannot reach {address}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             read(socket)
         }
         Address::Unix(path) => {
-            let socket = UnixStream::connect(path).with_context(|| format!("cannot reach {}", path.display()))?;
+            let socket =
+                UnixStream::connect(path).with_context(|| format!("cannot reach {}", path.display()))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             read(socket)
         }
         Address::Abstract(name) => {
             let address = SocketAddr::from_abstract_name(name)?;
-            let socket = UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))?;
+            let socket =
+                UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             read(socket)
         }
@@ -96,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_name_cannot_move_the_cursor() {
-        let document = serde_json::json!({"pid": 1, "vassals": [{"id": "a\u{1b}[2J.ini", "state": "running"}]});
+        let document =
+            serde_json::json!({"pid": 1, "vassals": [{"id": "a\u{1b}[2J.ini", "state": "running"}]});
         let text = table(&document);
         assert!(text.contains("a\\u{1b}[2J.ini") && !text.contains('\u{1b}'));
     }

@@ -61,28 +61,36 @@ impl Vassal {
         }
     }
 
-    /// The spawner will not run this config. It may have changed since the spawner looked: then it is tried again.
+    /// The spawner will not run this config.
     pub fn was_refused(&mut self, reason: Arc<str>, turn: &mut Turn<'_>) {
-        let same =
-            self.config.fingerprint == self.process.fingerprint && self.config.owner == self.process.owner;
-        if same {
-            self.told = None;
-            self.verdict = Some(reason);
-        }
         match self.state {
-            State::Starting => self.follow(Then::Again, turn),
+            State::Starting => {
+                self.judge(reason);
+                self.follow(Then::Again, turn);
+            }
             State::Stepping { .. } => {
+                self.judge(reason);
                 self.process.said.failed = true;
                 self.await_end(Then::Again, turn);
             }
-            // the process was reaped before the answer came
-            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) if same => self.refuse(turn),
-            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) => {}
-            State::Outside | State::Refused | State::Excess => {}
-            // its program runs, so this cannot be
-            State::Running | State::Reloading { .. } => self.verdict = None,
             // held back when it has ended
-            State::Stopping { .. } | State::Killed { .. } => {}
+            State::Stopping { .. } | State::Killed { .. } => self.judge(reason),
+            // the process was reaped before the answer came
+            State::Queued { .. } | State::Waiting { .. } | State::Rested(Rest::Goodbye | Rest::Exiled) => {
+                self.judge(reason);
+                self.recheck(turn);
+            }
+            State::Outside | State::Refused | State::Excess | State::Rested(Rest::Ending) => {}
+            // its program runs, so this cannot be
+            State::Running | State::Reloading { .. } => {}
+        }
+    }
+
+    /// The refusal stands until the config changes. If it has changed since the spawner looked, it is tried again.
+    fn judge(&mut self, reason: Arc<str>) {
+        if self.config.fingerprint == self.process.fingerprint && self.config.owner == self.process.owner {
+            self.told = None;
+            self.verdict = Some(reason);
         }
     }
 
@@ -112,7 +120,7 @@ impl Vassal {
         } else if self.refusal().is_some() {
             self.stop_if_refused(turn);
         } else if self.process.said.goodbye {
-            self.stop(Then::Rest(Rest::Goodbye), "it asked to be stopped", turn);
+            self.stop(self.rest_or_again(Rest::Goodbye), "it asked to be stopped", turn);
         } else if self.state == State::Running {
             self.tell_started(turn);
             self.compare(turn);

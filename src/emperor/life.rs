@@ -152,16 +152,24 @@ impl Vassal {
 
     /// The process ended and nobody had told it to.
     pub fn ended_by_itself(&mut self, exit: Exit, turn: &mut Turn<'_>) {
-        let then = if exit == Exit::Code(EXILE) && !self.process.said.failed {
-            Then::Rest(Rest::Exiled)
-        } else if self.is_reload_exit(turn) {
+        let then = if self.is_reload_exit(turn) {
             Then::Reload
+        } else if exit == Exit::Code(EXILE) && !self.process.said.failed {
+            self.rest_or_again(Rest::Exiled)
         } else if self.process.said.goodbye {
-            Then::Rest(Rest::Goodbye)
+            self.rest_or_again(Rest::Goodbye)
         } else {
             Then::Death
         };
         self.ended(then, exit, turn);
+    }
+
+    /// A process speaks for the config that it has. If there is another one by now, that one is started.
+    pub fn rest_or_again(&self, why: Rest) -> Then {
+        let reloads = self.process.reload_at.is_some() || matches!(self.state, State::Reloading { .. });
+        let same =
+            self.config.fingerprint == self.process.fingerprint && self.config.owner == self.process.owner;
+        if same && !reloads { Then::Rest(why) } else { Then::Again }
     }
 
     /// Whether it ended because it was told to reload: one end for each process, within its time.

@@ -209,8 +209,8 @@ impl Emperor {
 
     /// The only place where the tables change: they are the footings of all vassals.
     fn settle(&mut self, id: VassalId, was: Footing, is: Footing) {
-        was.deadline.inspect(|at| drop(self.agenda.remove(&(*at, id))));
-        is.deadline.inspect(|at| drop(self.agenda.insert((*at, id))));
+        was.deadline.inspect(|at| _ = self.agenda.remove(&(*at, id)));
+        is.deadline.inspect(|at| _ = self.agenda.insert((*at, id)));
         was.queued.inspect(|place| self.queue.leave(id, *place));
         is.queued.inspect(|place| self.queue.join(id, *place));
         was.slot.inspect(|class| self.queue.vacate(*class));
@@ -241,7 +241,7 @@ impl Emperor {
 
     fn remove_if_over(&mut self, id: VassalId) {
         if self.vassals.get(&id).is_some_and(|vassal| vassal.state == state::State::Outside) {
-            self.vassals.remove(&id).inspect(|vassal| drop(self.ids.remove(&vassal.key)));
+            self.vassals.remove(&id).inspect(|vassal| _ = self.ids.remove(&vassal.key));
         }
     }
 

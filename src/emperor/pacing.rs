@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_ration_is_full_again_after_three_seconds() {
         let mut ration = Ration::default();
-        (0..3).for_each(|_| drop(ration.take(at_ms(0))));
+        (0..3).for_each(|_| _ = ration.take(at_ms(0)));
         let given: Vec<u64> = (0..4).map(|_| ration.take(at_ms(3_000)).ms_since(at_ms(3_000))).collect();
         assert_eq!(given, [0, 0, 0, 1_000]);
     }

@@ -1,6 +1,6 @@
 //! Pure. What becomes of a vassal when a monitor sees its config, or sees that it is gone.
 
-use super::event::Sight;
+use super::event::{Moment, Sight};
 use super::order::News;
 use super::state::{Rest, State, Then};
 use super::vassal::{Turn, Vassal};
@@ -56,7 +56,8 @@ impl Vassal {
         }
     }
 
-    fn recheck(&mut self, turn: &mut Turn<'_>) {
+    /// Whether a vassal without a process may wait for one.
+    pub fn recheck(&mut self, turn: &mut Turn<'_>) {
         if self.refusal().is_some() {
             self.refuse(turn);
         }
@@ -73,7 +74,7 @@ impl Vassal {
         }
     }
 
-    fn keep_earlier(&mut self, before: super::event::Moment) {
+    fn keep_earlier(&mut self, before: Moment) {
         if let State::Waiting { until } = &mut self.state {
             *until = before.min(*until);
         }

@@ -77,13 +77,11 @@ impl Vassal {
         self.life.last_heartbeat = Some(turn.now);
     }
 
-    /// It wants to be stopped. A reload that it does not know of yet has the last word.
+    /// It wants to be stopped. As long as its birth is not known, that waits.
     fn hear_goodbye(&mut self, turn: &mut Turn<'_>) {
         self.process.said.goodbye = true;
-        let reload = self.process.reload_at.is_some() || matches!(self.state, State::Reloading { .. });
-        let then = if reload { Then::Again } else { Then::Rest(Rest::Goodbye) };
         if self.state != State::Starting {
-            self.stop(then, "it asked to be stopped", turn);
+            self.stop(self.rest_or_again(Rest::Goodbye), "it asked to be stopped", turn);
         }
     }
 

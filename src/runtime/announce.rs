@@ -41,13 +41,17 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
             (Level::Info, format!("started with pid {pid} for {}:{} (start {attempt})", owner.uid, owner.gid))
         }
         News::Spawned { .. } => (Level::Info, format!("[emperor] vassal {name} has been spawned")),
-        News::Accepting { .. } => (Level::Info, format!("[emperor] vassal {name} is ready to accept requests")),
+        News::Accepting { .. } => {
+            (Level::Info, format!("[emperor] vassal {name} is ready to accept requests"))
+        }
         News::Loyal { .. } => (Level::Info, format!("[emperor] vassal {name} is now loyal")),
         News::Reloading { .. } => (Level::Info, format!("[emperor] reload the uwsgi instance {name}")),
         News::Stopping { reason, .. } => {
             (Level::Info, format!("[emperor] stop the uwsgi instance {name} ({reason})"))
         }
-        News::Killing { reason, .. } => (Level::Warn, format!("killed with everything in its jail: {reason}")),
+        News::Killing { reason, .. } => {
+            (Level::Warn, format!("killed with everything in its jail: {reason}"))
+        }
         News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", end(*exit))),
         News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", end(*exit))),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
@@ -87,7 +91,9 @@ pub fn note(note: &Note) {
         SourceNews::Lost(reason) => (Level::Warn, format!("cannot be read: {reason}; its vassals go on")),
         SourceNews::Back => (Level::Info, "can be read again".to_owned()),
         SourceNews::Polled(reason) => (Level::Info, format!("is polled (emperor-freq): {reason}")),
-        SourceNews::TooMany => (Level::Warn, "has more configs than can be minded; the rest is ignored".to_owned()),
+        SourceNews::TooMany => {
+            (Level::Warn, "has more configs than can be minded; the rest is ignored".to_owned())
+        }
     };
     log::line(level, &[("source", &note.path)], &text);
 }

@@ -1,7 +1,7 @@
 //! Who is at court: the control descriptor and the pid of each vassal's process.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::os::fd::{BorrowedFd, AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::earshot::Heard;
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};

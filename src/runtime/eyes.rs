@@ -71,10 +71,12 @@ impl Eyes for LentEyes {
 
     fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
         match self.own.watch(inotify, file, mask) {
-            Err(Errno::ACCESS) => match self.lend(&Ask::Watch { mask: mask.bits() }, &[inotify, file.as_fd()])?.0 {
-                Answer::Watch(number) => Ok(number),
-                _ => Err(Errno::PROTO),
-            },
+            Err(Errno::ACCESS) => {
+                match self.lend(&Ask::Watch { mask: mask.bits() }, &[inotify, file.as_fd()])?.0 {
+                    Answer::Watch(number) => Ok(number),
+                    _ => Err(Errno::PROTO),
+                }
+            }
             seen => seen,
         }
     }
@@ -88,7 +90,9 @@ fn seen_there(mut seen: Seen, mut descriptors: Vec<OwnedFd>) -> Result<Examined,
     let targets = names.into_iter().zip(directories).map(target).collect();
     let sight = Sight::from(seen);
     match descriptors.pop() {
-        Some(file) => Ok(Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, targets }),
+        Some(file) => {
+            Ok(Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, targets })
+        }
         None => Err(Refusal::Refused(sight, targets)),
     }
 }

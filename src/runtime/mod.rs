@@ -1,12 +1,10 @@
 //! One loop: waits, tells the Emperor what happened, carries out what it orders. It decides nothing.
 
 mod announce;
-mod clock;
 mod courtiers;
 mod earshot;
 mod eyes;
 mod obey;
-mod poller;
 mod reap;
 mod start;
 mod table;
@@ -21,13 +19,12 @@ use crate::emperor::Emperor;
 use crate::emperor::event::Event;
 use crate::log;
 use crate::monitors::{Monitors, Told};
+use crate::reactor::{Calendar, Poller, Token, clock};
 use crate::spawner::client::{Client, Lender};
 use crate::spawner::wire::Reply;
 use crate::stats;
 
-pub use clock::Calendar;
 use courtiers::Courtiers;
-pub use poller::{Poller, Token};
 pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
@@ -129,7 +126,9 @@ impl Runtime {
             Reply::Born(ticket, pid) => {
                 let early = self.courtiers.born(ticket.into(), pid);
                 self.tell(Event::Born(ticket.into(), pid));
-                early.map(|exit| self.exited(ticket.into(), exit));
+                if let Some(exit) = early {
+                    self.exited(ticket.into(), exit);
+                }
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {

@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::poller::Token;
-use super::{Runtime, announce, clock};
+use super::{Runtime, announce};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Order, to_vassal};
 use crate::log;
+use crate::reactor::{Token, clock};
 use crate::spawner::wire::{Ask, Request, Ticket};
 
 impl Runtime {
@@ -59,7 +59,8 @@ impl Runtime {
     fn spawn_request(&mut self, one: Incarnation) -> Result<(Request, Vec<OwnedFd>)> {
         let key = self.emperor.key(one.id).context("its config is gone")?;
         let (directory, file) = self.monitors.place_of(key).context("its directory is gone")?;
-        let request = Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
+        let request =
+            Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
         let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
         let (ours, theirs) = control_pair()?;
         self.poller.watch(Token::Control(one), ours.as_fd())?;

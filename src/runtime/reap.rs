@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::courtiers::Child;
-use super::poller::Token;
+use crate::reactor::Token;
 use super::{Runtime, clock};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
 use crate::log;

@@ -13,17 +13,17 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::Runtime;
 use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::eyes::LentEyes;
-use super::poller::Poller;
-use super::{Runtime, clock};
 use crate::config::emperor::{EmperorConfig, Source};
-use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::emperor::Emperor;
+use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::emperor::policy::Policy;
 use crate::monitors::{self, Monitors, Settings};
 use crate::names;
+use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, VassalProgram};
 use crate::spawner::wire::Ticket;
@@ -110,8 +110,12 @@ fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
 
 fn user(value: &str) -> Result<Owner> {
     let known = match value.parse() {
-        Ok(uid) => names::User::by_uid(uid).map_or(Owner { uid, gid: uid }, |user| Owner { uid, gid: user.gid }),
-        Err(_) => names::User::by_name(value).map(|user| Owner { uid: user.uid, gid: user.gid }).context("no such user")?,
+        Ok(uid) => {
+            names::User::by_uid(uid).map_or(Owner { uid, gid: uid }, |user| Owner { uid, gid: user.gid })
+        }
+        Err(_) => names::User::by_name(value)
+            .map(|user| Owner { uid: user.uid, gid: user.gid })
+            .context("no such user")?,
     };
     Ok(known)
 }
@@ -123,7 +127,9 @@ fn group(value: &str) -> Result<u32> {
 fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {
     let privileged = is_privileged();
     if config.tyrant && !privileged {
-        bail!("emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root");
+        bail!(
+            "emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root"
+        );
     }
     let mut namespaces = config.namespaces;
     if !privileged && !namespaces.is_empty() {
@@ -307,7 +313,10 @@ fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
 fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
     log::info("emperor", "*** starting liege Emperor ***");
     if !charter.privileged && !config.namespaces.is_empty() {
-        log::info("emperor", "not root: each vassal gets a user namespace of its own, root inside is you outside");
+        log::info(
+            "emperor",
+            "not root: each vassal gets a user namespace of its own, root inside is you outside",
+        );
     }
     notes.iter().for_each(|note| log::warn("emperor", note));
 }
@@ -349,10 +358,11 @@ impl Residence {
 /// Whole or not at all, and never through a link.
 fn write_pidfile(path: &Path) -> std::io::Result<()> {
     let fresh = path.with_extension(format!("{}.new", std::process::id()));
-    let written = std::fs::OpenOptions::new().write(true).create_new(true).open(&fresh).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, format!("{}\n", std::process::id()).as_bytes())?;
-        std::fs::rename(&fresh, path)
-    });
+    let written =
+        std::fs::OpenOptions::new().write(true).create_new(true).open(&fresh).and_then(|mut file| {
+            std::io::Write::write_all(&mut file, format!("{}\n", std::process::id()).as_bytes())?;
+            std::fs::rename(&fresh, path)
+        });
     written.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
 }
 
@@ -362,7 +372,13 @@ mod tests {
 
     #[test]
     fn a_vassal_inherits_the_locale_and_what_is_meant_for_it() {
-        let ours = [("SECRET", "s"), ("LANG", "C"), ("UWSGI_VASSAL_SOCKET", ":1"), ("UWSGI_SOCKET", ":2"), ("LD_PRELOAD", "x")];
+        let ours = [
+            ("SECRET", "s"),
+            ("LANG", "C"),
+            ("UWSGI_VASSAL_SOCKET", ":1"),
+            ("UWSGI_SOCKET", ":2"),
+            ("LD_PRELOAD", "x"),
+        ];
         let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let list = environment(ours);
         assert_eq!(list[1..], ["LANG=C", "UWSGI_SOCKET=:1"]);

@@ -2,8 +2,8 @@
 
 use comfy_table::{Cell, Table};
 
-use super::Calendar;
 use crate::emperor::snapshot::{Snapshot, VassalView};
+use crate::reactor::Calendar;
 
 /// Most rows shown; a directory of thousands is no table.
 const ROWS_MAX: usize = 40;
@@ -44,5 +44,12 @@ fn note(row: &VassalView) -> String {
 /// One vassal in one line.
 pub fn words(row: &VassalView) -> String {
     let pid = row.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
-    format!("{} pid={pid} uid={} gid={} respawns={} {}", row.state, row.owner.uid, row.owner.gid, row.respawns, note(row))
+    format!(
+        "{} pid={pid} uid={} gid={} respawns={} {}",
+        row.state,
+        row.owner.uid,
+        row.owner.gid,
+        row.respawns,
+        note(row)
+    )
 }

@@ -128,7 +128,8 @@ fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
 }
 
 fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let argv = |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
+    let argv =
+        |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
         VassalProgram::Path(path) => Program::Path {

@@ -48,7 +48,8 @@ pub struct Started {
 /// # Errors
 /// What keeps it from starting, or what it says that no vassal can be made here.
 pub fn start(charter: &Charter) -> Result<Started> {
-    let executable = Executable::of_ourselves(c"liege").context("cannot make a sealed copy of our own executable")?;
+    let executable =
+        Executable::of_ourselves(c"liege").context("cannot make a sealed copy of our own executable")?;
     let papers = papers(charter).context("cannot write the charter")?;
     let (orders, theirs) = pair()?;
     let (lend, their_lend) = pair()?;
@@ -64,12 +65,14 @@ pub fn start(charter: &Charter) -> Result<Started> {
     drop((theirs, their_lend));
     let client = Client { orders, outbox: VecDeque::new(), pid };
     let (standing, kill_switch) = client.first_word()?;
-    rustix::io::ioctl_fionbio(&client.orders, true).context("cannot make the spawner's socket non-blocking")?;
+    rustix::io::ioctl_fionbio(&client.orders, true)
+        .context("cannot make the spawner's socket non-blocking")?;
     Ok(Started { client, lender: Lender { socket: lend }, standing, kill_switch })
 }
 
 fn pair() -> Result<(OwnedFd, OwnedFd)> {
-    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).context("cannot make a socket pair")
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .context("cannot make a socket pair")
 }
 
 fn papers(charter: &Charter) -> Result<OwnedFd> {
@@ -104,7 +107,8 @@ impl Client {
 
     fn first_word(&self) -> Result<(Standing, Option<OwnedFd>)> {
         let mut buffer = [0; MESSAGE_MAX];
-        let parcel = jail::run::receive(&self.orders, &mut buffer)?.context("the spawner ended before it was ready")?;
+        let parcel = jail::run::receive(&self.orders, &mut buffer)?
+            .context("the spawner ended before it was ready")?;
         match wire::decode(&buffer[..parcel.length])? {
             Reply::Ready(standing) => Ok((standing, parcel.descriptors.into_iter().next())),
             other => bail!("the spawner began with {other:?}"),

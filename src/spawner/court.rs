@@ -1,6 +1,5 @@
 //! What the spawner knows and does: births, deaths, and the programs of the administrator.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, anyhow};
@@ -9,17 +8,17 @@ use jail::run::{Birth, Cgroup, Pool, Removed, SpawnError, Spawned};
 use jail::{Namespaces, Plan, Spec};
 use rustix::event::poll;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Signal, pidfd_send_signal};
 use rustix::time::Timespec;
 
 use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
-use super::{lend, session};
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
+use super::{lend, session};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::trust::{self, Examined, Trust};
+use crate::trust::{self, Examined};
 
 /// A busy cgroup is tried again after this long.
 const BURIAL_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -33,14 +32,14 @@ const LAST_TRIES_MAX: u32 = 250;
 
 /// The spawner's state.
 pub struct Court {
-    charter: Charter,
-    executable: OwnedFd,
-    null: OwnedFd,
-    host: Host,
+    pub(super) charter: Charter,
+    pub(super) executable: OwnedFd,
+    pub(super) null: OwnedFd,
+    pub(super) host: Host,
     cgroup: Option<Cgroup>,
     pool: Option<Pool>,
     pool_wanted: usize,
-    wards: Wards,
+    pub(super) wards: Wards,
     walks: Vec<Walk>,
     busy_graves: Vec<Ticket>,
     burial_tries: u32,
@@ -78,10 +77,15 @@ impl Court {
             jail::run::not_dumpable()?;
         }
         if let Some(kept) = charter.capabilities {
-            jail::run::shed(None, kept, kept).map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
+            jail::run::shed(None, kept, kept)
+                .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
         }
         let wanted = pool_size(&charter);
-        let pool = if wanted > 0 { Some(Pool::new().context("cannot name our own network namespace")?) } else { None };
+        let pool = if wanted > 0 {
+            Some(Pool::new().context("cannot name our own network namespace")?)
+        } else {
+            None
+        };
         Ok(Self {
             charter,
             executable,
@@ -128,7 +132,10 @@ impl Court {
                 vec![Reply::Failed(ticket, "its descriptors did not reach the spawner: no number is free".into())]
             }
             (request, count) => {
-                crate::log::warn("spawner", &format!("request refused: {count} descriptors beside {request:?}"));
+                crate::log::warn(
+                    "spawner",
+                    &format!("request refused: {count} descriptors beside {request:?}"),
+                );
                 Vec::new()
             }
         }
@@ -286,35 +293,10 @@ impl Court {
 
     fn bury_leaf(&mut self, ticket: Ticket) {
         let Some(cgroup) = &self.cgroup else { return };
-        if needs_leaf(self.charter.namespaces) && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy)) {
+        if needs_leaf(self.charter.namespaces)
+            && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy))
+        {
             self.busy_graves.push(ticket);
-        }
-    }
-
-    /// The programs of `exec-as-emperor`, with our rights, as children of the emperor.
-    fn hooks(&mut self, ticket: Ticket) -> Vec<Reply> {
-        let lines = self.charter.exec_as_emperor.clone();
-        let Some(ward) = self.wards.get(ticket) else {
-            return lines.iter().map(|_| Reply::Hook(ticket, Err("its vassal has ended before".into()))).collect();
-        };
-        let environment = hook_environment(&self.charter, ward);
-        lines.iter().map(|line| Reply::Hook(ticket, self.run_hook(line, &environment))).collect()
-    }
-
-    fn run_hook(&self, line: &str, environment: &[CString]) -> Result<i32, String> {
-        let spec = Spec {
-            dies_with_parent: true,
-            session: true,
-            descriptors: vec![(self.null.as_raw_fd(), 0), (1, 1), (2, 2)],
-            program: birth::shell(line),
-            environment: environment.to_vec(),
-            ..Spec::default()
-        };
-        let plan = jail::plan::plan(&spec);
-        let sentence = |failure: jail::Failure| failure.sentence(&plan, &self.host);
-        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup: None }).map_err(|error| sentence(error.0))? {
-            Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),
-            Spawned::Failed(_, failure) => Err(sentence(failure)),
         }
     }
 
@@ -365,45 +347,14 @@ impl Court {
             end_all(&cgroup);
         }
     }
-
-    /// Tries the namespaces once where that may be forbidden, so that it is told once and before all else.
-    fn trial(&self) -> Result<(), String> {
-        if self.charter.privileged || self.charter.namespaces.is_empty() {
-            return Ok(());
-        }
-        let null = self.null.as_raw_fd();
-        let subject = Subject {
-            file: "",
-            trust: Trust::Trusted,
-            groups: Vec::new(),
-            own: own_ids(),
-            lent: Lent { null, control: null, config: null, directory: null, executable: self.executable.as_raw_fd() },
-            network: None,
-        };
-        let mut spec = birth::spec(&self.charter, &subject);
-        spec.program = jail::Program::Descriptor(self.executable.as_raw_fd(), vec![c"liege".into(), c"--version".into()]);
-        (spec.directory, spec.hooks) = (None, Vec::new());
-        spec.descriptors = vec![(null, 0), (null, 1), (null, 2)];
-        self.wait_for_trial(&jail::plan::plan(&spec))
-    }
-
-    fn wait_for_trial(&self, plan: &Plan) -> Result<(), String> {
-        let sentence = |failure: jail::Failure| failure.sentence(plan, &self.host);
-        let (born, outcome) = match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None }) {
-            Ok(Spawned::Running(born)) => (born, Ok(())),
-            Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
-            Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
-            Err(SpawnError(failure)) => return Err(sentence(failure)),
-        };
-        let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
-        outcome
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = needs_leaf(charter.namespaces);
-    weak.then(|| format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone"))
+    weak.then(|| {
+        format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone")
+    })
 }
 
 /// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
@@ -419,7 +370,8 @@ fn is_of_emperor(pid: i32) -> bool {
     session::parent(pid).is_none_or(|parent| Some(parent) == emperor)
 }
 
-fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
+/// What a walking child says: nothing when it runs its program, else what failed.
+pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
     let mut wire = [0; jail::Failure::WIRE_MAX];
     match rustix::io::read(report, &mut wire) {
         Ok(0) => Ok(()),
@@ -468,21 +420,7 @@ fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 
-fn own_ids() -> Owner {
+/// Our own ids.
+pub(super) fn own_ids() -> Owner {
     Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
-}
-
-fn hook_environment(charter: &Charter, ward: &Ward) -> Vec<CString> {
-    let mut list: Vec<CString> = charter.environment.iter().map(|one| birth::c_string(one)).collect();
-    list.extend(
-        [
-            format!("UWSGI_VASSAL_CONFIG={}", ward.name),
-            format!("UWSGI_VASSAL_PID={}", ward.pid),
-            format!("UWSGI_VASSAL_UID={}", ward.owner.uid),
-            format!("UWSGI_VASSAL_GID={}", ward.owner.gid),
-        ]
-        .iter()
-        .map(|one| birth::c_string(one)),
-    );
-    list
 }

@@ -12,7 +12,8 @@ use super::wire::{Answer, Ask, Seen};
 use crate::emperor::event::Sight;
 use crate::trust::{self, Refusal, Target, TrustPolicy};
 
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 type Lent = (Answer, Vec<OwnedFd>);
 

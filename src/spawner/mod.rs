@@ -7,8 +7,10 @@ pub mod birth;
 pub mod charter;
 pub mod client;
 pub mod court;
+mod hooks;
 pub mod lend;
 mod session;
+mod trial;
 mod ward;
 pub mod wire;
 
@@ -64,7 +66,8 @@ impl Spawner {
     }
 
     fn inherit() -> Result<Self> {
-        let [orders, lend, charter, executable] = [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
+        let [orders, lend, charter, executable] =
+            [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
         let charter: Charter = read_charter(charter?)?;
         Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)?, outbox: VecDeque::new() })
     }
@@ -73,7 +76,8 @@ impl Spawner {
     fn introduce(&mut self) -> Result<()> {
         let (standing, switch) = self.court.standing();
         let lent: Vec<BorrowedFd<'_>> = switch.iter().map(AsFd::as_fd).collect();
-        jail::run::send(&self.orders, &wire::encode(&Reply::Ready(standing))?, &lent).context("cannot greet the emperor")
+        jail::run::send(&self.orders, &wire::encode(&Reply::Ready(standing))?, &lent)
+            .context("cannot greet the emperor")
     }
 
     /// Waits for something to do and does it. False when the emperor is gone.
@@ -197,7 +201,8 @@ fn receive(socket: BorrowedFd<'_>) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
 }
 
 fn read_charter(memory: OwnedFd) -> Result<Charter> {
-    let bytes = std::fs::read(format!("/proc/self/fd/{}", memory.as_raw_fd())).context("cannot read the charter")?;
+    let bytes =
+        std::fs::read(format!("/proc/self/fd/{}", memory.as_raw_fd())).context("cannot read the charter")?;
     Ok(wire::decode(&bytes)?)
 }
 

@@ -22,7 +22,9 @@ pub fn parent(pid: i32) -> Option<i32> {
 /// Must: look at the session after the descriptor was opened, so that the process that is killed is the one
 /// that was looked at.
 fn kill_member(pid: i32, leader: i32) {
-    let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
+    let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+        return;
+    };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     if field(&stat, SESSION) == Some(leader) {
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);

@@ -216,7 +216,10 @@ mod tests {
         bytes.push(0);
         assert_eq!(decode::<Request>(&bytes), Err(Malformed));
         let name = "x".repeat(MESSAGE_MAX);
-        assert_eq!(encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }), Err(Malformed));
+        assert_eq!(
+            encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }),
+            Err(Malformed)
+        );
     }
 
     proptest::proptest! {

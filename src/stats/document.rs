@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::emperor::event::Moment;
 use crate::emperor::Emperor;
+use crate::emperor::event::Moment;
 use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
 use crate::monitors::Monitors;
-use crate::runtime::Calendar;
+use crate::reactor::Calendar;
 
 /// What does not change while the Emperor runs.
 #[derive(Clone, Debug, Default)]
@@ -173,7 +173,8 @@ mod tests {
         let name = "a\"b\\\n\u{1b}é.ini";
         let key = Key { monitor: MonitorId(0), name: name.into() };
         let owner = Owner { uid: 7, gid: 8 };
-        let sight = Sight { fingerprint: Fingerprint(1), owner, mtime_s: 5, refusal: Some("no \"way\"".into()) };
+        let sight =
+            Sight { fingerprint: Fingerprint(1), owner, mtime_s: 5, refusal: Some("no \"way\"".into()) };
         emperor.handle(Event::Seen(key, sight), Moment(1));
         let calendar = Calendar::at(Moment(1), 1000);
         let bytes = render(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], &Facts::default(), &calendar);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
 use crate::log;
-use crate::runtime::{Poller, Token};
+use crate::reactor::{Poller, Token};
 
 /// Most readers at one time; further ones wait in the listener's queue.
 const CLIENTS_MAX: usize = 64;
@@ -97,12 +97,11 @@ impl Server {
         if let Some(client) = self.clients.remove(&number) {
             poller.forget(&client.socket);
         }
-        if self.clients.len() + 1 == CLIENTS_MAX {
-            if let Some(listener) = &self.listener {
-                if poller.watch(Token::StatsListener, listener.as_fd()).is_err() {
-                    log::warn("stats", "nobody else can be served");
-                }
-            }
+        if self.clients.len() + 1 == CLIENTS_MAX
+            && let Some(listener) = &self.listener
+            && poller.watch(Token::StatsListener, listener.as_fd()).is_err()
+        {
+            log::warn("stats", "nobody else can be served");
         }
     }
 }
@@ -135,18 +134,21 @@ type Bound = (Option<OwnedFd>, Option<PathBuf>);
 fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
     match address {
         Address::Tcp(address) => {
-            let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+            let listener = std::net::TcpListener::bind(address)
+                .with_context(|| format!("cannot listen at {address}"))?;
             listener.set_nonblocking(true)?;
             Ok((Some(listener.into()), None))
         }
         Address::Abstract(name) => {
             let address = SocketAddr::from_abstract_name(name)?;
-            let listener = UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
+            let listener =
+                UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
             listener.set_nonblocking(true)?;
             Ok((Some(listener.into()), None))
         }
         Address::Unix(path) => {
-            let listener = listen_at(path, owner).with_context(|| format!("cannot listen at {}", path.display()))?;
+            let listener =
+                listen_at(path, owner).with_context(|| format!("cannot listen at {}", path.display()))?;
             Ok((Some(listener.into()), Some(std::path::absolute(path)?)))
         }
     }

@@ -84,7 +84,8 @@ mod tests {
 
     fn from(pairs: &[(&str, &str)], added: &[(&str, &str)]) -> Vec<String> {
         let ours = pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let added: Vec<_> = added.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let added: Vec<_> =
+            added.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut environment = Environment::new(ours);
         environment.replace(&added);
         environment.each().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect()
@@ -92,13 +93,22 @@ mod tests {
 
     #[test]
     fn what_is_between_the_emperor_and_us_is_not_passed_on() {
-        let ours = [("PATH", "/bin"), ("UWSGI_EMPEROR_FD", "7"), ("UWSGI_EMPEROR_FD_CONFIG", "8"), ("LIEGE_CONFIG_FD", "9"), ("LISTEN_PID", "1")];
+        let ours = [
+            ("PATH", "/bin"),
+            ("UWSGI_EMPEROR_FD", "7"),
+            ("UWSGI_EMPEROR_FD_CONFIG", "8"),
+            ("LIEGE_CONFIG_FD", "9"),
+            ("LISTEN_PID", "1"),
+        ];
         assert_eq!(from(&ours, &[]), ["PATH=/bin"]);
     }
 
     #[test]
     fn a_later_variable_replaces_an_earlier_one() {
-        assert_eq!(from(&[("A", "1"), ("PATH", "/bin")], &[("A", "2"), ("B", "3"), ("B", "4")]), ["A=2", "PATH=/bin", "B=4"]);
+        assert_eq!(
+            from(&[("A", "1"), ("PATH", "/bin")], &[("A", "2"), ("B", "3"), ("B", "4")]),
+            ["A=2", "PATH=/bin", "B=4"]
+        );
     }
 
     #[test]

@@ -45,11 +45,17 @@ pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
     if let Some(text) = &wanted.gid {
         expect("gid", text, named_group(text)?, own_gid)?;
     }
-    let own: Vec<u32> = getgroups().map_err(|errno| Trouble::errno("read our groups", errno))?.iter().map(|gid| gid.as_raw()).collect();
+    let own: Vec<u32> = getgroups()
+        .map_err(|errno| Trouble::errno("read our groups", errno))?
+        .iter()
+        .map(|gid| gid.as_raw())
+        .collect();
     for text in &wanted.add_gid {
         let gid = named_group(text)?;
         if gid != own_gid && !own.contains(&gid) {
-            return Err(Trouble::new(format!("add-gid = {text}: not one of our groups, and only root can add one")));
+            return Err(Trouble::new(format!(
+                "add-gid = {text}: not one of our groups, and only root can add one"
+            )));
         }
     }
     Ok(())
@@ -75,7 +81,8 @@ fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble
     if wanted == own {
         return Ok(());
     }
-    let trouble = Trouble::new(format!("{option} = {text}: this vassal runs as {option} {own} and is not root"));
+    let trouble =
+        Trouble::new(format!("{option} = {text}: this vassal runs as {option} {own} and is not root"));
     Err(trouble.advise("remove the option, or let the config belong to that user"))
 }
 
@@ -91,7 +98,8 @@ fn refuse_root(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Trouble> {
 }
 
 fn primary(uid: u32, user: Option<&User>) -> Result<u32, Trouble> {
-    let unknown = || Trouble::new(format!("uid {uid} is nobody's, so it has no primary group")).advise("add `gid`");
+    let unknown =
+        || Trouble::new(format!("uid {uid} is nobody's, so it has no primary group")).advise("add `gid`");
     user.map(|user| user.gid).ok_or_else(unknown)
 }
 
@@ -150,7 +158,8 @@ mod tests {
 
     #[test]
     fn nobody_becomes_root_by_name_or_number() {
-        for (uid, gid) in [("0", "1000"), ("root", "1000"), ("000", "1000"), ("1000", "0"), ("1000", "root")] {
+        for (uid, gid) in [("0", "1000"), ("root", "1000"), ("000", "1000"), ("1000", "0"), ("1000", "root")]
+        {
             assert!(resolve(&wanted(uid, Some(gid))).is_err(), "{uid} {gid}");
         }
         assert!(resolve(&Wanted { add_gid: vec!["root".into()], ..wanted("54321", Some("54322")) }).is_err());
@@ -165,7 +174,8 @@ mod tests {
 
     #[test]
     fn groups_are_those_of_the_user_and_the_added_ones() {
-        let added = Wanted { add_gid: vec!["54399".into(), "54399".into()], ..wanted("54321", Some("54322")) };
+        let added =
+            Wanted { add_gid: vec!["54399".into(), "54399".into()], ..wanted("54321", Some("54322")) };
         assert_eq!(resolve(&added).unwrap().groups, [54322, 54399]);
     }
 }

@@ -9,7 +9,9 @@ use std::process::Command;
 use jail::sys;
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, WaitOptions, fchdir, getpgrp, setpgid, set_parent_process_death_signal, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, fchdir, getpgrp, set_parent_process_death_signal, setpgid, waitpid,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::tcsetpgrp;
 
@@ -51,11 +53,15 @@ impl Launch<'_> {
     /// # Errors
     /// Why it does not run; then no child is left.
     pub fn start(&self) -> Result<Pid, Trouble> {
-        let (report, failed) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?;
+        let (report, failed) =
+            pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?;
         let pid = sys::fork(|| self.child(&failed)).map_err(|errno| Trouble::errno("fork", errno))?;
         drop(failed);
         let mut told = Vec::new();
-        File::from(report).take(5).read_to_end(&mut told).map_err(|error| Trouble::errno("read a pipe", number(&error)))?;
+        File::from(report)
+            .take(5)
+            .read_to_end(&mut told)
+            .map_err(|error| Trouble::errno("read a pipe", number(&error)))?;
         match told[..] {
             [] => Ok(pid),
             [stage, a, b, c, d] => Err(self.reaped(pid, stage, i32::from_ne_bytes([a, b, c, d]))),
@@ -114,7 +120,11 @@ impl Launch<'_> {
     fn place_sockets(&self) -> Result<(), Errno> {
         let free = self.first_free();
         // First out of the way, so that no copy lands on a socket that is yet to be copied.
-        let moved = self.sockets.iter().map(|(socket, _)| fcntl_dupfd_cloexec(socket, free)).collect::<Result<Vec<_>, _>>()?;
+        let moved = self
+            .sockets
+            .iter()
+            .map(|(socket, _)| fcntl_dupfd_cloexec(socket, free))
+            .collect::<Result<Vec<_>, _>>()?;
         (sys::FIRST..).zip(&moved).try_for_each(|(number, socket)| sys::place(socket.as_fd(), number))
     }
 
@@ -154,7 +164,9 @@ impl Launch<'_> {
         let trouble = Trouble::errno(format!("{what} `{program}`"), errno);
         match errno {
             Errno::NOENT => trouble.advise("is it installed, and can it be seen in the jail?"),
-            Errno::ACCESS => trouble.advise("may the user of this vassal execute it and enter every directory above it?"),
+            Errno::ACCESS => {
+                trouble.advise("may the user of this vassal execute it and enter every directory above it?")
+            }
             _ => trouble,
         }
     }

@@ -39,7 +39,9 @@ fn run(source: &Source, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
     match first_config(source, teller)? {
-        Ok(VassalKind::Uwsgi(option)) => Err(patch::become_uwsgi(&source.arguments(), control.as_ref(), &option)),
+        Ok(VassalKind::Uwsgi(option)) => {
+            Err(patch::become_uwsgi(&source.arguments(), control.as_ref(), &option))
+        }
         Ok(VassalKind::Own(config)) => own(*config, source, control, teller),
         Err(errors) => Ok(refused(&errors, teller)),
     }
@@ -55,7 +57,9 @@ fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
     let Some(text) = std::env::var_os(variable) else { return Ok(None) };
     let number = text.to_str().and_then(|text| text.parse().ok());
     let number = number.ok_or_else(|| Trouble::new(format!("{variable} is no descriptor number")))?;
-    sys::adopt(number).map(Some).map_err(|errno| Trouble::errno(format!("use descriptor {number} of {variable}"), errno))
+    sys::adopt(number)
+        .map(Some)
+        .map_err(|errno| Trouble::errno(format!("use descriptor {number} of {variable}"), errno))
 }
 
 fn refused(errors: &[ConfigError], teller: &Teller) -> u8 {
@@ -72,7 +76,12 @@ struct Life<'a> {
     after: Vec<String>,
 }
 
-fn own(config: VassalConfig, source: &Source, control: Option<OwnedFd>, teller: &Teller) -> Result<u8, Trouble> {
+fn own(
+    config: VassalConfig,
+    source: &Source,
+    control: Option<OwnedFd>,
+    teller: &Teller,
+) -> Result<u8, Trouble> {
     let facts = born::facts(control.is_some());
     let steps = match plan(&config, &facts) {
         Ok(steps) => steps,

@@ -64,7 +64,9 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     loop {
         match vassal.next(None)? {
             // Already gone: its end is the next thing that we hear.
-            Happening::Signal(number) => drop(Signal::from_named_raw(number).map(|signal| kill_process(child, signal))),
+            Happening::Signal(number) => {
+                drop(Signal::from_named_raw(number).map(|signal| kill_process(child, signal)))
+            }
             Happening::Child => {
                 while let Some((pid, exit)) = reap() {
                     if pid == child {
@@ -102,6 +104,7 @@ fn signal(command: Pid, number: i32) {
 }
 
 fn wait_at_most(duties: &Duties) -> Option<Duration> {
-    let left = |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
+    let left =
+        |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
     duties.next_deadline().map(left)
 }

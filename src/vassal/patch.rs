@@ -52,7 +52,15 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
 }
 
 fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
-    Launch { argv, environment, sockets: Vec::new(), directory: None, input: None, output: None, terminal: false }
+    Launch {
+        argv,
+        environment,
+        sockets: Vec::new(),
+        directory: None,
+        input: None,
+        output: None,
+        terminal: false,
+    }
 }
 
 fn with_control(mut launch: Launch<'_>, control: &OwnedFd) -> Trouble {

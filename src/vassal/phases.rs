@@ -151,11 +151,19 @@ fn command(config: &VassalConfig) -> Vec<Step> {
 fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals = Vec::new();
     if config.unshare.has(Namespaces::USER) {
-        refusals.push(refusal(None, "`unshare = user` is not supported", "add \"user\" to emperor-use-clone"));
+        refusals.push(refusal(
+            None,
+            "`unshare = user` is not supported",
+            "add \"user\" to emperor-use-clone",
+        ));
     }
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
-        refusals.push(refusal(Some(&name.place), cause, "add \"uts\" to emperor-use-clone, or `unshare = uts`"));
+        refusals.push(refusal(
+            Some(&name.place),
+            cause,
+            "add \"uts\" to emperor-use-clone, or `unshare = uts`",
+        ));
     }
     if !facts.root {
         refusals.extend(rootless(config, facts));
@@ -170,7 +178,8 @@ fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
 /// What only root of the vassal's own user namespace (or of the host) can do.
 fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
-    let mut refusals: Vec<ConfigError> = as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
+    let mut refusals: Vec<ConfigError> =
+        as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     if !config.unshare.is_empty() {
         refusals.push(needs_root("unshare", None));

@@ -77,8 +77,12 @@ fn judge(phase: Phase, text: &str, exit: Exit) -> Result<(), Trouble> {
 fn is_stop(happening: &Happening) -> bool {
     match happening {
         Happening::Emperor(Word::End) => true,
-        Happening::Emperor(Word::Byte(byte, _)) => *byte == to_vassal::STOP || *byte == to_vassal::STOP_GRACEFULLY,
-        Happening::Signal(number) => [Signal::TERM, Signal::INT, Signal::QUIT].iter().any(|stop| stop.as_raw() == *number),
+        Happening::Emperor(Word::Byte(byte, _)) => {
+            *byte == to_vassal::STOP || *byte == to_vassal::STOP_GRACEFULLY
+        }
+        Happening::Signal(number) => {
+            [Signal::TERM, Signal::INT, Signal::QUIT].iter().any(|stop| stop.as_raw() == *number)
+        }
         Happening::Child | Happening::Deadline => false,
     }
 }

@@ -27,7 +27,10 @@ impl Source {
 
     /// What the vassal is called: its config as named, the last one when there are several.
     pub fn name(&self) -> String {
-        self.invocation().ok().and_then(|invocation| config_of(&invocation)).unwrap_or_else(|| "vassal".into())
+        self.invocation()
+            .ok()
+            .and_then(|invocation| config_of(&invocation))
+            .unwrap_or_else(|| "vassal".into())
     }
 
     /// The arguments, without the verb: for a program that reads the config itself.
@@ -40,7 +43,11 @@ impl Source {
     ///
     /// # Errors
     /// All that is wrong, each with its place; what is merely odd goes to `warn`.
-    pub fn read(&self, opened: Option<&File>, warn: impl FnOnce(&[ConfigError])) -> Result<VassalKind, Vec<ConfigError>> {
+    pub fn read(
+        &self,
+        opened: Option<&File>,
+        warn: impl FnOnce(&[ConfigError]),
+    ) -> Result<VassalKind, Vec<ConfigError>> {
         let invocation = self.invocation()?;
         let loaded = self.load(invocation, opened);
         warn(&loaded.texts.explain(loaded.warnings.clone()));
@@ -68,7 +75,8 @@ impl Source {
 
 /// The last file that the arguments name, without its section.
 fn config_of(invocation: &Invocation) -> Option<String> {
-    let named = |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&entry.key.as_str()));
+    let named =
+        |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&entry.key.as_str()));
     // An Emperor names the config itself with `--ini`, and only with a suffix that it does not know otherwise.
     let entry = named(&["ini", "xml", "yaml", "json"]).or_else(|| named(&["include", "inherit"]))?;
     let section = entry.value.rfind(':').filter(|at| !entry.value[*at..].contains('/'));

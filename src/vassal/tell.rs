@@ -30,7 +30,10 @@ impl Teller {
 
     /// A bad config came while the command runs with a good one.
     pub fn kept(&self) {
-        self.line(&format!("vassal={} warning=\"the new config is not used, the command goes on with the old one\"", self.name));
+        self.line(&format!(
+            "vassal={} warning=\"the new config is not used, the command goes on with the old one\"",
+            self.name
+        ));
     }
 
     fn line(&self, text: &str) {

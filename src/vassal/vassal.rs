@@ -40,7 +40,11 @@ impl Vassal {
     ///
     /// # Errors
     /// When signals cannot be watched.
-    pub fn new(control: Option<Control>, arguments: Vec<String>, added: Vec<(String, String)>) -> Result<Self, Trouble> {
+    pub fn new(
+        control: Option<Control>,
+        arguments: Vec<String>,
+        added: Vec<(String, String)>,
+    ) -> Result<Self, Trouble> {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
             control,
@@ -77,7 +81,8 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        let happening = self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        let happening =
+            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;
@@ -104,7 +109,10 @@ impl Vassal {
     pub fn enter(&mut self, path: &Path) -> Result<(), Trouble> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, path, flags, Mode::empty());
-        self.directory = Some(opened.map_err(|errno| Trouble::errno(format!("change directory to {}", path.display()), errno))?);
+        self.directory = Some(
+            opened
+                .map_err(|errno| Trouble::errno(format!("change directory to {}", path.display()), errno))?,
+        );
         Ok(())
     }
 

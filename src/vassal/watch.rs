@@ -56,7 +56,8 @@ impl Watch {
         // Giving the terminal away and taking it back must not stop us.
         blocked.add(Signal::SIGTTOU);
         blocked.thread_block().map_err(errno)?;
-        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(errno)?;
+        let signals =
+            SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(errno)?;
         Ok(Self { signals })
     }
 
@@ -79,12 +80,14 @@ impl Watch {
     }
 
     fn wait(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<usize, Errno> {
-        let timeout = timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
+        let timeout =
+            timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
         let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
         let ready = match control {
-            Some(control) => {
-                poll(&mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)], timeout.as_ref())
-            }
+            Some(control) => poll(
+                &mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)],
+                timeout.as_ref(),
+            ),
             None => poll(&mut [signals], timeout.as_ref()),
         };
         ready.or_else(|errno| if errno == Errno::INTR { Ok(1) } else { Err(errno) })
@@ -109,6 +112,8 @@ pub fn now() -> Moment {
 /// The next child that has ended, or `None`. Orphans that came to us are reaped by the way.
 pub fn reap() -> Option<(Pid, Exit)> {
     let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
-    let exit = status.terminating_signal().map_or_else(|| Exit::Code(status.exit_status().unwrap_or(1)), Exit::Signal);
+    let exit = status
+        .terminating_signal()
+        .map_or_else(|| Exit::Code(status.exit_status().unwrap_or(1)), Exit::Signal);
     Some((pid, exit))
 }

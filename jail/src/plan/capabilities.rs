@@ -84,7 +84,10 @@ impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |number: u8| {
             let known = caps::all().into_iter().find(|one| one.index() == number);
-            known.map_or_else(|| number.to_string(), |one| one.to_string().trim_start_matches("CAP_").to_ascii_lowercase())
+            known.map_or_else(
+                || number.to_string(),
+                |one| one.to_string().trim_start_matches("CAP_").to_ascii_lowercase(),
+            )
         };
         let names: Vec<String> = self.each().map(name).collect();
         f.write_str(if names.is_empty() { "none" } else { "" })?;

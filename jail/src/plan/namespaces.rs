@@ -79,9 +79,10 @@ impl FromStr for Namespaces {
     /// # Errors
     /// A name that is no namespace, with the reason.
     fn from_str(list: &str) -> Result<Self, Self::Err> {
-        list.split(',').map(str::trim).filter(|name| !name.is_empty()).try_fold(Self::NONE, |set, name| {
-            one(name).map(|namespace| set.with(namespace))
-        })
+        list.split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .try_fold(Self::NONE, |set, name| one(name).map(|namespace| set.with(namespace)))
     }
 }
 
@@ -92,10 +93,12 @@ fn one(name: &str) -> Result<Namespaces, UnknownNamespace> {
     match name {
         "ns" | "mount" | "mnt" => Ok(Namespaces::FS),
         "time" => Err(UnknownNamespace("time namespaces are not supported yet".into())),
-        "files" | "io" | "sysvsem" | "parent" => {
-            Err(UnknownNamespace(format!("`{name}` is a flag of clone(2), not a namespace: it would share, not separate")))
+        "files" | "io" | "sysvsem" | "parent" => Err(UnknownNamespace(format!(
+            "`{name}` is a flag of clone(2), not a namespace: it would share, not separate"
+        ))),
+        _ => {
+            Err(UnknownNamespace(format!("unknown namespace `{name}`: fs, net, ipc, pid, uts, user, cgroup")))
         }
-        _ => Err(UnknownNamespace(format!("unknown namespace `{name}`: fs, net, ipc, pid, uts, user, cgroup"))),
     }
 }
 

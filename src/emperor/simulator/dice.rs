@@ -12,7 +12,7 @@ impl Dice {
             state = (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         let mut dice = Self(state | 1);
-        (0..8).for_each(|_| drop(dice.roll()));
+        (0..8).for_each(|_| _ = dice.roll());
         dice
     }
 

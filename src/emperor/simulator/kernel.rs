@@ -31,6 +31,7 @@ impl World {
             nature,
             life: Stage::Ordered,
             config: None,
+            offered: None,
             stop_waits: false,
             deaf: false,
             spawner_at: now,
@@ -45,6 +46,7 @@ impl World {
     pub fn fork(&mut self, which: Incarnation) {
         let Some(body) = self.bodies.get_mut(&which) else { return };
         body.config = self.configs.get(&body.key).cloned();
+        body.offered = body.config.clone();
         let (fate, step_ms) = (body.nature.fate, body.nature.step_ms);
         if body.config.is_none() || fate == Fate::NoProcess {
             return self.decline(which, Event::SpawnFailed(which, "no process".into()));
@@ -147,6 +149,7 @@ impl World {
             return;
         }
         body.life = Stage::Dead;
+        self.oath.ended(which, body);
         let known_at = body.spawner_at;
         if !std::mem::replace(&mut body.deaf, true) {
             self.speak(which, Event::Silent(which));
@@ -171,6 +174,7 @@ impl World {
     fn reload(&mut self, which: Incarnation) {
         let Some(body) = self.bodies.get_mut(&which).filter(|body| !body.deaf) else { return };
         let newest = self.configs.get(&body.key).cloned();
+        body.offered = newest.clone().or(body.offered.take());
         let on_reload = body.nature.on_reload;
         match on_reload {
             OnReload::Ends(_) | OnReload::Ignores => {}

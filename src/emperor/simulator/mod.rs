@@ -20,6 +20,9 @@ const HOUR_MS: u64 = 3_600_000;
 /// By then nothing may move any more: no process lives longer than five hours by itself, and no delay is longer.
 const QUIET_MS: u64 = 24 * HOUR_MS;
 
+/// Seeds that once found something.
+const KEPT: [u64; 1] = [940];
+
 fn policy(seed: u64) -> Policy {
     let mut dice = Dice::new(seed, "policy");
     Policy {
@@ -78,7 +81,7 @@ fn seeds() -> u64 {
 
 #[test]
 fn whatever_happens_the_configs_win() {
-    for seed in 0..seeds() {
+    for seed in (0..seeds()).chain(KEPT) {
         println!("seed {seed}"); // seen when it fails
         run(seed);
     }

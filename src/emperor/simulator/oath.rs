@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::nature::{KILL_MAX_MS, OnReload};
 use super::world::{Body, Stage, World};
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Incarnation, Key, Moment, VassalId};
+use crate::emperor::event::{Event, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::order::{News, Order, to_vassal};
 use crate::emperor::pacing::Class;
 use crate::emperor::snapshot::VassalView;
@@ -18,7 +18,6 @@ const NEWS_MAX_MS: u64 = 1_000;
 pub struct Oath {
     pub leapt_ms: u64,
     pub finished: u32,
-    pub spawns: BTreeMap<Key, Vec<Moment>>,
     stops: BTreeMap<Incarnation, (Moment, u64)>,
     spawned: BTreeMap<VassalId, u32>,
     known: BTreeSet<Incarnation>,
@@ -26,6 +25,7 @@ pub struct Oath {
     unburied: BTreeSet<Incarnation>,
     refused: BTreeSet<Incarnation>,
     forgotten: BTreeSet<VassalId>,
+    ended_with: BTreeMap<Incarnation, (Fingerprint, Owner)>,
     notices: BTreeMap<Key, (u32, u32)>,
 }
 
@@ -47,6 +47,11 @@ impl Oath {
             let took_ms = now.ms_since(at) - (self.leapt_ms - leapt_ms).min(now.ms_since(at));
             assert!(took_ms <= 30_000 + KILL_MAX_MS + NEWS_MAX_MS, "a stop took {took_ms} ms");
         }
+    }
+
+    pub fn ended(&mut self, which: Incarnation, body: &Body) {
+        let config = body.offered.as_ref().expect("whoever is born was given a config");
+        self.ended_with.insert(which, (config.fingerprint, config.owner));
     }
 
     pub fn refused(&mut self, which: Incarnation) {
@@ -173,7 +178,11 @@ impl World {
                     "seed {seed}: {view:?}"
                 );
             }
-            "stopped" | "exiled" => assert!(config.refusal.is_none(), "seed {seed}: {view:?}"),
+            "stopped" | "exiled" => {
+                assert!(config.refusal.is_none(), "seed {seed}: {view:?}");
+                let now = (config.fingerprint, config.owner);
+                assert_eq!(self.oath.ended_with[&which], now, "seed {seed}: {view:?}");
+            }
             "too-many" => {
                 assert!(config.owner.uid != 0 && self.policy.tenant_max > 0, "seed {seed}: {view:?}")
             }

@@ -27,6 +27,8 @@ pub struct Body {
     pub life: Stage,
     /// The config that it has.
     pub config: Option<Config>,
+    /// The newest config that it was given, whatever it made of it.
+    pub offered: Option<Config>,
     /// It was told to stop before its program ran.
     pub stop_waits: bool,
     /// It closed its control descriptor.

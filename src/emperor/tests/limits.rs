@@ -2,7 +2,7 @@
 
 use super::court::{ALICE, BOB, Court, spawns};
 use crate::emperor::event::{Event, Fingerprint, Owner};
-use crate::emperor::order::{News, Order};
+use crate::emperor::order::{News, Order, to_vassal};
 use crate::emperor::policy::Policy;
 use crate::emperor::vassal::Vassal;
 
@@ -69,6 +69,16 @@ fn a_process_that_turns_out_to_be_of_an_owner_with_too_many_is_stopped() {
     court.see("c", 2);
     court.exit("c", 0);
     assert_eq!(court.state("c"), "too-many");
+}
+
+#[test]
+fn who_has_to_stop_for_two_reasons_is_told_so_once() {
+    let mut court = two_each();
+    court.see_of("c", 1, BOB);
+    court.born("c");
+    court.see_of("c", 2, Owner { uid: 7, gid: 7 });
+    let orders = court.tell(Event::Running(court.which("c"), Fingerprint(3), ALICE));
+    assert_eq!(orders, [Order::Send(court.which("c"), to_vassal::STOP)]);
 }
 
 #[test]

@@ -132,6 +132,23 @@ fn a_silent_vassal_has_its_grace_and_is_killed_then() {
 }
 
 #[test]
+fn a_silent_vassal_that_never_runs_is_killed_too() {
+    let mut court = Court::new(Policy::default());
+    court.see("shop", 1);
+    court.born("shop");
+    court.tell(Event::Silent(court.which("shop")));
+    assert_eq!(court.wait_ms(30_000), [Order::Kill(court.which("shop"))]);
+}
+
+#[test]
+fn a_config_that_changes_while_its_vassal_says_goodbye_is_started() {
+    let mut court = court();
+    court.say("shop", from_vassal::GOODBYE);
+    assert_eq!(court.see("shop", 2), []);
+    assert_eq!(spawns(&court.exit("shop", 0)), 1);
+}
+
+#[test]
 fn nothing_is_sent_to_a_vassal_that_cannot_hear() {
     let mut court = court();
     court.tell(Event::Silent(court.which("shop")));

@@ -108,11 +108,22 @@ fn a_goodbye_that_crosses_a_reload_does_not_lose_the_new_config() {
 }
 
 #[test]
-fn an_exile_after_a_reload_is_an_exile() {
+fn an_exile_that_crosses_a_reload_does_not_lose_the_new_config() {
     let mut court = court();
     court.see("shop", 2);
+    assert_eq!(spawns(&court.exit("shop", 26)), 1);
+    court.up("shop");
     court.exit("shop", 26);
     assert_eq!(court.state("shop"), "exiled");
+}
+
+#[test]
+fn an_exile_during_its_start_does_not_lose_a_config_that_changed_meanwhile() {
+    let mut court = Court::new(Policy::default());
+    court.see("shop", 1);
+    court.born("shop");
+    court.see("shop", 2);
+    assert_eq!(spawns(&court.exit("shop", 26)), 1);
 }
 
 #[test]

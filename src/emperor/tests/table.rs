@@ -1,7 +1,7 @@
 //! Every event in every state.
 
 use super::court::{ALICE, BOB, Court, key, sight};
-use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Owner, Sight};
+use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Sight};
 use crate::emperor::order::{Order, from_vassal};
 use crate::emperor::policy::Policy;
 
@@ -79,13 +79,13 @@ fn refused_sight() -> Sight {
 
 fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
     vec![
-        ("seen same", Event::Seen(key(NAME), sight(1, ALICE))),
+        ("seen as at first", Event::Seen(key(NAME), sight(1, ALICE))),
         ("seen changed", Event::Seen(key(NAME), sight(3, ALICE))),
         ("seen of another owner", Event::Seen(key(NAME), sight(1, BOB))),
         ("seen refused", Event::Seen(key(NAME), refused_sight())),
         ("unseen", Event::Unseen(key(NAME))),
         ("born", Event::Born(which, 7)),
-        ("running", Event::Running(which, Fingerprint(1), Owner { ..ALICE })),
+        ("running", Event::Running(which, Fingerprint(1), ALICE)),
         ("spawn failed", Event::SpawnFailed(which, "no memory".into())),
         ("refused", Event::Refused(which, "no".into())),
         ("byte accepting", Event::Byte(which, from_vassal::ACCEPTING)),

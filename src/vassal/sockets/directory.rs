@@ -61,7 +61,8 @@ impl Walk {
                 here = self.start(Path::new("/"))?;
                 continue;
             }
-            let stat = statat(&here, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| self.cannot(&name, errno))?;
+            let stat =
+                statat(&here, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| self.cannot(&name, errno))?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
                 left.extend(elements(&self.follow(&here, &name, &stat)?));
             } else {
@@ -74,12 +75,14 @@ impl Walk {
     fn start(&mut self, path: &Path) -> Result<OwnedFd, Trouble> {
         let from = if path.is_absolute() { Path::new("/") } else { Path::new(".") };
         self.walked = from.into();
-        let opened = openat(CWD, from, directory(), Mode::empty()).map_err(|errno| cannot_open(from, errno))?;
+        let opened =
+            openat(CWD, from, directory(), Mode::empty()).map_err(|errno| cannot_open(from, errno))?;
         self.judge(&opened).map(|()| opened)
     }
 
     fn step(&mut self, here: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Trouble> {
-        let opened = openat(here, name, directory() | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| self.cannot(name, errno))?;
+        let opened = openat(here, name, directory() | OFlags::NOFOLLOW, Mode::empty())
+            .map_err(|errno| self.cannot(name, errno))?;
         self.walked.push(name);
         self.judge(&opened).map(|()| opened)
     }
@@ -89,8 +92,12 @@ impl Walk {
         self.links = self.links.checked_sub(1).ok_or_else(|| self.cannot(name, Errno::LOOP))?;
         if stat.st_uid != 0 {
             let link = self.walked.join(name);
-            return Err(Trouble::new(format!("{} is a symbolic link of uid {}", link.display(), stat.st_uid))
-                .advise("name the real directory"));
+            return Err(Trouble::new(format!(
+                "{} is a symbolic link of uid {}",
+                link.display(),
+                stat.st_uid
+            ))
+            .advise("name the real directory"));
         }
         let target = readlinkat(here, name, Vec::new()).map_err(|errno| self.cannot(name, errno))?;
         Ok(OsString::from_vec(target.into_bytes()).into())

@@ -4,9 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_to, connect, socket_with};
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_to, connect, socket_with,
+};
 use rustix::process::{fchdir, geteuid, umask};
 
 use super::directory;
@@ -26,16 +30,26 @@ pub struct SocketFile {
 ///
 /// # Errors
 /// A directory that is not to be trusted, something else under the name, or what the system refuses.
-pub fn bind(path: &Path, mode: u32, owner: Option<(u32, u32)>, vassal: u32) -> Result<(OwnedFd, SocketFile), Trouble> {
-    let name = path.file_name().ok_or_else(|| Trouble::new(format!("socket {}: no file name", path.display())))?;
+pub fn bind(
+    path: &Path,
+    mode: u32,
+    owner: Option<(u32, u32)>,
+    vassal: u32,
+) -> Result<(OwnedFd, SocketFile), Trouble> {
+    let name =
+        path.file_name().ok_or_else(|| Trouble::new(format!("socket {}: no file name", path.display())))?;
     let directory = directory::open(path.parent().unwrap_or(Path::new("")), vassal)?;
     let cannot = |errno| Trouble::errno(format!("bind {}", path.display()), errno);
     make_way(&directory, name, path, vassal)?;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(cannot)?;
-    born_with(mode, || inside(&directory, || bind_to(&socket, &SocketAddrUnix::new(name)?))).map_err(cannot)?;
+    let socket =
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(cannot)?;
+    born_with(mode, || inside(&directory, || bind_to(&socket, &SocketAddrUnix::new(name)?)))
+        .map_err(cannot)?;
     let stat = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).map_err(cannot)?;
     let file = SocketFile { directory, name: name.into(), inode: inode(&stat) };
-    owner.map_or(Ok(()), |owner| give(&file, owner)).map_err(|errno| Trouble::errno(format!("give {} away", path.display()), errno))?;
+    owner
+        .map_or(Ok(()), |owner| give(&file, owner))
+        .map_err(|errno| Trouble::errno(format!("give {} away", path.display()), errno))?;
     Ok((socket, file))
 }
 
@@ -64,12 +78,14 @@ fn make_way(directory: &OwnedFd, name: &OsStr, path: &Path, vassal: u32) -> Resu
         return Err(Trouble::new(format!("{} is there and is no socket", path.display())).advise("remove it"));
     }
     if geteuid().is_root() && stat.st_uid != 0 && stat.st_uid != vassal {
-        return Err(Trouble::new(format!("{} is a socket of uid {}", path.display(), stat.st_uid)).advise("remove it"));
+        return Err(Trouble::new(format!("{} is a socket of uid {}", path.display(), stat.st_uid))
+            .advise("remove it"));
     }
     if is_used(directory, name).map_err(cannot)? {
         return Err(Trouble::new(format!("another program listens on {}", path.display())));
     }
-    unlinkat(directory, name, AtFlags::empty()).map_err(|errno| Trouble::errno(format!("remove {}", path.display()), errno))
+    unlinkat(directory, name, AtFlags::empty())
+        .map_err(|errno| Trouble::errno(format!("remove {}", path.display()), errno))
 }
 
 /// Only a refused connection says that nobody listens.
@@ -100,7 +116,12 @@ fn inside<T>(directory: &OwnedFd, work: impl FnOnce() -> Result<T, Errno>) -> Re
 
 /// Changes the owner of a socket that is only where we put it: another name for it would be somebody's trick.
 fn give(file: &SocketFile, (uid, gid): (u32, u32)) -> Result<(), Errno> {
-    let opened = openat(&file.directory, &file.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let opened = openat(
+        &file.directory,
+        &file.name,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let stat = fstat(&opened)?;
     let ours = file.inode == inode(&stat) && stat.st_nlink == 1;
     if !ours || FileType::from_raw_mode(stat.st_mode) != FileType::Socket {

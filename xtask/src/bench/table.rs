@@ -54,6 +54,9 @@ impl Table {
 
     fn ratio(&self, row: &Row) -> Option<f64> {
         let first = self.rows.first()?;
+        if quantile(&first.samples, 0.5)? == 0.0 {
+            return None;
+        }
         if first.samples.len() != row.samples.len() {
             return Some(quantile(&row.samples, 0.5)? / quantile(&first.samples, 0.5)?);
         }

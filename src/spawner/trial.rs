@@ -1,0 +1,55 @@
+//! One birth beforehand, where the host may forbid it: told once and before all else.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use jail::Plan;
+use jail::run::{Birth, SpawnError, Spawned};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+use super::birth::{self, Lent, Subject};
+use super::court::{Court, own_ids, read_report};
+use crate::trust::Trust;
+
+impl Court {
+    /// Tries the namespaces once where that may be forbidden, so that it is told once and before all else.
+    pub(super) fn trial(&self) -> Result<(), String> {
+        if self.charter.privileged || self.charter.namespaces.is_empty() {
+            return Ok(());
+        }
+        let null = self.null.as_raw_fd();
+        let subject = Subject {
+            file: "",
+            trust: Trust::Trusted,
+            groups: Vec::new(),
+            own: own_ids(),
+            lent: Lent {
+                null,
+                control: null,
+                config: null,
+                directory: null,
+                executable: self.executable.as_raw_fd(),
+            },
+            network: None,
+        };
+        let mut spec = birth::spec(&self.charter, &subject);
+        spec.program = jail::Program::Descriptor(
+            self.executable.as_raw_fd(),
+            vec![c"liege".into(), c"--version".into()],
+        );
+        (spec.directory, spec.hooks) = (None, Vec::new());
+        spec.descriptors = vec![(null, 0), (null, 1), (null, 2)];
+        self.wait_for_trial(&jail::plan::plan(&spec))
+    }
+
+    fn wait_for_trial(&self, plan: &Plan) -> Result<(), String> {
+        let sentence = |failure: jail::Failure| failure.sentence(plan, &self.host);
+        let (born, outcome) = match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None }) {
+            Ok(Spawned::Running(born)) => (born, Ok(())),
+            Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
+            Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
+            Err(SpawnError(failure)) => return Err(sentence(failure)),
+        };
+        let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
+        outcome
+    }
+}
