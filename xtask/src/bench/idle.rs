@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Pid;
 
 use super::court::{Court, Kind, Vassals};
 use super::lab::Lab;
@@ -62,12 +63,17 @@ fn cpu(lab: &Lab, court: &Court, time: Duration) -> f64 {
     (sum() - before) as f64 / 1e6 * 60.0 / time.as_secs_f64()
 }
 
+/// Of several, so that what they share counts as shared.
 fn vassal_master(lab: &Lab) -> Result<f64> {
     lab.stamps.drain();
     let (court, _) = Court::open(lab, Kind::Liege, Vassals::AsWritten, 0)?;
-    let text = format!("[uwsgi]\ncommand = {} m\n", lab.stamp().display());
-    let since = court.create("m.ini", &text)?;
-    let program = lab.stamps.of('s', "m", since, PATIENCE)?.pid.context("no pid")?;
+    let start = |name: &str| -> Result<Pid> {
+        let text = format!("[uwsgi]\ncommand = {} {name}\n", lab.stamp().display());
+        let since = court.create(&format!("{name}.ini"), &text)?;
+        lab.stamps.of('s', name, since, PATIENCE)?.pid.context("no pid")
+    };
+    let program = start("m")?;
+    start("n")?;
     lab.settle();
     let master = proc::parent(program.as_raw_nonzero().get()).context("the program has no parent")?;
     Ok(proc::memory_kib(master, "Private_") as f64)

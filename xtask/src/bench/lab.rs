@@ -120,7 +120,7 @@ impl Lab {
 
     /// Waits until the machine is quiet: the kernel takes jails apart after their processes are gone.
     pub fn settle(&self) {
-        let end = Instant::now() + Duration::from_secs(if self.quick { 1 } else { 8 });
+        let end = Instant::now() + Duration::from_secs(if self.quick { 1 } else { 4 });
         let pause = Duration::from_millis(200);
         while Instant::now() < end {
             let before = proc::cpu_times();
