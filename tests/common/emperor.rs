@@ -109,17 +109,14 @@ impl Start {
 
     /// Runs it as an ordinary user: these ids, no groups, no capabilities.
     pub fn as_user(self, id: u32) -> Self {
+        self.copied().dropped_to(id)
+    }
+
+    /// The same for a program that this user can run.
+    pub fn dropped_to(self, id: u32) -> Self {
         let id = id.to_string();
-        self.copied().through(&[
-            "setpriv",
-            "--reuid",
-            &id,
-            "--regid",
-            &id,
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-        ])
+        let ids = ["--reuid", &id, "--regid", &id, "--clear-groups"];
+        self.through(&[&["setpriv"], &ids[..], &["--inh-caps=-all", "--bounding-set=-all"]].concat())
     }
 
     /// Its working directory.
