@@ -100,6 +100,7 @@ fn an_unprivileged_emperor_still_reloads_stops_and_kills_its_tenants() {
     let vassal = emperor.vassal("a.ini");
     assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
     assert_eq!(emperor.process.status("CapEff"), set(&[]));
+    emperor.wait_for_programs("sleep", 1);
     std::fs::remove_file(config).unwrap();
     emperor.wait_for("a.ini", "removed uwsgi instance");
     vassal.wait_gone();

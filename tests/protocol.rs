@@ -112,7 +112,7 @@ fn a_vassal_that_says_goodbye_rests_until_its_config_changes() {
     emperor.wait_stats("a.ini", |one| one["pid"] == -1);
     let mark = emperor.lines.mark();
     emperor.tree.vassal("a.ini", "# changed\n");
-    emperor.wait_since(mark, "a.ini", "started with pid");
+    emperor.wait_since(mark, "a.ini", "it asked to be stopped");
     emperor.stop();
 }
 

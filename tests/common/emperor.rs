@@ -273,6 +273,18 @@ impl Emperor {
         });
     }
 
+    /// Waits until this many processes below it run this program.
+    pub fn wait_for_programs(&self, program: &str, number: usize) -> Vec<Process> {
+        let is_wanted = |pid: &i32| {
+            let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            text.split(|byte| *byte == 0).next() == Some(program.as_bytes())
+        };
+        super::eventually(&format!("{number} of {program}"), || {
+            let found: Vec<i32> = self.cgroup.pids().into_iter().filter(is_wanted).collect();
+            (found.len() == number).then(|| found.into_iter().map(Process::of).collect())
+        })
+    }
+
     fn living(&self) -> Vec<String> {
         let line = |pid: i32| {
             let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
