@@ -21,6 +21,11 @@ impl Cgroup {
         Self(path)
     }
 
+    /// Where cgroups are mounted.
+    pub fn mount() -> PathBuf {
+        mount()
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.0

@@ -30,6 +30,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     directory: PathBuf,
+    leftover: Option<String>,
 }
 
 impl Start {
@@ -48,7 +49,14 @@ impl Start {
     /// An Emperor that nobody has told anything.
     pub fn without_stats(tree: Tree) -> Self {
         let directory = tree.path("");
-        Self { tree, program: vec![LIEGE.into()], arguments: Vec::new(), environment: Vec::new(), directory }
+        Self {
+            tree,
+            program: vec![LIEGE.into()],
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory,
+            leftover: None,
+        }
     }
 
     /// An Emperor of the `vassals` of a tree that belongs to this user.
@@ -119,6 +127,12 @@ impl Start {
         self.through(&[&["setpriv"], &ids[..], &["--inh-caps=-all", "--bounding-set=-all"]].concat())
     }
 
+    /// Starts it where one before it has left this cgroup.
+    pub fn after(mut self, leftover: &str) -> Self {
+        self.leftover = Some(leftover.into());
+        self
+    }
+
     /// Its working directory.
     pub fn directory(mut self, path: PathBuf) -> Self {
         self.directory = path;
@@ -129,6 +143,9 @@ impl Start {
     pub fn start(self) -> Emperor {
         let around = Surroundings::look(&self.tree.path(""));
         let cgroup = Cgroup::new();
+        if let Some(leftover) = &self.leftover {
+            std::fs::create_dir_all(cgroup.path().join(leftover)).unwrap();
+        }
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", ENTER]).arg(cgroup.path()).args(&self.program).args(&self.arguments);
