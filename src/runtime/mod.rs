@@ -178,6 +178,7 @@ impl Runtime {
 
     fn leave(&mut self) {
         self.residence.leave();
+        self.spawner.dismiss();
     }
 }
 
