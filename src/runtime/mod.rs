@@ -183,6 +183,7 @@ impl Runtime {
 
     fn leave(&mut self) {
         self.residence.leave();
+        self.spawner.dismiss();
     }
 }
 

@@ -9,16 +9,21 @@ use anyhow::{Context, Result, bail};
 use jail::plan::Host;
 use jail::run::{Birth, Executable, SpawnError, Spawned};
 use jail::{Program, Spec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::birth::SEARCH;
 use super::charter::Charter;
 use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
 use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
 
-/// Talks to the spawner without ever waiting for it.
+/// Longest wait for the spawner's end.
+const DISMISSAL_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// Talks to the spawner without ever waiting for it while vassals live.
 pub struct Client {
     orders: OwnedFd,
     outbox: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
@@ -112,6 +117,18 @@ impl Client {
         match wire::decode(&buffer[..parcel.length])? {
             Reply::Ready(standing) => Ok((standing, parcel.descriptors.into_iter().next())),
             other => bail!("the spawner began with {other:?}"),
+        }
+    }
+
+    /// Lets the spawner end, and waits until it has tidied up; not for ever.
+    ///
+    /// Must: come last. Whoever started us may end everybody whom we leave behind: a container does, and so does a
+    /// service manager.
+    pub fn dismiss(&self) {
+        let _ = shutdown(&self.orders, Shutdown::Both);
+        let spawner = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(spawner) = spawner {
+            let _ = poll(&mut [PollFd::new(&spawner, PollFlags::IN)], Some(&DISMISSAL_MAX));
         }
     }
 
