@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 
 use crate::config::emperor::EmperorConfig;
 use crate::emperor::Emperor;
-use crate::emperor::event::Event;
+use crate::emperor::event::{Event, Incarnation};
 use crate::log;
 use crate::monitors::{Monitors, Told};
 use crate::reactor::{Calendar, Poller, Token, clock};
@@ -61,7 +61,7 @@ impl Runtime {
         while !self.finished {
             self.turn()?;
         }
-        log::info("emperor", "The emperor is buried.");
+        log::info("emperor", "The Emperor is buried.");
         Ok(())
     }
 
@@ -126,6 +126,7 @@ impl Runtime {
             Reply::Born(ticket, pid) => {
                 let early = self.courtiers.born(ticket.into(), pid);
                 self.tell(Event::Born(ticket.into(), pid));
+                self.listen_to(ticket.into());
                 if let Some(exit) = early {
                     self.exited(ticket.into(), exit);
                 }
@@ -147,6 +148,14 @@ impl Runtime {
             Reply::Ready(_) => return,
         };
         self.tell(event);
+    }
+
+    /// What it says is heard once its birth is known, so that nothing is told of a process without a pid.
+    fn listen_to(&mut self, one: Incarnation) {
+        let Some(control) = self.courtiers.control(one) else { return };
+        if self.poller.watch(Token::Control(one), control).is_err() {
+            self.silence(one);
+        }
     }
 
     fn tell(&mut self, event: Event) {

@@ -10,7 +10,7 @@ use super::{Runtime, announce};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Order, to_vassal};
 use crate::log;
-use crate::reactor::{Token, clock};
+use crate::reactor::clock;
 use crate::spawner::wire::{Ask, Request, Ticket};
 
 impl Runtime {
@@ -63,7 +63,6 @@ impl Runtime {
             Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
         let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
         let (ours, theirs) = control_pair()?;
-        self.poller.watch(Token::Control(one), ours.as_fd())?;
         self.courtiers.expect(one, ours);
         Ok((request, vec![directory, theirs]))
     }

@@ -47,7 +47,7 @@ impl Runtime {
         }
     }
 
-    fn silence(&mut self, one: Incarnation) {
+    pub(super) fn silence(&mut self, one: Incarnation) {
         if let Some(control) = self.courtiers.take_control(one) {
             self.poller.forget(&control);
         }

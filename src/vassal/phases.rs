@@ -44,11 +44,11 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         steps.push(Step::Become(patch.value.clone()));
         return steps;
     }
+    steps.extend(programs(config, Phase::InJail));
     steps.extend(jail(config));
     if facts.jailed || !config.unshare.is_empty() {
         steps.extend(programs(config, Phase::PostJail));
     }
-    steps.extend(programs(config, Phase::InJail));
     steps.extend(programs(config, Phase::AsRoot));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));

@@ -1,0 +1,175 @@
+//! Ids that must not be given: by what a config says, by who owns it, by what is left over. Rows I5, P1 and P2.
+
+mod common;
+mod neighbour;
+
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use common::{ALICE, Emperor, Process, Tree, liege};
+use neighbour::{IDLE, JAILS, alices, assert_refused, rule, serve};
+
+/// Root under any other name, nobody at all, and what is no id.
+const NO_IDS: [&str; 9] =
+    ["0", "00", "-1", "4294967295", "4294967296", "18446744073709551616", "", "no-such-name", "0x0"];
+
+/// An Emperor that is no tyrant, over root's own configs, and Bob.
+fn lenient(jail: &str, prepare: impl FnOnce(&Tree)) -> (Emperor, neighbour::Neighbour) {
+    let tree = Tree::new();
+    prepare(&tree);
+    serve(tree, |start| start.options(&["--emperor-use-clone", jail]))
+}
+
+/// Row I5: what a config of root's says.
+#[test]
+fn a_uid_or_gid_that_is_none_never_falls_back_to_root() {
+    for jail in JAILS {
+        let (emperor, neighbour) = lenient(jail, |_| {});
+        let ran = emperor.tree.script("ran", "echo somebody ran as $(id); exec sleep 1000000");
+        for (number, value) in NO_IDS.iter().enumerate() {
+            for (name, ids) in [
+                (format!("uid{number}.ini"), format!("uid = {value}\ngid = {ALICE}\n")),
+                (format!("gid{number}.ini"), format!("uid = {ALICE}\ngid = {value}\n")),
+            ] {
+                emperor.tree.vassal(&name, &format!("{ids}command = {}\n", ran.display()));
+                emperor.wait_for(&name, "died (exit status 1)");
+                let key = &name[..3];
+                emperor.wait_for_line(|line| {
+                    line.contains(&name) && line.contains(key) && line.contains("error")
+                });
+                std::fs::remove_file(emperor.tree.vassals().join(name)).unwrap();
+            }
+        }
+        assert!(!emperor.lines.has(|line| line.contains("somebody ran")), "one of them ran");
+        neighbour.assert_served();
+    }
+}
+
+/// Row I5: who owns it.
+#[test]
+fn a_config_of_roots_or_nobodys_never_runs_under_a_tyrant() {
+    for jail in JAILS {
+        let (emperor, neighbour) = rule(Tree::new(), jail, &[]);
+        for (name, uid, gid, reason) in [
+            ("root.ini", 0, 0, "nothing runs as root"),
+            ("user.ini", 0, ALICE, "nothing runs as root"),
+            ("group.ini", ALICE, 0, "nothing runs as root"),
+            ("nobody.ini", 65_534, 65_534, "which is nobody here"),
+            ("nogroup.ini", ALICE, 65_534, "which is nobody here"),
+        ] {
+            let fresh = emperor.tree.vassal("fresh", IDLE);
+            chown(&fresh, Some(uid), Some(gid)).unwrap();
+            std::fs::rename(fresh, emperor.tree.vassals().join(name)).unwrap();
+            assert_refused(&emperor, name, reason);
+        }
+        neighbour.assert_served();
+    }
+}
+
+/// Row I5: the Emperor's own ids.
+#[test]
+fn an_emperor_whose_ids_are_none_does_not_start() {
+    let tree = Tree::new();
+    let vassals = tree.vassals().display().to_string();
+    for value in NO_IDS {
+        for option in ["--uid", "--gid"] {
+            let other = if option == "--uid" { "--gid=61003" } else { "--uid=61003" };
+            let output = liege(&["--emperor", &vassals, other, &format!("{option}={value}")]);
+            assert!(matches!(output.status.code(), Some(1 | 2)), "{option}={value}: {:?}", output.status);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(&option[2..]), "{option}={value}: {said}");
+        }
+    }
+}
+
+/// Row P1.
+#[test]
+fn no_group_of_the_emperors_reaches_a_vassal_or_a_hook() {
+    for jail in JAILS {
+        let tree = Tree::new();
+        tree.dir_of(ALICE, "alice");
+        let groups = tree.script("groups", "echo groups of $1: $(id -G)");
+        alices(&tree, "x.ini", &format!("exec-as-user = {} as-user\n{IDLE}", groups.display()));
+        let hook = format!("{} as-vassal", groups.display());
+        let (emperor, neighbour) = serve(tree, |start| {
+            let start = start.through(&["setpriv", "--groups", "0,4,27,42"]);
+            start.options(&["--emperor-tyrant", "--emperor-use-clone", jail, "--exec-as-vassal", &hook])
+        });
+        let hers = emperor.vassal("x.ini");
+        for process in [&hers, &hers.child(), &neighbour.process, &neighbour.process.child()] {
+            assert_eq!(process.status("Groups"), "", "{}", process.command_line().join(" "));
+        }
+        let inside = if jail.contains("user") { "0" } else { "61001" };
+        for hook in ["as-user", "as-vassal"] {
+            let wanted = format!("groups of {hook}: {inside}");
+            emperor.wait_for_line(|line| line == wanted);
+        }
+        assert!(!emperor.lines.has(|line| line.contains("groups of") && line.contains("42")));
+        neighbour.assert_served();
+    }
+}
+
+/// Row P2: half a pair of ids is completed by who the user is, or it is an error; it is never root's half.
+#[test]
+fn half_a_pair_of_ids_never_leaves_the_other_half_roots() {
+    let (emperor, neighbour) = lenient(JAILS[0], |_| {});
+    emperor.tree.vassal("user.ini", &format!("uid = nobody\n{IDLE}"));
+    let nobody = emperor.vassal("user.ini").child();
+    assert_eq!(nobody.status("Uid"), "65534 65534 65534 65534");
+    assert_eq!(nobody.status("Gid"), "65534 65534 65534 65534");
+    for (name, ids) in [("number.ini", format!("uid = {ALICE}\n")), ("group.ini", format!("gid = {ALICE}\n"))]
+    {
+        emperor.tree.vassal(name, &format!("{ids}command = /bin/sh -c 'echo somebody ran'\n"));
+        emperor.wait_for(name, "died (exit status 1)");
+    }
+    assert!(!emperor.lines.has(|line| line.contains("somebody ran")));
+    neighbour.assert_served();
+}
+
+/// Row P2: a limit that keeps a user from having one more process ends the start, not the change of ids.
+#[test]
+fn a_tenant_at_the_limit_of_processes_gets_none_and_above_all_none_of_roots() {
+    for jail in JAILS {
+        let tree = Tree::new();
+        tree.dir_of(ALICE, "alice");
+        let crowd = Crowd::of(ALICE, 6);
+        let (emperor, neighbour) = serve(tree, |start| {
+            let start = start.through(&["prlimit", "--nproc=6:6"]);
+            start.options(&["--emperor-tyrant", "--emperor-use-clone", jail])
+        });
+        alices(&emperor.tree, "x.ini", IDLE);
+        emperor.wait_for_line(|line| {
+            line.contains(" vassal=x.ini ") && (line.contains("cannot be started") || line.contains("died"))
+        });
+        let roots = emperor.cgroup.pids().into_iter().map(Process::of);
+        let roots: Vec<String> = roots.filter(is_roots).map(|one| one.command_line().join(" ")).collect();
+        assert_eq!(roots.len(), 2, "only the Emperor and its spawner are root's: {roots:?}");
+        neighbour.assert_served();
+        drop(crowd);
+        emperor.vassal("x.ini");
+    }
+}
+
+fn is_roots(process: &Process) -> bool {
+    process.status("Uid").split(' ').any(|uid| uid == "0")
+}
+
+/// Processes of one user, up to the limit.
+struct Crowd(Vec<std::process::Child>);
+
+impl Crowd {
+    fn of(uid: u32, size: usize) -> Self {
+        let one = |_| Command::new("/bin/sleep").arg("1000000").uid(uid).gid(uid).spawn().unwrap();
+        Self((0..size).map(one).collect())
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

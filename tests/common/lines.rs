@@ -1,0 +1,82 @@
+//! The lines that an Emperor and its vassals say, as they come.
+
+use std::io::{BufRead, BufReader, PipeReader};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use super::PATIENCE;
+
+/// Lines heard so far.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<(Mutex<Heard>, Condvar)>);
+
+#[derive(Default)]
+struct Heard {
+    lines: Vec<String>,
+    ended: bool,
+}
+
+impl Lines {
+    /// Listens until the last writer has gone.
+    pub fn listen(pipe: PipeReader) -> Self {
+        let lines = Self::default();
+        let ours = lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                ours.add(|heard| heard.lines.push(String::from_utf8_lossy(&line).into_owned()));
+            }
+            ours.add(|heard| heard.ended = true);
+        });
+        lines
+    }
+
+    fn add(&self, change: impl FnOnce(&mut Heard)) {
+        change(&mut self.lock());
+        self.0.1.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
+    /// How many there are: a place to search from later.
+    pub fn mark(&self) -> usize {
+        self.lock().lines.len()
+    }
+
+    /// The first line since `mark` that is `wanted`, waited for.
+    ///
+    /// # Panics
+    /// When it does not come, with everything that was said.
+    pub fn wait_since(&self, mark: usize, wanted: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + PATIENCE;
+        let mut heard = self.lock();
+        loop {
+            if let Some(line) = heard.lines[mark..].iter().find(|line| wanted(line)) {
+                return line.clone();
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero() && !heard.ended,
+                "the line never came; said since:\n{}",
+                heard.lines[mark..].join("\n")
+            );
+            heard = self.0.1.wait_timeout(heard, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
+    /// True when a line is `wanted`, now.
+    pub fn has(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        self.count(wanted) > 0
+    }
+
+    /// How many lines are `wanted`, now.
+    pub fn count(&self, wanted: impl Fn(&str) -> bool) -> usize {
+        self.lock().lines.iter().filter(|line| wanted(line)).count()
+    }
+}

@@ -1,0 +1,31 @@
+//! What the black-box tests stand on: a tree of their own, an Emperor in a cgroup of its own, and the proof
+//! that nothing is left of either.
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
+
+mod cgroup;
+mod emperor;
+mod leftovers;
+mod lines;
+mod process;
+mod tree;
+mod wait;
+
+pub use cgroup::Cgroup;
+pub use emperor::{Emperor, LIEGE, Start, liege};
+pub use lines::Lines;
+pub use process::{Process, processes};
+pub use tree::Tree;
+pub use wait::{PATIENCE, eventually};
+
+/// Ids of two tenants that stand in no passwd file.
+pub const ALICE: u32 = 61_001;
+/// The other one.
+pub const BOB: u32 = 61_002;
+
+/// Every test here makes namespaces and changes ids.
+pub fn demand_root() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test must be run as root: it gives vassals other ids"
+    );
+}

@@ -1,0 +1,87 @@
+//! An Emperor of somebody who is not root.
+
+mod common;
+
+use common::{ALICE, Process, Start, Tree};
+
+const SLEEP: &str = "command = sleep infinity\n";
+const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts"];
+
+#[test]
+fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", "hostname = inside\ncommand = sleep infinity\n");
+    let emperor = Start::owned(tree, ALICE).options(&JAIL).as_user(ALICE).start();
+    let vassal = emperor.vassal("a.ini");
+    let ours = Process::of_this_test();
+    for name in ["mnt", "net", "ipc", "pid", "uts", "user"] {
+        assert_ne!(vassal.namespace(name), ours.namespace(name), "{name}");
+    }
+    assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
+    assert_eq!(vassal.read("uid_map").split_whitespace().collect::<Vec<_>>(), ["0", "61001", "1"]);
+    assert_eq!(vassal.status("NoNewPrivs"), "1");
+    emperor.wait_for_line(|line| line.contains("user namespace"));
+    emperor.stop();
+}
+
+#[test]
+fn an_ordinary_user_without_namespaces_simply_supervises() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let emperor = Start::owned(tree, ALICE).as_user(ALICE).start();
+    let vassal = emperor.vassal("a.ini");
+    assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
+    assert_eq!(vassal.namespace("user"), Process::of_this_test().namespace("user"));
+    emperor.stop();
+}
+
+#[test]
+fn nobody_survives_a_killed_emperor_of_an_ordinary_user() {
+    for options in [&[][..], &JAIL] {
+        let tree = Tree::new();
+        tree.vassal_of(ALICE, "a.ini", SLEEP);
+        let mut emperor = Start::owned(tree, ALICE).options(options).as_user(ALICE).start();
+        let vassal = emperor.vassal("a.ini");
+        let command = vassal.child();
+        emperor.kill();
+        vassal.wait_gone();
+        command.wait_gone();
+        emperor.wait_deserted();
+    }
+}
+
+#[test]
+fn tyrant_mode_needs_root_and_says_so() {
+    let tree = Tree::new();
+    let mut emperor = Start::owned(tree, ALICE).option("--emperor-tyrant").as_user(ALICE).start();
+    assert_eq!(emperor.wait().code(), Some(1));
+    emperor.wait_for_line(|line| line.contains("emperor-tyrant") && line.contains("root"));
+    emperor.stop();
+}
+
+#[test]
+fn where_user_namespaces_are_forbidden_the_reason_and_the_cure_are_told() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    // No user namespace can be made inside of one that allows none.
+    let forbid = "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --reuid 61001 --regid 61001 --clear-groups \"$@\"";
+    let start = Start::owned(tree, ALICE).options(&JAIL).copied();
+    let mut emperor = start
+        .through(&[
+            "unshare",
+            "--user",
+            "--map-users=0,0,65536",
+            "--map-groups=0,0,65536",
+            "sh",
+            "-c",
+            forbid,
+            "sh",
+        ])
+        .start();
+    emperor.wait_for_line(|line| {
+        line.contains("user.max_user_namespaces") || line.contains("max_user_namespaces")
+    });
+    emperor.expect_no_tidy_end();
+    emperor.signal(rustix::process::Signal::TERM);
+    emperor.wait();
+}

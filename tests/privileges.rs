@@ -1,0 +1,142 @@
+//! What the Emperor and its spawner keep.
+
+mod common;
+
+use common::{ALICE, BOB, Emperor, Process, Start, Tree};
+
+const SLEEP: &str = "command = sleep infinity\n";
+const SETS: [&str; 4] = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
+
+fn spawner_of(emperor: &Emperor) -> Process {
+    let is_spawner = |one: &Process| one.command_line().iter().any(|word| word.contains("spawner"));
+    common::eventually("a spawner", || emperor.process.children().into_iter().find(is_spawner))
+}
+
+/// As `/proc/PID/status` writes this list of capability numbers.
+fn set(numbers: &[u32]) -> String {
+    format!("{:016x}", numbers.iter().fold(0_u64, |bits, one| bits | 1 << one))
+}
+
+const KILL: u32 = 5;
+const SETGID: u32 = 6;
+const SETUID: u32 = 7;
+const SETPCAP: u32 = 8;
+const SYS_ADMIN: u32 = 21;
+
+#[test]
+fn with_a_uid_the_emperor_has_no_capability_and_the_spawner_those_listed() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let list = "setuid,setgid,setpcap,kill,sys_admin";
+    let emperor = Start::in_tree(tree)
+        .serving_as(BOB)
+        .options(&["--uid", "61002", "--gid", "61002", "--cap", list])
+        .start();
+    let vassal = emperor.vassal("a.ini");
+    assert_eq!(emperor.process.status("Uid"), "61002 61002 61002 61002");
+    assert_eq!(emperor.process.status("Gid"), "61002 61002 61002 61002");
+    assert_eq!(emperor.process.status("Groups"), "");
+    for name in [&SETS[..], &["CapBnd"]].concat() {
+        assert_eq!(emperor.process.status(name), set(&[]), "{name} of the Emperor");
+    }
+    let spawner = spawner_of(&emperor);
+    let listed = set(&[KILL, SETGID, SETUID, SETPCAP, SYS_ADMIN]);
+    for name in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(spawner.status(name), listed, "{name} of the spawner");
+    }
+    for name in ["CapInh", "CapAmb"] {
+        assert_eq!(spawner.status(name), set(&[]), "{name} of the spawner");
+    }
+    assert_eq!(vassal.status("Uid"), "61002 61002 61002 61002");
+    for name in [&SETS[..], &["CapBnd"]].concat() {
+        assert_eq!(vassal.status(name), set(&[]), "{name} of the vassal");
+    }
+    emperor.stop();
+}
+
+#[test]
+fn status_shows_what_both_have() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let list = "setuid,setgid,setpcap,kill,sys_admin";
+    let emperor = Start::in_tree(tree)
+        .serving_as(BOB)
+        .options(&["--uid", "61002", "--gid", "61002", "--cap", list])
+        .start();
+    emperor.vassal("a.ini");
+    let stats = emperor.stats();
+    assert_eq!(stats["emperor_capabilities"], "none");
+    let mut kept: Vec<&str> = stats["spawner_capabilities"].as_str().unwrap().split(',').collect();
+    kept.sort_unstable();
+    assert_eq!(kept, ["kill", "setgid", "setpcap", "setuid", "sys_admin"]);
+    emperor.stop();
+}
+
+#[test]
+fn a_tyrant_keeps_only_what_its_features_need_when_nothing_is_listed() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    emperor.vassal("a.ini");
+    for name in SETS {
+        assert_eq!(emperor.process.status(name), set(&[]), "{name} of the Emperor");
+    }
+    let kept = u64::from_str_radix(&spawner_of(&emperor).status("CapPrm"), 16).unwrap();
+    assert_eq!(kept & (1 << SYS_ADMIN), 0, "no namespace is in use");
+    assert_ne!(kept & (1 << SETUID), 0);
+    emperor.stop();
+}
+
+#[test]
+fn an_unprivileged_emperor_still_reloads_stops_and_kills_its_tenants() {
+    let tree = Tree::new();
+    let config =
+        tree.vassal_of(ALICE, "a.ini", "command = sh -c \"trap '' TERM; while :; do sleep 600; done\"\n");
+    let emperor = Start::in_tree(tree)
+        .serving_as(BOB)
+        .options(&["--emperor-tyrant", "--uid", "61002", "--gid", "61002", "--emperor-curse-tolerance", "1"])
+        .start();
+    let vassal = emperor.vassal("a.ini");
+    assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
+    assert_eq!(emperor.process.status("CapEff"), set(&[]));
+    std::fs::remove_file(config).unwrap();
+    emperor.wait_for("a.ini", "removed uwsgi instance");
+    vassal.wait_gone();
+    emperor.stop();
+}
+
+#[test]
+fn a_uid_of_zero_is_refused() {
+    let tree = Tree::new();
+    let mut emperor = Start::in_tree(tree).options(&["--uid", "0", "--gid", "0"]).start();
+    assert_ne!(emperor.wait().code(), Some(0));
+    emperor.stop();
+}
+
+#[test]
+fn a_vassals_capabilities_survive_its_change_of_user_and_exec() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", &format!("uid = {ALICE}\ngid = {ALICE}\ncap = net_bind_service,sys_nice\n{SLEEP}"));
+    let emperor = Emperor::start(tree, &[]);
+    let command = emperor.vassal("a.ini").child();
+    let both = set(&[10, 23]);
+    for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(command.status(name), both, "{name}");
+    }
+    assert_eq!(command.status("Uid"), "61001 61001 61001 61001");
+    assert_eq!(command.status("NoNewPrivs"), "1");
+    emperor.stop();
+}
+
+#[test]
+fn the_emperors_list_bounds_every_vassal() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-cap", "chown,setuid,setgid"]);
+    let command = emperor.vassal("a.ini").child();
+    let listed = set(&[0, SETGID, SETUID]);
+    for name in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(command.status(name), listed, "{name}");
+    }
+    emperor.stop();
+}

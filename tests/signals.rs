@@ -1,0 +1,117 @@
+//! Signals to the Emperor.
+
+mod common;
+
+use common::{Emperor, Process, Tree};
+use rustix::process::Signal;
+
+const SLEEP: &str = "command = sleep infinity\n";
+const NAMES: [&str; 3] = ["a.ini", "b.ini", "c.ini"];
+
+fn three(body: &str, options: &[&str]) -> (Emperor, Vec<Process>) {
+    let tree = Tree::new();
+    for name in NAMES {
+        tree.vassal(name, body);
+    }
+    let emperor = Emperor::start(tree, options);
+    let vassals = NAMES.map(|name| emperor.vassal(name)).into();
+    (emperor, vassals)
+}
+
+fn ends_everything(signal: Signal) {
+    let (mut emperor, vassals) = three(SLEEP, &[]);
+    emperor.signal(signal);
+    assert!(emperor.wait().success());
+    emperor.wait_for_line(|line| line.contains("[emperor] *** RAGNAROK EVOKED ***"));
+    emperor.wait_for_line(|line| line.contains("The Emperor is buried."));
+    vassals.iter().for_each(Process::wait_gone);
+    emperor.stop();
+}
+
+#[test]
+fn term_stops_everybody() {
+    ends_everything(Signal::TERM);
+}
+
+#[test]
+fn int_stops_everybody() {
+    ends_everything(Signal::INT);
+}
+
+#[test]
+fn quit_stops_everybody() {
+    ends_everything(Signal::QUIT);
+}
+
+#[test]
+fn all_are_asked_to_stop_before_any_is_waited_for() {
+    // None of them obeys, so none is gone before its grace is over.
+    let (mut emperor, _) = three(
+        "command = sh -c \"trap '' TERM; while :; do sleep 600; done\"\n",
+        &["--emperor-curse-tolerance", "1"],
+    );
+    emperor.signal(Signal::TERM);
+    assert!(emperor.wait().success());
+    let lines = emperor.lines.all();
+    let last_asked = lines.iter().rposition(|line| line.contains("stop the uwsgi instance")).unwrap();
+    let first_killed = lines.iter().position(|line| line.contains("killed with everything")).unwrap();
+    assert!(last_asked < first_killed, "{}", lines.join("\n"));
+    for name in NAMES {
+        assert_eq!(emperor.told(name, "stop the uwsgi instance"), 1);
+    }
+    emperor.stop();
+}
+
+#[test]
+fn a_second_term_kills_at_once() {
+    let (mut emperor, _) = three(
+        "command = sh -c \"trap '' TERM; while :; do sleep 600; done\"\n",
+        &["--emperor-curse-tolerance", "600"],
+    );
+    emperor.signal(Signal::TERM);
+    for name in NAMES {
+        emperor.wait_for(name, "stop the uwsgi instance");
+    }
+    emperor.signal(Signal::TERM);
+    assert!(emperor.wait().success());
+    emperor.stop();
+}
+
+#[test]
+fn hup_reloads_everybody() {
+    let (emperor, vassals) = three(SLEEP, &[]);
+    let mark = emperor.lines.mark();
+    emperor.signal(Signal::HUP);
+    for (name, old) in NAMES.iter().zip(&vassals) {
+        emperor.wait_since(mark, name, &format!("[emperor] reload the uwsgi instance {name}"));
+        old.wait_gone();
+        emperor.vassal_since(mark, name);
+        assert_eq!(emperor.told(name, "throttling"), 0);
+    }
+    emperor.stop();
+}
+
+#[test]
+fn usr1_says_how_everybody_is() {
+    let (emperor, vassals) = three(SLEEP, &[]);
+    let mark = emperor.lines.mark();
+    emperor.signal(Signal::USR1);
+    for (name, vassal) in NAMES.iter().zip(&vassals) {
+        let line = emperor.wait_since(mark, name, "running");
+        assert!(line.contains(&vassal.pid.to_string()), "{line}");
+    }
+    emperor.stop();
+}
+
+#[test]
+fn pipe_is_ignored_by_the_emperor_and_not_by_a_command() {
+    let (emperor, vassals) = three(SLEEP, &[]);
+    emperor.signal(Signal::PIPE);
+    emperor.tree.vassal("d.ini", SLEEP);
+    emperor.vassal("d.ini");
+    let command = vassals[0].child();
+    for set in ["SigIgn", "SigBlk", "SigCgt"] {
+        assert_eq!(command.status(set), "0000000000000000", "{set}");
+    }
+    emperor.stop();
+}

@@ -1,0 +1,192 @@
+//! The stats: JSON as uWSGI's, valid whatever the names, and no reader holds anybody up.
+
+mod common;
+
+use std::os::unix::net::UnixStream;
+
+use common::{ALICE, BOB, Emperor, Start, Tree};
+use rustix::process::Signal;
+use serde_json::Value;
+
+const SLEEP: &str = "command = sleep infinity\n";
+/// Keys of uWSGI's document (numbers, then texts, then lists).
+const NUMBERS: [&str; 5] = ["pid", "uid", "gid", "emperor_tyrant", "throttle_level"];
+const VASSAL_NUMBERS: [&str; 19] = [
+    "pid",
+    "born",
+    "last_mod",
+    "last_heartbeat",
+    "loyal",
+    "ready",
+    "accepting",
+    "last_loyal",
+    "last_ready",
+    "last_accepting",
+    "first_run",
+    "last_run",
+    "cursed",
+    "zerg",
+    "suspended",
+    "adopted",
+    "uid",
+    "gid",
+    "respawns",
+];
+
+#[test]
+fn every_field_of_uwsgis_stats_is_there_with_its_type() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    let vassal = emperor.vassal("a.ini");
+    let stats = emperor.stats();
+    NUMBERS.iter().for_each(|key| assert!(stats[key].is_i64(), "{key}: {stats}"));
+    assert_eq!(stats["pid"], emperor.process.pid);
+    assert_eq!(stats["emperor_tyrant"], 1);
+    assert!(stats["version"].is_string() && stats["cwd"].is_string());
+    assert_eq!(stats["blacklist"], Value::Array(Vec::new()));
+    assert_eq!(stats["emperor"][0], emperor.tree.vassals().display().to_string());
+    let one = emperor.stats_of("a.ini").unwrap();
+    VASSAL_NUMBERS.iter().for_each(|key| assert!(one[key].is_i64(), "{key}: {one}"));
+    assert!(one["attrs"].is_object() && one["on_demand"] == "");
+    assert_eq!(one["monitor"], stats["emperor"][0]);
+    assert_eq!((&one["pid"], &one["uid"], &one["gid"]), (&vassal.pid.into(), &ALICE.into(), &ALICE.into()));
+    assert_eq!(
+        (&one["ready"], &one["zerg"], &one["cursed"], &one["respawns"]),
+        (&1.into(), &0.into(), &0.into(), &0.into())
+    );
+    let modified = std::fs::metadata(emperor.tree.path("vassals/a.ini")).unwrap();
+    assert_eq!(one["last_mod"], std::os::unix::fs::MetadataExt::mtime(&modified));
+    emperor.stop();
+}
+
+#[test]
+fn names_cannot_break_the_document() {
+    let tree = Tree::new();
+    let names = [
+        "with space.ini",
+        "quo\"te.ini",
+        "<b>.ini",
+        "{}[],:.ini",
+        "größe.ini",
+        "a=b.ini",
+        "$(x).ini",
+        "100%n.ini",
+        "'q'.ini",
+    ];
+    for name in names {
+        tree.vassal(name, SLEEP);
+    }
+    let emperor = Emperor::start(tree, &[]);
+    for name in names {
+        emperor.wait_stats(name, |one| one["ready"] == 1);
+    }
+    let stats = emperor.stats();
+    assert_eq!(stats["vassals"].as_array().unwrap().len(), names.len());
+    emperor.stop();
+}
+
+#[test]
+fn a_refused_config_is_shown_with_its_reason() {
+    let tree = Tree::new();
+    let path = tree.vassal_of(BOB, "open.ini", SLEEP);
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    emperor.wait_for("open.ini", "refused");
+    let one = emperor.stats_of("open.ini").unwrap();
+    assert_eq!(one["pid"], -1);
+    assert!(one["note"].as_str().unwrap().contains("writ"), "{one}");
+    emperor.stop();
+}
+
+#[test]
+fn readers_who_do_not_read_hold_nobody_up() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "good.ini", SLEEP);
+    // Enough for a document that fits into no socket buffer.
+    for number in 0..800 {
+        let path = tree.vassal_of(BOB, &format!("refused-{number:0>200}.ini"), SLEEP);
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    }
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    let mut vassal = emperor.vassal("good.ini");
+    assert!(emperor.stats_text().len() > 400_000);
+    let readers: Vec<UnixStream> =
+        (0..100).map(|_| UnixStream::connect(emperor.stats_socket()).unwrap()).collect();
+    for _ in 0..3 {
+        let mark = emperor.lines.mark();
+        vassal.signal(Signal::KILL);
+        vassal.wait_gone();
+        // Not one of the readers has taken a byte.
+        vassal = emperor.vassal_since(mark, "good.ini");
+    }
+    drop(readers);
+    assert!(emperor.stats()["vassals"].is_array());
+    emperor.stop();
+}
+
+#[test]
+fn stats_are_served_on_tcp_too() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let start = Start::without_stats(tree).options(&["--emperor", "vassals", "--emperor-stats", &address]);
+    let emperor = start.start();
+    emperor.vassal("a.ini");
+    let text = common::eventually("stats on TCP", || {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut std::net::TcpStream::connect(&address).ok()?, &mut text).ok()?;
+        Some(text)
+    });
+    let stats: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(stats["vassals"][0]["id"], "a.ini");
+    let status = common::liege(&["status", &address]);
+    assert!(String::from_utf8(status.stdout).unwrap().contains("a.ini"));
+    emperor.stop();
+}
+
+#[test]
+fn status_is_a_table_for_people_and_json_for_machines() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-use-clone", "pid,fs"]);
+    let vassal = emperor.vassal("a.ini");
+    let address = emperor.stats_socket().display().to_string();
+    let table = common::liege(&["status", &address]);
+    assert_eq!(table.status.code(), Some(0));
+    let table = String::from_utf8(table.stdout).unwrap();
+    let row = table.lines().find(|line| line.contains("a.ini")).unwrap_or_else(|| panic!("{table}"));
+    assert!(
+        row.contains("running") && row.contains(&vassal.pid.to_string()) && row.contains("0:0"),
+        "{table}"
+    );
+    assert!(table.contains("spawner capabilities") && table.contains("jail fs,pid"), "{table}");
+    let json = common::liege(&["status", &address, "--json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["vassals"][0]["pid"], vassal.pid);
+    emperor.stop();
+}
+
+#[test]
+fn status_without_an_emperor_says_so_and_fails() {
+    let tree = Tree::new();
+    let nowhere = tree.path("nowhere.sock").display().to_string();
+    let output = common::liege(&["status", &nowhere]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&nowhere));
+}
+
+#[test]
+fn a_pidfile_is_there_while_the_emperor_is() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let pidfile = tree.path("emperor.pid");
+    let mut emperor = Start::in_tree(tree).option("--emperor-pidfile").option(&pidfile).start();
+    emperor.vassal("a.ini");
+    assert_eq!(std::fs::read_to_string(&pidfile).unwrap(), format!("{}\n", emperor.process.pid));
+    emperor.signal(Signal::TERM);
+    emperor.wait();
+    assert!(!pidfile.exists());
+    emperor.stop();
+}
