@@ -133,7 +133,8 @@ impl Client {
             let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
             match jail::run::send(&self.orders, bytes, &lent) {
                 Ok(()) => drop(self.outbox.pop_front()),
-                Err(Errno::AGAIN) => break,
+                // The latter: too many descriptors of our user are on their way to others.
+                Err(Errno::AGAIN | Errno::TOOMANYREFS) => break,
                 Err(error) => return Err(error).context("the spawner is gone"),
             }
         }
