@@ -35,6 +35,9 @@ pub fn main(config: &EmperorConfig) -> Result<ExitCode> {
     let mut runtime = start::start(config)?;
     let outcome = runtime.run();
     runtime.leave();
+    if outcome.is_ok() {
+        runtime.spawner.see_off();
+    }
     outcome.map(|()| ExitCode::SUCCESS)
 }
 

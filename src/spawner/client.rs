@@ -11,12 +11,17 @@ use jail::run::{Birth, Executable, SpawnError, Spawned};
 use jail::{Program, Spec};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::birth::SEARCH;
 use super::charter::Charter;
 use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
 use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
+
+/// A spawner that takes longer to clear away is not waited for.
+const GOODBYE: Timespec = Timespec { tv_sec: 6, tv_nsec: 0 };
 
 /// Talks to the spawner without ever waiting for it.
 pub struct Client {
@@ -112,6 +117,17 @@ impl Client {
         match wire::decode(&buffer[..parcel.length])? {
             Reply::Ready(standing) => Ok((standing, parcel.descriptors.into_iter().next())),
             other => bail!("the spawner began with {other:?}"),
+        }
+    }
+
+    /// Ends the talk and waits until the spawner has cleared away what was made, at most `GOODBYE`: the end of the
+    /// first process of a container would end it in the midst of that.
+    pub fn see_off(&self) {
+        // Gone already: then there is nobody to wait for.
+        let _ = rustix::net::shutdown(&self.orders, Shutdown::Both);
+        let pidfd = Pid::from_raw(self.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        if let Some(Ok(pidfd)) = pidfd {
+            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&GOODBYE));
         }
     }
 
