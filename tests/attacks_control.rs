@@ -46,12 +46,12 @@ fn assert_serves(emperor: &Emperor) {
 
 #[test]
 fn who_floods_the_emperor_is_heard_in_sips() {
-    let flood = "case $2 in a.ini) head -c 256000 /dev/zero | dd bs=64 status=none >&3; echo flooded;; esac; \
+    let flood = "case $2 in a.ini) head -c 64000 /dev/zero | dd bs=64 status=none >&3; echo flooded;; esac; \
                  exec sleep infinity";
     let emperor = emperor_of(Start::in_tree, flood);
     emperor.wait_for("a.ini", "started with pid");
     assert_serves(&emperor);
-    (0..100).for_each(|_| drop(emperor.stats()));
+    (0..500).for_each(|_| drop(emperor.stats()));
     assert_eq!(emperor.lines.count(|line| line == "flooded"), 0, "all of it was heard");
     emperor.stop();
 }
