@@ -42,7 +42,8 @@ impl Courtiers {
     /// A process is on its way; this is our end of its control socket.
     pub fn expect(&mut self, one: Incarnation, control: OwnedFd) {
         self.unborn.insert(one);
-        let courtier = Courtier { attempt: one.attempt, pid: 0, control: Some(control), heard: Heard::default() };
+        let courtier =
+            Courtier { attempt: one.attempt, pid: 0, control: Some(control), heard: Heard::default() };
         self.present.insert(one.id, courtier);
     }
 

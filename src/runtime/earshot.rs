@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_flood_is_heard_in_sips() {
         let mut heard = Heard::default();
-        let given: Vec<Option<Moment>> = [0, 1, 2, 3, 4, 104].map(|ms| heard.count(64, at(5_000 + ms))).into();
+        let given: Vec<Option<Moment>> =
+            [0, 1, 2, 3, 4, 104].map(|ms| heard.count(64, at(5_000 + ms))).into();
         assert_eq!(given, [None, None, None, None, Some(at(5_104)), Some(at(5_204))]);
         assert_eq!(heard.count(64, at(6_000)), None, "a new second");
     }

@@ -87,7 +87,8 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
-        let others = [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
+        let others =
+            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
         others.into_iter().chain([emperor]).flatten().min()
     }
 

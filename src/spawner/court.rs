@@ -129,7 +129,10 @@ impl Court {
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => self.hooks(ticket),
             (Request::Spawn { ticket, .. }, _) => {
-                vec![Reply::Failed(ticket, "its descriptors did not reach the spawner: no number is free".into())]
+                vec![Reply::Failed(
+                    ticket,
+                    "its descriptors did not reach the spawner: no number is free".into(),
+                )]
             }
             (request, count) => {
                 crate::log::warn(

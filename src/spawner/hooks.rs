@@ -17,7 +17,10 @@ impl Court {
     pub(super) fn hooks(&mut self, ticket: Ticket) -> Vec<Reply> {
         let lines = self.charter.exec_as_emperor.clone();
         let Some(ward) = self.wards.get(ticket) else {
-            return lines.iter().map(|_| Reply::Hook(ticket, Err("its vassal has ended before".into()))).collect();
+            return lines
+                .iter()
+                .map(|_| Reply::Hook(ticket, Err("its vassal has ended before".into())))
+                .collect();
         };
         let environment = hook_environment(&self.charter, ward);
         lines.iter().map(|line| Reply::Hook(ticket, self.run_hook(line, &environment))).collect()

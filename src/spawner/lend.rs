@@ -99,7 +99,8 @@ pub fn require_in_sources(charter: &Charter, file: BorrowedFd<'_>) -> Result<(),
 /// A copy of a mount in another namespace has a number of its own; while a descriptor is open none is given again.
 fn require_same(file: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
     let there = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let place = |file| trust::stat(file, c"").map(|stat| (stat.identity.device, stat.identity.inode, stat.mount));
+    let place =
+        |file| trust::stat(file, c"").map(|stat| (stat.identity.device, stat.identity.inode, stat.mount));
     if place(file)? == place(there.as_fd())? { Ok(()) } else { Err(Errno::PERM) }
 }
 
@@ -149,7 +150,11 @@ mod tests {
         let theirs = format!("/proc/{}/root{}", other.id(), root.path().display());
         let theirs = open(theirs, DIRECTORY, Mode::empty()).expect("their /etc");
         let shown = readlinkat(CWD, proc_path(theirs.as_fd()), Vec::new()).expect("a path");
-        assert_eq!(shown.to_str().expect("UTF-8"), root.path().to_str().expect("UTF-8"), "it looks like ours");
+        assert_eq!(
+            shown.to_str().expect("UTF-8"),
+            root.path().to_str().expect("UTF-8"),
+            "it looks like ours"
+        );
         assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd()), Err(Errno::PERM));
         drop(other.stdin.take());
         other.wait().expect("it ends");

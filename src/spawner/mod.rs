@@ -60,7 +60,8 @@ impl Spawner {
     fn serve(&mut self) -> Result<()> {
         self.introduce()?;
         // An emperor that waits for an answer reads no replies meanwhile: neither may we wait for it.
-        rustix::io::ioctl_fionbio(&self.orders, true).context("cannot make the emperor's socket non-blocking")?;
+        rustix::io::ioctl_fionbio(&self.orders, true)
+            .context("cannot make the emperor's socket non-blocking")?;
         while self.turn()? {}
         Ok(())
     }
@@ -69,7 +70,12 @@ impl Spawner {
         let [orders, lend, charter, executable] =
             [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
         let charter: Charter = read_charter(charter?)?;
-        Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)?, outbox: VecDeque::new() })
+        Ok(Self {
+            orders: orders?,
+            lend: lend?,
+            court: Court::open(charter, executable?)?,
+            outbox: VecDeque::new(),
+        })
     }
 
     /// The first word: what was kept, with a descriptor that kills all whom we will make.

@@ -88,7 +88,8 @@ impl Server {
 
     /// Takes others in again as soon as there is room.
     fn resume(&mut self, poller: &Poller, now: Moment) {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.paused.is_some_and(|until| until <= now)) else {
+        let Some(listener) = self.listener.as_ref().filter(|_| self.paused.is_some_and(|until| until <= now))
+        else {
             return;
         };
         let room = self.clients.len() < CLIENTS_MAX;
