@@ -8,6 +8,7 @@ mod obey;
 mod reap;
 mod start;
 mod table;
+mod words;
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;

@@ -98,9 +98,7 @@ impl Runtime {
     }
 
     fn bury(&mut self, one: Incarnation) -> Result<()> {
-        if let Some(control) = self.courtiers.take_control(one) {
-            self.poller.forget(&control);
-        }
+        self.hang_up(one);
         self.courtiers.leave(one);
         self.spawner.send(&Request::Bury(one.into()), Vec::new())
     }
@@ -111,9 +109,7 @@ impl Runtime {
         if !self.courtiers.is_expected(one) {
             return;
         }
-        if let Some(control) = self.courtiers.take_control(one) {
-            self.poller.forget(&control);
-        }
+        self.hang_up(one);
         self.courtiers.leave(one);
         self.courtiers.no_longer_expected(one);
     }

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::courtiers::Child;
+use super::words::{self, Words};
 use super::{Runtime, clock};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
 use crate::log;
@@ -18,13 +19,18 @@ impl Runtime {
     pub(super) fn hear_vassal(&mut self, one: Incarnation) {
         let mut bytes = [0; BYTES_MAX];
         let Some(control) = self.courtiers.control(one) else { return };
-        match rustix::io::read(control, &mut bytes) {
-            Ok(0) | Err(Errno::CONNRESET) => self.silence(one),
-            Ok(count) => {
+        match words::hear(control, &mut bytes) {
+            Words::Said(count) => {
                 bytes[..count].iter().for_each(|byte| self.tell(Event::Byte(one, *byte)));
                 self.listen_in_sips(one, count);
             }
-            Err(_) => {}
+            Words::Nothing => {}
+            Words::End => self.silence(one),
+            Words::Smuggled => {
+                let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
+                log::line(log::Level::Warn, &[("vassal", &name)], "sent a descriptor, and is not heard any more");
+                self.silence(one);
+            }
         }
     }
 
@@ -48,10 +54,16 @@ impl Runtime {
     }
 
     pub(super) fn silence(&mut self, one: Incarnation) {
+        self.hang_up(one);
+        self.tell(Event::Silent(one));
+    }
+
+    /// Closes our end of its control socket.
+    pub(super) fn hang_up(&mut self, one: Incarnation) {
         if let Some(control) = self.courtiers.take_control(one) {
             self.poller.forget(&control);
+            words::close(control);
         }
-        self.tell(Event::Silent(one));
     }
 
     /// Reaps every child that has ended.
