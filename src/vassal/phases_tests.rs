@@ -57,13 +57,13 @@ fn causes(config: &VassalConfig, facts: &Facts) -> String {
 fn every_phase_stands_once_in_its_place() {
     assert_snapshot!(listing(&everything(), &ROOT), @r#"
     run exec-pre-jail `PreJail`
+    run exec-in-jail `InJail`
     unshare fs,net,pid,uts
     make all mounts private
     bring lo up
     go on as PID 1 of the new pid namespace
     set host name box
     run exec-post-jail `PostJail`
-    run exec-in-jail `InJail`
     run exec-as-root `AsRoot`
     bind /run/s (mode 0660, owner web:www)
     bind 0.0.0.0:80
