@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 use jail::plan::Host;
 use jail::run::{Birth, Executable, SpawnError, Spawned};
 use jail::{Program, Spec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
