@@ -130,7 +130,7 @@ fn plan_prints_numbered_steps_and_starts_nothing() {
         .lines()
         .filter_map(|line| line.trim_start().strip_prefix("step ")?.split(':').next()?.parse::<u32>().ok());
     let numbers: Vec<u32> = numbers.collect();
-    assert!(numbers.len() > 5 && numbers[0] == 1, "{plan}");
+    assert!(numbers.len() > 5 && numbers[..3] == [0, 1, 2], "{plan}");
     assert!(!proof.exists());
 }
 

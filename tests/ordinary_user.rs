@@ -63,24 +63,12 @@ fn tyrant_mode_needs_root_and_says_so() {
 fn where_user_namespaces_are_forbidden_the_reason_and_the_cure_are_told() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "a.ini", SLEEP);
-    // No user namespace can be made inside of one that allows none.
-    let forbid = "echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --reuid 61001 --regid 61001 --clear-groups \"$@\"";
+    // In a user namespace that allows no further one; without capabilities, its root is nobody special.
+    let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --inh-caps=-all --bounding-set=-all \"$@\"";
     let start = Start::owned(tree, ALICE).options(&JAIL).copied();
-    let mut emperor = start
-        .through(&[
-            "unshare",
-            "--user",
-            "--map-users=0,0,65536",
-            "--map-groups=0,0,65536",
-            "sh",
-            "-c",
-            forbid,
-            "sh",
-        ])
-        .start();
-    emperor.wait_for_line(|line| {
-        line.contains("user.max_user_namespaces") || line.contains("max_user_namespaces")
-    });
+    let start = start.through(&["unshare", "--map-root-user", "sh", "-c", forbid, "sh"]);
+    let mut emperor = start.dropped_to(ALICE).start();
+    emperor.wait_for_line(|line| line.contains("max_user_namespaces"));
     emperor.expect_no_tidy_end();
     emperor.signal(rustix::process::Signal::TERM);
     emperor.wait();

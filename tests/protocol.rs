@@ -11,7 +11,9 @@ fn emperor_of(script: &str, names: &[&str], options: &[&str]) -> Emperor {
     for name in names {
         tree.vassal(name, "");
     }
-    Emperor::start(tree, &[options, &["--binary-path", &program]].concat())
+    // They do not hear the Emperor, so that each of them ends by the grace.
+    let grace = ["--emperor-curse-tolerance", "1"];
+    Emperor::start(tree, &[&grace[..], options, &["--binary-path", &program]].concat())
 }
 
 /// The process of a vassal, as the stats have it, once it is another than `old`.
@@ -110,7 +112,7 @@ fn a_vassal_that_says_goodbye_rests_until_its_config_changes() {
     emperor.wait_stats("a.ini", |one| one["pid"] == -1);
     let mark = emperor.lines.mark();
     emperor.tree.vassal("a.ini", "# changed\n");
-    emperor.wait_since(mark, "a.ini", "started with pid");
+    emperor.wait_since(mark, "a.ini", "it asked to be stopped");
     emperor.stop();
 }
 
@@ -121,7 +123,7 @@ fn an_exile_is_not_started_again_before_its_config_changes() {
     emperor.wait_stats("a.ini", |one| one["pid"] == -1 && one["next_start"] == 0);
     let mark = emperor.lines.mark();
     emperor.tree.vassal("a.ini", "# changed\n");
-    emperor.wait_since(mark, "a.ini", "started with pid");
+    emperor.wait_since(mark, "a.ini", "exit status 26");
     assert_eq!(emperor.told("a.ini", "throttling"), 0);
     emperor.stop();
 }
@@ -143,8 +145,7 @@ fn stop_and_reload_are_the_bytes_0_and_1() {
 
 #[test]
 fn who_closes_the_control_socket_and_lives_on_is_killed_after_the_grace() {
-    let emperor =
-        emperor_of("exec 3>&-; exec sleep infinity", &["a.ini"], &["--emperor-curse-tolerance", "1"]);
+    let emperor = emperor_of("exec 3>&-; exec sleep infinity", &["a.ini"], &[]);
     let first = process_of(&emperor, "a.ini", -1);
     first.wait_gone();
     emperor.wait_for("a.ini", "died (signal 9)");

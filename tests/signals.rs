@@ -50,6 +50,7 @@ fn all_are_asked_to_stop_before_any_is_waited_for() {
         "command = sh -c \"trap '' TERM; while :; do sleep 600; done\"\n",
         &["--emperor-curse-tolerance", "1"],
     );
+    emperor.wait_for_programs("sleep", NAMES.len());
     emperor.signal(Signal::TERM);
     assert!(emperor.wait().success());
     let lines = emperor.lines.all();
@@ -68,6 +69,7 @@ fn a_second_term_kills_at_once() {
         "command = sh -c \"trap '' TERM; while :; do sleep 600; done\"\n",
         &["--emperor-curse-tolerance", "600"],
     );
+    emperor.wait_for_programs("sleep", NAMES.len());
     emperor.signal(Signal::TERM);
     for name in NAMES {
         emperor.wait_for(name, "stop the uwsgi instance");

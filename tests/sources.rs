@@ -117,7 +117,7 @@ fn an_unreadable_directory_is_not_an_empty_one() {
     let tree = Tree::new();
     let shut = tree.dir_of(ALICE, "shut");
     tree.place(&shut.join("x.ini"), ALICE, IDLE);
-    chown(tree.path(""), Some(ALICE), Some(ALICE)).unwrap();
+    chown(tree.path("run"), Some(ALICE), Some(ALICE)).unwrap();
     std::fs::set_permissions(&shut, PermissionsExt::from_mode(0o000)).unwrap();
     let emperor = Start::bare(tree).option("--emperor").option(&shut).as_user(ALICE).start();
     emperor.wait_for_line(|line| line.contains(" warn ") && line.contains(shut.to_str().unwrap()));

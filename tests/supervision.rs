@@ -14,16 +14,6 @@ const STUBBORN: &str = "command = sh -c \"trap '' TERM INT HUP QUIT USR1 USR2; \
      setsid sh -c '(setsid sleep infinity &) ; exec sleep infinity' & \
      while :; do sleep infinity; done\"\n";
 
-/// Waits for this many `sleep`s: those of the commands and their descendants.
-fn wait_for_sleeps(emperor: &Emperor, number: usize) {
-    common::eventually("sleeps", || {
-        let sleeps = emperor.cgroup.pids().into_iter().filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|text| text.starts_with(b"sleep\0"))
-        });
-        (sleeps.count() == number).then_some(())
-    });
-}
-
 #[test]
 fn a_killed_vassal_is_started_again_at_once() {
     let tree = Tree::new();
@@ -133,9 +123,7 @@ fn a_stubborn_tree_is_killed_after_the_grace(options: &[&str], owner: u32) {
     let config = tree.vassal_of(owner, "stubborn.ini", STUBBORN);
     let emperor = Emperor::start(tree, &[&["--emperor-curse-tolerance", "1"], options].concat());
     emperor.vassal("stubborn.ini");
-    wait_for_sleeps(&emperor, 3);
-    let everybody: Vec<Process> = emperor.cgroup.pids().into_iter().map(Process::of).collect();
-    let sleeps: Vec<Process> = everybody.into_iter().filter(|one| one.command_line()[0] == "sleep").collect();
+    let sleeps = emperor.wait_for_programs("sleep", 3);
     std::fs::remove_file(config).unwrap();
     emperor.wait_for("stubborn.ini", "killed with everything in its jail");
     emperor.wait_for("stubborn.ini", "removed uwsgi instance");
@@ -192,7 +180,7 @@ fn a_court(options: &[&str], owner: u32) -> (Emperor, Vec<Process>) {
     for name in ["plain.ini", "stubborn.ini"] {
         emperor.vassal(name);
     }
-    wait_for_sleeps(&emperor, 4);
+    emperor.wait_for_programs("sleep", 4);
     let others = emperor.cgroup.pids().into_iter().filter(|pid| *pid != emperor.process.pid);
     let others: Vec<Process> = others.map(Process::of).collect();
     assert!(others.len() > 4, "too few live: {}", others.len());
@@ -204,6 +192,8 @@ fn nobody_survives_a_killed_emperor(options: &[&str], owner: u32) {
     emperor.kill();
     others.iter().for_each(Process::wait_gone);
     emperor.wait_deserted();
+    // The spawner, who outlived it a little, has tidied up.
+    common::eventually("no cgroups", || emperor.cgroup.children().is_empty().then_some(()));
 }
 
 #[test]

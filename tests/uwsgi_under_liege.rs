@@ -12,21 +12,25 @@ use common::{ALICE, Emperor, PATIENCE, Process, Tree, eventually};
 use rustix::process::Signal;
 
 const JAILS: [&str; 3] = ["", "fs,ipc,pid,uts,net", "fs,ipc,pid,uts,net,user"];
-const APP: &str = "def application(environ, start_response):
+/// An answer takes a moment, so that a reload finds a request under way. (One that was accepted in the very instant
+/// of the reload is dropped by uWSGI itself.)
+const APP: &str = "import time
+def application(environ, start_response):
+    time.sleep(0.02)
     start_response('200 OK', [('Content-Type', 'text/plain')])
     return [b'served']
 ";
 
-/// The options of a vassal whose socket is `run/NAME.socket`.
+/// The options of a vassal whose socket is `sockets/NAME.socket`.
 fn options(tree: &Tree, name: &str) -> Vec<(&'static str, String)> {
     let path = |name: &str| tree.path(name).display().to_string();
     vec![
         ("plugins", "python3".into()),
         ("wsgi-file", path("app.py")),
-        ("socket", path(&format!("run/{name}.socket"))),
+        ("socket", path(&format!("sockets/{name}.socket"))),
         ("vacuum", "true".into()),
         ("master", "true".into()),
-        ("processes", "2".into()),
+        ("processes", "1".into()),
         ("heartbeat", "1".into()),
         ("disable-logging", "true".into()),
     ]
@@ -56,7 +60,7 @@ fn as_json(options: &[(&str, String)]) -> String {
 /// Alice has an application, and a directory for its sockets.
 fn tree() -> Tree {
     let tree = Tree::new();
-    tree.dir_of(ALICE, "run");
+    tree.dir_of(ALICE, "sockets");
     tree.place(&tree.path("app.py"), 0, APP);
     tree
 }
@@ -74,7 +78,7 @@ fn emperor(tree: Tree, jail: &str, further: &[&str]) -> Emperor {
 fn app(tree: &Tree) -> PathBuf {
     let text = as_ini(&options(tree, "app"));
     tree.place(&tree.vassals().join("app.ini"), ALICE, &text);
-    tree.path("run/app.socket")
+    tree.path("sockets/app.socket")
 }
 
 /// A request in the uwsgi protocol; the whole answer.
@@ -114,7 +118,7 @@ fn every_format_that_uwsgi_reads_makes_a_vassal_that_is_seen_to_live() {
             assert_lives(
                 &emperor,
                 &format!("app.{suffix}"),
-                &emperor.tree.path(&format!("run/{suffix}.socket")),
+                &emperor.tree.path(&format!("sockets/{suffix}.socket")),
             );
         }
     }
@@ -144,15 +148,28 @@ fn no_request_is_lost_while_it_is_reloaded_again_and_again() {
         let before = emperor.stats_of("app.ini").unwrap();
         let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|scope| {
+            let _over = Over(&over);
             scope.spawn(|| hammer(&socket, &over, &answered));
             for reload in 1..=4 {
                 touch_and_wait(&emperor, reload);
                 let so_far = answered.load(Ordering::Relaxed);
                 eventually("further answers", || (answered.load(Ordering::Relaxed) > so_far).then_some(()));
             }
-            over.store(true, Ordering::Relaxed);
         });
         assert_eq!(emperor.stats_of("app.ini").unwrap()["pid"], before["pid"], "it reloads in its place");
+        std::fs::remove_file(emperor.tree.vassals().join("app.ini")).unwrap();
+        emperor.wait_for("app.ini", "removed uwsgi instance");
+        // Once it was reloaded, uWSGI takes its socket for somebody else's and leaves it.
+        let _ = std::fs::remove_file(&socket);
+    }
+}
+
+/// Ends the hammering, also when a test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -236,7 +253,7 @@ fn a_bad_config_of_one_leaves_the_other_alone() {
     let emperor = emperor(tree, JAILS[1], &[]);
     let master = emperor.vassal("app.ini");
     emperor.wait_for("app.ini", "is ready to accept requests");
-    let broken = format!("{}plugins = no-such-plugin-anywhere\n", as_ini(&options(&emperor.tree, "broken")));
+    let broken = format!("{}strict = true\nno-such-option-anywhere = true\n", as_ini(&options(&emperor.tree, "broken")));
     emperor.tree.place(&emperor.tree.vassals().join("broken.ini"), ALICE, &broken);
     emperor.wait_for("broken.ini", "died (exit status 1)");
     emperor.wait_for("broken.ini", "throttling it");

@@ -129,6 +129,11 @@ impl Courtiers {
         self.get(one).map(|courtier| courtier.pid).filter(|pid| *pid > 0)
     }
 
+    /// True while its birth is to be told.
+    pub fn is_expected(&self, one: Incarnation) -> bool {
+        self.get(one).is_some_and(|courtier| courtier.pid == 0)
+    }
+
     /// It is gone.
     pub fn leave(&mut self, one: Incarnation) {
         if self.get(one).is_some() {
@@ -204,6 +209,18 @@ mod tests {
         assert_eq!(court.born(ONE, 77), None);
         assert!(court.unclaimed.is_empty());
         assert_eq!(court.died(77, Exit::Signal(9)), Some(Child::Vassal(ONE)));
+    }
+
+    #[test]
+    fn who_has_been_buried_is_not_expected_and_neither_is_another_process() {
+        let mut court = Courtiers::default();
+        let next = Incarnation { attempt: 2, ..ONE };
+        court.expect(ONE, socket());
+        assert!(court.is_expected(ONE) && !court.is_expected(next));
+        court.born(ONE, 77);
+        court.leave(ONE);
+        court.expect(next, socket());
+        assert!(!court.is_expected(ONE) && court.is_expected(next));
     }
 
     #[test]

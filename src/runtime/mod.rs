@@ -36,9 +36,6 @@ pub fn main(config: &EmperorConfig) -> Result<ExitCode> {
     let mut runtime = start::start(config)?;
     let outcome = runtime.run();
     runtime.leave();
-    if outcome.is_ok() {
-        runtime.spawner.see_off();
-    }
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
@@ -187,6 +184,7 @@ impl Runtime {
 
     fn leave(&mut self) {
         self.residence.leave();
+        self.spawner.dismiss();
     }
 }
 

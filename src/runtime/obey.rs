@@ -103,9 +103,10 @@ impl Runtime {
         self.spawner.send(&Request::Bury(one.into()), Vec::new())
     }
 
-    /// No process came of it: its control socket goes.
+    /// No process came of it: its control socket goes. One that was born may be buried already, and another of the
+    /// same vassal awaited.
     pub(super) fn forget_unborn(&mut self, one: Incarnation) {
-        if self.courtiers.pid(one).is_some() {
+        if !self.courtiers.is_expected(one) {
             return;
         }
         self.hang_up(one);

@@ -12,7 +12,7 @@ use jail::{Program, Spec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socketpair};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::birth::SEARCH;
@@ -20,10 +20,10 @@ use super::charter::Charter;
 use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
 use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
 
-/// A spawner that takes longer to clear away is not waited for.
-const GOODBYE: Timespec = Timespec { tv_sec: 6, tv_nsec: 0 };
+/// Longest wait for the spawner's end.
+const DISMISSAL_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
-/// Talks to the spawner without ever waiting for it.
+/// Talks to the spawner without ever waiting for it while vassals live.
 pub struct Client {
     orders: OwnedFd,
     outbox: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
@@ -120,14 +120,15 @@ impl Client {
         }
     }
 
-    /// Ends the talk and waits until the spawner has cleared away what was made, at most `GOODBYE`: the end of the
-    /// first process of a container would end it in the midst of that.
-    pub fn see_off(&self) {
-        // Gone already: then there is nobody to wait for.
-        let _ = rustix::net::shutdown(&self.orders, Shutdown::Both);
-        let pidfd = Pid::from_raw(self.pid).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        if let Some(Ok(pidfd)) = pidfd {
-            let _ = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&GOODBYE));
+    /// Lets the spawner end, and waits until it has tidied up; not for ever.
+    ///
+    /// Must: come last. Whoever started us may end everybody whom we leave behind: a container does, and so does a
+    /// service manager.
+    pub fn dismiss(&self) {
+        let _ = shutdown(&self.orders, Shutdown::Both);
+        let spawner = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        if let Some(spawner) = spawner {
+            let _ = poll(&mut [PollFd::new(&spawner, PollFlags::IN)], Some(&DISMISSAL_MAX));
         }
     }
 

@@ -152,6 +152,7 @@ pub fn judge(way: &Way, policy: &TrustPolicy) -> Result<Verdict, Fault> {
         return Ok(Verdict { owner, trust: Trust::Tenant(owner) });
     }
     judge_file(way, owner)?;
+    judge_reach(way)?;
     for (place, facts) in way.passed.iter().enumerate() {
         judge_passed(place, facts, owner)?;
     }
@@ -203,6 +204,17 @@ fn judge_file(way: &Way, owner: Owner) -> Result<(), Fault> {
     }
     if file.links != 1 && (file.owner.uid != 0 || owner.uid != 0) {
         return Err(Fault::HardLinked(file.links));
+    }
+    Ok(())
+}
+
+/// A link whose own owner counts, in a directory of his, opens nothing of root's: he may have no right to read it.
+/// In a directory of root's it was root who put it there.
+fn judge_reach(way: &Way) -> Result<(), Fault> {
+    let Some(link) = way.link else { return Ok(()) };
+    let planted = way.passed.first().is_some_and(|directory| directory.owner.uid != 0);
+    if planted && link.owner.uid != 0 && link.owner.uid != way.file.owner.uid {
+        return Err(Fault::ForeignTarget(link.owner.uid, way.file.owner.uid));
     }
     Ok(())
 }
@@ -327,6 +339,15 @@ mod tests {
         ];
         for (number, (link, owner, policy, expected)) in cases.into_iter().enumerate() {
             assert_eq!(judge(&way(Some(link), &etc, file(owner, 0o644)), &policy), expected, "case {number}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_its_owner_could_make_himself_leads_to_no_file_of_roots() {
+        let cases = [(dir(ALICE, 0o755), Err(Fault::ForeignTarget(1000, 0))), (dir(ROOT, 0o755), Ok(()))];
+        for (first, expected) in cases {
+            let way = way(Some(ALICE), &[first, dir(ROOT, 0o755)], file(ROOT, 0o600));
+            assert_eq!(judge(&way, &LINKS).map(drop), expected);
         }
     }
 

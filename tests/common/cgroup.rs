@@ -21,6 +21,11 @@ impl Cgroup {
         Self(path)
     }
 
+    /// Where cgroups are mounted.
+    pub fn mount() -> PathBuf {
+        mount()
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.0
@@ -58,11 +63,17 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         self.kill();
-        for child in self.children() {
-            let _ = std::fs::remove_dir(child);
-        }
-        let _ = std::fs::remove_dir(&self.0);
+        remove(&self.0);
     }
+}
+
+fn remove(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(directory);
 }
 
 fn collect(directory: &Path, pids: &mut Vec<i32>) {

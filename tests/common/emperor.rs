@@ -30,6 +30,7 @@ pub struct Start {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     directory: PathBuf,
+    leftover: Option<String>,
 }
 
 impl Start {
@@ -48,7 +49,14 @@ impl Start {
     /// An Emperor that nobody has told anything.
     pub fn without_stats(tree: Tree) -> Self {
         let directory = tree.path("");
-        Self { tree, program: vec![LIEGE.into()], arguments: Vec::new(), environment: Vec::new(), directory }
+        Self {
+            tree,
+            program: vec![LIEGE.into()],
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory,
+            leftover: None,
+        }
     }
 
     /// An Emperor of the `vassals` of a tree that belongs to this user.
@@ -109,17 +117,20 @@ impl Start {
 
     /// Runs it as an ordinary user: these ids, no groups, no capabilities.
     pub fn as_user(self, id: u32) -> Self {
+        self.copied().dropped_to(id)
+    }
+
+    /// The same for a program that this user can run.
+    pub fn dropped_to(self, id: u32) -> Self {
         let id = id.to_string();
-        self.copied().through(&[
-            "setpriv",
-            "--reuid",
-            &id,
-            "--regid",
-            &id,
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--bounding-set=-all",
-        ])
+        let ids = ["--reuid", &id, "--regid", &id, "--clear-groups"];
+        self.through(&[&["setpriv"], &ids[..], &["--inh-caps=-all", "--bounding-set=-all"]].concat())
+    }
+
+    /// Starts it where one before it has left this cgroup.
+    pub fn after(mut self, leftover: &str) -> Self {
+        self.leftover = Some(leftover.into());
+        self
     }
 
     /// Its working directory.
@@ -132,6 +143,9 @@ impl Start {
     pub fn start(self) -> Emperor {
         let around = Surroundings::look(&self.tree.path(""));
         let cgroup = Cgroup::new();
+        if let Some(leftover) = &self.leftover {
+            std::fs::create_dir_all(cgroup.path().join(leftover)).unwrap();
+        }
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", ENTER]).arg(cgroup.path()).args(&self.program).args(&self.arguments);
@@ -274,6 +288,18 @@ impl Emperor {
         super::eventually(&format!("the end of {:?}", self.living()), || {
             self.cgroup.is_empty().then_some(())
         });
+    }
+
+    /// Waits until this many processes below it run this program.
+    pub fn wait_for_programs(&self, program: &str, number: usize) -> Vec<Process> {
+        let is_wanted = |pid: &i32| {
+            let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            text.split(|byte| *byte == 0).next() == Some(program.as_bytes())
+        };
+        super::eventually(&format!("{number} of {program}"), || {
+            let found: Vec<i32> = self.cgroup.pids().into_iter().filter(is_wanted).collect();
+            (found.len() == number).then(|| found.into_iter().map(Process::of).collect())
+        })
     }
 
     fn living(&self) -> Vec<String> {

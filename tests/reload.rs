@@ -1,0 +1,134 @@
+//! A changed config: the good one replaces what runs, the bad one does not.
+
+mod common;
+
+use common::{ALICE, BOB, Emperor, Tree};
+
+#[test]
+fn a_changed_command_replaces_the_old_one() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", "command = sleep 1000001\n");
+    let emperor = Emperor::start(tree, &[]);
+    let old = emperor.vassal("a.ini");
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("a.ini", "command = sleep 1000002\n");
+    let new = emperor.vassal_since(mark, "a.ini");
+    old.wait_gone();
+    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    assert_eq!(emperor.told("a.ini", "died"), 0);
+    emperor.stop();
+}
+
+#[test]
+fn a_bad_config_is_told_with_its_place_and_the_last_good_one_runs_on() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", "command = sleep 1000001\n");
+    let emperor = Emperor::start(tree, &[]);
+    let master = emperor.vassal("a.ini");
+    let command = master.child();
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("a.ini", "comand = sleep 1000002\n");
+    emperor.lines.wait_since(mark, |line| line.contains("a.ini:2:1"));
+    emperor.lines.wait_since(mark, |line| line.contains("command"));
+    let mark = emperor.lines.mark();
+    assert!(master.is_alive() && command.is_alive());
+    emperor.tree.vassal("a.ini", "command = sleep 1000003\n");
+    let new = emperor.vassal_since(mark, "a.ini");
+    assert_eq!(new.child().command_line(), ["sleep", "1000003"]);
+    emperor.stop();
+}
+
+#[test]
+fn a_config_that_was_never_good_disturbs_nobody_and_starts_once_it_is_mended() {
+    let tree = Tree::new();
+    tree.vassal("bad.ini", "command = sleep 1000001\nuid = 0\n");
+    tree.vassal("good.ini", "command = sleep 1000002\n");
+    let emperor = Emperor::start(tree, &["--emperor-throttle", "600000", "--emperor-max-throttle", "600000"]);
+    let good = emperor.vassal("good.ini");
+    emperor.wait_for_line(|line| line.contains("bad.ini:3:"));
+    emperor.wait_for("bad.ini", "throttling it");
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("bad.ini", "command = sleep 1000001\n");
+    emperor.vassal_since(mark, "bad.ini");
+    assert!(good.is_alive());
+    emperor.stop();
+}
+
+#[test]
+fn a_vassal_whose_file_changes_hands_is_started_as_the_new_owner() {
+    let tree = Tree::new();
+    let path = tree.vassal_of(ALICE, "a.ini", "command = sleep infinity\n");
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--emperor-use-clone", "fs,pid,ipc,net,uts"]);
+    let old = emperor.vassal("a.ini");
+    let mark = emperor.lines.mark();
+    std::os::unix::fs::chown(&path, Some(BOB), Some(BOB)).unwrap();
+    emperor.wait_since(mark, "a.ini", "permissions of file a.ini changed. stopping the instance...");
+    let new = emperor.vassal_since(mark, "a.ini");
+    old.wait_gone();
+    assert_eq!(new.status("Uid"), "61002 61002 61002 61002");
+    let mark = emperor.lines.mark();
+    std::os::unix::fs::chown(&path, Some(0), Some(0)).unwrap();
+    emperor.wait_since(mark, "a.ini", "refused");
+    new.wait_gone();
+    emperor.wait_stats("a.ini", |one| one["pid"] == -1);
+    emperor.stop();
+}
+
+#[test]
+fn programs_at_the_end_run_once_with_the_vassals_ids() {
+    let tree = Tree::new();
+    let log = tree.dir_of(ALICE, "seen").join("log");
+    let atexit = format!("exec-as-user-atexit = id -u >> {}\ncommand = sleep infinity\n", log.display());
+    let path = tree.vassal_of(ALICE, "a.ini", &atexit);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--emperor-use-clone", "fs,pid"]);
+    emperor.vassal("a.ini");
+    std::fs::remove_file(path).unwrap();
+    emperor.wait_for("a.ini", "removed uwsgi instance");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "61001\n");
+    emperor.stop();
+}
+
+#[test]
+fn a_log_file_is_opened_with_the_vassals_ids_and_never_through_a_link() {
+    let tree = Tree::new();
+    let directory = tree.dir_of(ALICE, "seen");
+    let (good, link) = (directory.join("good"), directory.join("link"));
+    tree.place(&tree.path("precious"), 0, "precious\n");
+    std::os::unix::fs::symlink(tree.path("precious"), &link).unwrap();
+    let body = |file: &std::path::Path| {
+        format!("logto = {}\ncommand = sh -c 'echo heard; exec sleep infinity'\n", file.display())
+    };
+    tree.vassal_of(ALICE, "good.ini", &body(&good));
+    tree.vassal_of(ALICE, "link.ini", &body(&link));
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    emperor.vassal("good.ini");
+    assert_eq!(emperor.tree.text("seen/good"), "heard\n");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&good).unwrap()), ALICE);
+    emperor.wait_for_line(|line| line.contains("link.ini") && line.contains("log"));
+    emperor.wait_for("link.ini", "died");
+    assert_eq!(emperor.tree.text("precious"), "precious\n");
+    emperor.stop();
+}
+
+#[test]
+fn a_socket_is_handed_on_and_gone_in_the_end() {
+    let tree = Tree::new();
+    let socket = tree.dir_of(ALICE, "sockets").join("a.sock");
+    let out = tree.dir_of(ALICE, "seen").join("out");
+    let look = format!(
+        "echo $LISTEN_FDS $LISTEN_PID $$ > {}; ls -l /proc/self/fd/3 > /dev/null && exec sleep infinity",
+        out.display()
+    );
+    let body = format!("socket = {}\nchmod-socket = 600\ncommand = sh -c '{look}'\n", socket.display());
+    let path = tree.vassal_of(ALICE, "a.ini", &body);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    let command = emperor.vassal("a.ini").child();
+    assert_eq!(emperor.tree.text("seen/out"), format!("1 {0} {0}\n", command.pid));
+    let meta = std::fs::symlink_metadata(&socket).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o600, ALICE, ALICE));
+    std::fs::remove_file(path).unwrap();
+    emperor.wait_for("a.ini", "removed uwsgi instance");
+    assert!(!socket.exists());
+    emperor.stop();
+}
