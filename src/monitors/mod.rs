@@ -122,6 +122,15 @@ pub fn bases(sources: &[Source], cwd: &Path) -> Result<Vec<PathBuf>, MonitorsErr
     sources.iter().map(base).collect::<Result<_, _>>().map_err(MonitorsError::Pattern)
 }
 
+/// Patterns of the names that the configs of these sources have.
+pub fn files(sources: &[Source], cwd: &Path) -> Vec<String> {
+    let last = |source: &Source| match source::settled(source, cwd) {
+        Source::Dir(_) => "*".to_owned(),
+        Source::Glob(pattern) => pattern.rsplit('/').next().unwrap_or_default().to_owned(),
+    };
+    sources.iter().map(last).collect()
+}
+
 /// All sources.
 pub struct Monitors {
     settings: Settings,

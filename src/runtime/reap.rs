@@ -28,7 +28,11 @@ impl Runtime {
             Words::End => self.silence(one),
             Words::Smuggled => {
                 let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
-                log::line(log::Level::Warn, &[("vassal", &name)], "sent a descriptor, and is not heard any more");
+                log::line(
+                    log::Level::Warn,
+                    &[("vassal", &name)],
+                    "sent a descriptor, and is not heard any more",
+                );
                 self.silence(one);
             }
         }

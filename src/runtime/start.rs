@@ -47,7 +47,8 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let sources: Vec<Source> = config.sources.iter().map(|source| source.value.clone()).collect();
     let identity = identity(config)?;
     let roots = monitors::bases(&sources, &cwd)?;
-    let charter = charter(config, &roots, identity)?;
+    let files = monitors::files(&sources, &cwd);
+    let charter = Charter { files, ..charter(config, &roots, identity)? };
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
     let residence = Residence::open(config)?;
@@ -151,6 +152,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
         exec_as_vassal: config.exec_as_vassal.iter().map(|line| line.value.clone()).collect(),
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
+        files: Vec::new(),
         pool: POOL,
     })
 }

@@ -28,7 +28,8 @@ pub enum Words {
 pub fn hear(control: impl AsFd, bytes: &mut [u8]) -> Words {
     // Looked at first: with no room for descriptors the kernel tells that there are some and gives none.
     let room = &mut [IoSliceMut::new(bytes)];
-    match recvmsg(&control, room, &mut RecvAncillaryBuffer::default(), RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+    match recvmsg(&control, room, &mut RecvAncillaryBuffer::default(), RecvFlags::PEEK | RecvFlags::DONTWAIT)
+    {
         Ok(seen) if seen.flags.contains(ReturnFlags::CTRUNC) => Words::Smuggled,
         Ok(seen) if seen.bytes == 0 => Words::End,
         // No more than was looked at.

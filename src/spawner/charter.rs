@@ -39,9 +39,22 @@ pub struct Charter {
     pub exec_as_vassal: Vec<String>,
     /// Absolute paths at or below which directories may be lent.
     pub roots: Vec<String>,
+    /// Patterns of the names that configs have there.
+    pub files: Vec<String>,
     /// Network namespaces kept ready.
     pub pool: u16,
 }
+
+impl Charter {
+    /// Whether a file of this name is a config of a source: nothing else that lies there is anybody's business.
+    pub fn names(&self, file: &str) -> bool {
+        let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(file));
+        self.arguments.config_option(file) != OTHER && self.files.iter().any(fits)
+    }
+}
+
+/// How a file is named to a vassal's program when nothing is known of it.
+const OTHER: &str = "--inherit";
 
 /// What is run for a vassal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +108,7 @@ impl Arguments {
             Some("ini") => "--ini",
             Some("yml" | "yaml") => "--yaml",
             Some("js" | "json") => "--json",
-            _ => "--inherit",
+            _ => OTHER,
         }
     }
 }
@@ -123,6 +136,16 @@ mod tests {
             argv,
             "liege --inherit a.ini --include b.ini --set k=v --ini x.ini --inherit c.ini --include d.ini"
         );
+    }
+
+    #[test]
+    fn only_configs_of_a_source_are_named() {
+        let charter = Charter { files: strings(&["liege.ini", "*.yml"]), ..Charter::default() };
+        let named = ["liege.ini", "a.yml", "a.ini", "secret.json", "liege.ini.key", ".ssh"]
+            .map(|file| charter.names(file));
+        assert_eq!(named, [true, true, false, false, false, false]);
+        let all = Charter { files: strings(&["*"]), ..Charter::default() };
+        assert_eq!(["a.ini", "id_rsa"].map(|file| all.names(file)), [true, false]);
     }
 
     #[test]

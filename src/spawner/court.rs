@@ -154,8 +154,8 @@ impl Court {
         if self.wards.get(ticket).is_some() {
             return vec![Reply::Failed(ticket, "this vassal runs already".into())];
         }
-        if lend::require_in_sources(&self.charter, directory).is_err() {
-            return vec![Reply::Refused(ticket, "its directory is below no source".into())];
+        if !self.charter.names(file) || lend::require_in_sources(&self.charter, directory).is_err() {
+            return vec![Reply::Refused(ticket, "it is a config of no source".into())];
         }
         match trust::examine(directory, file, &lend::policy(&self.charter)) {
             Ok(config) => self.bear(ticket, (file, name), config, directory, control),

@@ -57,6 +57,9 @@ fn beneath(top: BorrowedFd<'_>, rest: &Path) -> Result<Lent, Errno> {
 
 fn examine(charter: &Charter, directory: BorrowedFd<'_>, file: &str, lend: bool) -> Result<Lent, Errno> {
     require_in_sources(charter, directory)?;
+    if !charter.names(file) {
+        return Err(Errno::PERM);
+    }
     match trust::examine(directory, file, &policy(charter)) {
         Ok(examined) => Ok(seen(&examined.sight, lend.then_some(examined.file), examined.targets)),
         Err(Refusal::Absent) => Ok((Answer::Missing, Vec::new())),

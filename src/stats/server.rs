@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags};
 
@@ -181,7 +182,7 @@ fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
             let _ = std::fs::remove_file(path);
         }
     } else {
-        anyhow::bail!("somebody serves there already");
+        bail!("somebody serves there already");
     }
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o117));
     let bound = UnixListener::bind(path);
@@ -189,9 +190,21 @@ fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
     let listener = bound?;
     listener.set_nonblocking(true)?;
     if let Some(owner) = owner {
-        std::os::unix::fs::lchown(path, Some(owner.uid), Some(owner.gid))?;
+        give(path, owner)?;
     }
     Ok(listener)
+}
+
+/// Hands over the socket that we have just made, and nothing else that somebody may have put in its place.
+fn give(path: &Path, owner: Owner) -> Result<()> {
+    let made = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = fstat(&made)?;
+    let ours = FileType::from_raw_mode(stat.st_mode) == FileType::Socket && stat.st_nlink == 1;
+    if !ours || stat.st_uid != rustix::process::geteuid().as_raw() {
+        bail!("something else stands in its place");
+    }
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    Ok(chownat(&made, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?)
 }
 
 /// Where `liege status` looks without being told: below `/run` for root, below `XDG_RUNTIME_DIR` for others.
@@ -235,6 +248,21 @@ mod tests {
 
     fn ready(poller: &mut Poller) -> Vec<Token> {
         poller.wait(Some(NOW), NOW).expect("a poller")
+    }
+
+    #[test]
+    fn only_a_socket_is_handed_over() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let (socket, other) = (directory.path().join("socket"), directory.path().join("other"));
+        let owner = Owner { uid, gid };
+        let _listener = listen_at(&socket, Some(owner)).expect("a socket of ours");
+        std::fs::write(&other, "").expect("a file");
+        assert!(give(&other, owner).is_err());
+        std::fs::remove_file(&other)
+            .and_then(|()| std::os::unix::fs::symlink(&socket, &other))
+            .expect("a link");
+        assert!(give(&other, owner).is_err());
     }
 
     #[test]
