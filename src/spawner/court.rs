@@ -37,6 +37,8 @@ pub struct Court {
     pub(super) null: OwnedFd,
     pub(super) host: Host,
     cgroup: Option<Cgroup>,
+    /// Where those are born who need no leaf.
+    shared: Option<OwnedFd>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,
@@ -91,6 +93,7 @@ impl Court {
             executable,
             null,
             host: Host::look(),
+            shared: cgroup.as_ref().and_then(|cgroup| cgroup.shared().ok()),
             cgroup,
             pool,
             wards: Wards::default(),
@@ -211,7 +214,10 @@ impl Court {
 
     fn cgroup_of(&self, ticket: Ticket, namespaces: Namespaces) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
-        let made = if needs_leaf(namespaces) { cgroup.leaf(leaf_number(ticket)) } else { cgroup.shared() };
+        let made = match &self.shared {
+            Some(shared) if !needs_leaf(namespaces) => shared.try_clone(),
+            _ => cgroup.leaf(leaf_number(ticket)).map_err(std::io::Error::from),
+        };
         made.map(Some).map_err(|error| format!("cannot make a cgroup: {error}"))
     }
 
