@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::cli::{self, Invocation, Verb, world};
 use crate::config::emperor::EmperorConfig;
-use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place};
+use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
 use crate::{HAS_EMPEROR, control, ended, log, plan, runtime};
 
@@ -79,13 +79,6 @@ fn plan_of(invocation: Invocation) -> Result<String> {
     let loaded = load(invocation);
     let config = loaded.emperor_settings().map_err(|errors| anyhow!(listed(&errors)))?;
     plan::plan(&config, Path::new(&file))
-}
-
-/// A plan needs no source: the file itself stands for one.
-fn source_of(file: &str) -> Entry {
-    let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
-    let source = format!("glob://{file}");
-    Entry { key: "emperor".into(), value: source, value_place: place.clone(), place }
 }
 
 fn check(invocation: &Invocation) -> ExitCode {

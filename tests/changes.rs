@@ -1,4 +1,5 @@
 //! Changes of a config as editors and tools really make them: each is one reload, with the whole new text.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 
@@ -138,7 +139,10 @@ fn vim_writes_a_file_and_it_is_one_reload() {
         let watched = Watched::start(&emperor, &format!("{name}.ini"));
         let path = watched.path();
         let edit = "%s/EDITION=old/EDITION=new/";
-        run("/usr/bin/vim", &["-u", "NONE", "-es", "-c", setting, "-c", edit, "-c", "wq", path.to_str().unwrap()]);
+        run(
+            "/usr/bin/vim",
+            &["-u", "NONE", "-es", "-c", setting, "-c", edit, "-c", "wq", path.to_str().unwrap()],
+        );
         watched.wait_for_edition("new");
         pass_by(&emperor);
         watched.assert_reloaded(1);
@@ -196,7 +200,9 @@ fn an_older_file_put_back_is_a_change() {
     let (older, kept) = (emperor.tree.path("older"), watched.path());
     std::fs::write(&older, text("older")).unwrap();
     run("/usr/bin/touch", &["-d", "2001-02-03", older.to_str().unwrap()]);
-    for (number, line) in [r#"cp -p "$2" "$1""#, r#"rsync -t "$2" "$1""#, r#"mv "$2" "$1""#].iter().enumerate() {
+    for (number, line) in
+        [r#"cp -p "$2" "$1""#, r#"rsync -t "$2" "$1""#, r#"mv "$2" "$1""#].iter().enumerate()
+    {
         if number > 0 {
             emperor.tree.place(&kept, 0, &text(&format!("now{number}")));
             watched.wait_for_edition(&format!("now{number}"));
