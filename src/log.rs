@@ -4,12 +4,14 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,7 @@ pub enum Level {
 
 struct Sink {
     own: Option<OwnedFd>,
+    socket: bool,
     terminal: bool,
     since: Instant,
 }
@@ -40,16 +43,23 @@ pub fn open() {
 fn sink() -> &'static Sink {
     SINK.get_or_init(|| {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let own =
-            may_block().then(|| rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()).flatten();
-        Sink { own, terminal: std::io::stderr().is_terminal(), since: Instant::now() }
+        let kind = kind();
+        let open = || rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
+        let own = may_block(kind).then(open).flatten();
+        let terminal = std::io::stderr().is_terminal();
+        Sink { own, socket: kind == FileType::Socket, terminal, since: Instant::now() }
     })
 }
 
-/// True for a pipe or a terminal. In a file we write at the same place as those who inherited it.
-fn may_block() -> bool {
-    let kind = rustix::fs::fstat(rustix::stdio::stderr()).map(|stat| FileType::from_raw_mode(stat.st_mode));
-    matches!(kind, Ok(FileType::Fifo | FileType::CharacterDevice))
+fn kind() -> FileType {
+    let stat = rustix::fs::fstat(rustix::stdio::stderr());
+    stat.map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+}
+
+/// True for a pipe or a terminal. In a file we write at the same place as those who inherited it; a socket (a
+/// journal's) cannot be opened again but is asked not to wait at each write.
+fn may_block(kind: FileType) -> bool {
+    matches!(kind, FileType::Fifo | FileType::CharacterDevice)
 }
 
 /// An error, `about` what or whom.
@@ -135,11 +145,16 @@ fn plain(text: &str) -> String {
 fn write(sink: &Sink, text: &str) {
     let wrote = match &sink.own {
         Some(own) => rustix::io::write(own, text.as_bytes()),
+        None if sink.socket => send_now(rustix::stdio::stderr(), text),
         None => rustix::io::write(rustix::stdio::stderr(), text.as_bytes()),
     };
     if wrote.is_err() {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+fn send_now(socket: impl AsFd, text: &str) -> Result<usize, Errno> {
+    rustix::net::send(socket, text.as_bytes(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
 }
 
 /// Lines that nobody took.
@@ -150,6 +165,13 @@ pub fn dropped() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_nobody_reads_is_not_waited_for() {
+        let (here, _there) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let refused = (0..1_000_000).find_map(|_| send_now(&here, "a line of a log\n").err());
+        assert_eq!(refused, Some(Errno::AGAIN));
+    }
 
     #[test]
     fn a_value_cannot_forge_a_line_or_a_field() {

@@ -4,9 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::emperor::event::Moment;
 
-/// Now, on the monotonic clock (`CLOCK_BOOTTIME`: it goes on while the machine sleeps).
+/// Now, on the monotonic clock (`CLOCK_MONOTONIC`: it stands still while the machine sleeps, as vassals do; by one
+/// that goes on, each would be found silent for too long afterwards, or slow to end, and be killed).
 pub fn now() -> Moment {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
     Moment(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))

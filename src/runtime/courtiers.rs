@@ -1,11 +1,13 @@
 //! Who is at court: the control descriptor and the pid of each vassal's process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::emperor::event::{Exit, Incarnation, VassalId};
+use super::earshot::Heard;
+use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
 
-/// Most deaths of unknown children kept for a birth that is still to be told; more are orphans of others.
+/// Most deaths of unknown children kept for a birth that is still to be told: that is told soon, so the oldest
+/// ones are orphans of others.
 const UNCLAIMED_MAX: usize = 1024;
 
 /// What the loop knows of each process.
@@ -15,14 +17,16 @@ pub struct Courtiers {
     by_pid: HashMap<i32, Child>,
     /// Children that died before the spawner told of their birth: pids cannot be mixed up, because births are
     /// told in the order in which they happened.
-    unclaimed: Vec<(i32, Exit)>,
-    unborn: usize,
+    unclaimed: VecDeque<(i32, Exit)>,
+    unborn: HashSet<Incarnation>,
+    hooks_unborn: usize,
 }
 
 struct Courtier {
     attempt: u32,
     pid: i32,
     control: Option<OwnedFd>,
+    heard: Heard,
 }
 
 /// A child of ours.
@@ -37,16 +41,26 @@ pub enum Child {
 impl Courtiers {
     /// A process is on its way; this is our end of its control socket.
     pub fn expect(&mut self, one: Incarnation, control: OwnedFd) {
-        self.unborn += 1;
-        self.present.insert(one.id, Courtier { attempt: one.attempt, pid: 0, control: Some(control) });
+        self.unborn.insert(one);
+        let courtier =
+            Courtier { attempt: one.attempt, pid: 0, control: Some(control), heard: Heard::default() };
+        self.present.insert(one.id, courtier);
     }
 
-    /// It will not come, or it has come: no birth is awaited for it any more.
-    pub fn no_longer_expected(&mut self) {
-        self.unborn = self.unborn.saturating_sub(1);
-        if self.unborn == 0 {
+    /// It will not come, or it has come. Told twice (its failure after its end) it counts once.
+    pub fn no_longer_expected(&mut self, one: Incarnation) {
+        self.unborn.remove(&one);
+        self.forget_orphans();
+    }
+
+    fn forget_orphans(&mut self) {
+        if !self.awaits_births() {
             self.unclaimed.clear();
         }
+    }
+
+    fn awaits_births(&self) -> bool {
+        !self.unborn.is_empty() || self.hooks_unborn > 0
     }
 
     /// It came. If it has died already, its end.
@@ -54,31 +68,50 @@ impl Courtiers {
         if let Some(courtier) = self.get_mut(one) {
             courtier.pid = pid;
         }
-        let early = self.unclaimed.iter().position(|(dead, _)| *dead == pid);
-        let early = early.map(|place| self.unclaimed.remove(place).1);
+        let early = self.claim(pid);
         if early.is_none() {
             self.by_pid.insert(pid, Child::Vassal(one));
         }
-        self.no_longer_expected();
+        self.no_longer_expected(one);
         early
     }
 
-    /// A program of ours runs.
-    pub fn hook_born(&mut self, one: Incarnation, pid: i32) {
-        if let Some(place) = self.unclaimed.iter().position(|(dead, _)| *dead == pid) {
-            self.unclaimed.remove(place);
-        } else {
+    /// So many programs of ours are on their way.
+    pub fn expect_hooks(&mut self, count: usize) {
+        self.hooks_unborn += count;
+    }
+
+    /// A program of ours runs, or will not. If it has ended already, its end.
+    pub fn hook_born(&mut self, one: Incarnation, pid: Option<i32>) -> Option<Exit> {
+        let early = pid.and_then(|pid| self.claim(pid));
+        if let (Some(pid), None) = (pid, early) {
             self.by_pid.insert(pid, Child::Hook(one));
         }
+        self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
+        self.forget_orphans();
+        early
+    }
+
+    /// The last death of that number.
+    fn claim(&mut self, pid: i32) -> Option<Exit> {
+        let place = self.unclaimed.iter().rposition(|(dead, _)| *dead == pid)?;
+        self.unclaimed.remove(place).map(|(_, exit)| exit)
     }
 
     /// A child was reaped: which one, if it is known.
     pub fn died(&mut self, pid: i32, exit: Exit) -> Option<Child> {
         let child = self.by_pid.remove(&pid);
-        if child.is_none() && self.unborn > 0 && self.unclaimed.len() < UNCLAIMED_MAX {
-            self.unclaimed.push((pid, exit));
+        if child.is_none() && self.awaits_births() {
+            self.unclaimed.push_back((pid, exit));
+            let excess = self.unclaimed.len().saturating_sub(UNCLAIMED_MAX);
+            self.unclaimed.drain(..excess);
         }
         child
+    }
+
+    /// It said so many bytes: until when it is not listened to, if that is too much.
+    pub fn heard(&mut self, one: Incarnation, bytes: usize, now: Moment) -> Option<Moment> {
+        self.get_mut(one)?.heard.count(bytes, now)
     }
 
     /// Its control descriptor.
@@ -134,6 +167,38 @@ mod tests {
         court.expect(ONE, socket());
         assert_eq!(court.died(77, Exit::Code(1)), None);
         assert_eq!(court.born(ONE, 77), Some(Exit::Code(1)));
+    }
+
+    #[test]
+    fn who_fails_after_its_end_does_not_make_us_forget_another_birth() {
+        let two = Incarnation { id: VassalId(2), attempt: 1 };
+        let mut court = Courtiers::default();
+        court.expect(ONE, socket());
+        court.expect(two, socket());
+        assert_eq!(court.born(ONE, 77), None);
+        assert_eq!(court.died(77, Exit::Code(126)), Some(Child::Vassal(ONE)));
+        court.leave(ONE);
+        court.no_longer_expected(ONE);
+        assert_eq!(court.died(78, Exit::Code(1)), None);
+        assert_eq!(court.born(two, 78), Some(Exit::Code(1)));
+    }
+
+    #[test]
+    fn many_orphans_do_not_hide_an_early_death() {
+        let mut court = Courtiers::default();
+        court.expect(ONE, socket());
+        (0..2000).for_each(|orphan| assert_eq!(court.died(1000 + orphan, Exit::Code(0)), None));
+        assert_eq!(court.died(77, Exit::Code(1)), None);
+        assert_eq!(court.born(ONE, 77), Some(Exit::Code(1)));
+    }
+
+    #[test]
+    fn a_program_that_ended_before_it_was_told_of_leaves_no_trace() {
+        let mut court = Courtiers::default();
+        court.expect_hooks(1);
+        assert_eq!(court.died(77, Exit::Code(3)), None);
+        assert_eq!(court.hook_born(ONE, Some(77)), Some(Exit::Code(3)));
+        assert!(court.by_pid.is_empty() && court.unclaimed.is_empty());
     }
 
     #[test]

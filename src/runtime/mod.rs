@@ -2,11 +2,13 @@
 
 mod announce;
 mod courtiers;
+mod earshot;
 mod eyes;
 mod obey;
 mod reap;
 mod start;
 mod table;
+mod words;
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -44,12 +46,13 @@ struct Runtime {
     spawner: Client,
     lender: std::rc::Rc<Lender>,
     courtiers: Courtiers,
+    unheard: earshot::Unheard,
     poller: Poller,
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
     facts: stats::Facts,
     residence: start::Residence,
-    has_hooks: bool,
+    hooks: usize,
     introduced: bool,
     finished: bool,
 }
@@ -81,11 +84,14 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
-        [emperor, self.monitors.next_deadline(), self.stats.next_deadline()].into_iter().flatten().min()
+        let others =
+            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
+        others.into_iter().chain([emperor]).flatten().min()
     }
 
     fn pass_deadlines(&mut self) {
         let now = clock::now();
+        self.listen_again(now);
         self.emperor.handle_deadline(now);
         self.monitors.handle_deadline(now);
         self.stats.handle_deadline(now, &mut self.poller);

@@ -69,8 +69,10 @@ impl Runtime {
 
     /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.
     fn send(&mut self, one: Incarnation, byte: u8) {
-        let config = if byte == to_vassal::RELOAD { self.newest_config(one) } else { None };
         let Some(control) = self.courtiers.control(one) else { return };
+        // Descriptors that nobody takes are counted against us all; who has not read the last word gets the byte alone.
+        let listens = jail::sys::unread(control) == Ok(0);
+        let config = if byte == to_vassal::RELOAD && listens { self.newest_config(one) } else { None };
         let lent: Vec<_> = config.iter().map(AsFd::as_fd).collect();
         let _ = jail::run::send(control, &[byte], &lent);
     }
@@ -96,9 +98,7 @@ impl Runtime {
     }
 
     fn bury(&mut self, one: Incarnation) -> Result<()> {
-        if let Some(control) = self.courtiers.take_control(one) {
-            self.poller.forget(&control);
-        }
+        self.hang_up(one);
         self.courtiers.leave(one);
         self.spawner.send(&Request::Bury(one.into()), Vec::new())
     }
@@ -109,17 +109,19 @@ impl Runtime {
         if !self.courtiers.is_expected(one) {
             return;
         }
-        if let Some(control) = self.courtiers.take_control(one) {
-            self.poller.forget(&control);
-        }
+        self.hang_up(one);
         self.courtiers.leave(one);
-        self.courtiers.no_longer_expected();
+        self.courtiers.no_longer_expected(one);
     }
 
     /// The `exec-as-emperor` programs, once its program runs.
     pub(super) fn after_start(&mut self, ticket: Ticket) {
-        if self.has_hooks && self.spawner.send(&Request::Hooks(ticket), Vec::new()).is_err() {
-            log::warn("emperor", "the spawner does not take requests");
+        if self.hooks == 0 {
+            return;
+        }
+        match self.spawner.send(&Request::Hooks(ticket), Vec::new()) {
+            Ok(()) => self.courtiers.expect_hooks(self.hooks),
+            Err(_) => log::warn("emperor", "the spawner does not take requests"),
         }
     }
 
@@ -136,5 +138,7 @@ fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
     let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.context("cannot make a control socket")?;
     rustix::io::ioctl_fionbio(&ours, true).context("cannot make a control socket")?;
+    // An older kernel cannot refuse them.
+    let _ = jail::sys::refuse_rights(ours.as_fd());
     Ok((ours, theirs))
 }

@@ -4,10 +4,12 @@ use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 
-use super::Runtime;
 use super::courtiers::Child;
-use crate::emperor::event::{Event, Exit, Incarnation};
+use super::words::{self, Words};
+use super::{Runtime, clock};
+use crate::emperor::event::{Event, Exit, Incarnation, Moment};
 use crate::log;
+use crate::reactor::Token;
 
 /// Most bytes heard from one vassal in one go.
 const BYTES_MAX: usize = 64;
@@ -17,18 +19,51 @@ impl Runtime {
     pub(super) fn hear_vassal(&mut self, one: Incarnation) {
         let mut bytes = [0; BYTES_MAX];
         let Some(control) = self.courtiers.control(one) else { return };
-        match rustix::io::read(control, &mut bytes) {
-            Ok(0) | Err(Errno::CONNRESET) => self.silence(one),
-            Ok(count) => bytes[..count].iter().for_each(|byte| self.tell(Event::Byte(one, *byte))),
-            Err(_) => {}
+        match words::hear(control, &mut bytes) {
+            Words::Said(count) => {
+                bytes[..count].iter().for_each(|byte| self.tell(Event::Byte(one, *byte)));
+                self.listen_in_sips(one, count);
+            }
+            Words::Nothing => {}
+            Words::End => self.silence(one),
+            Words::Smuggled => {
+                let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
+                log::line(log::Level::Warn, &[("vassal", &name)], "sent a descriptor, and is not heard any more");
+                self.silence(one);
+            }
+        }
+    }
+
+    /// Who floods us is not listened to for a while.
+    fn listen_in_sips(&mut self, one: Incarnation, count: usize) {
+        let Some(until) = self.courtiers.heard(one, count, clock::now()) else { return };
+        if let Some(control) = self.courtiers.control(one) {
+            self.poller.forget(control);
+            self.unheard.add(until, one);
+        }
+    }
+
+    /// To those whose time has come; not to one that is gone.
+    pub(super) fn listen_again(&mut self, now: Moment) {
+        while let Some(one) = self.unheard.next(now) {
+            let Some(control) = self.courtiers.control(one) else { continue };
+            if self.poller.watch(Token::Control(one), control).is_err() {
+                log::warn("emperor", "cannot listen to a vassal any more: no watch is left");
+            }
         }
     }
 
     pub(super) fn silence(&mut self, one: Incarnation) {
+        self.hang_up(one);
+        self.tell(Event::Silent(one));
+    }
+
+    /// Closes our end of its control socket.
+    pub(super) fn hang_up(&mut self, one: Incarnation) {
         if let Some(control) = self.courtiers.take_control(one) {
             self.poller.forget(&control);
+            words::close(control);
         }
-        self.tell(Event::Silent(one));
     }
 
     /// Reaps every child that has ended.
@@ -67,8 +102,14 @@ impl Runtime {
 
     pub(super) fn hook_started(&mut self, one: Incarnation, outcome: Result<i32, String>) {
         match outcome {
-            Ok(pid) => self.courtiers.hook_born(one, pid),
-            Err(sentence) => log::warn("exec-as-emperor", &sentence),
+            Ok(pid) => {
+                let early = self.courtiers.hook_born(one, Some(pid));
+                early.into_iter().for_each(|exit| self.hook_ended(one, exit));
+            }
+            Err(sentence) => {
+                self.courtiers.hook_born(one, None);
+                log::warn("exec-as-emperor", &sentence);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! From an admin's config to a running loop: who we are, what is kept, what is given up, in this order.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -9,9 +10,12 @@ use caps::Capability;
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Runtime;
 use super::courtiers::Courtiers;
+use super::earshot::Unheard;
 use super::eyes::LentEyes;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
@@ -53,6 +57,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     }
     announce(config, &charter, &started.standing.notes);
     shed(&charter, identity)?;
+    let _ = raise_descriptor_limit();
     let lender = Rc::new(started.lender);
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
     let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
@@ -62,12 +67,13 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         spawner: started.client,
         lender,
         courtiers: Courtiers::default(),
+        unheard: Unheard::default(),
         poller: Poller::new()?,
         signals,
         stats,
         facts: facts(&charter, started.standing.capabilities),
         residence: residence.with_switch(started.kill_switch),
-        has_hooks: !config.exec_as_emperor.is_empty(),
+        hooks: config.exec_as_emperor.len(),
         introduced: false,
         finished: false,
     };
@@ -139,7 +145,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         namespaces,
         program: program(config),
         arguments: arguments(config),
-        environment: environment(std::env::vars()),
+        environment: environment(readable(std::env::vars_os())),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -170,6 +176,11 @@ fn arguments(config: &EmperorConfig) -> Arguments {
         include: config.include.clone(),
         extra_extensions: config.extra_extensions.clone(),
     }
+}
+
+/// Without what is no UTF-8.
+fn readable(ours: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (String, String)> {
+    ours.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// A clean environment: a fixed `PATH`, the locale, and what the administrator meant for vassals
@@ -254,6 +265,13 @@ fn shed(charter: &Charter, identity: Option<Owner>) -> Result<()> {
     let none = Capabilities::NONE;
     jail::run::shed(identity.as_ref(), none, none)
         .map_err(|failure| anyhow!("cannot give up privileges: {}", failure.cause()))
+}
+
+/// Each vassal costs the Emperor a descriptor, while many hosts allow 1024 of them unless asked. The spawner was
+/// started before: it keeps the limit that we were given, and so does every vassal.
+fn raise_descriptor_limit() -> Result<(), Errno> {
+    let given = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given })
 }
 
 fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::emperor::event::Owner;
 
 /// The spawner's standing orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charter {
     /// Real root was there at the start: ids can be given.
     pub privileged: bool,
@@ -44,9 +44,10 @@ pub struct Charter {
 }
 
 /// What is run for a vassal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VassalProgram {
     /// Our own vassal master.
+    #[default]
     Own,
     /// `binary-path` or `emperor-wrapper`.
     Path(String),

@@ -22,6 +22,10 @@ use crate::trust::{self, Examined};
 
 /// A busy cgroup is tried again after this long.
 const BURIAL_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// One that stays busy (somebody in it cannot even be killed) is tried only so often.
+const BURIAL_RETRY_LATE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// So many tries count as early.
+const BURIAL_TRIES_MAX: u32 = 50;
 
 /// How often the last cgroup is tried before it is left behind, empty of processes but not yet of their remains.
 const LAST_TRIES_MAX: u32 = 250;
@@ -38,6 +42,7 @@ pub struct Court {
     pub(super) wards: Wards,
     walks: Vec<Walk>,
     busy_graves: Vec<Ticket>,
+    burial_tries: u32,
     notes: Vec<String>,
 }
 
@@ -46,7 +51,8 @@ struct Walk {
     ticket: Ticket,
     plan: Plan,
     report: OwnedFd,
-    config: Examined,
+    /// What is told when its program runs. No descriptor: others can hold up a walk, and many of them.
+    running: Reply,
 }
 
 /// What came of an attempt to make a process.
@@ -90,6 +96,7 @@ impl Court {
             wards: Wards::default(),
             walks: Vec::new(),
             busy_graves: Vec::new(),
+            burial_tries: 0,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
         })
@@ -121,6 +128,12 @@ impl Court {
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => self.hooks(ticket),
+            (Request::Spawn { ticket, .. }, _) => {
+                vec![Reply::Failed(
+                    ticket,
+                    "its descriptors did not reach the spawner: no number is free".into(),
+                )]
+            }
             (request, count) => {
                 crate::log::warn(
                     "spawner",
@@ -212,7 +225,7 @@ impl Court {
                 (born, Some(Reply::Failed(ticket, cut(&sentence))))
             }
             Spawned::Walking(born, report) => {
-                self.walks.push(Walk { ticket, plan: newborn.plan, report, config });
+                self.walks.push(Walk { ticket, plan: newborn.plan, report, running });
                 (born, None)
             }
         };
@@ -237,7 +250,7 @@ impl Court {
                 continue;
             }
             replies.push(match read_report(&walk.report) {
-                Ok(()) => running(walk.ticket, &walk.config),
+                Ok(()) => walk.running,
                 Err(failure) => Reply::Failed(walk.ticket, cut(&failure.sentence(&walk.plan, &self.host))),
             });
         }
@@ -249,7 +262,7 @@ impl Court {
     /// Must not: trust a pid; the descriptor has to name the very process of this ticket.
     fn kill(&mut self, ticket: Ticket, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
         let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
-        if pid_of(pidfd) != Some(ward.pid) {
+        if pid_of(pidfd) != Some(ward.pid) || !is_of_emperor(ward.pid) {
             crate::log::warn("spawner", &format!("kill refused: not the process of {}", ward.name));
             return Vec::new();
         }
@@ -270,6 +283,7 @@ impl Court {
     /// The main process is gone: so is everything that it left behind.
     fn bury(&mut self, ticket: Ticket) -> Vec<Reply> {
         self.kill_leaf(ticket);
+        self.burial_tries = 0;
         let Some(ward) = self.wards.remove(ticket) else { return Vec::new() };
         self.walks.retain(|walk| walk.ticket != ticket);
         if ward.leaf {
@@ -304,6 +318,7 @@ impl Court {
         if self.can_stock_up() {
             self.refill();
         }
+        self.burial_tries = self.burial_tries.saturating_add(1);
         let graves = std::mem::take(&mut self.busy_graves);
         graves.into_iter().for_each(|ticket| self.bury_leaf(ticket));
     }
@@ -317,7 +332,8 @@ impl Court {
 
     /// How long the spawner may sleep.
     pub fn patience(&self) -> Option<&'static Timespec> {
-        if self.busy_graves.is_empty() { None } else { Some(&BURIAL_RETRY) }
+        let retry = if self.burial_tries < BURIAL_TRIES_MAX { &BURIAL_RETRY } else { &BURIAL_RETRY_LATE };
+        (!self.busy_graves.is_empty()).then_some(retry)
     }
 
     /// Ends everybody who was made, and takes the cgroup away.
@@ -348,6 +364,13 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
 fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
     text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}
+
+/// A number that was reaped and given again is no child of the emperor, or one that it made itself. Where `/proc`
+/// hides the process nothing is known.
+fn is_of_emperor(pid: i32) -> bool {
+    let emperor = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    session::parent(pid).is_none_or(|parent| Some(parent) == emperor)
 }
 
 /// What a walking child says: nothing when it runs its program, else what failed.

@@ -13,11 +13,16 @@ use super::ward::Ward;
 use super::wire::{Reply, Ticket};
 
 impl Court {
-    /// The programs of `exec-as-emperor`, with our rights, as children of the emperor.
+    /// The programs of `exec-as-emperor`, with our rights, as children of the emperor: one reply for each of them.
     pub(super) fn hooks(&mut self, ticket: Ticket) -> Vec<Reply> {
-        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
-        let environment = hook_environment(&self.charter, ward);
         let lines = self.charter.exec_as_emperor.clone();
+        let Some(ward) = self.wards.get(ticket) else {
+            return lines
+                .iter()
+                .map(|_| Reply::Hook(ticket, Err("its vassal has ended before".into())))
+                .collect();
+        };
+        let environment = hook_environment(&self.charter, ward);
         lines.iter().map(|line| Reply::Hook(ticket, self.run_hook(line, &environment))).collect()
     }
 

@@ -80,18 +80,28 @@ fn watch(charter: &Charter, inotify: &OwnedFd, file: BorrowedFd<'_>, mask: u32) 
 }
 
 /// Refuses a descriptor of anything that lies elsewhere, whoever opened it. The path that the kernel gives is of
-/// the open file itself; no name is looked up again.
+/// the open file itself, but of whatever mount namespace that was opened in: it counts only where our own leads to
+/// the very same place by it.
 ///
 /// # Errors
-/// `EPERM`.
+/// `EPERM`; what opening that path gives.
 pub fn require_in_sources(charter: &Charter, file: BorrowedFd<'_>) -> Result<(), Errno> {
     let path = readlinkat(CWD, proc_path(file), Vec::new())?.into_string().map_err(|_| Errno::PERM)?;
+    require_same(file, &path)?;
     let real = |root: &String| std::fs::canonicalize(root).unwrap_or_else(|_| PathBuf::from(root));
     let known = charter.roots.iter().any(|root| is_below(&path, root));
     if known || charter.roots.iter().map(real).any(|root| Path::new(&path).starts_with(root)) {
         return Ok(());
     }
     Err(Errno::PERM)
+}
+
+/// A copy of a mount in another namespace has a number of its own; while a descriptor is open none is given again.
+fn require_same(file: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
+    let there = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let place =
+        |file| trust::stat(file, c"").map(|stat| (stat.identity.device, stat.identity.inode, stat.mount));
+    if place(file)? == place(there.as_fd())? { Ok(()) } else { Err(Errno::PERM) }
 }
 
 fn proc_path(file: BorrowedFd<'_>) -> String {
@@ -110,7 +120,54 @@ pub fn policy(charter: &Charter) -> TrustPolicy {
 
 #[cfg(test)]
 mod tests {
-    use super::is_below;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn charter(root: &Path) -> Charter {
+        Charter { roots: vec![root.to_str().expect("UTF-8").to_owned()], ..Charter::default() }
+    }
+
+    /// Somebody who mounts `/etc` over `root` where only he sees it; he ends when his input does.
+    fn in_another_namespace(root: &Path) -> Option<Child> {
+        let script = format!("mount --bind /etc '{}' && echo ready && read -r _", root.display());
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a pipe");
+        if line == "ready\n" { Some(child) } else { child.wait().ok().and(None) }
+    }
+
+    #[test]
+    fn a_place_of_another_mount_namespace_is_in_no_source() {
+        let root = tempfile::tempdir().expect("a directory");
+        let Some(mut other) = in_another_namespace(root.path()) else {
+            eprintln!("skipped: no user namespaces here");
+            return;
+        };
+        let theirs = format!("/proc/{}/root{}", other.id(), root.path().display());
+        let theirs = open(theirs, DIRECTORY, Mode::empty()).expect("their /etc");
+        let shown = readlinkat(CWD, proc_path(theirs.as_fd()), Vec::new()).expect("a path");
+        assert_eq!(
+            shown.to_str().expect("UTF-8"),
+            root.path().to_str().expect("UTF-8"),
+            "it looks like ours"
+        );
+        assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd()), Err(Errno::PERM));
+        drop(other.stdin.take());
+        other.wait().expect("it ends");
+    }
+
+    #[test]
+    fn a_directory_of_a_source_is_in_it() {
+        let root = tempfile::tempdir().expect("a directory");
+        let ours = open(root.path(), DIRECTORY, Mode::empty()).expect("a directory");
+        assert_eq!(require_in_sources(&charter(root.path()), ours.as_fd()), Ok(()));
+        let etc = open("/etc", DIRECTORY, Mode::empty()).expect("a directory");
+        assert_eq!(require_in_sources(&charter(root.path()), etc.as_fd()), Err(Errno::PERM));
+    }
 
     #[test]
     fn only_what_lies_at_or_below_a_source_is_lent() {

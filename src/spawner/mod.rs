@@ -14,6 +14,7 @@ mod trial;
 mod ward;
 pub mod wire;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
@@ -41,24 +42,40 @@ pub const EXECUTABLE_FD: i32 = 6;
 /// What keeps it from starting; afterwards only the loss of its own descriptors.
 pub fn main() -> Result<()> {
     let mut spawner = Spawner::inherit().context("cannot start the spawner")?;
-    spawner.introduce()?;
-    while spawner.turn()? {}
+    let outcome = spawner.serve();
+    // Whatever ended us: nobody whom we made outlives us.
     spawner.court.leave_nobody();
-    Ok(())
+    outcome
 }
 
 struct Spawner {
     orders: OwnedFd,
     lend: OwnedFd,
     court: Court,
+    /// Replies that the emperor had no room for yet.
+    outbox: VecDeque<Vec<u8>>,
 }
 
 impl Spawner {
+    fn serve(&mut self) -> Result<()> {
+        self.introduce()?;
+        // An emperor that waits for an answer reads no replies meanwhile: neither may we wait for it.
+        rustix::io::ioctl_fionbio(&self.orders, true)
+            .context("cannot make the emperor's socket non-blocking")?;
+        while self.turn()? {}
+        Ok(())
+    }
+
     fn inherit() -> Result<Self> {
         let [orders, lend, charter, executable] =
             [ORDERS_FD, LEND_FD, CHARTER_FD, EXECUTABLE_FD].map(jail::sys::adopt);
         let charter: Charter = read_charter(charter?)?;
-        Ok(Self { orders: orders?, lend: lend?, court: Court::open(charter, executable?)? })
+        Ok(Self {
+            orders: orders?,
+            lend: lend?,
+            court: Court::open(charter, executable?)?,
+            outbox: VecDeque::new(),
+        })
     }
 
     /// The first word: what was kept, with a descriptor that kills all whom we will make.
@@ -72,21 +89,23 @@ impl Spawner {
     /// Waits for something to do and does it. False when the emperor is gone.
     fn turn(&mut self) -> Result<bool> {
         let ready = self.wait()?;
-        for sequel in self.court.hear(&ready.reports) {
-            self.send(&sequel)?;
-        }
+        let sequels = self.court.hear(&ready.reports);
+        self.queue(&sequels)?;
         let lent = !ready.lend || self.answer()?;
         let ordered = !ready.orders || self.obey()?;
+        let told = self.flush()?;
         if ready.idle() {
             self.court.stock_up();
         }
-        Ok(lent && ordered)
+        Ok(lent && ordered && told)
     }
 
     fn wait(&self) -> Result<Ready> {
         let now = rustix::time::Timespec::default();
-        let mut set: Vec<PollFd<'_>> = vec![input(self.orders.as_fd()), input(self.lend.as_fd())];
-        set.extend(self.court.reports().map(input));
+        let mut set: Vec<PollFd<'_>> = vec![self.interest(), input(self.lend.as_fd())];
+        if self.outbox.is_empty() {
+            set.extend(self.court.reports().map(input));
+        }
         loop {
             match poll(&mut set, if self.court.can_stock_up() { Some(&now) } else { self.court.patience() }) {
                 Ok(_) => break,
@@ -98,14 +117,22 @@ impl Spawner {
         Ok(Ready { orders: ready[0], lend: ready[1], reports: ready[2..].to_vec() })
     }
 
+    /// Nothing new is begun while there are replies that nobody takes: so there are never many.
+    fn interest(&self) -> PollFd<'_> {
+        let flags = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+        PollFd::from_borrowed_fd(self.orders.as_fd(), flags)
+    }
+
     /// One request. False at the end of the socket.
     fn obey(&mut self) -> Result<bool> {
+        if !self.outbox.is_empty() {
+            return Ok(true);
+        }
         let Some((bytes, descriptors)) = receive(self.orders.as_fd())? else { return Ok(false) };
         match wire::decode::<Request>(&bytes) {
             Ok(request) => {
-                for reply in self.court.obey(request, descriptors) {
-                    self.send(&reply)?;
-                }
+                let replies = self.court.obey(request, descriptors);
+                self.queue(&replies)?;
             }
             Err(malformed) => tell(&format!("request refused: {malformed}")),
         }
@@ -124,16 +151,30 @@ impl Spawner {
         };
         let bytes = wire::encode(&answer)?;
         let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
-        jail::run::send(&self.lend, &bytes, &lent).context("cannot answer the emperor")?;
-        Ok(true)
+        match jail::run::send(&self.lend, &bytes, &lent) {
+            Err(Errno::PIPE | Errno::CONNRESET) => Ok(false),
+            sent => sent.map(|()| true).context("cannot answer the emperor"),
+        }
     }
 
-    fn send(&self, reply: &Reply) -> Result<()> {
-        match jail::run::send(&self.orders, &wire::encode(reply)?, &[]) {
-            // The emperor is gone; the next turn sees the end of the socket.
-            Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
-            other => other.context("cannot reply to the emperor"),
+    fn queue(&mut self, replies: &[Reply]) -> Result<()> {
+        for reply in replies {
+            self.outbox.push_back(wire::encode(reply)?);
         }
+        Ok(())
+    }
+
+    /// Sends what the socket takes. False when the emperor is gone.
+    fn flush(&mut self) -> Result<bool> {
+        while let Some(bytes) = self.outbox.front() {
+            match jail::run::send(&self.orders, bytes, &[]) {
+                Ok(()) => drop(self.outbox.pop_front()),
+                Err(Errno::AGAIN) => break,
+                Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
+                Err(errno) => return Err(errno).context("cannot reply to the emperor"),
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -21,12 +21,16 @@ use crate::reactor::{Poller, Token};
 const CLIENTS_MAX: usize = 64;
 /// A reader that has not taken everything within this time is let go, in ms.
 const PATIENCE_MS: u64 = 5_000;
+/// How long nobody is taken in when there is no room, in ms.
+const PAUSE_MS: u64 = 100;
 
 /// The listener and those who are being served.
 pub struct Server {
     listener: Option<OwnedFd>,
     clients: HashMap<u32, Client>,
     next: u32,
+    /// Until when nobody is taken in.
+    paused: Option<Moment>,
     path: Option<PathBuf>,
 }
 
@@ -49,10 +53,10 @@ impl Server {
             }
             None => usual(owner),
         };
-        Ok(Self { listener, clients: HashMap::new(), next: 0, path })
+        Ok(Self { listener, clients: HashMap::new(), next: 0, paused: None, path })
     }
 
-    /// The listening socket, unless as many are being served as can be.
+    /// The listening socket.
     pub fn listener(&self) -> Option<BorrowedFd<'_>> {
         self.listener.as_ref().map(AsFd::as_fd)
     }
@@ -61,15 +65,36 @@ impl Server {
     pub fn accept(&mut self, poller: &mut Poller, now: Moment) {
         let Some(listener) = &self.listener else { return };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let Ok(socket) = rustix::net::accept_with(listener, flags) else { return };
+        let socket = match rustix::net::accept_with(listener, flags) {
+            Ok(socket) => socket,
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+            // No descriptor is free, and whoever waits would have us ask again at once, for ever.
+            Err(_) => return self.pause(poller, now),
+        };
         self.next = self.next.wrapping_add(1);
         if poller.watch_output(Token::StatsClient(self.next), socket.as_fd()).is_ok() {
             let client = Client { socket, document: None, until: now.plus_ms(PATIENCE_MS) };
             self.clients.insert(self.next, client);
         }
         if self.clients.len() >= CLIENTS_MAX {
-            poller.forget(listener);
+            self.pause(poller, now);
         }
+    }
+
+    fn pause(&mut self, poller: &Poller, now: Moment) {
+        self.listener.iter().for_each(|listener| poller.forget(listener));
+        self.paused = Some(now.plus_ms(PAUSE_MS));
+    }
+
+    /// Takes others in again as soon as there is room.
+    fn resume(&mut self, poller: &Poller, now: Moment) {
+        let Some(listener) = self.listener.as_ref().filter(|_| self.paused.is_some_and(|until| until <= now))
+        else {
+            return;
+        };
+        let room = self.clients.len() < CLIENTS_MAX;
+        let watched = room && poller.watch(Token::StatsListener, listener.as_fd()).is_ok();
+        self.paused = (!watched).then(|| now.plus_ms(PAUSE_MS));
     }
 
     /// Gives a reader what its socket takes; the document is made when the first byte can go.
@@ -80,28 +105,23 @@ impl Server {
         }
     }
 
-    /// Lets those go who take too long.
+    /// Lets those go who take too long, and others in.
     pub fn handle_deadline(&mut self, now: Moment, poller: &mut Poller) {
         let late = self.clients.iter().filter(|(_, client)| client.until <= now).map(|(number, _)| *number);
         for number in late.collect::<Vec<u32>>() {
             self.let_go(number, poller);
         }
+        self.resume(poller, now);
     }
 
-    /// When the next reader loses its turn.
+    /// When the next reader loses its turn, or others are let in.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.clients.values().map(|client| client.until).min()
+        self.clients.values().map(|client| client.until).chain(self.paused).min()
     }
 
     fn let_go(&mut self, number: u32, poller: &mut Poller) {
         if let Some(client) = self.clients.remove(&number) {
             poller.forget(&client.socket);
-        }
-        if self.clients.len() + 1 == CLIENTS_MAX
-            && let Some(listener) = &self.listener
-            && poller.watch(Token::StatsListener, listener.as_fd()).is_err()
-        {
-            log::warn("stats", "nobody else can be served");
         }
     }
 }
@@ -205,4 +225,37 @@ fn make_room(path: &Path, owner: Option<Owner>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment(1);
+
+    fn ready(poller: &mut Poller) -> Vec<Token> {
+        poller.wait(Some(NOW), NOW).expect("a poller")
+    }
+
+    #[test]
+    fn who_waits_for_room_keeps_nobody_busy_and_is_let_in_in_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("stats");
+        let (listener, path) = listen(&Address::Unix(path), None).expect("a socket");
+        let mut server = Server { listener, clients: HashMap::new(), next: 0, paused: None, path };
+        let mut poller = Poller::new().expect("a poller");
+        poller.watch(Token::StatsListener, server.listener().expect("a socket")).expect("a watch");
+        let name = server.path.clone().expect("a path");
+        let _clients: Vec<UnixStream> =
+            (0..=CLIENTS_MAX).map(|_| UnixStream::connect(&name).expect("the queue is long")).collect();
+        (0..CLIENTS_MAX).for_each(|_| server.accept(&mut poller, NOW));
+        assert!(!ready(&mut poller).contains(&Token::StatsListener), "nobody else is let in");
+        let later = server.next_deadline().expect("a pause");
+        server.handle_deadline(later, &mut poller);
+        assert!(!ready(&mut poller).contains(&Token::StatsListener), "there is no room yet");
+        server.serve(1, &mut poller, || b"{}".to_vec());
+        let later = server.next_deadline().expect("a pause");
+        server.handle_deadline(later, &mut poller);
+        assert!(ready(&mut poller).contains(&Token::StatsListener));
+    }
 }

@@ -10,9 +10,9 @@ use rustix::termios::{isatty, tcsetpgrp};
 use super::control::Word;
 use super::duties::{Duties, Event, Order};
 use super::programs;
+use super::state::Vassal;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::vassal::Vassal;
 use super::watch::{Happening, now, reap};
 
 /// Minds the command `pid` until it has ended; gives the status to leave with.
@@ -63,10 +63,7 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     vassal.control = None;
     loop {
         match vassal.next(None)? {
-            // Already gone: its end is the next thing that we hear.
-            Happening::Signal(number) => {
-                drop(Signal::from_named_raw(number).map(|signal| kill_process(child, signal)))
-            }
+            Happening::Signal(number) => pass_on(child, number),
             Happening::Child => {
                 while let Some((pid, exit)) = reap() {
                     if pid == child {
@@ -86,6 +83,11 @@ pub fn take_terminal() {
         // Not ours to take: then it was not the command's either.
         let _ = tcsetpgrp(input, getpgrp());
     }
+}
+
+fn pass_on(child: Pid, number: i32) {
+    // One that is gone already gets nothing: its end is the next thing that we hear.
+    let _ = Signal::from_named_raw(number).map(|signal| kill_process(child, signal));
 }
 
 fn children(command: Pid, duties: &mut Duties) {

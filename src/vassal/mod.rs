@@ -14,10 +14,10 @@ pub mod phases;
 mod programs;
 mod sockets;
 mod source;
+mod state;
 pub mod step;
 mod tell;
 mod trouble;
-mod vassal;
 mod walk;
 mod watch;
 

@@ -9,8 +9,8 @@ use rustix::io::fcntl_dupfd_cloexec;
 use super::environment::{Environment, PATH};
 use super::launch::Launch;
 use super::programs::SHELL;
+use super::state::Vassal;
 use super::trouble::Trouble;
-use super::vassal::Vassal;
 use crate::config::vassal::Patch;
 
 /// Where programs find the number of their control descriptor.

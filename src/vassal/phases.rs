@@ -165,6 +165,11 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"uts\" to emperor-use-clone, or `unshare = uts`",
         ));
     }
+    if facts.root && config.uid.is_none() {
+        let groups = config.gid.iter().chain(&config.add_gid);
+        let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
+        refusals.extend(groups.map(refused));
+    }
     if !facts.root {
         refusals.extend(rootless(config, facts));
     }

@@ -10,9 +10,9 @@ use super::control::Word;
 use super::duties::Exit;
 use super::environment::Environment;
 use super::launch::Launch;
+use super::state::Vassal;
 use super::step::option_of;
 use super::trouble::{Trouble, number};
-use super::vassal::Vassal;
 use super::watch::{Happening, reap};
 use crate::emperor::order::to_vassal;
 

@@ -1,7 +1,8 @@
-//! Pure. What ends a vassal: one sentence, and what to do about it.
+//! What ends a vassal: one sentence, and what to do about it.
 
 use std::fmt;
 
+use jail::plan::errno_name;
 use rustix::io::Errno;
 
 /// Why a vassal cannot go on.
@@ -47,7 +48,7 @@ impl fmt::Display for Trouble {
 
 /// The name of an error as `errno(3)` has it.
 pub fn name(errno: Errno) -> String {
-    format!("{:?}", nix::errno::Errno::from_raw(errno.raw_os_error()))
+    errno_name(errno.raw_os_error())
 }
 
 /// The error number of an I/O error; `EIO` when it has none.

@@ -12,9 +12,9 @@ use super::launch::Launch;
 use super::patch;
 use super::programs;
 use super::sockets::Listening;
+use super::state::Vassal;
 use super::step::{Step, Wanted};
 use super::trouble::Trouble;
-use super::vassal::Vassal;
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

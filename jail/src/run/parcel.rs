@@ -42,8 +42,9 @@ pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> 
 /// Receives one packet; `None` when the other end is gone. Whether it waits is up to the socket.
 ///
 /// # Errors
-/// `EMSGSIZE` when the packet had more bytes than `buffer` or more descriptors than [`DESCRIPTORS_MAX`]: it is lost
-/// as a whole and what came with it is closed; `EAGAIN`.
+/// `EMSGSIZE` when the packet had more bytes than `buffer`: it is lost as a whole and what came with it is closed;
+/// `EAGAIN`. Where not all of its descriptors could be taken in (more than [`DESCRIPTORS_MAX`], or no number is free
+/// any more) it comes with none, so that a request can still be answered.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Parcel>, Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -51,8 +52,11 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> Result<Option<Parcel>, E
         retried(|| recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC))?;
     // Taken out before anything is refused: whatever is not returned is closed here.
     let descriptors: Vec<OwnedFd> = control.drain().flat_map(rights).collect();
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(Errno::MSGSIZE);
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        return Ok(Some(Parcel { length: received.bytes, descriptors: Vec::new() }));
     }
     let end = received.bytes == 0 && descriptors.is_empty();
     Ok((!end).then_some(Parcel { length: received.bytes, descriptors }))

@@ -10,6 +10,7 @@ mod fork;
 mod inherited;
 mod loopback;
 mod signals;
+mod sockets;
 mod stack;
 mod unshare;
 
@@ -24,6 +25,7 @@ pub use fork::fork;
 pub use inherited::{FIRST, adopt, close_on_exec_from_first, place};
 pub(crate) use loopback::loopback_up;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
+pub use sockets::{refuse_rights, unread};
 pub(crate) use stack::Stack;
 pub(crate) use unshare::unshare;
 

@@ -1,0 +1,69 @@
+//! What a unix socket is asked and told that rustix has no function for.
+#![allow(unsafe_code, reason = "system calls")]
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::io::Errno;
+
+use super::answer;
+
+/// Since Linux 6.16; the same number on every architecture that we run on (`asm-generic/socket.h`).
+const SO_PASSRIGHTS: libc::c_int = 83;
+
+/// Memory of what was sent and not read yet, in bytes and more than those sent; 0 when all was read (`SIOCOUTQ`).
+///
+/// # Errors
+/// `ENOTTY` for anything but a socket.
+pub fn unread(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    answer(result.into()).map(|_| usize::try_from(bytes).unwrap_or(0))
+}
+
+/// Whoever sends descriptors to this socket is refused (`EPERM`).
+///
+/// Closing the last copy of a descriptor may wait for as long as its former owner likes (`SO_LINGER`), and one that
+/// nobody takes is closed by whoever reads the byte that it came with.
+///
+/// # Errors
+/// `ENOPROTOOPT` before Linux 6.16.
+pub fn refuse_rights(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    let off: libc::c_int = 0;
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel reads one int.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, SO_PASSRIGHTS, (&raw const off).cast(), size)
+    };
+    answer(result.into()).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_not_unread() {
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        assert_eq!(unread(here.as_fd()), Ok(0));
+        here.write_all(b"x").unwrap();
+        assert_ne!(unread(here.as_fd()), Ok(0));
+        there.read_exact(&mut [0]).unwrap();
+        assert_eq!(unread(here.as_fd()), Ok(0));
+    }
+
+    #[test]
+    fn descriptors_are_refused_and_bytes_are_not() {
+        let (here, there) = UnixStream::pair().unwrap();
+        if refuse_rights(here.as_fd()) == Err(Errno::NOPROTOOPT) {
+            eprintln!("skipped: this kernel cannot refuse descriptors");
+            return;
+        }
+        assert_eq!(crate::run::send(&there, b"x", &[there.as_fd()]), Err(Errno::PERM));
+        assert_eq!(crate::run::send(&there, b"x", &[]), Ok(()));
+    }
+}

@@ -1,0 +1,270 @@
+//! The command, its signals, its end, and the words between Emperor and vassal.
+
+use std::fs::File;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use super::emperor::{Outcome, Place, Vassal, wait_until_gone};
+
+/// A command that says that it runs, then waits to be ended.
+const WAIT: &str = "command = sh -c 'echo runs; exec sleep 1000'";
+
+#[test]
+fn a_vassal_says_spawned_accepting_and_loyal_and_ends_when_told() {
+    let place = Place::new(WAIT);
+    let mut vassal = place.start();
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    assert_eq!(vassal.line(), "runs");
+    assert_eq!(vassal.byte(), Some(17));
+    vassal.say(0);
+    assert_eq!(vassal.byte(), None);
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn the_status_of_the_command_is_the_status_of_the_vassal() {
+    for (end, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)] {
+        let outcome = Place::new(&format!("command = sh -c '{end}'")).run();
+        assert_eq!((outcome.code(), outcome.errors.as_str()), (code, ""), "{end}");
+    }
+}
+
+#[test]
+fn a_graceful_stop_waits_for_the_command() {
+    let place = Place::new(
+        "command = sh -c 'trap \"echo mourns; exit 3\" TERM; echo runs; while :; do sleep 1000 & wait; done'",
+    );
+    let mut vassal = place.start();
+    assert_eq!(vassal.line(), "runs");
+    vassal.say(2);
+    assert_eq!(vassal.line(), "mourns");
+    assert_eq!(vassal.end().code(), 3);
+}
+
+#[test]
+fn a_bad_config_does_not_disturb_the_running_command() {
+    let place = Place::new(WAIT);
+    let bad = place.write("bad.ini", "comand = true");
+    let mut vassal = place.start();
+    assert_eq!([vassal.byte(), vassal.byte(), Some(1)], [Some(1), Some(5), Some(1)]);
+    vassal.hand_over(1, &bad);
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    // The loyal byte comes when its time has come: the command never stopped.
+    assert_eq!(vassal.byte(), Some(17));
+    vassal.say(0);
+    let outcome = vassal.end();
+    assert_eq!(outcome.code(), 0);
+    assert!(outcome.errors.contains("v.ini:2:1"), "{}", outcome.errors);
+    assert!(outcome.errors.contains("goes on with the old one"), "{}", outcome.errors);
+}
+
+#[test]
+fn a_good_config_ends_the_command_so_that_the_emperor_starts_it_anew() {
+    let place = Place::new(WAIT);
+    let good = place.write("good.ini", "command = sleep 1");
+    let mut vassal = place.start();
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    // By name the config is a bad one: only the descriptor counts.
+    place.write("v.ini", "comand = true");
+    vassal.hand_over(1, &good);
+    let outcome = vassal.end();
+    assert_eq!((outcome.code(), outcome.errors.as_str()), (0, ""));
+}
+
+#[test]
+fn without_a_descriptor_the_config_is_read_again_by_name() {
+    let place = Place::new(WAIT);
+    let mut vassal = place.start();
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    place.write("v.ini", "comand = true");
+    vassal.say(1);
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    place.write("v.ini", "command = true");
+    vassal.say(1);
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn an_open_config_is_read_instead_of_the_file_of_its_name() {
+    let place = Place::new("command = echo by name");
+    let path = place.write("other.ini", "command = echo by descriptor %n");
+    let file = File::open(path).unwrap();
+    let vassal = Vassal::start(place.command(), Some(&file));
+    let outcome = vassal.end();
+    assert_eq!((outcome.output.as_str(), outcome.code()), ("by descriptor v\n", 0));
+}
+
+#[test]
+fn a_vassal_whose_emperor_is_gone_ends_even_a_stubborn_command() {
+    let place = Place::new("command = sh -c 'trap \"\" TERM; echo $$; while :; do sleep 1000; done'");
+    let mut vassal = place.start();
+    let command = vassal.line().parse().unwrap();
+    vassal.control = None;
+    assert_eq!(vassal.end().code(), 1);
+    wait_until_gone(command);
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let traps =
+        ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH"].map(|name| format!("trap \"echo {name}\" {name};"));
+    let place = Place::new(&format!(
+        "command = sh -c '{} echo runs; while :; do sleep 1000 & wait; done'",
+        traps.join(" ")
+    ));
+    let mut vassal = place.start();
+    assert_eq!(vassal.line(), "runs");
+    let signals = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH];
+    for (signal, name) in signals.into_iter().zip(["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH"]) {
+        vassal.signal(signal);
+        assert_eq!(vassal.line(), name);
+    }
+    vassal.signal(Signal::TERM);
+    assert_eq!(vassal.end().code(), 143);
+}
+
+#[test]
+fn orphans_are_reaped_while_the_command_runs_and_killed_when_it_ends() {
+    let orphans = "setsid sh -c \"echo \\$\\$\" & setsid sh -c \"echo \\$\\$; exec sleep 1000\" & wait %1";
+    let place = Place::new(&format!("command = sh -c '(({orphans})&); exec sleep 1000'"));
+    let mut vassal = place.start();
+    let orphans: [i32; 2] = [vassal.line().parse().unwrap(), vassal.line().parse().unwrap()];
+    let short = orphans.into_iter().find(|pid| {
+        !std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with("sleep")
+    });
+    wait_until_gone(short.unwrap());
+    vassal.say(0);
+    assert_eq!(vassal.end().code(), 0);
+    orphans.into_iter().for_each(wait_until_gone);
+}
+
+#[test]
+fn a_command_that_cannot_run_is_told_in_one_sentence() {
+    let outcome = Place::new("command = /no/such/program").run();
+    assert_eq!(outcome.code(), 1);
+    assert_eq!(
+        outcome.errors,
+        "vassal=v.ini error=\"cannot run `/no/such/program`: ENOENT (step 1 of 1)\" \
+         advice=\"is it installed, and can it be seen in the jail?\"\n"
+    );
+}
+
+#[test]
+fn programs_after_the_command_run_once_and_their_failure_is_only_told() {
+    let place = Place::new(
+        "command = sh -c 'echo command; exit 4'\nexec-as-user-atexit = echo first; exit 9\nexec-as-user-atexit = echo second",
+    );
+    let outcome = place.run();
+    assert_eq!((outcome.output.as_str(), outcome.code()), ("command\nfirst\nsecond\n", 4));
+    assert!(
+        outcome.errors.contains("exec-as-user-atexit `echo first; exit 9` ended with status 9"),
+        "{}",
+        outcome.errors
+    );
+}
+
+#[test]
+fn the_command_begins_with_nothing_but_what_it_is_given() {
+    let place = Place::new("env = A=1\nenv = B=2\nenv = A=3\ncommand = sh -c 'env; ls -l /proc/self/fd'");
+    let outcome = place.start().end();
+    let mut variables: Vec<&str> =
+        outcome.output.lines().filter(|line| line.contains('=') && !line.contains("->")).collect();
+    variables.sort_unstable();
+    let pwd = format!("PWD={}", place.path("").display());
+    let expected = [
+        "A=3",
+        "B=2",
+        "HOME=/root",
+        "LOGNAME=root",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        pwd.trim_end_matches('/'),
+        "SHELL=/bin/bash",
+        "USER=root",
+    ];
+    assert_eq!(variables, expected);
+    let descriptors: Vec<&str> =
+        outcome.output.lines().filter_map(|line| line.split_once(" -> ")?.0.split(' ').next_back()).collect();
+    // The last one is the directory that `ls` reads.
+    assert_eq!(descriptors, ["0", "1", "2", "3"]);
+}
+
+#[test]
+fn the_command_has_its_directory_and_its_log_file() {
+    let place = Place::new("chdir = DIR/work\nlogto = out.log\ncommand = sh -c 'pwd; echo wrong >&2'");
+    let work = place.directory("work", 0, 0o755);
+    std::fs::write(place.path("work/out.log"), "before\n").unwrap();
+    assert_eq!(place.run().code(), 0);
+    assert_eq!(place.read("work/out.log"), format!("before\n{}\nwrong\n", work.display()));
+}
+
+#[test]
+fn a_log_file_is_neither_a_link_nor_a_fifo() {
+    let place = Place::new("logto = DIR/log\ncommand = echo said");
+    std::os::unix::fs::symlink(place.path("target"), place.path("log")).unwrap();
+    assert!(place.run().errors.contains("ELOOP"));
+    assert!(!place.path("target").exists());
+    std::fs::remove_file(place.path("log")).unwrap();
+    assert!(Command::new("mkfifo").arg(place.path("log")).status().unwrap().success());
+    let outcome = place.run();
+    assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1));
+}
+
+#[test]
+fn configs_of_the_application_server_are_given_to_the_real_uwsgi() {
+    let place = Place::new("module = app");
+    let bin = place.directory("bin", 0, 0o755);
+    let uwsgi = bin.join("uwsgi");
+    std::fs::write(
+        &uwsgi,
+        "#!/bin/sh\necho $0 \"$@\" $LIEGE_CONFIG_FD\necho x >&$UWSGI_EMPEROR_FD\nls /proc/self/fd | wc -l\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&uwsgi, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = place.command();
+    command.args(["--set", "a=b"]).env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
+    let file = File::open(place.path("v.ini")).unwrap();
+    let mut vassal = Vassal::start(command, Some(&file));
+    assert_eq!(vassal.line(), format!("{} --ini v.ini --set a=b", uwsgi.display()));
+    assert_eq!(vassal.byte(), Some(b'x'));
+    // 0, 1, 2, the control descriptor, and the directory that `ls` reads.
+    assert_eq!(vassal.line(), "5");
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn a_missing_uwsgi_is_told_with_the_option_that_needs_it() {
+    let place = Place::new("module = app");
+    let outcome = Outcome::of(place.command().env("PATH", "/nowhere"));
+    assert_eq!(outcome.code(), 1);
+    assert!(
+        outcome.errors.contains("`module` needs the uwsgi program")
+            && outcome.errors.contains("apt install uwsgi-core")
+    );
+}
+
+#[test]
+fn a_program_takes_our_place_with_our_arguments_and_our_emperor() {
+    let place = Place::new("unprivileged-binary-patch = DIR/patch\nsocket = 127.0.0.1:0");
+    let patch = place.path("patch");
+    std::fs::write(&patch, "#!/bin/sh\necho $$ $LISTEN_PID $LISTEN_FDS \"$@\"\necho y >&$UWSGI_EMPEROR_FD\n")
+        .unwrap();
+    std::fs::set_permissions(&patch, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut vassal = place.start();
+    let pid = vassal.pid();
+    assert_eq!(vassal.line(), format!("{pid} {pid} 1 --ini v.ini"));
+    assert_eq!(vassal.byte(), Some(b'y'));
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn a_vassal_in_its_own_pid_namespace_is_pid_1_there_and_ends_with_its_command() {
+    let place = Place::new(
+        "unshare = pid\ncommand = sh -c 'trap \"exit 5\" USR1; echo $PPID; while :; do sleep 1000 & wait; done'",
+    );
+    let mut vassal = place.start();
+    assert_eq!(vassal.line(), "1");
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    vassal.signal(Signal::USR1);
+    assert_eq!(vassal.end().code(), 5);
+}

@@ -1,0 +1,8 @@
+//! Runs real vassals, as root, under a pretended Emperor. What is seen here is what users and Emperors see.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod emperor;
+mod identity;
+mod life;
+mod phases;
+mod sockets;
