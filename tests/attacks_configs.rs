@@ -1,4 +1,5 @@
 //! Hostile config files: what they are, whose they are, and how they are called. Rows I1 to I4, I6 and I7.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 mod neighbour;

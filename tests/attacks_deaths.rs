@@ -1,4 +1,5 @@
 //! Deaths at the worst moment, and numbers of processes that come to stand for others. Rows P7, N8 and N9.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 mod neighbour;

@@ -1,4 +1,5 @@
 //! More configs and more changes than anybody should make. Row I10.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 mod neighbour;

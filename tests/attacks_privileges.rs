@@ -1,5 +1,6 @@
 //! Privileges that a tenant could get hold of: by a file, by a helper, by the environment, by a crash.
 //! Rows P3 to P6, P8 and P9.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 mod neighbour;

@@ -1,4 +1,5 @@
 //! Changes of a config as editors and tools really make them: each is one reload, with the whole new text.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 

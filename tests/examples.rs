@@ -1,4 +1,5 @@
 //! The example vassals run by the README's first command.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 
@@ -66,7 +67,7 @@ fn all_examples_run_as_root() {
 
 #[test]
 fn all_examples_run_as_an_ordinary_user() {
-    let emperor = Start::owned_bare(clone_of(ALICE), ALICE).options(&COMMAND).as_user(ALICE).start();
+    let emperor = Start::owned_bare(clone_of(ALICE), ALICE).options(&COMMAND).by_user(ALICE).start();
     all_run(&emperor);
     emperor.stop();
 }

@@ -1,4 +1,5 @@
 //! Our vassals under a real uWSGI Emperor, and what a program finds in its hands under either Emperor.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! An Emperor of somebody who is not root.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 
@@ -11,7 +12,7 @@ const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts"];
 fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "a.ini", "hostname = inside\ncommand = sleep infinity\n");
-    let emperor = Start::owned(tree, ALICE).options(&JAIL).as_user(ALICE).start();
+    let emperor = Start::owned(tree, ALICE).options(&JAIL).by_user(ALICE).start();
     let vassal = emperor.vassal("a.ini");
     let ours = Process::of_this_test();
     for name in ["mnt", "net", "ipc", "pid", "uts", "user"] {
@@ -28,7 +29,7 @@ fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
 fn an_ordinary_user_without_namespaces_simply_supervises() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "a.ini", SLEEP);
-    let emperor = Start::owned(tree, ALICE).as_user(ALICE).start();
+    let emperor = Start::owned(tree, ALICE).by_user(ALICE).start();
     let vassal = emperor.vassal("a.ini");
     assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
     assert_eq!(vassal.namespace("user"), Process::of_this_test().namespace("user"));
@@ -40,7 +41,7 @@ fn nobody_survives_a_killed_emperor_of_an_ordinary_user() {
     for options in [&[][..], &JAIL] {
         let tree = Tree::new();
         tree.vassal_of(ALICE, "a.ini", SLEEP);
-        let mut emperor = Start::owned(tree, ALICE).options(options).as_user(ALICE).start();
+        let mut emperor = Start::owned(tree, ALICE).options(options).by_user(ALICE).start();
         let vassal = emperor.vassal("a.ini");
         let command = vassal.child();
         emperor.kill();
@@ -53,7 +54,7 @@ fn nobody_survives_a_killed_emperor_of_an_ordinary_user() {
 #[test]
 fn tyrant_mode_needs_root_and_says_so() {
     let tree = Tree::new();
-    let mut emperor = Start::owned(tree, ALICE).option("--emperor-tyrant").as_user(ALICE).start();
+    let mut emperor = Start::owned(tree, ALICE).option("--emperor-tyrant").by_user(ALICE).start();
     assert_eq!(emperor.wait().code(), Some(1));
     emperor.wait_for_line(|line| line.contains("emperor-tyrant") && line.contains("root"));
     emperor.stop();

@@ -1,4 +1,5 @@
 //! What the Emperor and its spawner keep.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 

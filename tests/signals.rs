@@ -1,4 +1,5 @@
 //! Signals to the Emperor.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Where configs come from: directories and patterns that appear, vanish, overflow or have to be polled.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 
@@ -119,7 +120,7 @@ fn an_unreadable_directory_is_not_an_empty_one() {
     tree.place(&shut.join("x.ini"), ALICE, IDLE);
     chown(tree.path("run"), Some(ALICE), Some(ALICE)).unwrap();
     std::fs::set_permissions(&shut, PermissionsExt::from_mode(0o000)).unwrap();
-    let emperor = Start::bare(tree).option("--emperor").option(&shut).as_user(ALICE).start();
+    let emperor = Start::bare(tree).option("--emperor").option(&shut).by_user(ALICE).start();
     emperor.wait_for_line(|line| line.contains(" warn ") && line.contains(shut.to_str().unwrap()));
     std::fs::set_permissions(&shut, PermissionsExt::from_mode(0o755)).unwrap();
     let process = emperor.vassal("x.ini");

@@ -1,4 +1,5 @@
 //! Supervision: who dies is started again, at its own pace; who is stopped is gone with everything it made.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Real uWSGI vassals under liege: from every format that uWSGI reads, through a whole life.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
 
@@ -253,7 +254,10 @@ fn a_bad_config_of_one_leaves_the_other_alone() {
     let emperor = emperor(tree, JAILS[1], &[]);
     let master = emperor.vassal("app.ini");
     emperor.wait_for("app.ini", "is ready to accept requests");
-    let broken = format!("{}strict = true\nno-such-option-anywhere = true\n", as_ini(&options(&emperor.tree, "broken")));
+    let broken = format!(
+        "{}strict = true\nno-such-option-anywhere = true\n",
+        as_ini(&options(&emperor.tree, "broken"))
+    );
     emperor.tree.place(&emperor.tree.vassals().join("broken.ini"), ALICE, &broken);
     emperor.wait_for("broken.ini", "died (exit status 1)");
     emperor.wait_for("broken.ini", "throttling it");

@@ -116,7 +116,7 @@ impl Start {
     }
 
     /// Runs it as an ordinary user: these ids, no groups, no capabilities.
-    pub fn as_user(self, id: u32) -> Self {
+    pub fn by_user(self, id: u32) -> Self {
         self.copied().dropped_to(id)
     }
 
