@@ -4,31 +4,18 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, anyhow};
 use jail::plan::Host;
-use jail::run::{Birth, Cgroup, Pool, Removed, SpawnError, Spawned};
+use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Plan, Spec};
-use rustix::event::poll;
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Signal, pidfd_send_signal};
-use rustix::time::Timespec;
 
 use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
+use super::lend;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
-use super::{lend, session};
 use crate::emperor::event::Owner;
 use crate::names;
 use crate::trust::{self, Examined};
-
-/// A busy cgroup is tried again after this long.
-const BURIAL_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
-/// One that stays busy (somebody in it cannot even be killed) is tried only so often.
-const BURIAL_RETRY_LATE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
-/// So many tries count as early.
-const BURIAL_TRIES_MAX: u32 = 50;
-
-/// How often the last cgroup is tried before it is left behind, empty of processes but not yet of their remains.
-const LAST_TRIES_MAX: u32 = 250;
 
 /// The spawner's state.
 pub struct Court {
@@ -36,21 +23,21 @@ pub struct Court {
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
     pub(super) host: Host,
-    cgroup: Option<Cgroup>,
+    pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
     shared: Option<OwnedFd>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,
-    walks: Vec<Walk>,
-    busy_graves: Vec<Ticket>,
-    burial_tries: u32,
+    pub(super) walks: Vec<Walk>,
+    pub(super) busy_graves: Vec<Ticket>,
+    pub(super) burial_tries: u32,
     notes: Vec<String>,
 }
 
 /// A child that still walks through steps which may take their time.
-struct Walk {
-    ticket: Ticket,
+pub(super) struct Walk {
+    pub(super) ticket: Ticket,
     plan: Plan,
     report: OwnedFd,
     /// What is told when its program runs. No descriptor: others can hold up a walk, and many of them.
@@ -263,52 +250,6 @@ impl Court {
         replies
     }
 
-    /// SIGKILL, only for a process that we made.
-    ///
-    /// Must not: trust a pid; the descriptor has to name the very process of this ticket.
-    fn kill(&mut self, ticket: Ticket, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
-        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
-        if pid_of(pidfd) != Some(ward.pid) || !is_of_emperor(ward.pid) {
-            crate::log::warn("spawner", &format!("kill refused: not the process of {}", ward.name));
-            return Vec::new();
-        }
-        if let Err(errno) = pidfd_send_signal(pidfd, Signal::KILL) {
-            crate::log::warn("spawner", &format!("cannot kill {}: {errno}", ward.name));
-        }
-        self.kill_leaf(ticket);
-        Vec::new()
-    }
-
-    fn kill_leaf(&self, ticket: Ticket) {
-        let leaf = self.wards.get(ticket).is_some_and(|ward| ward.leaf);
-        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
-            let _ = cgroup.kill(leaf_number(ticket));
-        }
-    }
-
-    /// The main process is gone: so is everything that it left behind.
-    fn bury(&mut self, ticket: Ticket) -> Vec<Reply> {
-        self.kill_leaf(ticket);
-        self.burial_tries = 0;
-        let Some(ward) = self.wards.remove(ticket) else { return Vec::new() };
-        self.walks.retain(|walk| walk.ticket != ticket);
-        if ward.leaf {
-            self.bury_leaf(ticket);
-        } else if !self.charter.namespaces.has(Namespaces::PID) {
-            session::kill(ward.pid);
-        }
-        Vec::new()
-    }
-
-    fn bury_leaf(&mut self, ticket: Ticket) {
-        let Some(cgroup) = &self.cgroup else { return };
-        if needs_leaf(self.charter.namespaces)
-            && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy))
-        {
-            self.busy_graves.push(ticket);
-        }
-    }
-
     fn ready_network(&mut self) -> Option<OwnedFd> {
         let wanted = self.charter.namespaces.has(Namespaces::NET);
         if wanted { self.pool.as_mut()?.take() } else { None }
@@ -335,27 +276,6 @@ impl Court {
             self.pool = None;
         }
     }
-
-    /// How long the spawner may sleep.
-    pub fn patience(&self) -> Option<&'static Timespec> {
-        let retry = if self.burial_tries < BURIAL_TRIES_MAX { &BURIAL_RETRY } else { &BURIAL_RETRY_LATE };
-        (!self.busy_graves.is_empty()).then_some(retry)
-    }
-
-    /// Ends everybody who was made, and takes the cgroup away.
-    pub fn leave_nobody(self) {
-        for (_, ward) in self.wards.each() {
-            if let Some(pidfd) = &ward.pidfd {
-                let _ = pidfd_send_signal(pidfd, Signal::KILL);
-                if !self.charter.namespaces.has(Namespaces::PID) {
-                    session::kill(ward.pid);
-                }
-            }
-        }
-        if let Some(cgroup) = self.cgroup {
-            end_all(&cgroup);
-        }
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
@@ -366,19 +286,6 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     })
 }
 
-/// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
-fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
-}
-
-/// A number that was reaped and given again is no child of the emperor, or one that it made itself. Where `/proc`
-/// hides the process nothing is known.
-fn is_of_emperor(pid: i32) -> bool {
-    let emperor = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
-    session::parent(pid).is_none_or(|parent| Some(parent) == emperor)
-}
-
 /// What a walking child says: nothing when it runs its program, else what failed.
 pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
     let mut wire = [0; jail::Failure::WIRE_MAX];
@@ -386,18 +293,6 @@ pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
         Ok(0) => Ok(()),
         Ok(length) => Err(jail::Failure::decode(&wire[..length]).unwrap_or_default()),
         Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Kills all and takes the cgroup away, as soon as the last one is gone.
-fn end_all(cgroup: &Cgroup) {
-    let Ok(switch) = cgroup.kill_switch() else { return };
-    for _ in 0..LAST_TRIES_MAX {
-        let _ = rustix::io::write(&switch, b"1");
-        if !matches!(cgroup.remove_all(), Ok(Removed::Busy)) {
-            return;
-        }
-        let _ = poll(&mut [], Some(&BURIAL_RETRY));
     }
 }
 
@@ -421,11 +316,11 @@ fn pool_size(charter: &Charter) -> usize {
 }
 
 /// With a pid namespace the death of its first process is the death of all.
-fn needs_leaf(namespaces: Namespaces) -> bool {
+pub(super) fn needs_leaf(namespaces: Namespaces) -> bool {
     !namespaces.has(Namespaces::PID)
 }
 
-fn leaf_number(ticket: Ticket) -> u64 {
+pub(super) fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 

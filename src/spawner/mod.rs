@@ -7,6 +7,7 @@ pub mod birth;
 pub mod charter;
 pub mod client;
 pub mod court;
+mod deaths;
 mod hooks;
 pub mod lend;
 mod session;
