@@ -229,7 +229,7 @@ fn the_environment_is_clean_both_ways() {
 fn a_crash_leaves_no_core_of_roots_and_none_outside_her_directory() {
     for jail in JAILS {
         let tree = tree();
-        let crash = tree.script("crash", "echo crashing as $(id -u); kill -SEGV $$");
+        let crash = tree.script("crash", "ulimit -c unlimited; kill -SEGV $$");
         let body = format!("command = {}\n", crash.display());
         alices(&tree, "hers.ini", &body);
         tree.vassal_of(ALICE, "common.ini", &body);
