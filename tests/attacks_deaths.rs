@@ -104,7 +104,7 @@ fn a_jail_whose_first_process_was_killed_is_emptied_and_made_anew() {
         tree.dir_of(ALICE, "alice");
         let clinging = tree.script("clinging", CLINGING);
         alices(&tree, "x.ini", &format!("command = {}\n", clinging.display()));
-        let (emperor, neighbour) = rule(tree, jail, &[]);
+        let (emperor, neighbour) = rule(tree, jail, &["--emperor-curse-tolerance", "1"]);
         let first = emperor.vassal("x.ini");
         emperor.wait_for_line(|line| line == "clinging");
         let inmates = inmates(&emperor, &first);

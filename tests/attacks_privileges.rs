@@ -6,7 +6,7 @@ mod common;
 mod neighbour;
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,9 +32,9 @@ fn copy(tree: &Tree, program: &str, name: &str, mode: u32) -> PathBuf {
     path
 }
 
-/// Every capability in the permitted set, and at once effective (`capabilities(7)`, file capabilities, version 2).
+/// Every capability in the permitted set (`capabilities(7)`, file capabilities, version 2).
 fn give_capabilities(path: &Path) {
-    let words: [u32; 5] = [0x0200_0001, u32::MAX, 0, u32::MAX, 0];
+    let words: [u32; 5] = [0x0200_0000, u32::MAX, 0, u32::MAX, 0];
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     rustix::fs::setxattr(path, "security.capability", &bytes, rustix::fs::XattrFlags::empty()).unwrap();
 }
@@ -51,7 +51,10 @@ fn a_program_with_file_capabilities_has_none_of_them() {
         let program = emperor.vassal("x.ini").child();
         assert_eq!(program.status("NoNewPrivs"), "1");
         if jail.contains("user") {
-            assert_ne!(program.namespace("user"), Process::of(1).namespace("user"));
+            assert_ne!(
+                program.namespace("user"),
+                Process::of(std::process::id().cast_signed()).namespace("user")
+            );
         } else {
             SETS.iter().for_each(|set| assert_eq!(program.status(set), NONE, "{set}"));
         }
@@ -65,9 +68,10 @@ fn a_config_of_roots_keeps_exactly_the_capabilities_that_it_lists() {
     let tree = tree();
     let capable = copy(&tree, "/bin/sleep", "capable", 0o755);
     give_capabilities(&capable);
-    let body = format!("uid = {ALICE}\ngid = {ALICE}\ncommand = {} 1000000\n", capable.display());
-    tree.vassal("none.ini", &body);
-    tree.vassal("one.ini", &format!("cap = net_bind_service\n{body}"));
+    let ids = format!("uid = {ALICE}\ngid = {ALICE}\n");
+    tree.vassal("none.ini", &format!("{ids}command = {} 1000000\n", capable.display()));
+    // A file with capabilities of its own would clear the ambient ones.
+    tree.vassal("one.ini", &format!("{ids}cap = net_bind_service\n{IDLE}"));
     let (emperor, neighbour) = serve(tree, |start| start.options(&["--emperor-use-clone", JAILS[0]]));
     for (name, held) in [("none.ini", NONE), ("one.ini", "0000000000000400")] {
         let program = emperor.vassal(name).child();
@@ -106,7 +110,7 @@ fn two_tenants_gain_nothing_by_a_setuid_file_of_one_of_them() {
             planted.display()
         );
         let plant = tree.script("plant", &plant);
-        let run = tree.script("run", &format!("echo became $({})\nexec sleep 1000000", planted.display()));
+        let run = tree.script("become", &format!("echo became $({})\nexec sleep 1000000", planted.display()));
         alices(&tree, "x.ini", &format!("command = {}\n", plant.display()));
         let (emperor, neighbour) = rule(tree, jail, &[]);
         emperor.wait_for_line(|line| line == "planted");
@@ -169,7 +173,9 @@ fn start_and_stop_many(emperor: &Emperor, round: usize) {
 /// Row P6: those with privileges are closed to their own uid too.
 #[test]
 fn the_memory_of_the_emperor_and_its_spawner_is_closed_to_their_uid() {
-    let (emperor, neighbour) = serve(tree(), |start| {
+    let tree = tree();
+    chown(tree.path("run"), Some(61_003), Some(61_003)).unwrap();
+    let (emperor, neighbour) = serve(tree, |start| {
         let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", JAILS[0]]);
         start.options(&["--uid", "61003", "--gid", "61003"])
     });
@@ -183,7 +189,7 @@ fn the_memory_of_the_emperor_and_its_spawner_is_closed_to_their_uid() {
 
 /// True for the Emperor and its spawner: vassals have a pid namespace of their own.
 fn is_out_here(process: &Process) -> bool {
-    process.namespace("pid") == Process::of(1).namespace("pid")
+    process.namespace("pid") == Process::of(std::process::id().cast_signed()).namespace("pid")
 }
 
 /// Variables by which a program or a shell is made to do something else.
@@ -223,7 +229,7 @@ fn the_environment_is_clean_both_ways() {
 fn a_crash_leaves_no_core_of_roots_and_none_outside_her_directory() {
     for jail in JAILS {
         let tree = tree();
-        let crash = tree.script("crash", "echo crashing as $(id -u); kill -SEGV $$");
+        let crash = tree.script("crash", "ulimit -c unlimited; kill -SEGV $$");
         let body = format!("command = {}\n", crash.display());
         alices(&tree, "hers.ini", &body);
         tree.vassal_of(ALICE, "common.ini", &body);

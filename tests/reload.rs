@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALICE, BOB, Emperor, Tree};
+use common::{ALICE, BOB, Emperor, Process, Tree};
 
 #[test]
 fn a_changed_command_replaces_the_old_one() {
@@ -31,10 +31,13 @@ fn a_bad_config_is_told_with_its_place_and_the_last_good_one_runs_on() {
     emperor.tree.vassal("a.ini", "comand = sleep 1000002\n");
     emperor.lines.wait_since(mark, |line| line.contains("a.ini:2:1"));
     emperor.lines.wait_since(mark, |line| line.contains("command"));
-    let mark = emperor.lines.mark();
+    emperor.lines.wait_since(mark, |line| line.contains("is ready to accept requests"));
     assert!(master.is_alive() && command.is_alive());
     emperor.tree.vassal("a.ini", "command = sleep 1000003\n");
-    let new = emperor.vassal_since(mark, "a.ini");
+    master.wait_gone();
+    emperor.wait_for_programs("sleep", 1);
+    let new = emperor.wait_stats("a.ini", |one| one["pid"] != master.pid && one["ready"] == 1);
+    let new = Process::of(new["pid"].as_i64().unwrap().try_into().unwrap());
     assert_eq!(new.child().command_line(), ["sleep", "1000003"]);
     emperor.stop();
 }

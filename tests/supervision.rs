@@ -261,11 +261,12 @@ fn no_tenant_survives_a_killed_spawner_in_jails() {
 }
 
 #[test]
-fn with_a_group_of_its_own_a_tenant_still_dies_with_the_emperor() {
+fn with_a_session_of_its_own_a_tenant_still_dies_with_the_emperor() {
     let tree = Tree::new();
-    tree.vassal_of(ALICE, "a.ini", "command = setsid sleep infinity\n");
+    tree.vassal_of(ALICE, "a.ini", "command = setsid --wait sleep infinity\n");
     let mut emperor = Start::in_tree(tree).option("--emperor-tyrant").start();
-    let command = emperor.vassal("a.ini").child();
+    let sleeps = emperor.wait_for_programs("sleep", 1);
     emperor.kill();
-    command.wait_gone();
+    sleeps.iter().for_each(Process::wait_gone);
+    emperor.wait_deserted();
 }

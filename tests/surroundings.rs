@@ -49,7 +49,7 @@ fn without_cgroups_a_vassal_is_ended_with_its_session_and_that_is_said() {
 #[test]
 fn without_cgroups_nobody_survives_a_killed_emperor_either() {
     let tree = Tree::new();
-    tree.vassal_of(ALICE, "a.ini", "command = sh -c 'sleep infinity & setsid sleep infinity'\n");
+    tree.vassal_of(ALICE, "a.ini", "command = sh -c 'sleep infinity & setsid --wait sleep infinity'\n");
     let hide = "umount --lazy \"$1\" && shift && exec \"$@\"";
     let mount = common::Cgroup::mount().display().to_string();
     let start = Start::in_tree(tree).options(&["--emperor-tyrant", "--emperor-use-clone", "fs,pid"]);

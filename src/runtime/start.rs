@@ -52,6 +52,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
     let residence = Residence::open(config)?;
+    forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
         bail!("no vassal can be made here: {reason}");
@@ -274,6 +275,13 @@ fn shed(charter: &Charter, identity: Option<Owner>) -> Result<()> {
 fn raise_descriptor_limit() -> Result<(), Errno> {
     let given = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given })
+}
+
+/// A core of a vassal that is still root would lie where its config does, with whatever secrets it held. Who wants
+/// cores of his own program raises the limit there.
+fn forbid_cores() -> Result<(), Errno> {
+    let given = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: Some(0), ..given })
 }
 
 fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
