@@ -19,7 +19,7 @@ use crate::log;
 use crate::reactor::{Poller, Token};
 
 /// Most readers at one time; further ones wait in the listener's queue.
-const CLIENTS_MAX: usize = 64;
+const CLIENTS_MAX: usize = 16;
 /// A reader that has not taken everything within this time is let go, in ms.
 const PATIENCE_MS: u64 = 5_000;
 /// How long nobody is taken in when there is no room, in ms.
