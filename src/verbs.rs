@@ -13,6 +13,9 @@ use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
 use crate::{HAS_EMPEROR, control, ended, log, plan, runtime};
 
+/// Exit status when a word of the command line is wrong.
+const USAGE: u8 = 2;
+
 /// Carries out a command line (without the name of the program).
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
@@ -115,6 +118,10 @@ fn printed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            log::print(&format!("liege: {error}\n"));
+            ExitCode::from(USAGE)
+        }
         Err(error) => shown(Err(error).context("cannot print")),
     }
 }

@@ -87,7 +87,10 @@ fn who_never_listens_uses_up_no_descriptors() {
 
 fn files_limit(process: &Process) -> Vec<String> {
     let limits = process.read("limits");
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a kernel that tells its limits");
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .expect("a kernel that tells its limits");
     line.split_whitespace().skip(3).take(2).map(str::to_owned).collect()
 }
 

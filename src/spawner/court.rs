@@ -3,9 +3,10 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result, anyhow};
+use caps::CapSet;
 use jail::plan::Host;
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Namespaces, Plan, Spec};
+use jail::{Capabilities, Namespaces, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
@@ -66,8 +67,7 @@ impl Court {
             jail::run::not_dumpable()?;
         }
         if let Some(kept) = charter.capabilities {
-            jail::run::shed(None, kept, kept)
-                .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
+            keep_only(kept)?;
         }
         let wanted = pool_size(&charter);
         let pool = if wanted > 0 {
@@ -307,6 +307,14 @@ pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
         return Vec::new();
     }
     names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
+}
+
+/// Held by this process alone: a program that it runs gets none of them by inheritance.
+fn keep_only(kept: Capabilities) -> Result<()> {
+    jail::run::shed(None, kept, kept)
+        .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
+    caps::clear(None, CapSet::Ambient).context("cannot clear the ambient set")?;
+    caps::clear(None, CapSet::Inheritable).context("cannot clear the inheritable set")
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.

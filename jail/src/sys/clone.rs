@@ -233,8 +233,11 @@ mod tests {
         }
         let again = std::env::current_exe().unwrap();
         let name = format!("sys::clone::tests::{name}");
-        let output =
-            Command::new(again).args(["--exact", &name, "--test-threads=1"]).env("ALONE", "1").env("RUST_BACKTRACE", "0").output();
+        let output = Command::new(again)
+            .args(["--exact", &name, "--test-threads=1"])
+            .env("ALONE", "1")
+            .env("RUST_BACKTRACE", "0")
+            .output();
         let output = output.unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("1 passed"), "{said}");

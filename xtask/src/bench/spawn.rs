@@ -38,7 +38,8 @@ fn one_at_a_time(lab: &Lab) -> Result<Table> {
         if ready.is_ok() {
             let name = format!("c{round}.ini");
             let born = create(lab, &court, &name);
-            let again = born.as_ref().map_err(|error| anyhow!("{error}")).and_then(|born| again(lab, &name, born));
+            let again =
+                born.as_ref().map_err(|error| anyhow!("{error}")).and_then(|born| again(lab, &name, born));
             table.add_result(LIEGE, born.map(|born| born.0));
             table.add_result(AGAIN, again);
         }
