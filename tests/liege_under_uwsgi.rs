@@ -139,7 +139,7 @@ const WRAPPER: &str = r#"exec 9>"$0.$$"
     echo "stdin=$(readlink /proc/$$/fd/0)"
     echo "control=$(readlink /proc/$$/fd/$UWSGI_EMPEROR_FD | cut -d: -f1)"
     echo "control number=$UWSGI_EMPEROR_FD"
-    sed -n 's/^Sig\(Blk\|Ign\):\t/\1=/p' /proc/$$/status
+    sed -n 's/^Sig\(Blk\|Ign\):\t/\1=/p' /proc/self/status
 } >&9
 mv "$0.$$" "$0.dump"
 exec sleep 1000000"#;

@@ -44,6 +44,15 @@ fn a_command_that_ends_is_started_again_with_its_status_told() {
 }
 
 #[test]
+fn without_a_blacklist_a_crash_loop_goes_on() {
+    let tree = Tree::new();
+    tree.vassal("loop.ini", "command = false\n");
+    let emperor = Emperor::start(tree, &["--emperor-throttle", NEVER, "--emperor-no-blacklist"]);
+    emperor.wait_stats("loop.ini", |one| one["starts"].as_u64().unwrap() >= 4);
+    emperor.stop();
+}
+
+#[test]
 fn a_crash_loop_is_throttled_until_urg_clears_the_blacklist() {
     let tree = Tree::new();
     tree.vassal("loop.ini", "command = false\n");

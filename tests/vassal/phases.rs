@@ -18,14 +18,14 @@ fn each_phase_runs_once_and_in_order_even_when_root_stays_root() {
     let outcome = Place::new(ALL).run();
     assert_eq!(outcome.output, "pre\nin\nroot\nuser\ncommand\natexit\n");
     let outcome = Place::new(&format!("unshare = uts{ALL}")).run();
-    assert_eq!(outcome.output, "pre\npost\nin\nroot\nuser\ncommand\natexit\n");
+    assert_eq!(outcome.output, "pre\nin\npost\nroot\nuser\ncommand\natexit\n");
 }
 
 #[test]
 fn a_born_jail_counts_as_one() {
     let place = Place::new(ALL);
     let outcome = super::emperor::Outcome::of(place.command().env("LIEGE_JAIL", "fs,pid"));
-    assert_eq!(outcome.output, "pre\npost\nin\nroot\nuser\ncommand\natexit\n");
+    assert_eq!(outcome.output, "pre\nin\npost\nroot\nuser\ncommand\natexit\n");
 }
 
 #[test]
