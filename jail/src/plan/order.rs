@@ -12,12 +12,11 @@ pub fn plan(spec: &Spec) -> Plan {
     Plan { namespaces: made_by_clone(spec), steps, environment: spec.environment.clone() }
 }
 
-/// The namespaces that `clone3(2)` makes. Two of them come later, as steps: a pooled network is joined, and
-/// a cgroup namespace must be made by the child itself, else its root is the cgroup of our spawner and not
-/// the one the child was born into.
+/// The namespaces that `clone3(2)` makes. Two of them come later, as steps: a network is joined, or made by the
+/// child while we make the next one (it costs as much as all the others together); and a cgroup namespace must be
+/// made by the child itself, else its root is the cgroup of our spawner and not the one the child was born into.
 fn made_by_clone(spec: &Spec) -> Namespaces {
-    let pooled = if pooled(spec).is_some() { Namespaces::NET } else { Namespaces::NONE };
-    spec.namespaces.without(pooled).without(Namespaces::CGROUP)
+    spec.namespaces.without(Namespaces::NET).without(Namespaces::CGROUP)
 }
 
 /// A pooled network belongs to the host's user namespace: root of another one may not enter it.
@@ -56,6 +55,8 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
         has(spec, Namespaces::CGROUP).then_some(Step::Unshare(Namespaces::CGROUP)),
         // Needs CAP_SYS_ADMIN over that network: before the drop.
         pooled(spec),
+        // Before `lo` is brought up in it.
+        fresh_network.then_some(Step::Unshare(Namespaces::NET)),
         // Before any mount: one made while mounts are shared shows up on the host.
         has(spec, Namespaces::FS).then_some(Step::PrivateMounts),
         // After the mounts are private, by a member of the pid namespace that it is to show.

@@ -62,22 +62,23 @@ fn a_jail_has_every_namespace() {
     let hostname = Some("shop".into());
     let spec = Spec { namespaces: all(), proc: true, hostname, ..tenant() };
     assert_snapshot!(plan(&spec), @r"
-    step 0: make a process in new namespaces fs,net,ipc,pid,uts
+    step 0: make a process in new namespaces fs,ipc,pid,uts
     step 1: start a session
     step 2: ask for death with the parent (SIGKILL)
     step 3: make new namespaces cgroup
-    step 4: make all mounts private
-    step 5: mount proc on /proc (nosuid,nodev,noexec)
-    step 6: bring lo up
-    step 7: set the host name to shop
-    step 8: reset signals
-    step 9: enter the working directory
-    step 10: arrange descriptors (only 1,2,5, /dev/null on 0)
-    step 11: reduce the bounding set (keeping none)
-    step 12: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
-    step 13: set no_new_privs
-    step 14: ask for death with the parent (SIGKILL)
-    step 15: exec /usr/bin/app (--serve)
+    step 4: make new namespaces net
+    step 5: make all mounts private
+    step 6: mount proc on /proc (nosuid,nodev,noexec)
+    step 7: bring lo up
+    step 8: set the host name to shop
+    step 9: reset signals
+    step 10: enter the working directory
+    step 11: arrange descriptors (only 1,2,5, /dev/null on 0)
+    step 12: reduce the bounding set (keeping none)
+    step 13: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
+    step 14: set no_new_privs
+    step 15: ask for death with the parent (SIGKILL)
+    step 16: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -109,21 +110,22 @@ fn a_user_namespace_is_mapped_before_all_that_needs_rights() {
     let namespaces = all().with(Namespaces::USER);
     let spec = Spec { namespaces, network: Network::Pooled(11), user_map, identity, ..tenant() };
     assert_snapshot!(plan(&spec), @r"
-    step 0: make a process in new namespaces fs,net,ipc,pid,uts,user
+    step 0: make a process in new namespaces fs,ipc,pid,uts,user
     step 1: start a session
     step 2: ask for death with the parent (SIGKILL)
     step 3: map user and group ids (uid 0 is 1000 outside, gid 0 is 1000 outside, no setgroups)
     step 4: make new namespaces cgroup
-    step 5: make all mounts private
-    step 6: bring lo up
-    step 7: reset signals
-    step 8: enter the working directory
-    step 9: arrange descriptors (only 1,2,5, /dev/null on 0)
-    step 10: reduce the bounding set (keeping none)
-    step 11: become uid 0 (gid 0, groups stay, capabilities none)
-    step 12: set no_new_privs
-    step 13: ask for death with the parent (SIGKILL)
-    step 14: exec /usr/bin/app (--serve)
+    step 5: make new namespaces net
+    step 6: make all mounts private
+    step 7: bring lo up
+    step 8: reset signals
+    step 9: enter the working directory
+    step 10: arrange descriptors (only 1,2,5, /dev/null on 0)
+    step 11: reduce the bounding set (keeping none)
+    step 12: become uid 0 (gid 0, groups stay, capabilities none)
+    step 13: set no_new_privs
+    step 14: ask for death with the parent (SIGKILL)
+    step 15: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -181,10 +183,10 @@ fn a_failure_is_told_with_its_place_and_its_cure() {
     let step = plan.steps.iter().position(|step| *step == Step::MountProc).unwrap() as u16 + 1;
     let host = Host { root: true, container: Some("docker".into()), ..Host::default() };
     let told = Failure { step, errno: libc::EPERM, detail: String::new() }.sentence(&plan, &host);
-    assert_snapshot!(told, @r"cannot mount proc on /proc: EPERM (step 5 of 14); advice: a fresh proc needs one that is wholly visible: in a container, unmask /proc (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out");
+    assert_snapshot!(told, @r"cannot mount proc on /proc: EPERM (step 6 of 15); advice: a fresh proc needs one that is wholly visible: in a container, unmask /proc (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out");
     let told =
         Failure { step: 0, errno: libc::EPERM, detail: String::new() }.sentence(&plan, &Host::default());
-    assert_snapshot!(told, @r"cannot make a process in new namespaces fs,net,ipc,pid,uts: EPERM (step 0 of 14); advice: run as root, or add `user` to emperor-use-clone");
+    assert_snapshot!(told, @r"cannot make a process in new namespaces fs,ipc,pid,uts: EPERM (step 0 of 15); advice: run as root, or add `user` to emperor-use-clone");
 }
 
 #[test]
