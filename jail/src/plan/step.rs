@@ -17,16 +17,18 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// True when somebody may hold the child up or tear it apart, so that it needs a memory of its own and
-    /// nobody waits for it:
+    /// True when the child may take its time, or somebody may hold it up or tear it apart, so that it needs a
+    /// memory of its own and nobody waits for it:
     ///
     /// - it runs a program of the administrator, or waits until its user map is written;
     /// - it takes another user's ids: from then on that user's processes may stop it (which would stop
     ///   everybody's spawns) or kill it between two instructions (which would leave shared memory half
-    ///   written). Nothing a tenant can do to its own child may reach the spawner.
+    ///   written). Nothing a tenant can do to its own child may reach the spawner;
+    /// - it makes a network: that takes longer than all else together, and the next child can be made meanwhile.
     pub fn can_wait(&self) -> bool {
         self.steps.iter().any(|step| match step {
             Step::Run(..) | Step::MapUser(_) => true,
+            Step::Unshare(namespaces) => namespaces.has(Namespaces::NET),
             Step::Identity(who, _) | Step::IdentityKeepingGroups(who, _) => who.uid != 0,
             _ => false,
         })

@@ -169,7 +169,9 @@ fn what_would_touch_the_host_is_left_out() {
 
 #[test]
 fn a_child_shares_our_memory_only_while_nobody_else_has_power_over_it() {
-    let ours = Spec { program: program("/bin/true"), namespaces: all(), ..Spec::default() };
+    let fresh = Spec { program: program("/bin/true"), namespaces: all(), ..Spec::default() };
+    assert!(plan(&fresh).can_wait(), "a network takes its time");
+    let ours = Spec { network: Network::Pooled(3), ..fresh };
     assert!(!plan(&ours).can_wait());
     assert!(plan(&tenant()).can_wait());
     let hooks = vec![(Phase::AsVassalBeforeDrop, program("/bin/sleep 9"))];
