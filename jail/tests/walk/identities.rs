@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use jail::Phase;
 use jail::plan::{Capabilities, Identity, Spec};
+use jail::{Namespaces, Phase};
 
 use jail::plan::plan;
 use jail::run::{Birth, Spawned, spawn};
