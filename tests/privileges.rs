@@ -142,3 +142,44 @@ fn the_emperors_list_bounds_every_vassal() {
     }
     emperor.stop();
 }
+
+/// The list that uWSGI's manual gives for tyrants.
+#[test]
+fn setgid_and_setuid_are_enough_for_a_tyrant() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--cap", "setgid,setuid"]);
+    let vassal = emperor.vassal("a.ini");
+    assert_eq!(vassal.status("Uid"), format!("{ALICE} {ALICE} {ALICE} {ALICE}"));
+    for name in SETS {
+        assert_eq!(vassal.status(name), set(&[]), "{name}");
+    }
+    emperor.stop();
+}
+
+#[test]
+fn what_a_list_of_capabilities_lacks_is_told_once_at_the_start() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let options = ["--emperor-tyrant", "--cap", "setgid,setuid", "--emperor-use-clone", "fs,pid"];
+    let emperor = Emperor::start(tree, &options);
+    emperor.wait_for("a.ini", "cannot be started");
+    assert_eq!(emperor.lines.count(|line| line.contains("lacks") && line.contains("sys_admin")), 1);
+    emperor.stop();
+}
+
+#[test]
+fn an_emperor_that_gave_up_root_leaves_no_pidfile_in_a_directory_of_roots() {
+    let tree = Tree::new();
+    let pidfile = tree.path("emperor.pid");
+    let path = pidfile.display().to_string();
+    let user = BOB.to_string();
+    let options = ["--uid", &user, "--gid", &user, "--emperor-pidfile", &path];
+    let mut emperor = Start::in_tree(tree).options(&options).start();
+    emperor.wait_for_line(|line| line.contains("no vassals yet"));
+    assert!(pidfile.exists());
+    emperor.signal(rustix::process::Signal::TERM);
+    assert!(emperor.wait().success());
+    assert!(!pidfile.exists());
+    emperor.stop();
+}

@@ -102,6 +102,25 @@ fn a_directory_that_vanishes_stops_nobody_and_is_picked_up_when_it_returns() {
 }
 
 #[test]
+fn a_vassal_that_died_while_its_directory_was_away_comes_back_with_it() {
+    let tree = Tree::new();
+    let (here, away) = (tree.dir("here"), tree.path("away"));
+    tree.place(&here.join("x.ini"), 0, IDLE);
+    let options =
+        ["--emperor", here.to_str().unwrap(), "--emperor-throttle", "100", "--emperor-max-throttle", "200"];
+    let emperor = Start::bare(tree).options(&options).start();
+    let vassal = emperor.vassal("x.ini");
+    std::fs::rename(&here, &away).unwrap();
+    emperor.wait_for_line(|line| line.contains("cannot be read"));
+    vassal.signal(rustix::process::Signal::KILL);
+    emperor.wait_for("x.ini", "cannot be started: its directory is not where its source says");
+    std::fs::rename(&away, &here).unwrap();
+    let mark = emperor.lines.mark();
+    emperor.vassal_since(mark, "x.ini");
+    emperor.stop();
+}
+
+#[test]
 fn a_directory_that_is_not_there_yet_is_told_and_picked_up() {
     let tree = Tree::new();
     let later = tree.path("later");

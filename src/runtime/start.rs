@@ -25,7 +25,7 @@ use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
-use crate::spawner::charter::{Arguments, Charter, VassalProgram};
+use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
 use crate::spawner::wire::Ticket;
 use crate::spawner::{client, lend};
 use crate::{log, stats};
@@ -52,6 +52,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
     let residence = Residence::open(config)?;
+    let charter = Charter { leftovers: leftovers(&stats, &residence), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
@@ -81,6 +82,11 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     };
     runtime.watch_all()?;
     Ok(runtime)
+}
+
+/// What we made and may have no right to take away in the end.
+fn leftovers(stats: &stats::Server, residence: &Residence) -> Vec<Leftover> {
+    [stats.path(), residence.pidfile.as_deref()].into_iter().flatten().filter_map(Leftover::of).collect()
 }
 
 /// The charter that `liege plan` shows the jail of: as `start` would make it.
@@ -139,6 +145,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
     }
     Ok(Charter {
         privileged,
+        leftovers: Vec::new(),
         identity: identity.filter(|_| privileged && !config.tyrant),
         tyrant: config.tyrant,
         tyrant_nofollow: config.tyrant_nofollow,
@@ -209,11 +216,17 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
         return Ok(None);
     }
     if let Some(listed) = config.cap {
-        return listed_is_there(listed).map(Some);
+        return listed_is_there(listed, needed(config, namespaces)).map(Some);
     }
-    if !config.tyrant || !config.exec_as_emperor.is_empty() {
+    let roots = !config.tyrant && config.uid.is_none();
+    if roots || !config.exec_as_emperor.is_empty() {
         return Ok(None);
     }
+    Ok(Some(needed(config, namespaces)))
+}
+
+/// What it takes to give vassals their ids and their jails.
+fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
     let mut list = vec![
         // The directory above our cgroup is writable by nobody, not even its owner.
         Capability::CAP_DAC_OVERRIDE,
@@ -230,10 +243,15 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
         list.push(Capability::CAP_NET_ADMIN);
     }
     let own = config.vassal_cap.unwrap_or_default();
-    Ok(Some(Capabilities::of(&list).with(own)))
+    Capabilities::of(&list).with(own)
 }
 
-fn listed_is_there(listed: Capabilities) -> Result<Capabilities> {
+/// A list that lacks something is the admin's choice; what it lacks is told once.
+fn listed_is_there(listed: Capabilities, needed: Capabilities) -> Result<Capabilities> {
+    let lacks = needed.without(listed);
+    if !lacks.is_empty() {
+        log::warn("emperor", &format!("cap = {listed} lacks {lacks}, which the options in use may need"));
+    }
     let missing = listed.without(crate::permitted());
     if missing.is_empty() {
         return Ok(listed);

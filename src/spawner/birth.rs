@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
+use caps::Capability;
 use jail::plan::Network;
 use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
@@ -97,9 +98,11 @@ fn identity(charter: &Charter, subject: &Subject<'_>) -> Option<Identity> {
 }
 
 /// Inside a user namespace capabilities reach no further than the jail; outside of one a tenant has none.
+/// Where the admin's list lacks `setpcap` nobody can reduce it further: it is what the spawner itself is left with.
 fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities> {
+    let can = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
     match charter.vassal_capabilities {
-        _ if user => None,
+        _ if user || !can => None,
         Some(listed) if charter.privileged => Some(listed),
         _ if dropped => Some(Capabilities::NONE),
         _ => None,

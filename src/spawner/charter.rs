@@ -1,6 +1,7 @@
 //! Pure. What the administrator decided, handed to the spawner once at its start: no later message can
 //! change it, so an emperor that was taken over still cannot ask for more than this.
 
+use caps::Capability;
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,8 @@ use crate::emperor::event::Owner;
 pub struct Charter {
     /// Real root was there at the start: ids can be given.
     pub privileged: bool,
+    /// Files of the Emperor that are taken away at the end: it may have given up the right to.
+    pub leftovers: Vec<Leftover>,
     /// Ids of the vassals of trusted configs, where the Emperor gives up root and is no tyrant.
     pub identity: Option<Owner>,
     /// `emperor-tyrant`.
@@ -56,6 +59,17 @@ impl Charter {
 /// How a file is named to a vassal's program when nothing is known of it.
 const OTHER: &str = "--inherit";
 
+/// A file that was made when the Emperor started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Absolute.
+    pub path: String,
+    /// Its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
 /// What is run for a vassal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VassalProgram {
@@ -81,6 +95,15 @@ pub struct Arguments {
     pub include: Vec<String>,
     /// `emperor-extra-extension`.
     pub extra_extensions: Vec<String>,
+}
+
+impl Charter {
+    /// Whether each vassal needs a cgroup of its own. With a pid namespace the death of its first process is the
+    /// death of all, if only we may kill that.
+    pub fn needs_leaf(&self) -> bool {
+        let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
+        !self.namespaces.has(Namespaces::PID) || !may_kill
+    }
 }
 
 impl Arguments {

@@ -16,7 +16,7 @@ use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::trust::{self, Examined};
+use crate::trust::{self, Examined, Refusal};
 
 /// The spawner's state.
 pub struct Court {
@@ -144,12 +144,17 @@ impl Court {
         if self.wards.get(ticket).is_some() {
             return vec![Reply::Failed(ticket, "this vassal runs already".into())];
         }
-        if !self.charter.names(file) || lend::require_in_sources(&self.charter, directory).is_err() {
+        if !self.charter.names(file) {
             return vec![Reply::Refused(ticket, "it is a config of no source".into())];
+        }
+        if lend::require_in_sources(&self.charter, directory).is_err() {
+            // It may come back: tried again like whatever fails for a while.
+            return vec![Reply::Failed(ticket, "its directory is not where its source says".into())];
         }
         match trust::examine(directory, file, &lend::policy(&self.charter)) {
             Ok(config) => self.bear(ticket, (file, name), config, directory, control),
-            Err(refusal) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
+            Err(refusal @ Refusal::Refused(..)) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
+            Err(refusal) => vec![Reply::Failed(ticket, cut(&refusal.reason()))],
         }
     }
 
@@ -188,7 +193,7 @@ impl Court {
     /// Clones, into its own cgroup where nothing else would hold its descendants.
     fn make(&mut self, ticket: Ticket, spec: &Spec) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket, spec.namespaces)?;
+        let leaf = self.cgroup_of(ticket)?;
         let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd) };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
@@ -199,10 +204,10 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket, namespaces: Namespaces) -> Result<Option<OwnedFd>, String> {
+    fn cgroup_of(&self, ticket: Ticket) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
-            Some(shared) if !needs_leaf(namespaces) => shared.try_clone(),
+            Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
             _ => cgroup.leaf(leaf_number(ticket)).map_err(std::io::Error::from),
         };
         made.map(Some).map_err(|error| format!("cannot make a cgroup: {error}"))
@@ -222,7 +227,7 @@ impl Court {
                 (born, None)
             }
         };
-        let leaf = self.cgroup.is_some() && needs_leaf(self.charter.namespaces);
+        let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
         let pidfd = self.cgroup.is_none().then_some(born.pidfd);
         self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
@@ -280,7 +285,7 @@ impl Court {
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
-    let weak = needs_leaf(charter.namespaces);
+    let weak = !charter.namespaces.has(Namespaces::PID);
     weak.then(|| {
         format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone")
     })
@@ -321,11 +326,6 @@ fn keep_only(kept: Capabilities) -> Result<()> {
 fn pool_size(charter: &Charter) -> usize {
     let net = charter.namespaces.has(Namespaces::NET) && !charter.namespaces.has(Namespaces::USER);
     if net { charter.pool.into() } else { 0 }
-}
-
-/// With a pid namespace the death of its first process is the death of all.
-pub(super) fn needs_leaf(namespaces: Namespaces) -> bool {
-    !namespaces.has(Namespaces::PID)
 }
 
 pub(super) fn leaf_number(ticket: Ticket) -> u64 {

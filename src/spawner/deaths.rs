@@ -8,7 +8,8 @@ use rustix::event::poll;
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::time::Timespec;
 
-use super::court::{Court, leaf_number, needs_leaf};
+use super::charter::Leftover;
+use super::court::{Court, leaf_number};
 use super::session;
 use super::wire::{Reply, Ticket};
 
@@ -62,9 +63,7 @@ impl Court {
 
     pub(super) fn bury_leaf(&mut self, ticket: Ticket) {
         let Some(cgroup) = &self.cgroup else { return };
-        if needs_leaf(self.charter.namespaces)
-            && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy))
-        {
+        if self.charter.needs_leaf() && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy)) {
             self.busy_graves.push(ticket);
         }
     }
@@ -85,6 +84,7 @@ impl Court {
                 }
             }
         }
+        self.charter.leftovers.iter().for_each(Leftover::remove);
         if let Some(cgroup) = self.cgroup {
             end_all(&cgroup);
         }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod court;
 mod deaths;
 mod hooks;
+mod leftover;
 pub mod lend;
 mod session;
 mod trial;

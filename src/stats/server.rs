@@ -57,6 +57,11 @@ impl Server {
         Ok(Self { listener, clients: HashMap::new(), next: 0, paused: None, path })
     }
 
+    /// The file of the listening socket, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// The listening socket.
     pub fn listener(&self) -> Option<BorrowedFd<'_>> {
         self.listener.as_ref().map(AsFd::as_fd)
