@@ -6,6 +6,7 @@ mod earshot;
 mod eyes;
 mod obey;
 mod reap;
+mod residence;
 mod start;
 mod table;
 mod words;
@@ -51,7 +52,7 @@ struct Runtime {
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
     facts: stats::Facts,
-    residence: start::Residence,
+    residence: residence::Residence,
     hooks: usize,
     introduced: bool,
     finished: bool,

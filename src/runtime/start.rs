@@ -1,8 +1,7 @@
 //! From an admin's config to a running loop: who we are, what is kept, what is given up, in this order.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,6 +16,7 @@ use super::Runtime;
 use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::eyes::LentEyes;
+use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
@@ -352,46 +352,6 @@ fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
 /// A program runs, as the Emperor is told.
 pub fn running(ticket: Ticket, fingerprint: u64, uid: u32, gid: u32) -> Event {
     Event::Running(ticket.into(), Fingerprint(fingerprint), Owner { uid, gid })
-}
-
-/// What the Emperor leaves on the file system while it lives.
-pub struct Residence {
-    pidfile: Option<PathBuf>,
-    switch: Option<OwnedFd>,
-}
-
-impl Residence {
-    fn open(config: &EmperorConfig) -> Result<Self> {
-        if let Some(path) = &config.pidfile {
-            write_pidfile(path).with_context(|| format!("cannot write the pidfile {}", path.display()))?;
-        }
-        Ok(Self { pidfile: config.pidfile.clone(), switch: None })
-    }
-
-    fn with_switch(self, switch: Option<OwnedFd>) -> Self {
-        Self { switch, ..self }
-    }
-
-    /// Takes it away; whoever still lives in our cgroup dies.
-    pub fn leave(&mut self) {
-        if let Some(switch) = self.switch.take() {
-            let _ = rustix::io::write(&switch, b"1");
-        }
-        if let Some(path) = self.pidfile.take() {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-/// Whole or not at all, and never through a link.
-fn write_pidfile(path: &Path) -> std::io::Result<()> {
-    let fresh = path.with_extension(format!("{}.new", std::process::id()));
-    let written =
-        std::fs::OpenOptions::new().write(true).create_new(true).open(&fresh).and_then(|mut file| {
-            std::io::Write::write_all(&mut file, format!("{}\n", std::process::id()).as_bytes())?;
-            std::fs::rename(&fresh, path)
-        });
-    written.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
 }
 
 #[cfg(test)]

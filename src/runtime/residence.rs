@@ -1,0 +1,54 @@
+//! What the Emperor has outside of itself: its pidfile, and the switch that ends all vassals.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::config::emperor::EmperorConfig;
+
+/// What the Emperor leaves on the file system while it lives.
+pub struct Residence {
+    /// Its pidfile.
+    pub pidfile: Option<PathBuf>,
+    switch: Option<OwnedFd>,
+}
+
+impl Residence {
+    /// Moves in.
+    ///
+    /// # Errors
+    /// The pidfile cannot be written.
+    pub fn open(config: &EmperorConfig) -> Result<Self> {
+        if let Some(path) = &config.pidfile {
+            write_pidfile(path).with_context(|| format!("cannot write the pidfile {}", path.display()))?;
+        }
+        Ok(Self { pidfile: config.pidfile.clone(), switch: None })
+    }
+
+    /// With a descriptor that kills everybody when `1` is written to it.
+    pub fn with_switch(self, switch: Option<OwnedFd>) -> Self {
+        Self { switch, ..self }
+    }
+
+    /// Takes it away; whoever still lives in our cgroup dies.
+    pub fn leave(&mut self) {
+        if let Some(switch) = self.switch.take() {
+            let _ = rustix::io::write(&switch, b"1");
+        }
+        if let Some(path) = self.pidfile.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Whole or not at all, and never through a link.
+fn write_pidfile(path: &Path) -> std::io::Result<()> {
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
+    let written =
+        std::fs::OpenOptions::new().write(true).create_new(true).open(&fresh).and_then(|mut file| {
+            std::io::Write::write_all(&mut file, format!("{}\n", std::process::id()).as_bytes())?;
+            std::fs::rename(&fresh, path)
+        });
+    written.inspect_err(|_| drop(std::fs::remove_file(&fresh)))
+}
