@@ -204,6 +204,7 @@ impl Runtime {
                 Ok(Signal::SIGHUP) => self.tell(Event::ReloadAll),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
+                Ok(Signal::SIGUSR2) => log::info("emperor", "SIGUSR2 means nothing here"),
                 Ok(Signal::SIGWINCH) => self.monitors.rescan(clock::now()),
                 Ok(signal) => {
                     log::info("emperor", &format!("[emperor] *** RAGNAROK EVOKED *** ({signal})"));

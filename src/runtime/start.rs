@@ -250,6 +250,8 @@ fn block_signals() -> Result<SignalFd> {
         Signal::SIGQUIT,
         Signal::SIGHUP,
         Signal::SIGUSR1,
+        // Unheard, its default would end us and everybody with us.
+        Signal::SIGUSR2,
         Signal::SIGURG,
         Signal::SIGWINCH,
     ] {
