@@ -106,7 +106,9 @@ fn a_directory_that_is_not_there_yet_is_told_and_picked_up() {
     let tree = Tree::new();
     let later = tree.path("later");
     let emperor = start(tree, &[later.to_str().unwrap()]);
-    emperor.wait_for_line(|line| line.contains(" warn ") && line.contains(later.to_str().unwrap()));
+    let told = emperor.lines.wait_since(0, |line| line.contains(later.to_str().unwrap()));
+    assert!(told.contains(" warn ") && told.contains("it is waited for"), "{told}");
+    assert!(!told.contains("go on"), "{told}");
     emperor.tree.dir("later");
     place(&emperor, &later.join("x.ini"));
     emperor.vassal("x.ini");

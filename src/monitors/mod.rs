@@ -83,8 +83,10 @@ pub struct Note {
 /// See `Note`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceNews {
-    /// warn: it cannot be read (any more). Its vassals go on.
+    /// warn: it cannot be read any more. Its vassals go on.
     Lost(Arc<str>),
+    /// warn: it cannot be read (yet) and has no vassals. It is waited for.
+    Missing(Arc<str>),
     /// info: it is back.
     Back,
     /// info: it is polled, because of this.

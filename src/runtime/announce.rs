@@ -89,6 +89,7 @@ fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
 pub fn note(note: &Note) {
     let (level, text) = match &note.what {
         SourceNews::Lost(reason) => (Level::Warn, format!("cannot be read: {reason}; its vassals go on")),
+        SourceNews::Missing(reason) => (Level::Warn, format!("cannot be read: {reason}; it is waited for")),
         SourceNews::Back => (Level::Info, "can be read again".to_owned()),
         SourceNews::Polled(reason) => (Level::Info, format!("is polled (emperor-freq): {reason}")),
         SourceNews::TooMany => {

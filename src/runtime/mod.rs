@@ -59,6 +59,8 @@ struct Runtime {
 
 impl Runtime {
     fn run(&mut self) -> Result<()> {
+        // What is wrong with a source from the beginning is told before anything is waited for.
+        self.poll_monitors();
         while !self.finished {
             self.turn()?;
         }
