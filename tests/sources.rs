@@ -80,6 +80,23 @@ fn the_same_name_in_two_directories_is_two_vassals() {
 }
 
 #[test]
+fn a_source_that_is_given_twice_is_used_once() {
+    let tree = Tree::new();
+    let srv = tree.dir("srv");
+    tree.place(&srv.join("x.ini"), 0, IDLE);
+    let pattern = format!("{}/*.ini", srv.display());
+    let emperor = start(tree, &["srv", "./srv/", "srv/*.ini", &pattern]);
+    for again in ["./srv/", &pattern] {
+        let of_it = |line: &str| line.contains(" warn ") && line.contains(again) && line.contains("twice");
+        emperor.wait_for_line(of_it);
+    }
+    emperor.vassal("x.ini");
+    emperor.vassal("srv/x.ini");
+    assert_eq!(emperor.stats()["emperor"].as_array().unwrap().len(), 2);
+    assert_eq!(emperor.lines.count(|line| line.contains("twice")), 2);
+}
+
+#[test]
 fn a_directory_that_vanishes_stops_nobody_and_is_picked_up_when_it_returns() {
     let tree = Tree::new();
     let (here, away) = (tree.dir("here"), tree.path("away"));

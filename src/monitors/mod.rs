@@ -124,6 +124,25 @@ pub fn bases(sources: &[Source], cwd: &Path) -> Result<Vec<PathBuf>, MonitorsErr
     sources.iter().map(base).collect::<Result<_, _>>().map_err(MonitorsError::Pattern)
 }
 
+/// These sources without those that name the same files as an earlier one; what is left out comes second.
+///
+/// # Errors
+/// A pattern that is none.
+pub fn distinct(sources: Vec<Source>, cwd: &Path) -> Result<(Vec<Source>, Vec<Source>), MonitorsError> {
+    let mut shapes: Vec<Shape> = Vec::new();
+    let (mut once, mut again) = (Vec::new(), Vec::new());
+    for source in sources {
+        let shape = Shape::of(&source::settled(&source, cwd), cwd).map_err(MonitorsError::Pattern)?;
+        if shapes.iter().any(|known| known.finds_the_same(&shape)) {
+            again.push(source);
+        } else {
+            shapes.push(shape);
+            once.push(source);
+        }
+    }
+    Ok((once, again))
+}
+
 /// Patterns of the names that the configs of these sources have.
 pub fn files(sources: &[Source], cwd: &Path) -> Vec<String> {
     let last = |source: &Source| match source::settled(source, cwd) {
