@@ -2,7 +2,9 @@
 
 use comfy_table::{Cell, Table};
 
+use crate::emperor::event::Moment;
 use crate::emperor::snapshot::{Snapshot, VassalView};
+use crate::log;
 use crate::reactor::Calendar;
 
 /// Most rows shown; a directory of thousands is no table.
@@ -32,17 +34,12 @@ fn cells(row: &VassalView, calendar: &Calendar) -> [Cell; 6] {
         Cell::new(pid),
         Cell::new(format!("{}:{}", row.owner.uid, row.owner.gid)),
         Cell::new(format!("{} s", calendar.now().ms_since(row.since) / 1000)),
-        Cell::new(note(row)),
+        Cell::new(log::plain(&row.note(calendar.now()))),
     ]
 }
 
-fn note(row: &VassalView) -> String {
-    let refusal = row.refusal.as_ref().map(ToString::to_string);
-    refusal.or_else(|| row.last_exit.map(|exit| format!("last end {exit}"))).unwrap_or_default()
-}
-
 /// One vassal in one line.
-pub fn words(row: &VassalView) -> String {
+pub fn words(row: &VassalView, now: Moment) -> String {
     let pid = row.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
     format!(
         "{} pid={pid} uid={} gid={} respawns={} {}",
@@ -50,6 +47,6 @@ pub fn words(row: &VassalView) -> String {
         row.owner.uid,
         row.owner.gid,
         row.respawns,
-        note(row)
+        row.note(now)
     )
 }
