@@ -73,6 +73,9 @@ fn the_same_name_in_two_directories_is_two_vassals() {
     let before = eventually("both", || Some(rows(&emperor)).filter(|rows| rows.len() == 2));
     assert_ne!(before[0]["monitor"], before[1]["monitor"]);
     assert_ne!(before[0]["pid"], before[1]["pid"]);
+    let status = common::liege(&["status", &emperor.stats_socket().display().to_string()]);
+    let table = String::from_utf8(status.stdout).unwrap();
+    assert!(table.contains("x.ini (first)") && table.contains("x.ini (second)"), "{table}");
     std::fs::remove_file(emperor.tree.path("first/x.ini")).unwrap();
     let after = eventually("one", || Some(rows(&emperor)).filter(|rows| rows.len() == 1));
     assert!(before.contains(&after[0]) || before.iter().any(|row| row["pid"] == after[0]["pid"]));

@@ -179,8 +179,8 @@ impl Runtime {
     fn introduce(&mut self) {
         if !self.introduced && self.emperor.is_settled() && !self.monitors.is_busy() {
             self.introduced = true;
-            let rows = self.emperor.snapshot();
-            log::print(&table::of(&rows, &Calendar::today()));
+            let sources: Vec<&str> = self.monitors.sources().collect();
+            log::print(&table::of(&self.emperor.snapshot(), &sources, &Calendar::today()));
         }
     }
 
