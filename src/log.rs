@@ -128,7 +128,7 @@ fn quoted(value: &str) -> String {
 }
 
 /// Without anything that could forge a line or move a cursor.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\n' {

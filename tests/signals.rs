@@ -107,6 +107,20 @@ fn usr1_says_how_everybody_is() {
 }
 
 #[test]
+fn usr2_is_told_and_ends_nobody() {
+    let (emperor, vassals) = three(SLEEP, &[]);
+    emperor.signal(Signal::USR2);
+    emperor.wait_for_line(|line| line.contains("SIGUSR2 means nothing here"));
+    emperor.tree.vassal("d.ini", SLEEP);
+    emperor.vassal("d.ini");
+    for name in NAMES {
+        assert_eq!(emperor.told(name, "died"), 0);
+    }
+    assert_eq!(vassals.len(), NAMES.len());
+    emperor.stop();
+}
+
+#[test]
 fn pipe_is_ignored_by_the_emperor_and_not_by_a_command() {
     let (emperor, vassals) = three(SLEEP, &[]);
     emperor.signal(Signal::PIPE);

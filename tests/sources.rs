@@ -73,10 +73,30 @@ fn the_same_name_in_two_directories_is_two_vassals() {
     let before = eventually("both", || Some(rows(&emperor)).filter(|rows| rows.len() == 2));
     assert_ne!(before[0]["monitor"], before[1]["monitor"]);
     assert_ne!(before[0]["pid"], before[1]["pid"]);
+    let status = common::liege(&["status", &emperor.stats_socket().display().to_string()]);
+    let table = String::from_utf8(status.stdout).unwrap();
+    assert!(table.contains("x.ini (first)") && table.contains("x.ini (second)"), "{table}");
     std::fs::remove_file(emperor.tree.path("first/x.ini")).unwrap();
     let after = eventually("one", || Some(rows(&emperor)).filter(|rows| rows.len() == 1));
     assert!(before.contains(&after[0]) || before.iter().any(|row| row["pid"] == after[0]["pid"]));
     assert!(after[0]["monitor"].as_str().unwrap().ends_with("second"));
+}
+
+#[test]
+fn a_source_that_is_given_twice_is_used_once() {
+    let tree = Tree::new();
+    let srv = tree.dir("srv");
+    tree.place(&srv.join("x.ini"), 0, IDLE);
+    let pattern = format!("{}/*.ini", srv.display());
+    let emperor = start(tree, &["srv", "./srv/", "srv/*.ini", &pattern]);
+    for again in ["./srv/", &pattern] {
+        let of_it = |line: &str| line.contains(" warn ") && line.contains(again) && line.contains("twice");
+        emperor.wait_for_line(of_it);
+    }
+    emperor.vassal("x.ini");
+    emperor.vassal("srv/x.ini");
+    assert_eq!(emperor.stats()["emperor"].as_array().unwrap().len(), 2);
+    assert_eq!(emperor.lines.count(|line| line.contains("twice")), 2);
 }
 
 #[test]
@@ -125,7 +145,9 @@ fn a_directory_that_is_not_there_yet_is_told_and_picked_up() {
     let tree = Tree::new();
     let later = tree.path("later");
     let emperor = start(tree, &[later.to_str().unwrap()]);
-    emperor.wait_for_line(|line| line.contains(" warn ") && line.contains(later.to_str().unwrap()));
+    let told = emperor.lines.wait_since(0, |line| line.contains(later.to_str().unwrap()));
+    assert!(told.contains(" warn ") && told.contains("it is waited for"), "{told}");
+    assert!(!told.contains("go on"), "{told}");
     emperor.tree.dir("later");
     place(&emperor, &later.join("x.ini"));
     emperor.vassal("x.ini");

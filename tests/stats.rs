@@ -101,6 +101,20 @@ fn a_refused_config_is_shown_with_its_reason() {
 }
 
 #[test]
+fn a_vassal_that_is_down_is_shown_with_its_last_misfortune() {
+    let tree = Tree::new();
+    tree.vassal("dies.ini", "command = /bin/sh -c \"exit 7\"\n");
+    let emperor = Emperor::start(tree, &[]);
+    let note = |one: &Value| one["note"].as_str().unwrap().to_owned();
+    let one = emperor.wait_stats("dies.ini", |one| note(one).contains("next start in"));
+    assert!(note(&one).starts_with("last end: exit status 7; next start in "), "{one}");
+    let status = common::liege(&["status", &emperor.stats_socket().display().to_string()]);
+    let table = String::from_utf8(status.stdout).unwrap();
+    assert!(table.contains("last end: exit status 7"), "{table}");
+    emperor.stop();
+}
+
+#[test]
 fn readers_who_do_not_read_hold_nobody_up() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "good.ini", SLEEP);

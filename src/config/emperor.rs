@@ -82,6 +82,15 @@ pub enum Source {
     Glob(String),
 }
 
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dir(path) => path.display().fmt(f),
+            Self::Glob(pattern) => f.write_str(pattern),
+        }
+    }
+}
+
 impl Default for EmperorConfig {
     fn default() -> Self {
         Self {

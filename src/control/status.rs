@@ -80,10 +80,14 @@ fn table(document: &Value) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "RESPAWNS", "NOTE"]);
-    for vassal in document["vassals"].as_array().into_iter().flatten() {
+    let vassals = || document["vassals"].as_array().into_iter().flatten();
+    let naming = stats::Naming::of(vassals().filter_map(|vassal| vassal["id"].as_str()));
+    for vassal in vassals() {
         let word = |key: &str| plain(&vassal[key]);
+        let raw = |key: &str| vassal[key].as_str().unwrap_or_default();
+        let name = plain(&naming.name(raw("id"), raw("monitor")).into());
         let ids = format!("{}:{}", word("uid"), word("gid"));
-        table.add_row([word("id"), word("state"), word("pid"), ids, word("respawns"), word("note")]);
+        table.add_row([name, word("state"), word("pid"), ids, word("respawns"), word("note")]);
     }
     text.push_str(&format!("\n{table}\n"));
     text

@@ -43,22 +43,27 @@ impl Vassal {
     pub fn spawn_failed(&mut self, reason: Arc<str>, turn: &mut Turn<'_>) {
         match self.state {
             State::Starting => {
-                self.tell(News::SpawnFailed { reason }, turn);
+                self.tell_failure(reason, turn);
                 self.follow(Then::Death, turn);
             }
             State::Stepping { .. } => {
-                self.tell(News::SpawnFailed { reason }, turn);
+                self.tell_failure(reason, turn);
                 self.process.said.failed = true;
                 self.await_end(Then::Death, turn);
             }
             // the process was reaped before its last words came
-            State::Queued { .. } | State::Waiting { .. } => self.tell(News::SpawnFailed { reason }, turn),
+            State::Queued { .. } | State::Waiting { .. } => self.tell_failure(reason, turn),
             State::Outside | State::Refused | State::Excess | State::Rested(_) => {}
             // its program runs, so this cannot be
             State::Running | State::Reloading { .. } => {}
             // we stopped it in the middle of its steps
             State::Stopping { .. } | State::Killed { .. } => {}
         }
+    }
+
+    fn tell_failure(&mut self, reason: Arc<str>, turn: &mut Turn<'_>) {
+        self.failure = Some(reason.clone());
+        self.tell(News::SpawnFailed { reason }, turn);
     }
 
     /// The spawner will not run this config.
@@ -140,6 +145,7 @@ impl Vassal {
             self.config.fingerprint != self.process.fingerprint && self.config.fingerprint != fingerprint;
         (self.process.fingerprint, self.process.owner) = (fingerprint, owner);
         self.process.ran_at = Some(turn.now);
+        self.failure = None;
         if self.state == State::Starting {
             return; // its pid is still to come
         }

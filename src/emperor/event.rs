@@ -83,6 +83,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    /// For people.
+    pub fn words(self) -> String {
+        match self {
+            Self::Code(code) => format!("exit status {code}"),
+            Self::Signal(signal) => format!("signal {signal}"),
+        }
+    }
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -184,6 +184,7 @@ impl Vassal {
         if !self.process.said.failed {
             let expected = then != Then::Death;
             self.tell(News::Exited { pid: self.pid(), exit, expected }, turn);
+            self.failure = None;
         }
         self.life.last_exit = Some(exit);
         self.follow(then, turn);

@@ -67,8 +67,12 @@ pub struct VassalView {
     pub last_exit: Option<Exit>,
     /// When it is started again.
     pub next_start: Option<Moment>,
-    /// Why its config may not run.
+    /// Why its config may not run, or why its owner may have no further vassal.
     pub refusal: Option<Arc<str>>,
+    /// Why it was not as much as started, if that was its last misfortune.
+    pub failure: Option<Arc<str>>,
+    /// Its program runs, or did until it was told to end.
+    pub up: bool,
     /// What happens next by itself, and when.
     pub deadline: Option<(Moment, &'static str)>,
 }
@@ -117,9 +121,27 @@ impl VassalView {
             deaths: vassal.pacing.deaths,
             last_exit: life.last_exit,
             next_start: next_start(vassal),
-            refusal: vassal.refusal().cloned(),
+            refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
+            failure: vassal.failure.clone(),
+            up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
         }
+    }
+}
+
+impl VassalView {
+    /// Why it is not up, for people, and when it will be tried again; empty when all is well.
+    pub fn note(&self, now: Moment) -> String {
+        if let Some(refusal) = &self.refusal {
+            return refusal.to_string();
+        }
+        if self.up {
+            return String::new();
+        }
+        let failure = self.failure.as_ref().map(|reason| format!("cannot be started: {reason}"));
+        let end = || self.last_exit.map(|exit| format!("last end: {}", exit.words()));
+        let next = self.next_start.map(|at| format!("next start in {} s", at.ms_since(now).div_ceil(1_000)));
+        failure.or_else(end).into_iter().chain(next).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -135,6 +157,10 @@ impl BlacklistView {
             last_attempt: pacing.last,
         })
     }
+}
+
+fn excess(vassal: &Vassal) -> Option<Arc<str>> {
+    (vassal.state == State::Excess).then(|| "its owner has too many vassals (emperor-tenant-max)".into())
 }
 
 fn cursed_at(vassal: &Vassal) -> Option<Moment> {

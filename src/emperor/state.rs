@@ -154,6 +154,11 @@ impl State {
         }
     }
 
+    /// Whether its program runs, or did until it was told to end.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Reloading { .. } | Self::Stopping { .. } | Self::Killed { .. })
+    }
+
     /// Whether its start is under way and holds a slot.
     pub fn holds_slot(self) -> bool {
         matches!(self, Self::Starting | Self::Stepping { slow_at: Some(_) })

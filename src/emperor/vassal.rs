@@ -47,6 +47,8 @@ pub struct Vassal {
     pub gone: bool,
     /// Why the spawner would not run this very config.
     pub verdict: Option<Arc<str>>,
+    /// Why it was not as much as started, if that was its last misfortune.
+    pub failure: Option<Arc<str>>,
     /// The config whose refusal was told last.
     pub told: Option<Fingerprint>,
     /// It was told that the owner has too many.
@@ -114,6 +116,7 @@ impl Vassal {
             config,
             gone: false,
             verdict: None,
+            failure: None,
             told: None,
             told_excess: false,
             state: State::Outside,

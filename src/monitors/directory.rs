@@ -69,7 +69,7 @@ impl Monitors {
         }
     }
 
-    /// A directory cannot be read: told once; its vassals go on.
+    /// A directory cannot be read: told once; its vassals, if any, go on.
     pub(super) fn lose_node(&mut self, id: NodeId, errno: Errno) {
         let Some(node) = self.nodes.get(&id) else { return };
         let reason = match errno {
@@ -81,7 +81,7 @@ impl Monitors {
             self.lose(source, &reason);
         } else if self.lost_nodes.insert(id) {
             let path = self.path_of(id);
-            self.tell(source, &path, SourceNews::Lost(reason.into()));
+            self.tell(source, &path, self.news_of_loss(id, &reason));
         }
     }
 

@@ -83,8 +83,10 @@ pub struct Note {
 /// See `Note`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceNews {
-    /// warn: it cannot be read (any more). Its vassals go on.
+    /// warn: it cannot be read any more. Its vassals go on.
     Lost(Arc<str>),
+    /// warn: it cannot be read (yet) and has no vassals. It is waited for.
+    Missing(Arc<str>),
     /// info: it is back.
     Back,
     /// info: it is polled, because of this.
@@ -120,6 +122,25 @@ pub enum Directory<'a> {
 pub fn bases(sources: &[Source], cwd: &Path) -> Result<Vec<PathBuf>, MonitorsError> {
     let base = |source: &Source| Shape::of(&source::settled(source, cwd), cwd).map(|shape| shape.base);
     sources.iter().map(base).collect::<Result<_, _>>().map_err(MonitorsError::Pattern)
+}
+
+/// These sources without those that name the same files as an earlier one; what is left out comes second.
+///
+/// # Errors
+/// A pattern that is none.
+pub fn distinct(sources: Vec<Source>, cwd: &Path) -> Result<(Vec<Source>, Vec<Source>), MonitorsError> {
+    let mut shapes: Vec<Shape> = Vec::new();
+    let (mut once, mut again) = (Vec::new(), Vec::new());
+    for source in sources {
+        let shape = Shape::of(&source::settled(&source, cwd), cwd).map_err(MonitorsError::Pattern)?;
+        if shapes.iter().any(|known| known.finds_the_same(&shape)) {
+            again.push(source);
+        } else {
+            shapes.push(shape);
+            once.push(source);
+        }
+    }
+    Ok((once, again))
 }
 
 /// Patterns of the names that the configs of these sources have.

@@ -80,6 +80,11 @@ impl Shape {
         self.files == Matcher::Any
     }
 
+    /// Whether the same files belong to both, however they are written.
+    pub fn finds_the_same(&self, other: &Self) -> bool {
+        (&self.base, &self.directories, &self.files) == (&other.base, &other.directories, &other.files)
+    }
+
     fn of_directory(path: &Path, cwd: &Path) -> Self {
         let label = path.display().to_string();
         let base = lexical(&cwd.join(path));

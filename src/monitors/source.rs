@@ -137,8 +137,20 @@ impl Monitors {
         self.watch_above(source);
         if !std::mem::replace(&mut self.origins[source].lost, true) {
             let label = self.origins[source].shape.label.clone();
-            self.tell(source, &label, SourceNews::Lost(reason.into()));
+            let news = self.news_of_loss(self.origins[source].root, reason);
+            self.tell(source, &label, news);
         }
+    }
+
+    /// Only a directory with configs, at any depth, has vassals that go on.
+    pub(super) fn news_of_loss(&self, id: NodeId, reason: &str) -> SourceNews {
+        let reason = reason.into();
+        if self.has_names(id) { SourceNews::Lost(reason) } else { SourceNews::Missing(reason) }
+    }
+
+    fn has_names(&self, id: NodeId) -> bool {
+        let below = |node: &Node| node.children.values().any(|child| self.has_names(*child));
+        self.nodes.get(&id).is_some_and(|node| !node.names.is_empty() || below(node))
     }
 
     /// Watches every directory above the base that can be reached.

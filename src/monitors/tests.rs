@@ -431,7 +431,7 @@ fn a_source_may_come_later_with_all_that_is_above_it() {
             Settings { trust: ADMIN, ..Settings::default() },
         )
     });
-    assert_eq!(scene.notes(), [SourceNews::Lost("there is no such directory".into())]);
+    assert_eq!(scene.notes(), [SourceNews::Missing("there is no such directory".into())]);
     scene.run("mkdir -p deep/er/v; printf a >deep/er/v/x.ini");
     scene.until(|told| told.len() >= 3);
     assert_eq!(scene.changes(), ["seen x.ini"]);

@@ -1,6 +1,6 @@
 //! Puts the Emperor's news into words: uWSGI's own where tools look for them.
 
-use crate::emperor::event::{Exit, Moment};
+use crate::emperor::event::Moment;
 use crate::emperor::order::{News, Notice};
 use crate::log::{self, Level};
 use crate::monitors::{Note, SourceNews};
@@ -52,8 +52,8 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
         News::Killing { reason, .. } => {
             (Level::Warn, format!("killed with everything in its jail: {reason}"))
         }
-        News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", end(*exit))),
-        News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", end(*exit))),
+        News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", exit.words())),
+        News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", exit.words())),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
         other => trouble(name, other, now),
     }
@@ -89,6 +89,7 @@ fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
 pub fn note(note: &Note) {
     let (level, text) = match &note.what {
         SourceNews::Lost(reason) => (Level::Warn, format!("cannot be read: {reason}; its vassals go on")),
+        SourceNews::Missing(reason) => (Level::Warn, format!("cannot be read: {reason}; it is waited for")),
         SourceNews::Back => (Level::Info, "can be read again".to_owned()),
         SourceNews::Polled(reason) => (Level::Info, format!("is polled (emperor-freq): {reason}")),
         SourceNews::TooMany => {
@@ -96,11 +97,4 @@ pub fn note(note: &Note) {
         }
     };
     log::line(level, &[("source", &note.path)], &text);
-}
-
-fn end(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
-    }
 }

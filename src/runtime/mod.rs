@@ -60,6 +60,8 @@ struct Runtime {
 
 impl Runtime {
     fn run(&mut self) -> Result<()> {
+        // What is wrong with a source from the beginning is told before anything is waited for.
+        self.poll_monitors();
         while !self.finished {
             self.turn()?;
         }
@@ -178,8 +180,8 @@ impl Runtime {
     fn introduce(&mut self) {
         if !self.introduced && self.emperor.is_settled() && !self.monitors.is_busy() {
             self.introduced = true;
-            let rows = self.emperor.snapshot();
-            log::print(&table::of(&rows, &Calendar::today()));
+            let sources: Vec<&str> = self.monitors.sources().collect();
+            log::print(&table::of(&self.emperor.snapshot(), &sources, &Calendar::today()));
         }
     }
 
@@ -205,6 +207,7 @@ impl Runtime {
                 Ok(Signal::SIGHUP) => self.tell(Event::ReloadAll),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
+                Ok(Signal::SIGUSR2) => log::info("emperor", "SIGUSR2 means nothing here"),
                 Ok(Signal::SIGWINCH) => self.monitors.rescan(clock::now()),
                 Ok(signal) => {
                     log::info("emperor", &format!("[emperor] *** RAGNAROK EVOKED *** ({signal})"));

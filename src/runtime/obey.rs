@@ -127,8 +127,9 @@ impl Runtime {
 
     /// SIGUSR1: one line for each vassal.
     pub(super) fn log_status(&self) {
+        let now = clock::now();
         for row in self.emperor.snapshot().vassals {
-            log::line(log::Level::Info, &[("vassal", &row.key.name)], &super::table::words(&row));
+            log::line(log::Level::Info, &[("vassal", &row.key.name)], &super::table::words(&row, now));
         }
     }
 }

@@ -44,7 +44,7 @@ const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     log::open();
     let cwd = std::env::current_dir().context("cannot read the working directory")?;
-    let sources: Vec<Source> = config.sources.iter().map(|source| source.value.clone()).collect();
+    let sources = sources(config, &cwd)?;
     let identity = identity(config)?;
     let roots = monitors::bases(&sources, &cwd)?;
     let files = monitors::files(&sources, &cwd);
@@ -95,6 +95,16 @@ fn leftovers(stats: &stats::Server, residence: &Residence) -> Vec<Leftover> {
 /// Names that cannot be resolved, capabilities that are not there.
 pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
     charter(config, &[], identity(config)?)
+}
+
+/// Each source once: two vassals of one config would get into each other's way.
+fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
+    let given = config.sources.iter().map(|source| source.value.clone()).collect();
+    let (once, again) = monitors::distinct(given, cwd)?;
+    for source in again {
+        log::line(log::Level::Warn, &[("source", &source.to_string())], "is given twice: it is used once");
+    }
+    Ok(once)
 }
 
 /// The ids that the Emperor itself takes.
@@ -268,6 +278,8 @@ fn block_signals() -> Result<SignalFd> {
         Signal::SIGQUIT,
         Signal::SIGHUP,
         Signal::SIGUSR1,
+        // Unheard, its default would end us and everybody with us.
+        Signal::SIGUSR2,
         Signal::SIGURG,
         Signal::SIGWINCH,
     ] {

@@ -69,7 +69,7 @@ struct Vassal<'a> {
     starts: u32,
     last_exit: Option<String>,
     next_start: u64,
-    note: &'a str,
+    note: String,
 }
 
 #[derive(Serialize)]
@@ -142,7 +142,7 @@ impl<'a> Vassal<'a> {
             starts: view.attempts,
             last_exit: view.last_exit.map(|exit| exit.to_string()),
             next_start: unix(view.next_start),
-            note: view.refusal.as_deref().unwrap_or_default(),
+            note: view.note(calendar.now()),
         }
     }
 }

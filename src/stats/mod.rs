@@ -1,7 +1,9 @@
 //! What the Emperor shows of itself: uWSGI's JSON, made from a snapshot, and the server that hands it out.
 
 mod document;
+mod naming;
 mod server;
 
 pub use document::{Facts, document};
+pub use naming::Naming;
 pub use server::{Server, usual_path};

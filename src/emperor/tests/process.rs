@@ -182,3 +182,28 @@ fn an_answer_that_overtakes_the_birth_is_not_lost() {
         ("running", 1)
     );
 }
+
+#[test]
+fn a_note_says_why_a_vassal_is_down_and_when_it_is_tried_again() {
+    let mut court = Court::with_throttle(5_000).running("shop");
+    let note = |court: &Court| court.view("shop").note(court.now);
+    assert_eq!(note(&court), "");
+    for code in 1..=3 {
+        court.exit("shop", code);
+        court.up("shop");
+    }
+    assert_eq!(court.state("shop"), "throttled");
+    assert_eq!(note(&court), "last end: exit status 2; next start in 5 s");
+    court.wait_ms(5_000);
+    court.tell(Event::SpawnFailed(court.which("shop"), "no memory".into()));
+    assert_eq!(note(&court), "cannot be started: no memory; next start in 5 s");
+    court.wait_ms(4_500);
+    assert_eq!(note(&court), "cannot be started: no memory; next start in 1 s");
+    court.wait_ms(500);
+    court.up("shop");
+    assert_eq!(note(&court), "");
+    court.tell(Event::Exited(court.which("shop"), Exit::Signal(9)));
+    assert!(note(&court).starts_with("last end: signal 9"), "{}", note(&court));
+    court.see_refused("shop", 2, "writable by all");
+    assert_eq!(note(&court), "writable by all");
+}
