@@ -1,7 +1,7 @@
 //! From an admin's config to a running loop: who we are, what is kept, what is given up, in this order.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
