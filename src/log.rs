@@ -81,11 +81,20 @@ pub fn info(about: &str, message: &str) {
 pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     let sink = sink();
     let text = if sink.terminal {
-        for_people(sink, level, fields, message)
+        for_people(Some(sink.since.elapsed().as_secs_f64()), level, fields, message)
     } else {
         for_machines(level, fields, message)
     };
     write(sink, &text);
+}
+
+/// One event as `line` writes it, for a process that writes it by itself.
+pub fn text(level: Level, fields: &[(&str, &str)], message: &str) -> String {
+    if std::io::stderr().is_terminal() {
+        for_people(None, level, fields, message)
+    } else {
+        for_machines(level, fields, message)
+    }
 }
 
 /// Writes text for people as it is, a table for example.
@@ -107,15 +116,16 @@ fn for_machines(level: Level, fields: &[(&str, &str)], message: &str) -> String 
     text
 }
 
-fn for_people(sink: &Sink, level: Level, fields: &[(&str, &str)], message: &str) -> String {
+/// Seconds since the start stand before it, if they are known.
+fn for_people(seconds: Option<f64>, level: Level, fields: &[(&str, &str)], message: &str) -> String {
     let colour = match level {
         Level::Error => "\x1b[1;31m",
         Level::Warn => "\x1b[33m",
         Level::Info => "",
     };
     let about = fields.first().map_or("", |(_, value)| value);
-    let seconds = sink.since.elapsed().as_secs_f64();
-    format!("\x1b[2m{seconds:9.3}\x1b[0m {colour}{:<16}\x1b[0m {}\n", plain(about), plain(message))
+    let seconds = seconds.map_or(String::new(), |seconds| format!("{seconds:.3}"));
+    format!("\x1b[2m{seconds:>9}\x1b[0m {colour}{:<16}\x1b[0m {}\n", plain(about), plain(message))
 }
 
 /// A value as it stands after `key=`: in quotes when it would not read as one word.

@@ -9,6 +9,9 @@ use clap_complete::Shell;
 use super::verb::{VERBS, VerbSpec};
 use crate::options::{Group, Kind, OptionSpec, options};
 
+/// Without the options one by one: there are too many to be taken in.
+const SYNOPSIS: &[u8] = b".SH SYNOPSIS\n\\fBliege\\fR [\\fIVERB\\fR] [\\fIOPTION\\fR...] [\\fIFILE\\fR...]\n";
+
 /// Writes the completions for a shell.
 ///
 /// # Errors
@@ -27,7 +30,14 @@ pub fn completions(shell: &str, out: &mut dyn io::Write) -> io::Result<()> {
 /// # Errors
 /// `out` fails.
 pub fn man(out: &mut dyn io::Write) -> io::Result<()> {
-    clap_mangen::Man::new(command()).render(out)
+    let page = clap_mangen::Man::new(command());
+    page.render_title(out)?;
+    page.render_name_section(out)?;
+    out.write_all(SYNOPSIS)?;
+    page.render_description_section(out)?;
+    page.render_options_section(out)?;
+    page.render_subcommands_section(out)?;
+    page.render_version_section(out)
 }
 
 /// The command line as clap describes it. It is parsed by `parse`: options of uWSGI take their values in

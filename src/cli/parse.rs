@@ -207,7 +207,7 @@ impl Parser {
             Standing::Unknown => self.refuse(index, name),
             // Refused later, with the reason; until then its value must not be taken for a config.
             Standing::Later | Standing::AppServer => {
-                let value = value.or_else(|| self.value_ahead(true));
+                let value = value.or_else(|| self.value_ahead(|word| word.starts_with('-')));
                 self.enter(index, name, value);
             }
         }
@@ -231,7 +231,8 @@ impl Parser {
             _ if self.verb.spec().takes_options => {}
             _ => return self.refuse_here(index),
         }
-        let value = value.or_else(|| if option.kind.takes_value() { self.value_ahead(false) } else { None });
+        let value =
+            value.or_else(|| if option.kind.takes_value() { self.value_ahead(is_option) } else { None });
         if value.is_none() && option.kind.takes_value() {
             let place = self.place(index, 0);
             let error = ConfigError::at(&place, format!("`--{}` needs a value", option.name));
@@ -254,11 +255,10 @@ impl Parser {
         self.next = self.arguments.len();
     }
 
-    /// The next argument, unless it must not be an option and looks like one.
-    fn value_ahead(&mut self, spare_options: bool) -> Option<(String, Place)> {
+    /// The next argument, unless it is to be spared.
+    fn value_ahead(&mut self, spared: fn(&str) -> bool) -> Option<(String, Place)> {
         let index = self.next;
-        let value =
-            self.arguments.get(index).filter(|value| !spare_options || !value.starts_with('-'))?.clone();
+        let value = self.arguments.get(index).filter(|value| !spared(value))?.clone();
         self.next += 1;
         Some((value, self.place(index, 0)))
     }
@@ -311,6 +311,13 @@ impl Parser {
         let Self { verb, entries, operands, json, texts, .. } = self;
         Ok(Invocation { verb, entries, operands, json, texts })
     }
+}
+
+/// True for a long option that is known: a value before it was forgotten. Other words with dashes can be values.
+fn is_option(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix("--") else { return false };
+    let name = rest.split_once('=').map_or(rest, |(name, _)| name);
+    !matches!(standing(name), Standing::Unknown)
 }
 
 /// `UWSGI_FOO_BAR` is `foo-bar`. What begins with `UWSGI_VASSAL_` is for the vassals of an Emperor.

@@ -105,6 +105,12 @@ fn what_is_not_understood_is_told() {
       ^
       write: --uid USER
     ");
+    insta::assert_snapshot!(refused(&["--emperor-use-clone", "--emperor", "a"]), @r"
+    command line:1:1: `--emperor-use-clone` needs a value
+      --emperor-use-clone
+      ^
+      write: --emperor-use-clone NAMESPACES
+    ");
     insta::assert_snapshot!(refused(&["stauts"]), @r"
     command line:1:1: unknown verb `stauts`
       stauts
@@ -141,6 +147,8 @@ fn the_reference_is_up_to_date() {
 fn every_option_is_in_help_man_page_and_completions() {
     let mut page = Vec::new();
     man(&mut page).expect("a Vec takes every byte");
+    let synopsis = "liege\\fR [\\fIVERB\\fR] [\\fIOPTION\\fR...] [\\fIFILE\\fR...]\n";
+    assert!(String::from_utf8_lossy(&page).contains(synopsis));
     let page = String::from_utf8(page).expect("text");
     for (_, option) in crate::options::options() {
         assert!(help().contains(&format!("--{}", option.name)), "{}", option.name);

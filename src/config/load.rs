@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::expand::Expander;
 use super::ini;
 use super::magic::{FileVariables, Magic};
-use super::place::{ConfigError, ENVIRONMENT, Entry, Texts};
+use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Texts};
 use super::show;
 use super::source::Context;
 use crate::options::{Standing, find, nearest, standing};
@@ -36,6 +36,8 @@ pub struct Loaded {
     pub warnings: Vec<ConfigError>,
     /// The texts behind the places.
     pub texts: Texts,
+    /// The file that was read first, if any was.
+    pub file: Option<Arc<str>>,
 }
 
 impl Loaded {
@@ -43,10 +45,18 @@ impl Loaded {
     /// with its line. What is said of the whole config is left out when a part of it is missing.
     pub(super) fn joined<T>(&self, read: Result<T, Vec<ConfigError>>) -> Result<T, Vec<ConfigError>> {
         if self.errors.is_empty() {
-            return read.map_err(|errors| self.texts.explain(errors));
+            return read.map_err(|errors| self.texts.explain(self.of_file(errors)));
         }
         let found = read.err().unwrap_or_default().into_iter().filter(|error| error.place.is_some());
         Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
+    }
+
+    /// What is said of the whole config is said of its first file.
+    fn of_file(&self, errors: Vec<ConfigError>) -> Vec<ConfigError> {
+        let whole = self.file.as_ref().map(Place::whole);
+        let placed =
+            |error: ConfigError| ConfigError { place: error.place.or_else(|| whole.clone()), ..error };
+        errors.into_iter().map(placed).collect()
     }
 }
 
@@ -198,6 +208,7 @@ impl Loader<'_> {
         let file: Arc<str> = path.into();
         let text = ini::decode(&file, &origin.text)?;
         self.loaded.texts.insert(&file, text);
+        self.loaded.file.get_or_insert_with(|| Arc::clone(&file));
         let argument = section.map_or_else(|| path.to_owned(), |section| format!("{path}:{section}"));
         let variables = FileVariables::new(&argument, section, &origin);
         self.first.get_or_insert_with(|| variables.clone());
@@ -236,12 +247,14 @@ impl Loader<'_> {
         if parsed.sections.contains(section) {
             return Ok(());
         }
-        let cause = format!("{} has no section [{}]", show::quoted(path), show::printable(section));
-        let error = ConfigError::at(&entry.value_place, cause).cure(sections_cure(&parsed.sections));
+        let section = show::printable(section);
+        let cure = sections_cure(&parsed.sections);
         if asked {
-            return Err(error);
+            let cause = format!("{} has no section [{section}]", show::quoted(path));
+            return Err(ConfigError::at(&entry.value_place, cause).cure(cure));
         }
-        self.loaded.warnings.push(error);
+        let here = Place::whole(&path.as_str().into());
+        self.loaded.warnings.push(ConfigError::at(&here, format!("no section [{section}]")).cure(cure));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ pub const COMMAND_LINE: &str = "command line";
 /// Name that stands for a file where an option was given as `UWSGI_…` in the environment.
 pub const ENVIRONMENT: &str = "environment";
 
-/// A place in a config; line and column count from 1.
+/// A place in a config; line and column count from 1, and are 0 for a file as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// File as it was named, or `command line`, `environment`.
@@ -22,8 +22,18 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    /// A file as a whole.
+    pub fn whole(file: &Arc<str>) -> Self {
+        Self { file: Arc::clone(file), line: 0, column: 0 }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return f.write_str(&show::printable(&self.file));
+        }
         write!(f, "{}:{}:{}", show::printable(&self.file), self.line, self.column)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};
 
-use super::place::Placed;
+use super::place::{Place, Placed};
 
 /// What runs a vassal's config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,11 @@ pub struct VassalConfig {
     /// `add-gid`: names or numbers.
     pub add_gid: Vec<Placed<String>>,
     /// `cap`: kept over the drop and over exec.
-    pub cap: Option<Capabilities>,
+    pub cap: Option<Placed<Capabilities>>,
     /// `unshare`.
     pub unshare: Namespaces,
+    /// Where the last `unshare` stands.
+    pub unshare_at: Option<Place>,
     /// `chdir`: before the command.
     pub chdir: Option<Placed<PathBuf>>,
     /// `env`: `NAME=value`, in order; a later one replaces an earlier one.

@@ -40,10 +40,10 @@ pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
 pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
     let (own_uid, own_gid) = (geteuid().as_raw(), getegid().as_raw());
     if let Some(text) = &wanted.uid {
-        expect("uid", text, named_user(text)?.0, own_uid)?;
+        expect("uid", text, any_user(text)?.0, own_uid)?;
     }
     if let Some(text) = &wanted.gid {
-        expect("gid", text, named_group(text)?, own_gid)?;
+        expect("gid", text, own_group(text)?, own_gid)?;
     }
     let own: Vec<u32> = getgroups()
         .map_err(|errno| Trouble::errno("read our groups", errno))?
@@ -51,7 +51,7 @@ pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
         .map(|gid| gid.as_raw())
         .collect();
     for text in &wanted.add_gid {
-        let gid = named_group(text)?;
+        let gid = own_group(text)?;
         if gid != own_gid && !own.contains(&gid) {
             return Err(Trouble::new(format!(
                 "add-gid = {text}: not one of our groups, and only root can add one"
@@ -72,9 +72,24 @@ pub fn owner(text: &str) -> Result<(u32, u32), Trouble> {
     Ok((uid, gid))
 }
 
-/// Home, name and shell of whoever this process is now.
+/// Home, name and shell of whoever this process is now: of the real user, where root is a user's own.
 pub fn current_user() -> Option<User> {
-    User::by_uid(geteuid().as_raw())
+    let uid = geteuid().as_raw();
+    User::by_uid(outside(&uid_map(), uid).unwrap_or(uid))
+}
+
+/// Of our user namespace; empty where there is no `/proc`.
+fn uid_map() -> String {
+    std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()
+}
+
+/// What `uid` is outside of a user namespace that has no other id (`uid_map` of `user_namespaces(7)`).
+fn outside(map: &str, uid: u32) -> Option<u32> {
+    let numbers: Vec<u32> = map.split_whitespace().map_while(|word| word.parse().ok()).collect();
+    match numbers[..] {
+        [inside, outside, 1] if inside == uid => Some(outside),
+        _ => None,
+    }
 }
 
 fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble> {
@@ -83,13 +98,14 @@ fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble
     }
     let trouble =
         Trouble::new(format!("{option} = {text}: this vassal runs as {option} {own} and is not root"));
-    Err(trouble.advise("remove the option, or let the config belong to that user"))
+    let cure = if wanted == 0 { OWN_IDS } else { "remove the option, or let the config belong to that user" };
+    Err(trouble.advise(cure))
 }
 
 fn refuse_root(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Trouble> {
     if uid == 0 || gid == 0 {
         let trouble = Trouble::new(format!("uid {uid} with gid {gid} is root"));
-        return Err(trouble.advise("leave out `uid` and `gid` to stay root"));
+        return Err(trouble.advise(stay_root()));
     }
     if groups.contains(&0) {
         return Err(Trouble::new("group 0 is among the groups of the vassal"));
@@ -111,15 +127,31 @@ fn named_group(text: &str) -> Result<u32, Trouble> {
     any_group(text).and_then(|gid| if gid == 0 { Err(root(text)) } else { Ok(gid) })
 }
 
+/// A group of a vassal that is not root.
+fn own_group(text: &str) -> Result<u32, Trouble> {
+    let own_only = || Trouble::new(format!("`{text}` is root's group")).advise(OWN_IDS);
+    any_group(text).and_then(|gid| if gid == 0 { Err(own_only()) } else { Ok(gid) })
+}
+
 fn root(text: &str) -> Trouble {
-    Trouble::new(format!("`{text}` is root")).advise("leave out `uid` and `gid` to stay root")
+    Trouble::new(format!("`{text}` is root")).advise(stay_root())
+}
+
+const OWN_IDS: &str = "only the vassal's own user and groups are possible: leave `uid` and `gid` out";
+
+/// In a namespace of one id nobody is left to become.
+fn stay_root() -> &'static str {
+    match outside(&uid_map(), geteuid().as_raw()) {
+        Some(_) => OWN_IDS,
+        None => "leave out `uid` and `gid` to stay root",
+    }
 }
 
 fn any_user(text: &str) -> Result<(u32, Option<User>), Trouble> {
     if let Some(uid) = number(text)? {
         return Ok((uid, User::by_uid(uid)));
     }
-    let user = User::by_name(text).ok_or_else(|| Trouble::new(format!("there is no user `{text}`")))?;
+    let user = User::by_name(text).ok_or_else(|| unknown("user", text))?;
     Ok((user.uid, Some(user)))
 }
 
@@ -127,8 +159,13 @@ fn any_group(text: &str) -> Result<u32, Trouble> {
     if let Some(gid) = number(text)? {
         return Ok(gid);
     }
-    let group = Group::by_name(text).ok_or_else(|| Trouble::new(format!("there is no group `{text}`")))?;
+    let group = Group::by_name(text).ok_or_else(|| unknown("group", text))?;
     Ok(group.gid)
+}
+
+fn unknown(kind: &str, text: &str) -> Trouble {
+    let cure = format!("correct the name, or make the {kind}: `{kind}add --system {text}`");
+    Trouble::new(format!("there is no {kind} `{text}`")).advise(cure)
 }
 
 /// A text of digits as an id; -1 means "no change" to the kernel and is none.
@@ -154,6 +191,15 @@ mod tests {
         assert_eq!(trouble.advice.as_deref(), Some("add `gid`"));
         let identity = resolve(&wanted("54321", Some("54322"))).unwrap();
         assert_eq!(identity, Identity { uid: 54321, gid: 54322, groups: vec![54322] });
+    }
+
+    #[test]
+    fn root_of_a_namespace_of_one_id_is_the_user_outside() {
+        assert_eq!(outside("         0       1000          1\n", 0), Some(1000));
+        assert_eq!(outside("0 1000 1", 1000), None);
+        assert_eq!(outside("0 0 4294967295", 0), None);
+        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), None);
+        assert_eq!(outside("", 0), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn run(source: &Source, teller: &Teller) -> Result<u8, Trouble> {
 /// The descriptor of the config is closed as soon as it was read.
 fn first_config(source: &Source, teller: &Teller) -> Result<Result<VassalKind, Vec<ConfigError>>, Trouble> {
     let opened = inherited(CONFIG_FD)?.map(File::from);
-    Ok(source.read(opened.as_ref(), |warnings| teller.errors(warnings)))
+    Ok(source.read(opened.as_ref(), |warnings| teller.warnings(warnings)))
 }
 
 fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
@@ -122,7 +122,7 @@ impl Life<'_> {
     /// Whether a vassal could be started with the config as it is now. Tells what is wrong with it.
     fn check(&self, config: Option<OwnedFd>) -> bool {
         let opened = config.map(File::from);
-        let kind = self.source.read(opened.as_ref(), |warnings| self.teller.errors(warnings));
+        let kind = self.source.read(opened.as_ref(), |warnings| self.teller.warnings(warnings));
         let judged = kind.and_then(|kind| match kind {
             VassalKind::Own(config) => plan(&config, &self.facts).map(drop),
             VassalKind::Uwsgi(_) => Ok(()),

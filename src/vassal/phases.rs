@@ -116,14 +116,14 @@ fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 }
 
 fn drop_root(config: &VassalConfig) -> Vec<Step> {
-    let keep = config.cap.unwrap_or(Capabilities::NONE);
+    let keep = cap(config).unwrap_or(Capabilities::NONE);
     // The bounding set first: reducing it takes CAP_SETPCAP, which goes with the ids.
     vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs]
 }
 
 fn stay_root(config: &VassalConfig) -> Vec<Step> {
     // Root regains by exec whatever its bounding set allows.
-    config.cap.map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
+    cap(config).map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
 }
 
 fn stay_user(config: &VassalConfig) -> Vec<Step> {
@@ -132,9 +132,13 @@ fn stay_user(config: &VassalConfig) -> Vec<Step> {
     if wanted != Wanted::default() {
         steps.push(Step::Already(wanted));
     }
-    steps.extend(config.cap.map(Step::Capabilities));
+    steps.extend(cap(config).map(Step::Capabilities));
     steps.push(Step::NoNewPrivs);
     steps
+}
+
+fn cap(config: &VassalConfig) -> Option<Capabilities> {
+    config.cap.as_ref().map(|cap| cap.value)
 }
 
 fn command(config: &VassalConfig) -> Vec<Step> {
@@ -152,7 +156,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals = Vec::new();
     if config.unshare.has(Namespaces::USER) {
         refusals.push(refusal(
-            None,
+            config.unshare_at.as_ref(),
             "`unshare = user` is not supported",
             "add \"user\" to emperor-use-clone",
         ));
@@ -187,11 +191,10 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     if !config.unshare.is_empty() {
-        refusals.push(needs_root("unshare", None));
+        refusals.push(needs_root("unshare", config.unshare_at.as_ref()));
     }
-    if facts.permitted.with(config.cap.unwrap_or_default()) != facts.permitted {
-        refusals.push(needs_root("cap", None));
-    }
+    let beyond = |cap: &&Placed<Capabilities>| facts.permitted.with(cap.value) != facts.permitted;
+    refusals.extend(config.cap.iter().filter(beyond).map(|cap| needs_root("cap", Some(&cap.place))));
     refusals
 }
 

@@ -34,6 +34,7 @@ fn everything() -> VassalConfig {
         hostname: Some(placed("box".into())),
         logto: Some(placed("log".into())),
         unshare: "fs,net,pid,uts".parse().expect("known namespaces"),
+        unshare_at: Some(placed(()).place),
         ..VassalConfig::default()
     }
 }
@@ -92,8 +93,12 @@ fn root_without_a_uid_stays_root() {
     log to log
     start `serve -v`
     "#);
-    let config =
-        VassalConfig { cap: Some(Capabilities(1)), sockets: Vec::new(), programs: Vec::new(), ..config };
+    let config = VassalConfig {
+        cap: Some(placed(Capabilities(1))),
+        sockets: Vec::new(),
+        programs: Vec::new(),
+        ..config
+    };
     assert_snapshot!(listing(&config, &ROOT), @r#"
     reduce the bounding set to chown
     reduce capabilities to chown
@@ -142,15 +147,15 @@ fn a_tenant_keeps_his_ids() {
 
 #[test]
 fn what_needs_root_is_refused_to_others_with_its_place() {
-    let config = VassalConfig { cap: Some(Capabilities(1)), ..everything() };
+    let config = VassalConfig { cap: Some(placed(Capabilities(1))), ..everything() };
     assert_snapshot!(causes(&config, &TENANT), @r#"
     v.ini:2:1: exec-as-root needs root of the vassal's own user namespace
       add "user" to emperor-use-clone
     v.ini:2:1: hostname needs root of the vassal's own user namespace
       add "user" to emperor-use-clone
-    unshare needs root of the vassal's own user namespace
+    v.ini:2:1: unshare needs root of the vassal's own user namespace
       add "user" to emperor-use-clone
-    cap needs root of the vassal's own user namespace
+    v.ini:2:1: cap needs root of the vassal's own user namespace
       add "user" to emperor-use-clone
     "#);
 }

@@ -109,10 +109,11 @@ impl Vassal {
     pub fn enter(&mut self, path: &Path) -> Result<(), Trouble> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, path, flags, Mode::empty());
-        self.directory = Some(
-            opened
-                .map_err(|errno| Trouble::errno(format!("change directory to {}", path.display()), errno))?,
-        );
+        let cannot = |errno| Trouble {
+            advice: directory_advice(errno),
+            ..Trouble::errno(format!("change directory to {}", path.display()), errno)
+        };
+        self.directory = Some(opened.map_err(cannot)?);
         Ok(())
     }
 
@@ -121,15 +122,44 @@ impl Vassal {
     /// # Errors
     /// What the system refuses, or a file of another kind.
     pub fn log_to(&mut self, path: &Path) -> Result<(), Trouble> {
-        let cannot = |errno| Trouble::errno(format!("log to {}", path.display()), errno);
+        let cannot = |errno| Trouble {
+            advice: log_advice(errno),
+            ..Trouble::errno(format!("log to {}", path.display()), errno)
+        };
         let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
         let opened = openat(base, path, log_flags(), Mode::from_raw_mode(0o640)).map_err(cannot)?;
         if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
-            return Err(cannot(Errno::INVAL).advise("only a regular file can be logged to"));
+            return Err(cannot(Errno::INVAL));
         }
         self.log = Some(opened);
         Ok(())
     }
+}
+
+fn directory_advice(errno: Errno) -> Option<String> {
+    let advice = match errno {
+        Errno::NOENT => "there is no such directory: create it, or correct `chdir`",
+        Errno::NOTDIR => "it is no directory: correct `chdir`",
+        Errno::ACCESS => {
+            "permission denied: the vassal's user must be allowed to enter it and all above it (chmod +x)"
+        }
+        _ => return None,
+    };
+    Some(advice.to_owned())
+}
+
+fn log_advice(errno: Errno) -> Option<String> {
+    let advice = match errno {
+        Errno::NOENT => "its directory does not exist: create it (a relative `logto` counts from `chdir`)",
+        Errno::NOTDIR => "a part of its path is no directory: correct `logto`",
+        Errno::ISDIR => "it is a directory: name a file in it",
+        Errno::ACCESS => "permission denied: the vassal's user must be allowed to write there",
+        Errno::LOOP => "it is a symbolic link: name the file itself",
+        Errno::ROFS => "the file system is read-only: log elsewhere",
+        Errno::INVAL | Errno::NXIO => "only a regular file can be logged to",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 /// Never waits (a FIFO), never takes a terminal, never follows a last link.

@@ -1,9 +1,10 @@
-//! What a vassal says of itself, on standard error.
+//! What a vassal says of itself, on standard error: in the form of the log, under its name.
 
 use std::io::Write;
 
 use super::trouble::Trouble;
 use crate::config::place::ConfigError;
+use crate::log::{self, Level};
 
 /// Says it under the vassal's name.
 #[derive(Clone, Debug)]
@@ -14,30 +15,44 @@ pub struct Teller {
 impl Teller {
     /// A teller for the vassal of this name.
     pub fn new(name: &str) -> Self {
-        // One event is one line, whatever the name.
-        Self { name: name.escape_debug().to_string() }
+        Self { name: name.to_owned() }
     }
 
     /// Why the vassal cannot go on.
     pub fn trouble(&self, trouble: &Trouble) {
-        self.line(&format!("vassal={} {trouble}", self.name));
+        write(&self.text(Level::Error, &trouble.to_string()));
     }
 
     /// Everything that is wrong with the config.
     pub fn errors(&self, errors: &[ConfigError]) {
-        errors.iter().for_each(|error| self.line(&error.to_string()));
+        errors.iter().for_each(|error| self.config(Level::Error, error));
+    }
+
+    /// What is odd in the config.
+    pub fn warnings(&self, warnings: &[ConfigError]) {
+        warnings.iter().for_each(|warning| self.config(Level::Warn, warning));
     }
 
     /// A bad config came while the command runs with a good one.
     pub fn kept(&self) {
-        self.line(&format!(
-            "vassal={} warning=\"the new config is not used, the command goes on with the old one\"",
-            self.name
-        ));
+        let message = "the new config is not used, the command goes on with the old one";
+        write(&self.text(Level::Warn, message));
     }
 
-    fn line(&self, text: &str) {
-        // In one write, so that lines of several vassals do not mix. Nobody is left to tell when it fails.
-        let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+    /// The excerpt with its caret and the cure stand below the line.
+    fn config(&self, level: Level, error: &ConfigError) {
+        let text = error.to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let below = if rest.is_empty() { String::new() } else { format!("{rest}\n") };
+        write(&format!("{}{below}", self.text(level, first)));
     }
+
+    fn text(&self, level: Level, message: &str) -> String {
+        log::text(level, &[("vassal", &self.name)], message)
+    }
+}
+
+/// In one write, so that lines of several vassals do not mix. Nobody is left to tell when it fails.
+fn write(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

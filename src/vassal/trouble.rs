@@ -39,10 +39,10 @@ impl Trouble {
 }
 
 impl fmt::Display for Trouble {
-    /// `error="…" advice="…"`, always one line.
+    /// `cause; advice: …`, as the Emperor tells of a failed birth.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error={:?}", self.cause)?;
-        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, " advice={advice:?}"))
+        f.write_str(&self.cause)?;
+        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, "; advice: {advice}"))
     }
 }
 
@@ -61,11 +61,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_is_one_line_with_its_step() {
-        let trouble = Trouble::errno("bind /run/a\nb", Errno::ACCESS).at(2, 9).advise("look there");
-        assert_eq!(
-            trouble.to_string(),
-            r#"error="cannot bind /run/a\nb: EACCES (step 2 of 9)" advice="look there""#
-        );
+    fn a_trouble_is_one_sentence_with_its_step() {
+        let trouble = Trouble::errno("bind /run/a", Errno::ACCESS).at(2, 9).advise("look there");
+        assert_eq!(trouble.to_string(), "cannot bind /run/a: EACCES (step 2 of 9); advice: look there");
     }
 }

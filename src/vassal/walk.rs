@@ -73,7 +73,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
 fn jailed(step: &Step, same: &jail::Step) -> Result<(), Trouble> {
     perform(same).map_err(|failure| {
         let trouble = Trouble::new(format!("cannot {step}: {}", failure.cause()));
-        let advice = advise(same, failure.errno, &Host::look());
+        let advice = advise(same, failure.errno, &Host { vassal: true, ..Host::look() });
         Trouble { advice, ..trouble }
     })
 }

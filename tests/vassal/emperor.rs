@@ -116,6 +116,11 @@ impl Outcome {
     pub fn code(&self) -> i32 {
         code(self.status)
     }
+
+    /// What was told, each line without its time.
+    pub fn told(&self) -> Vec<&str> {
+        self.errors.lines().map(|line| line.split_once(' ').map_or(line, |(_, rest)| rest)).collect()
+    }
 }
 
 fn code(status: ExitStatus) -> i32 {

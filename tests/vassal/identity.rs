@@ -1,6 +1,7 @@
 //! Who the command is, exactly.
 
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::emperor::{Outcome, Place};
 
@@ -112,4 +113,24 @@ fn a_tenant_is_told_how_to_get_what_only_root_can_do() {
 #[test]
 fn a_tenants_command_gains_no_privileges() {
     assert_eq!(as_tenant("command = grep NoNewPrivs /proc/self/status").output, "NoNewPrivs:\t1\n");
+}
+
+#[test]
+fn a_tenant_is_offered_only_his_own_ids() {
+    let outcome = as_tenant("uid = root\ncommand = id");
+    assert_eq!(outcome.code(), 1);
+    let told = outcome.told();
+    assert!(told[0].contains("uid = root: this vassal runs as uid 54321"), "{told:?}");
+    assert!(told[0].contains("only the vassal's own user and groups are possible"), "{told:?}");
+}
+
+#[test]
+fn root_of_a_users_own_namespace_has_the_name_and_home_of_the_user() {
+    let place = Place::new("command = sh -c 'echo $(id -u) $USER $LOGNAME $HOME'");
+    let vassal = place.command();
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user"]).arg(vassal.get_program()).args(vassal.get_args());
+    command.current_dir(place.path("")).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let outcome = Outcome::of(command.uid(1).gid(1));
+    assert_eq!((outcome.output.as_str(), outcome.errors.as_str()), ("0 daemon daemon /usr/sbin\n", ""));
 }

@@ -144,10 +144,36 @@ fn a_command_that_cannot_run_is_told_in_one_sentence() {
     let outcome = Place::new("command = /no/such/program").run();
     assert_eq!(outcome.code(), 1);
     assert_eq!(
-        outcome.errors,
-        "vassal=v.ini error=\"cannot run `/no/such/program`: ENOENT (step 1 of 1)\" \
-         advice=\"is it installed, and can it be seen in the jail?\"\n"
+        outcome.told(),
+        ["error vassal=v.ini msg=\"cannot run `/no/such/program`: ENOENT (step 1 of 1); \
+          advice: is it installed, and can it be seen in the jail?\""]
     );
+}
+
+#[test]
+fn a_place_that_cannot_be_used_is_told_with_its_cure() {
+    for (option, cure) in [
+        ("chdir = /no/such", "there is no such directory: create it"),
+        ("chdir = DIR/v.ini", "it is no directory"),
+        ("logto = no/such", "its directory does not exist"),
+        ("logto = DIR", "it is a directory: name a file in it"),
+        ("uid = no-such-user", "correct the name, or make the user"),
+    ] {
+        let outcome = Place::new(&format!("{option}\ncommand = true")).run();
+        let told = outcome.told();
+        assert!(told[0].starts_with("error vassal=v.ini msg=\"") && told[0].contains(cure), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_config_is_told_under_its_name_and_with_its_file() {
+    let outcome = Place::new("chdir = /").run();
+    let expected = "error vassal=v.ini msg=\"v.ini: this config runs nothing\"";
+    assert_eq!((outcome.told()[0], outcome.code()), (expected, 1));
+    let place = Place::new("");
+    std::fs::write(place.path("v.ini"), "command = true\n").unwrap();
+    let outcome = place.run();
+    assert_eq!(outcome.told()[0], "warn vassal=v.ini msg=\"v.ini: no section [uwsgi]\"");
 }
 
 #[test]

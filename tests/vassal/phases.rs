@@ -47,8 +47,8 @@ fn a_failing_program_ends_the_vassal_and_leaves_nothing() {
             "exec-pre-jail = sleep 1000 & echo $!\nsocket = DIR/s\nexec-as-user = test -S DIR/s && echo bound\nexec-as-user = {failing}\ncommand = echo command"
         ));
         let outcome = place.run();
-        let sentence = format!("vassal=v.ini error=\"exec-as-user `{failing}` {how} (step 4 of 5)\"\n");
-        assert_eq!((outcome.errors, outcome.status.code()), (sentence, Some(1)));
+        let sentence = format!("error vassal=v.ini msg=\"exec-as-user `{failing}` {how} (step 4 of 5)\"");
+        assert_eq!((outcome.told(), outcome.status.code()), (vec![sentence.as_str()], Some(1)));
         let (sleeper, rest) = outcome.output.split_once('\n').unwrap();
         assert_eq!(rest, "bound\n");
         wait_until_gone(sleeper.parse().unwrap());

@@ -1,6 +1,8 @@
 //! Pure. What to do about a step that failed.
 
-use super::{Namespaces, Program, Step};
+use caps::Capability;
+
+use super::{Capabilities, Namespaces, Program, Step};
 
 /// What is known of this host when something fails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct Host {
     pub inside_user: bool,
     /// We are process 1 of our pid namespace.
     pub first_process: bool,
+    /// Capabilities that process 1 may have and we do not: a list was chosen for us, no container withholds them.
+    pub left_out: Capabilities,
+    /// The step is one of a vassal's own, which `emperor-cap` limits, not one of the spawner's.
+    pub vassal: bool,
 }
 
 /// The cure for a failed step, when we know one. `errno` is that of `errno(3)`.
@@ -26,13 +32,14 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
     match step {
         Step::Unshare(namespaces) => advise_birth(*namespaces, errno, host),
         Step::MountProc => denied(errno).then(|| proc_refused(host)),
-        Step::MapUser(_)
-        | Step::PrivateMounts
-        | Step::LoopbackUp
-        | Step::Hostname(_)
-        | Step::JoinNetwork(_) => denied(errno).then(|| rights_missing(host)).flatten(),
+        Step::MapUser(_) => denied(errno).then(|| rights_missing(&IDS, host)),
+        Step::LoopbackUp => denied(errno).then(|| rights_missing(&[Capability::CAP_NET_ADMIN], host)),
+        Step::PrivateMounts | Step::Hostname(_) | Step::JoinNetwork(_) => {
+            denied(errno).then(|| rights_missing(&ADMIN, host))
+        }
         Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
-        Step::Bound(_) | Step::Capabilities(_) => denied(errno).then(|| NEEDS_SETPCAP.into()),
+        Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),
+        Step::Capabilities(wanted) => denied(errno).then(|| not_held(*wanted, host)),
         Step::Run(_, program) | Step::Exec(program) => program_refused(program, errno),
         Step::Directory(_) | Step::ChangeDirectory(_) => directory_refused(errno),
         Step::Descriptors(_) if errno == libc::EMFILE || errno == libc::EINVAL => {
@@ -47,7 +54,7 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
 pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<String> {
     match errno {
         libc::EPERM | libc::EACCES if namespaces.has(Namespaces::USER) => user_refused(host),
-        libc::EPERM | libc::EACCES => rights_missing(host),
+        libc::EPERM | libc::EACCES => Some(rights_missing(&ADMIN, host)),
         libc::ENOSPC | libc::EUSERS if namespaces.has(Namespaces::USER) && host.user_max == Some(0) => {
             Some(USER_MAX_IS_0.into())
         }
@@ -59,13 +66,15 @@ pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<S
             Some("run liege below an init (docker run --init), not as process 1".into())
         }
         libc::EINVAL | libc::ENOSYS => {
-            Some("this kernel lacks one of the namespaces: Linux 5.10 or newer is needed".into())
+            Some("this kernel lacks one of the namespaces: Linux 5.11 or newer is needed".into())
         }
         _ => None,
     }
 }
 
-const NEEDS_SETPCAP: &str = "add `setpcap` to the capabilities that liege keeps (emperor-cap)";
+/// For namespaces and mounts.
+const ADMIN: [Capability; 1] = [Capability::CAP_SYS_ADMIN];
+const IDS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
 const MORE_DESCRIPTORS: &str = "raise the limit of open files: `ulimit -n`, or LimitNOFILE= of the service";
 const USER_MAX_IS_0: &str = "user namespaces are turned off: `sudo sysctl -w user.max_user_namespaces=15000`";
 const MORE_NAMESPACES: &str =
@@ -98,34 +107,64 @@ fn user_refused(host: &Host) -> Option<String> {
 
 /// Why something that root of a namespace may do is refused. Under AppArmor's restriction a user namespace
 /// can be made, but its root has no rights.
-fn rights_missing(host: &Host) -> Option<String> {
-    match (&host.container, host.root) {
-        (_, false) if host.apparmor_restricts_user => Some(APPARMOR.into()),
-        (_, false) => Some("run as root, or add `user` to emperor-use-clone".into()),
-        (Some(container), true) => {
-            Some(format!("this {container} container lacks CAP_SYS_ADMIN: give it, or leave namespaces out"))
+fn rights_missing(needed: &[Capability], host: &Host) -> String {
+    if host.root || host.vassal || lists_leave_out(needed, host) {
+        return withheld(needed, host);
+    }
+    match host.apparmor_restricts_user {
+        true => APPARMOR.into(),
+        false => "run as root, or add `user` to emperor-use-clone".into(),
+    }
+}
+
+fn lists_leave_out(needed: &[Capability], host: &Host) -> bool {
+    needed.iter().any(|one| host.left_out.has(*one))
+}
+
+/// Which capabilities are missing, and where they are given: our own lists before the container.
+fn withheld(needed: &[Capability], host: &Host) -> String {
+    let names: Vec<String> = needed.iter().map(ToString::to_string).collect();
+    let lacks = names.join(" or ");
+    let listed: Vec<String> = names.iter().map(|name| option_name(name)).collect();
+    let listed = listed.join(", ");
+    let option = if host.vassal { "emperor-cap" } else { "cap" };
+    match &host.container {
+        Some(container) if !lists_leave_out(needed, host) => {
+            format!(
+                "{lacks} is missing: give it to this {container} container, and list {listed} in `{option}` if that is set"
+            )
         }
-        (None, true) => Some(
-            "liege lacks CAP_SYS_ADMIN: add `sys_admin` to the capabilities that it keeps (emperor-cap)"
-                .into(),
+        _ => format!(
+            "{lacks} is missing: add {listed} to `{option}`, or to CapabilityBoundingSet= of the service"
         ),
+    }
+}
+
+/// `CAP_SETUID` as lists write it.
+fn option_name(name: &str) -> String {
+    format!("`{}`", name.trim_start_matches("CAP_").to_ascii_lowercase())
+}
+
+fn not_held(wanted: Capabilities, host: &Host) -> String {
+    match wanted.is_empty() {
+        true => withheld(&[Capability::CAP_SETPCAP], host),
+        false => format!("{wanted} must be held already: see `cap` and `emperor-cap` of the Emperor"),
     }
 }
 
 fn proc_refused(host: &Host) -> String {
     let masked = "a fresh proc needs one that is wholly visible: in a container, unmask /proc \
                   (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out";
-    match host.container.is_some() || host.inside_user {
+    let masked_here = (host.container.is_some() || host.inside_user) && !lists_leave_out(&ADMIN, host);
+    match masked_here {
         true => masked.into(),
-        false => rights_missing(host).unwrap_or_else(|| masked.into()),
+        false => rights_missing(&ADMIN, host),
     }
 }
 
 fn identity_refused(errno: i32, host: &Host) -> Option<String> {
     match errno {
-        libc::EPERM if host.root => {
-            Some("add `setuid`, `setgid` to the capabilities that liege keeps (emperor-cap)".into())
-        }
+        libc::EPERM if host.root || lists_leave_out(&IDS, host) => Some(withheld(&IDS, host)),
         libc::EPERM => Some("only root may run vassals as another user: start liege as root".into()),
         libc::EINVAL => Some("this id has no place in the user namespace: see its uid_map".into()),
         libc::EAGAIN => Some("that user has too many processes (ulimit -u)".into()),
@@ -152,5 +191,10 @@ fn program_refused(program: &Program, errno: i32) -> Option<String> {
 }
 
 fn directory_refused(errno: i32) -> Option<String> {
-    (errno == libc::EACCES).then(|| "the process must be allowed to pass this directory (chmod +x)".into())
+    match errno {
+        libc::EACCES => Some("the process must be allowed to pass this directory (chmod +x)".into()),
+        libc::ENOENT => Some("there is no such directory inside the jail: create it".into()),
+        libc::ENOTDIR => Some("a part of this path is no directory".into()),
+        _ => None,
+    }
 }

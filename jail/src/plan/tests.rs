@@ -211,6 +211,21 @@ fn each_refusal_of_a_user_namespace_has_its_own_cure() {
 }
 
 #[test]
+fn a_missing_capability_is_named_with_the_list_that_leaves_it_out() {
+    let chosen = Capabilities(u64::MAX);
+    let host = Host { root: true, container: Some("docker".into()), left_out: chosen, ..Host::default() };
+    let ask = |step: &Step, host: &Host| advise(step, libc::EPERM, host).unwrap_or_default();
+    let told = ask(&Step::LoopbackUp, &host);
+    assert_snapshot!(told, @"CAP_NET_ADMIN is missing: add `net_admin` to `cap`, or to CapabilityBoundingSet= of the service");
+    let told = ask(&Step::PrivateMounts, &Host { left_out: Capabilities::NONE, ..host.clone() });
+    assert_snapshot!(told, @"CAP_SYS_ADMIN is missing: give it to this docker container, and list `sys_admin` in `cap` if that is set");
+    let told = ask(&Step::Bound(Capabilities::NONE), &Host { vassal: true, ..host.clone() });
+    assert_snapshot!(told, @"CAP_SETPCAP is missing: add `setpcap` to `emperor-cap`, or to CapabilityBoundingSet= of the service");
+    assert!(ask(&Step::MountProc, &host).contains("`sys_admin`"));
+    assert!(advise_birth(Namespaces::default(), libc::EPERM, &host).unwrap().contains("`sys_admin`"));
+}
+
+#[test]
 fn words_of_a_tenant_cannot_steer_a_terminal() {
     let step = Step::Exec(program("/srv/\u{1b}[2Jx\n"));
     assert_snapshot!(step, @r"exec /srv/\u{1b}[2Jx\n");

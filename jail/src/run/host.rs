@@ -4,8 +4,9 @@ use std::fs::read_to_string;
 use std::path::Path;
 
 use rustix::process::{geteuid, getpid};
+use rustix::thread::capabilities;
 
-use crate::plan::Host;
+use crate::plan::{Capabilities, Host};
 
 impl Host {
     /// Looks at this host. What cannot be read counts as not restricted.
@@ -18,8 +19,24 @@ impl Host {
             container: container(),
             inside_user: inside_user(),
             first_process: getpid().is_init(),
+            left_out: left_out(),
+            vassal: false,
         }
     }
+}
+
+/// None where we hold none: an ordinary user has no list. None either where process 1 cannot be seen.
+fn left_out() -> Capabilities {
+    let held = capabilities(None).map_or(0, |sets| sets.permitted.bits());
+    if held == 0 { Capabilities::NONE } else { first_bound().without(Capabilities(held)) }
+}
+
+/// The bounding set of process 1, from `proc_pid_status(5)`.
+fn first_bound() -> Capabilities {
+    let status = read_to_string("/proc/1/status").unwrap_or_default();
+    let bound = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
+    let bits = bound.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    Capabilities(bits.unwrap_or_default())
 }
 
 fn knob(name: &str) -> Option<u64> {

@@ -23,9 +23,7 @@ fn each_file_is_judged_by_itself() {
     x.yml: OK, a vassal run by uwsgi, because of `yaml`
     error: none.ini: this config runs nothing
       say what runs: command = PROGRAM ARGUMENTS
-    warning: command line:1:1: `none.ini` has no section [uwsgi]
-      none.ini
-      ^
+    warning: none.ini: no section [uwsgi]
       begin the file with [uwsgi]: lines before a section are not read
     error: bad.ini:3:11: cannot read `gone.ini`: entity not found
       include = gone.ini

@@ -83,7 +83,7 @@ fn a_section_that_was_asked_for_must_exist() {
     let usual = world.load("b.ini");
     assert!(usual.errors.is_empty());
     insta::assert_snapshot!(sentences(&usual.warnings), @r"
-    command line:1:1: `b.ini` has no section [uwsgi]
+    b.ini: no section [uwsgi]
       begin the file with [uwsgi]: lines before a section are not read
     ");
 }

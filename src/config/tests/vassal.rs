@@ -127,7 +127,7 @@ fn what_no_single_option_shows_is_told() {
       add-gid = 6
                 ^
       add `uid`: groups are changed together with the user
-    this config runs nothing
+    a.ini: this config runs nothing
       say what runs: command = PROGRAM ARGUMENTS
     ");
 }

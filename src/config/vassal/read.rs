@@ -102,8 +102,11 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
         "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
-        "cap" => config.cap = Some(value(entry, list)?),
-        "unshare" => config.unshare = config.unshare.with(value(entry, list)?),
+        "cap" => config.cap = Some(entry.placed(value(entry, list)?)),
+        "unshare" => {
+            config.unshare = config.unshare.with(value(entry, list)?);
+            config.unshare_at = Some(entry.value_place.clone());
+        }
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
         // A test gives every option of the table and looks for its effect.
         _ => {}
