@@ -128,8 +128,11 @@ impl Runtime {
     /// SIGUSR1: one line for each vassal.
     pub(super) fn log_status(&self) {
         let now = clock::now();
+        let sources: Vec<&str> = self.monitors.sources().collect();
         for row in self.emperor.snapshot().vassals {
-            log::line(log::Level::Info, &[("vassal", &row.key.name)], &super::table::words(&row, now));
+            let source = sources.get(usize::from(row.key.monitor.0)).copied().unwrap_or_default();
+            let about = [("vassal", &*row.key.name), ("source", source)];
+            log::line(log::Level::Info, &about, &super::table::words(&row, now));
         }
     }
 }

@@ -44,12 +44,10 @@ fn cells(row: &VassalView, name: &str, calendar: &Calendar) -> [Cell; 6] {
 /// One vassal in one line.
 pub fn words(row: &VassalView, now: Moment) -> String {
     let pid = row.pid.map_or_else(|| "none".to_owned(), |pid| pid.to_string());
-    format!(
-        "{} pid={pid} uid={} gid={} respawns={} {}",
-        row.state,
-        row.owner.uid,
-        row.owner.gid,
-        row.respawns,
-        row.note(now)
-    )
+    let (owner, note) = (row.owner, row.note(now));
+    let text = format!(
+        "{} pid={pid} uid={} gid={} respawns={} {note}",
+        row.state, owner.uid, owner.gid, row.respawns
+    );
+    text.trim_end().to_owned()
 }
