@@ -83,6 +83,10 @@ fn a_second_term_kills_at_once() {
 #[test]
 fn hup_reloads_everybody() {
     let (emperor, vassals) = three(SLEEP, &[]);
+    for name in NAMES {
+        // One whose start is under way has nothing to reload, even if it has said already that it runs.
+        emperor.wait_for(name, "started with pid");
+    }
     let mark = emperor.lines.mark();
     emperor.signal(Signal::HUP);
     for (name, old) in NAMES.iter().zip(&vassals) {
