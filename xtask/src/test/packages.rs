@@ -14,6 +14,7 @@ const NEEDED: [(&str, &str); 8] = [
     ("rsync", "rsync"),
     ("curl", "curl"),
     ("procps", "ps"),
+    ("python3", "python3"),
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
 ];
