@@ -98,13 +98,14 @@ fn identity(charter: &Charter, subject: &Subject<'_>) -> Option<Identity> {
 }
 
 /// Inside a user namespace capabilities reach no further than the jail; outside of one a tenant has none.
-/// Where the admin's list lacks `setpcap` nobody can reduce it further: it is what the spawner itself is left with.
+/// Where the admin's list lacks `setpcap` and `emperor-cap` says nothing, it stays what the spawner itself is left with;
+/// an `emperor-cap` that cannot be kept to is a start that fails.
 fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities> {
     let can = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
     match charter.vassal_capabilities {
-        _ if user || !can => None,
+        _ if user => None,
         Some(listed) if charter.privileged => Some(listed),
-        _ if dropped => Some(Capabilities::NONE),
+        _ if dropped && can => Some(Capabilities::NONE),
         _ => None,
     }
 }
@@ -157,4 +158,23 @@ fn environment(charter: &Charter) -> Vec<CString> {
 pub fn c_string(text: &str) -> CString {
     let end = text.find('\0').unwrap_or(text.len());
     CString::new(&text[..end]).expect("cut before the first NUL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_left_out_only_where_nobody_asked_for_it() {
+        let without = Some(Capabilities::of(&[Capability::CAP_SETUID, Capability::CAP_SETGID]));
+        let listed = Some(Capabilities::of(&[Capability::CAP_CHOWN]));
+        let charter = Charter { privileged: true, ..Charter::default() };
+        assert_eq!(bounding(&charter, true, false), Some(Capabilities::NONE));
+        assert_eq!(bounding(&charter, false, false), None);
+        let poor = Charter { capabilities: without, ..charter };
+        assert_eq!(bounding(&poor, true, false), None);
+        let asked = Charter { vassal_capabilities: listed, ..poor };
+        assert_eq!(bounding(&asked, true, false), listed, "it fails rather than be forgotten");
+        assert_eq!(bounding(&asked, true, true), None, "a user namespace is bound enough");
+    }
 }
