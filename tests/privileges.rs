@@ -183,3 +183,16 @@ fn an_emperor_that_gave_up_root_leaves_no_pidfile_in_a_directory_of_roots() {
     assert!(!pidfile.exists());
     emperor.stop();
 }
+
+#[test]
+fn root_of_a_user_namespace_has_no_more_than_emperor_cap() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let options = ["--emperor-tyrant", "--emperor-use-clone", "fs,pid,user", "--emperor-cap", "kill,setuid"];
+    let emperor = Emperor::start(tree, &options);
+    let vassal = emperor.vassal("a.ini");
+    for name in ["CapPrm", "CapEff", "CapBnd"] {
+        assert_eq!(vassal.status(name), set(&[KILL, SETUID]), "{name}");
+    }
+    emperor.stop();
+}

@@ -62,7 +62,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         hostname: None,
         hooks: hooks(charter),
         bounding: bounding(charter, identity.is_some(), user),
-        keep: if user { Capabilities::all() } else { Capabilities::NONE },
+        keep: kept(charter, user),
         no_new_privs: identity.is_some() || user,
         identity,
         dies_with_parent: true,
@@ -97,14 +97,19 @@ fn identity(charter: &Charter, subject: &Subject<'_>) -> Option<Identity> {
     })
 }
 
+/// Root of a user namespace stays root there, within what `emperor-cap` leaves.
+fn kept(charter: &Charter, user: bool) -> Capabilities {
+    if user { charter.vassal_capabilities.unwrap_or(Capabilities::all()) } else { Capabilities::NONE }
+}
+
 /// Inside a user namespace capabilities reach no further than the jail; outside of one a tenant has none.
 /// Where the admin's list lacks `setpcap` and `emperor-cap` says nothing, it stays what the spawner itself is left with;
 /// an `emperor-cap` that cannot be kept to is a start that fails.
 fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities> {
     let can = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
     match charter.vassal_capabilities {
+        Some(listed) if charter.privileged || user => Some(listed),
         _ if user => None,
-        Some(listed) if charter.privileged => Some(listed),
         _ if dropped && can => Some(Capabilities::NONE),
         _ => None,
     }
@@ -173,8 +178,9 @@ mod tests {
         assert_eq!(bounding(&charter, false, false), None);
         let poor = Charter { capabilities: without, ..charter };
         assert_eq!(bounding(&poor, true, false), None);
-        let asked = Charter { vassal_capabilities: listed, ..poor };
+        let asked = Charter { vassal_capabilities: listed, ..poor.clone() };
         assert_eq!(bounding(&asked, true, false), listed, "it fails rather than be forgotten");
-        assert_eq!(bounding(&asked, true, true), None, "a user namespace is bound enough");
+        assert_eq!((bounding(&asked, true, true), Some(kept(&asked, true))), (listed, listed));
+        assert_eq!((bounding(&poor, true, true), kept(&poor, true)), (None, Capabilities::all()));
     }
 }
