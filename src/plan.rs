@@ -9,11 +9,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use jail::{Capabilities, Namespaces};
 use rustix::fs::{Mode, OFlags};
 
-use crate::cli::world;
+use crate::cli::world::{Opened, Surroundings};
 use crate::config::emperor::EmperorConfig;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
-use crate::config::source::Context as Given;
 use crate::config::vassal::VassalKind;
 use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
@@ -75,16 +74,9 @@ fn kind(examined: &Examined, file: &Path) -> Result<VassalKind, Vec<ConfigError>
     let name = file.to_string_lossy().into_owned();
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let entry = Entry { key: "include".into(), value: name.clone(), value_place: place.clone(), place };
-    world::with_context(|context| {
-        let read = |wanted: &str| match examined.file.try_clone() {
-            Ok(open) if wanted == name => {
-                let path = std::path::absolute(file)?.to_string_lossy().into_owned();
-                world::read_open(&File::from(open), Some(path))
-            }
-            _ => (context.read)(wanted),
-        };
-        load(vec![entry], Texts::default(), &Given { read: &read, ..*context }).vassal()
-    })
+    let open = examined.file.try_clone().map(File::from).ok();
+    let world = Opened::new(Surroundings::named(), &name, open.as_ref());
+    load(vec![entry], Texts::default(), &world).vassal()
 }
 
 fn facts(charter: &Charter, examined: &Examined) -> Facts {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::cli::{self, Invocation, Verb, world};
+use crate::cli::world::Surroundings;
+use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
@@ -67,7 +68,7 @@ fn vassal() -> ExitCode {
 }
 
 fn load(invocation: Invocation) -> Loaded {
-    world::with_context(|context| config::load(invocation.entries, invocation.texts, context))
+    config::load(invocation.entries, invocation.texts, &Surroundings::named())
 }
 
 fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
@@ -86,7 +87,7 @@ fn plan_of(invocation: Invocation) -> Result<String> {
 
 fn check(invocation: &Invocation) -> ExitCode {
     let files: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
-    let report = world::with_context(|context| config::check::check(&files, context));
+    let report = config::check::check(&files, &Surroundings::named());
     let said = printed(|out| write!(out, "{report}"));
     if report.exit_code() == 0 { said } else { ExitCode::from(report.exit_code()) }
 }

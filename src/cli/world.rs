@@ -1,13 +1,14 @@
 //! What the option language asks of the world: files, by name or already open, and facts of the host.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::FILE_MAX;
-use crate::config::source::{Context, Host, Origin};
+use crate::config::source::{Host, Origin, World};
 use crate::names::{Group, User};
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
@@ -21,17 +22,21 @@ pub fn read(name: &str) -> io::Result<Origin> {
     read_open(&file, Some(absolute(Path::new(name))?))
 }
 
-/// Reads a config that is open already; `path` is what it is called in magic variables.
-///
-/// # Errors
-/// It cannot be read, or is no regular file.
-pub fn read_open(file: &File, path: Option<String>) -> io::Result<Origin> {
+/// Reads a config that is open already, from its start; `path` is what it is called in magic variables.
+fn read_open(file: &File, path: Option<String>) -> io::Result<Origin> {
     let attributes = file.metadata()?;
     if !attributes.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    let mut text = Vec::new();
-    file.take(FILE_MAX as u64 + 1).read_to_end(&mut text)?;
+    let mut text = vec![0; FILE_MAX + 1];
+    let mut length = 0;
+    while length < text.len() {
+        match file.read_at(&mut text[length..], length as u64)? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    text.truncate(length);
     Ok(Origin { text, path, inode: Some(attributes.ino()) })
 }
 
@@ -44,10 +49,74 @@ fn absolute(name: &Path) -> io::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// Calls `work` with the files and the environment of this process, and facts of its host.
-pub fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
-    let variable = |name: &str| std::env::var(name).ok();
-    work(&Context { read: &read, variable: &variable, host: &named_host() })
+/// The files and the environment of this process, and facts of its host.
+pub struct Surroundings {
+    host: Host,
+}
+
+impl Surroundings {
+    /// With the names of its user and group.
+    pub fn named() -> Self {
+        Self { host: named_host() }
+    }
+
+    /// With their numbers for names: looking them up is not everybody's business.
+    pub fn nameless() -> Self {
+        Self { host: host() }
+    }
+}
+
+impl World for Surroundings {
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        read(name)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
+/// These surroundings, and one config that is open already.
+pub struct Opened<'f> {
+    name: String,
+    /// Only once: a config that includes itself would find itself again, not another file of that name.
+    file: Cell<Option<&'f File>>,
+    surroundings: Surroundings,
+}
+
+impl<'f> Opened<'f> {
+    /// `file` is read instead of what the name leads to by now.
+    pub fn new(surroundings: Surroundings, name: &str, file: Option<&'f File>) -> Self {
+        Self { name: name.to_owned(), file: Cell::new(file), surroundings }
+    }
+
+    fn take(&self, name: &str) -> Option<&'f File> {
+        if self.name == name { self.file.take() } else { None }
+    }
+}
+
+impl World for Opened<'_> {
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        match self.take(name) {
+            Some(file) => {
+                let path = std::path::absolute(name)?.to_string_lossy().into_owned();
+                read_open(file, Some(path))
+            }
+            None => self.surroundings.read(name),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.surroundings.variable(name)
+    }
+
+    fn host(&self) -> &Host {
+        self.surroundings.host()
+    }
 }
 
 fn named_host() -> Host {
@@ -57,9 +126,7 @@ fn named_host() -> Host {
     Host { user, group, ..host }
 }
 
-/// Facts of this process and host. Users and groups have their numbers for names: looking them up is not
-/// this room's business.
-pub fn host() -> Host {
+pub(super) fn host() -> Host {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let text = |path: io::Result<std::path::PathBuf>| path.map(|path| path.to_string_lossy().into_owned());
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use super::show::printable;
-use super::source::Context;
+use super::source::World;
 use super::vassal::VassalKind;
 
 /// What was found in each file.
@@ -38,16 +38,16 @@ pub enum Verdict {
 }
 
 /// Checks files, each by itself. One with an `emperor` option is an Emperor's, any other a vassal's.
-pub fn check(files: &[String], context: &Context<'_>) -> Report {
-    Report(files.iter().map(|file| check_file(file, context)).collect())
+pub fn check(files: &[String], world: &dyn World) -> Report {
+    Report(files.iter().map(|file| check_file(file, world)).collect())
 }
 
-fn check_file(file: &str, context: &Context<'_>) -> Finding {
+fn check_file(file: &str, world: &dyn World) -> Finding {
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let entry = Entry { key: "include".into(), value: file.into(), value_place: place.clone(), place };
     let mut texts = Texts::default();
     texts.insert(&Arc::from(COMMAND_LINE), file);
-    let loaded = load(vec![entry], texts, context);
+    let loaded = load(vec![entry], texts, world);
     let warnings = loaded.texts.explain(loaded.warnings.clone());
     Finding { file: file.to_owned(), verdict: judge(&loaded), warnings }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::source::World;
+
 /// Bytes of one expanded value.
 pub const VALUE_MAX: usize = 64 << 10;
 /// A value may name one that names one …, this deep.
@@ -13,7 +15,7 @@ pub const WORK_MAX: usize = 16 << 20;
 
 /// Replaces names in parentheses by what they stand for; what stands for nothing stays as it is.
 pub struct Expander<'a> {
-    variable: &'a dyn Fn(&str) -> Option<String>,
+    world: &'a dyn World,
     /// Value of the first option or placeholder of each name.
     options: BTreeMap<String, String>,
     /// Names asked for with `%(name)`.
@@ -37,9 +39,9 @@ impl Sigil {
 }
 
 impl<'a> Expander<'a> {
-    /// Nothing expanded yet; `variable` knows the environment.
-    pub fn new(variable: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { variable, options: BTreeMap::new(), named: BTreeSet::new(), work_left: WORK_MAX }
+    /// Nothing expanded yet.
+    pub fn new(world: &'a dyn World) -> Self {
+        Self { world, options: BTreeMap::new(), named: BTreeSet::new(), work_left: WORK_MAX }
     }
 
     /// Makes `%(name)` stand for a value, unless an earlier one has that name.
@@ -113,7 +115,7 @@ impl<'a> Expander<'a> {
         if name.is_empty() || (default.is_none() && end < inner.len()) {
             return None;
         }
-        (self.variable)(name).or_else(|| default.map(str::to_owned))
+        self.world.variable(name).or_else(|| default.map(str::to_owned))
     }
 
     fn option(&mut self, inner: &str) -> Result<Option<String>, String> {

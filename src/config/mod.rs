@@ -4,6 +4,7 @@ mod admit;
 pub mod check;
 pub mod emperor;
 mod expand;
+mod files;
 mod ini;
 pub mod load;
 mod magic;

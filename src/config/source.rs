@@ -1,4 +1,4 @@
-//! Pure. What the world provides: files by name, the environment, facts of the host.
+//! Pure. What a config asks of the world: files by name, the environment, facts of the host.
 
 use std::io;
 
@@ -13,14 +13,19 @@ pub struct Origin {
     pub inode: Option<u64>,
 }
 
-/// What options are expanded with.
-pub struct Context<'a> {
+/// What a config may ask of the world.
+pub trait World {
     /// Reads a file, named as written in the config; a relative name counts from the start directory.
-    pub read: &'a dyn Fn(&str) -> io::Result<Origin>,
+    ///
+    /// # Errors
+    /// It cannot be opened or read, or is no regular file.
+    fn read(&self, name: &str) -> io::Result<Origin>;
+
     /// A variable of the environment, for `$(NAME)`.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    fn variable(&self, name: &str) -> Option<String>;
+
     /// Facts of this process and host.
-    pub host: &'a Host,
+    fn host(&self) -> &Host;
 }
 
 /// Facts of this process and host that magic variables stand for.

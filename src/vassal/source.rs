@@ -1,17 +1,14 @@
 //! Where the config of a vassal comes from: its arguments, and for the file that they name a descriptor, if the
 //! Emperor opened it for us.
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 
-use crate::cli::{self, Invocation, world};
+use crate::cli::world::{Opened, Surroundings};
+use crate::cli::{self, Invocation};
 use crate::config::place::ConfigError;
-use crate::config::source::{Context, Origin};
 use crate::config::vassal::VassalKind;
-use crate::config::{FILE_MAX, Loaded, load};
+use crate::config::{Loaded, load};
 
 /// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
 #[derive(Clone, Debug)]
@@ -55,16 +52,9 @@ impl Source {
     }
 
     fn load(&self, invocation: Invocation, opened: Option<&File>) -> Loaded {
-        let name = config_of(&invocation);
-        // Only once: a config that includes itself would find itself again, not another file of that name.
-        let unread = Cell::new(opened);
-        let read = |wanted: &str| match unread.get() {
-            Some(file) if name.as_deref() == Some(wanted) => read_open(unread.take().unwrap_or(file), wanted),
-            _ => world::read(wanted),
-        };
-        let host = world::host();
-        let variable = |name: &str| std::env::var(name).ok();
-        load(invocation.entries, invocation.texts, &Context { read: &read, variable: &variable, host: &host })
+        let name = config_of(&invocation).unwrap_or_default();
+        let world = Opened::new(Surroundings::nameless(), &name, opened);
+        load(invocation.entries, invocation.texts, &world)
     }
 
     fn invocation(&self) -> Result<Invocation, Vec<ConfigError>> {
@@ -81,19 +71,4 @@ fn config_of(invocation: &Invocation) -> Option<String> {
     let entry = named(&["ini", "xml", "yaml", "json"]).or_else(|| named(&["include", "inherit"]))?;
     let section = entry.value.rfind(':').filter(|at| !entry.value[*at..].contains('/'));
     Some(entry.value[..section.unwrap_or(entry.value.len())].to_owned())
-}
-
-/// Reads from the start, whoever read from this descriptor before.
-fn read_open(file: &File, name: &str) -> io::Result<Origin> {
-    let path = std::path::absolute(name)?.to_string_lossy().into_owned();
-    let mut text = vec![0; FILE_MAX + 1];
-    let mut length = 0;
-    while length < text.len() {
-        match file.read_at(&mut text[length..], length as u64)? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    text.truncate(length);
-    Ok(Origin { text, path: Some(path), inode: Some(file.metadata()?.ino()) })
 }

@@ -1,9 +1,9 @@
-use super::World;
+use super::Files;
 use crate::config::check::check;
 
 #[test]
 fn each_file_is_judged_by_itself() {
-    let world = World::of(&[
+    let world = Files::of(&[
         ("emperor.ini", "[uwsgi]\nemperor = /v\n"),
         ("own.ini", "[uwsgi]\ncommand = sleep 1\n"),
         ("app.ini", "[uwsgi]\nplugins = python3\n"),
@@ -14,7 +14,7 @@ fn each_file_is_judged_by_itself() {
         ["emperor.ini", "own.ini", "app.ini", "x.yml", "none.ini", "bad.ini", "gone.ini"]
             .map(str::to_owned)
             .to_vec();
-    let report = world.with(|context| check(&files, context));
+    let report = check(&files, &world);
     assert_eq!(report.exit_code(), 1);
     insta::assert_snapshot!(report, @r"
     emperor.ini: OK, an Emperor
@@ -36,6 +36,6 @@ fn each_file_is_judged_by_itself() {
       gone.ini
       ^
     ");
-    let fine = world.with(|context| check(&files[..3], context));
+    let fine = check(&files[..3], &world);
     assert_eq!(fine.exit_code(), 0);
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{World, load_text, pairs, sentences, typed};
+use super::{Files, load_text, pairs, sentences, typed};
 use crate::config::expand::{Expander, VALUE_MAX};
 use crate::config::magic::{FileVariables, Magic};
 use crate::config::source::{Host, Origin};
@@ -98,7 +98,7 @@ fn a_config_cannot_make_work_without_bounds() {
 
 #[test]
 fn values_of_the_command_line_are_expanded_too() {
-    let world = World::of(&[("a.ini", "[uwsgi]\ncommand = %(name)\n")]);
+    let world = Files::of(&[("a.ini", "[uwsgi]\ncommand = %(name)\n")]);
     let loaded = world.load_entries(vec![
         typed(1, "set", "name=shop"),
         typed(2, "ini", "a.ini"),
@@ -110,8 +110,8 @@ fn values_of_the_command_line_are_expanded_too() {
 proptest! {
     #[test]
     fn the_expander_bears_every_value(values in prop::collection::vec("([$%@(){}\\-:a-c ]|\\PC){0,60}", 1..6)) {
-        let variable = |name: &str| (name == "a").then(|| "%(b)$(a".to_owned());
-        let mut expander = Expander::new(&variable);
+        let world = Files::of(&[]);
+        let mut expander = Expander::new(&world);
         for (name, value) in ["a", "b", "c"].iter().zip(&values) {
             expander.define(name, value);
         }

@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
-use super::{World, load_text, pairs, sentences, typed};
+use super::{Files, load_text, pairs, sentences, typed};
 use crate::config::load::{BYTES_MAX, DEPTH_MAX, ENTRIES_MAX, ERRORS_MAX, FILES_MAX};
 use crate::config::place::{ENVIRONMENT, Entry};
 
 #[test]
 fn files_are_read_where_they_are_named_and_inherited_ones_last() {
-    let world = World::of(&[
+    let world = Files::of(&[
         ("a.ini", "[uwsgi]\nchdir = 1\ninherit = base.ini\ninclude = b.ini:other\nchdir = 4\n"),
         ("b.ini", "[other]\nchdir = 2\nini = :third\n[third]\nchdir = 3\n"),
         ("base.ini", "[uwsgi]\nchdir = 5-%n-$(HOME)\ninherit = %(root).ini\nroot = root\n"),
@@ -22,7 +22,7 @@ fn files_are_read_where_they_are_named_and_inherited_ones_last() {
 #[test]
 fn every_entry_knows_its_place() {
     let world =
-        World::of(&[("a.ini", "[uwsgi]\ninclude = b.ini\n"), ("b.ini", "\n[uwsgi]\n  uid = %(x)\nx = 5\n")]);
+        Files::of(&[("a.ini", "[uwsgi]\ninclude = b.ini\n"), ("b.ini", "\n[uwsgi]\n  uid = %(x)\nx = 5\n")]);
     let loaded = world.load("a.ini");
     let entry = &loaded.entries[0];
     assert_eq!(
@@ -64,7 +64,7 @@ fn an_unknown_name_is_kept_for_the_reader_to_refuse() {
 fn an_unknown_variable_of_the_environment_is_a_warning() {
     let mut entry = typed(1, "emperor-tyrnt", "1");
     entry.place.file = ENVIRONMENT.into();
-    let loaded = World::of(&[]).load_entries(vec![entry]);
+    let loaded = Files::of(&[]).load_entries(vec![entry]);
     assert!(loaded.entries.is_empty());
     insta::assert_snapshot!(sentences(&loaded.warnings), @r"
     environment:1:1: no option is called `emperor-tyrnt`: this variable is ignored
@@ -74,7 +74,7 @@ fn an_unknown_variable_of_the_environment_is_a_warning() {
 
 #[test]
 fn a_section_that_was_asked_for_must_exist() {
-    let world = World::of(&[("a.ini", "[uwsgi]\nuid = 1\n[zerg]\n"), ("b.ini", "uid = 1\n")]);
+    let world = Files::of(&[("a.ini", "[uwsgi]\nuid = 1\n[zerg]\n"), ("b.ini", "uid = 1\n")]);
     let asked = world.load("a.ini:none");
     insta::assert_snapshot!(sentences(&asked.errors), @r"
     command line:1:1: `a.ini` has no section [none]
@@ -90,7 +90,7 @@ fn a_section_that_was_asked_for_must_exist() {
 
 #[test]
 fn files_that_cannot_be_read_are_told_where_they_are_named() {
-    let world = World::of(&[(
+    let world = Files::of(&[(
         "a.ini",
         "[uwsgi]\ninclude = none.ini\nini = http://x/y\nini =\ninclude = a.ini\nini = -\n",
     )]);
@@ -119,14 +119,14 @@ fn files_in_other_formats_are_left_to_uwsgi() {
     for (name, key) in
         [("a.xml", "xml"), ("a.yml", "yaml"), ("a.yaml", "yaml"), ("a.json", "json"), ("a.js:x", "json")]
     {
-        let loaded = World::of(&[]).load_entries(vec![typed(1, "include", name)]);
+        let loaded = Files::of(&[]).load_entries(vec![typed(1, "include", name)]);
         assert_eq!(pairs(&loaded), [(key, name)]);
     }
 }
 
 #[test]
 fn a_name_with_a_colon_before_its_suffix_has_no_section() {
-    let world = World::of(&[("a:b.ini", "[uwsgi]\nuid = 1\n")]);
+    let world = Files::of(&[("a:b.ini", "[uwsgi]\nuid = 1\n")]);
     assert_eq!(pairs(&world.load("a:b.ini")), [("uid", "1")]);
 }
 
@@ -135,12 +135,12 @@ fn includes_end() {
     let chain: Vec<(String, String)> =
         (0..=DEPTH_MAX).map(|n| (format!("{n}.ini"), format!("[uwsgi]\nini = {}.ini\n", n + 1))).collect();
     let chain: Vec<(&str, &str)> = chain.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    assert!(sentences(&World::of(&chain).load("0.ini").errors).contains("more than 16 deep"));
+    assert!(sentences(&Files::of(&chain).load("0.ini").errors).contains("more than 16 deep"));
 
-    let circle = World::of(&[("a.ini", "[uwsgi]\nini = b.ini\n"), ("b.ini", "[uwsgi]\nini = a.ini\n")]);
+    let circle = Files::of(&[("a.ini", "[uwsgi]\nini = b.ini\n"), ("b.ini", "[uwsgi]\nini = a.ini\n")]);
     assert!(sentences(&circle.load("a.ini").errors).contains("`a.ini` includes itself"));
 
-    let heirs = World::of(&[("a.ini", "[uwsgi]\ninherit = a.ini\n")]);
+    let heirs = Files::of(&[("a.ini", "[uwsgi]\ninherit = a.ini\n")]);
     assert!(sentences(&heirs.load("a.ini").errors).contains(&format!("more than {FILES_MAX} files")));
 }
 
@@ -151,7 +151,7 @@ fn options_bytes_and_errors_have_bounds() {
     assert_eq!((loaded.entries.len(), loaded.errors.len()), (ENTRIES_MAX, 1));
 
     let large = format!("[uwsgi]\n{}", "#\n".repeat(500_000));
-    let world = World::of(&[("large.ini", &large)]);
+    let world = Files::of(&[("large.ini", &large)]);
     let wanted = BYTES_MAX / large.len() + 1;
     let entries: Vec<Entry> = (1..=5).map(|line| typed(line, "ini", "large.ini")).collect();
     let loaded = world.load_entries(entries);
@@ -170,7 +170,7 @@ proptest! {
         other in "\\[x\\]\n((ini|inherit|set) ?= ?[$%]?[(a-c.)]{0,5}(\\.ini)?(:x)?\n){0,9}",
     ) {
         let text = format!("[uwsgi]\n{text}");
-        let world = World::of(&[("a.ini", &text), ("b.ini", &other), ("c.ini", &text)]);
+        let world = Files::of(&[("a.ini", &text), ("b.ini", &other), ("c.ini", &text)]);
         let loaded = world.load("a.ini");
         prop_assert!(loaded.entries.len() <= ENTRIES_MAX && loaded.errors.len() <= ERRORS_MAX);
         for entry in &loaded.entries {

@@ -12,29 +12,38 @@ use std::io;
 
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
-use super::source::{Context, Host, Origin};
+use super::source::{Host, Origin, World};
 
 /// Files by name, and a fixed environment and host.
-pub struct World(BTreeMap<String, Vec<u8>>);
+pub struct Files {
+    texts: BTreeMap<String, Vec<u8>>,
+    host: Host,
+}
 
-impl World {
-    pub fn of(files: &[(&str, &str)]) -> Self {
-        Self(files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect())
+impl World for Files {
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        let text = self.texts.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Origin { text: text.clone(), path: Some(format!("/srv/vassals/{name}")), inode: Some(42) })
     }
 
-    pub fn with<T>(&self, run: impl FnOnce(&Context<'_>) -> T) -> T {
-        let read = |name: &str| self.read(name);
-        let variable = |name: &str| match name {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
             "HOME" => Some("/home/shop".to_owned()),
             "LOOP" => Some("$(LOOP)".to_owned()),
+            "a" => Some("%(b)$(a".to_owned()),
             _ => None,
-        };
-        run(&Context { read: &read, variable: &variable, host: &host() })
+        }
     }
 
-    fn read(&self, name: &str) -> io::Result<Origin> {
-        let text = self.0.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Origin { text: text.clone(), path: Some(format!("/srv/vassals/{name}")), inode: Some(42) })
+    fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Files {
+    pub fn of(files: &[(&str, &str)]) -> Self {
+        let texts = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        Self { texts, host: host() }
     }
 
     /// Loads what `--ini NAME` would.
@@ -43,7 +52,7 @@ impl World {
     }
 
     pub fn load_entries(&self, entries: Vec<Entry>) -> Loaded {
-        self.with(|context| load(entries, Texts::default(), context))
+        load(entries, Texts::default(), self)
     }
 }
 
@@ -54,7 +63,7 @@ pub fn typed(line: u32, key: &str, value: &str) -> Entry {
 }
 
 pub fn load_text(text: &str) -> Loaded {
-    World::of(&[("a.ini", text)]).load("a.ini")
+    Files::of(&[("a.ini", text)]).load("a.ini")
 }
 
 pub fn pairs(loaded: &Loaded) -> Vec<(&str, &str)> {

@@ -1,5 +1,5 @@
 use super::emperor::sample;
-use super::{World, load_text, sentences, typed};
+use super::{Files, load_text, sentences, typed};
 use crate::config::load::ERRORS_MAX;
 use crate::config::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Scope, options};
@@ -64,7 +64,7 @@ fn an_option_of_the_application_server_makes_it_a_vassal_of_uwsgi() {
     let anything =
         "for = a b\nset = %(_ + 1)\nendfor =\nbase = @(exec://id)\nwsgi-file = x\ntypo = 1\nuid = 0\n";
     assert_eq!(kind(anything), Ok(VassalKind::Uwsgi("wsgi-file".into())));
-    let foreign = World::of(&[]).load_entries(vec![typed(1, "yaml", "x.yml")]);
+    let foreign = Files::of(&[]).load_entries(vec![typed(1, "yaml", "x.yml")]);
     assert_eq!(foreign.vassal(), Ok(VassalKind::Uwsgi("yaml".into())));
 }
 
