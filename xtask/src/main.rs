@@ -1,22 +1,26 @@
-//! What CI does, a person can type: `cargo xtask test`, `cargo xtask bench`.
+//! What CI does, a person can type: `cargo xtask test`, `cargo xtask bench`, `cargo xtask fuzz`.
 
 mod bench;
+mod fuzz;
 mod program;
 mod scratch;
 mod test;
+mod tool;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                      everything that CI checks; installs what the tests need
 cargo xtask bench [NAME…] [--quick] [--json]
-                                      measures; NAME: spawn, cold, latency, idle (default: all)";
+                                      measures; NAME: spawn, cold, latency, idle (default: all)
+cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {
             eprintln!("{USAGE}");

@@ -1,12 +1,9 @@
 //! Licences, sources and known defects of the dependencies, by cargo-deny.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
-
-use crate::program;
+use crate::{program, tool};
 
 use super::score::Score;
 
@@ -15,7 +12,7 @@ const VERSION: &str = "0.20.2";
 
 /// Checks what needs no network, then the advisories when their database can be fetched.
 pub fn check(score: &mut Score) {
-    let deny = match find_or_install() {
+    let deny = match tool::find_or_install("cargo-deny", VERSION) {
         Ok(deny) => deny,
         Err(error) => return score.skip("dependencies", &format!("no cargo-deny: {error:#}")),
     };
@@ -31,25 +28,4 @@ fn command(deny: &PathBuf) -> Command {
     command.current_dir(program::top());
     command.args(["--log-level", "error", "--workspace", "--config", ".deny.toml"]);
     command
-}
-
-/// Built once into the user's cache, which survives `cargo clean`.
-fn find_or_install() -> Result<PathBuf> {
-    let root = cache()?.join(format!("cargo-deny-{VERSION}"));
-    let deny = root.join("bin/cargo-deny");
-    if !deny.is_file() {
-        println!("xtask: building cargo-deny {VERSION}, once");
-        let name = format!("cargo-deny@{VERSION}");
-        let mut install = program::cargo();
-        // Away from our own `.cargo/config.toml`: its static build is for programs of ours.
-        install.current_dir("/").args(["install", "--quiet", "--locked", "--root"]).arg(&root).arg(name);
-        program::run(&mut install)?;
-    }
-    Ok(deny)
-}
-
-fn cache() -> Result<PathBuf> {
-    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
-    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("liege-xtask"))
 }

@@ -1,0 +1,45 @@
+//! Everything that a config may ask of the world, answered from the bytes that it is made of.
+
+use std::io;
+
+use crate::config::source::{Host, Origin, World};
+
+/// Between two files; no file that people write has it.
+const BORDER: u8 = 0;
+
+/// The first file is what is read; the others are what it may name, as `1`, `2` and so on, in any format.
+pub struct Bytes {
+    files: Vec<Vec<u8>>,
+    host: Host,
+}
+
+impl Bytes {
+    /// A world of the files in these bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self {
+            files: bytes.split(|byte| *byte == BORDER).map(<[u8]>::to_vec).collect(),
+            host: Host::default(),
+        }
+    }
+
+    fn file(&self, name: &str) -> Option<&Vec<u8>> {
+        let number = name.split(['.', ':']).next()?.parse::<usize>().unwrap_or(0);
+        self.files.get(number)
+    }
+}
+
+impl World for Bytes {
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        let text = self.file(name).ok_or(io::ErrorKind::NotFound)?.clone();
+        Ok(Origin { text, path: Some(format!("/srv/vassals/{name}")), inode: Some(1) })
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let text = self.file(name)?;
+        Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn host(&self) -> &Host {
+        &self.host
+    }
+}
