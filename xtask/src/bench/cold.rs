@@ -21,7 +21,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
     let counts: &[usize] = if lab.quick { &[20] } else { &[100, 1000] };
     let cases = counts.iter().flat_map(|count| [(*count, Vassals::Plain), (*count, Vassals::Jailed)]);
-    Ok(cases.map(|(count, vassals)| table(lab, count, vassals)).collect())
+    let tables = cases.map(|(count, vassals)| table(lab, count, vassals));
+    let crowds: &[usize] = if lab.quick { &[] } else { &[5_000, 10_000] };
+    Ok(tables.chain(crowds.iter().map(|count| crowd(lab, *count))).collect())
+}
+
+/// So many that only the price of one counts. uWSGI would take minutes.
+fn crowd(lab: &Lab, count: usize) -> Table {
+    let title = format!("Cold start of {count} vassals without namespaces, until the last runs");
+    let mut table = Table::new(title, "ms");
+    for _ in 0..3 {
+        table.add_result("C supervisor: vfork, exec, wait", start_floor(lab, count, Vassals::Plain));
+        table.add_result(Kind::Liege.name(), start(lab, Kind::Liege, Vassals::Plain, count));
+        table.add_result("dinit", start_dinit(lab, count));
+    }
+    table
 }
 
 fn table(lab: &Lab, count: usize, vassals: Vassals) -> Table {
