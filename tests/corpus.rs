@@ -1,0 +1,160 @@
+//! Configs after the patterns of the manual and of real platforms (`tests/corpus`), read by the real uwsgi and by us:
+//! option by option they have to mean the same. What uwsgi cannot read (toml) is compared with its twin in ini.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::LIEGE;
+
+/// What both see as their environment.
+const VARIABLES: [(&str, &str); 2] = [("HOME", "/home/shop"), ("PATH", "/usr/bin:/bin")];
+/// Words of the language, which have done their work: uwsgi shows them all the same, we do not.
+const SPOKEN: [&str; 17] = [
+    "ini",
+    "xml",
+    "yaml",
+    "json",
+    "include",
+    "inherit",
+    "set",
+    "set-placeholder",
+    "else",
+    "end",
+    "endif",
+    "end-if",
+    "endfor",
+    "end-for",
+    "declare-option",
+    "declare-option2",
+    "strict",
+];
+/// Fewer would be no corpus.
+const CONFIGS_MIN: usize = 70;
+
+type Options = Vec<(String, String)>;
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+/// Every config but those that others include.
+fn configs() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![corpus()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(OsStr::to_str) {
+                None if path.is_dir() && !path.ends_with("parts") => open.push(path),
+                Some("ini" | "xml" | "yml" | "json" | "toml") => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Runs in the directory of the config, as nobody: whatever a config asks for, there is no right to do it.
+fn run(config: &Path, program: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", program]).args(arguments);
+    command.env_clear().envs(VARIABLES).stdin(Stdio::null());
+    command.current_dir(config.parent().unwrap()).output().unwrap()
+}
+
+/// What uwsgi shows; it then ends, because it cannot write its pid.
+fn uwsgis(config: &Path) -> Options {
+    let option = match config.extension().unwrap().to_str().unwrap() {
+        "yml" => "--yaml",
+        "xml" => "--xml",
+        "json" => "--json",
+        _ => "--ini",
+    };
+    let name = config.file_name().unwrap().to_str().unwrap();
+    let output = run(
+        config,
+        "uwsgi",
+        &["--show-config", option, name, "--pidfile2", "/nonexistent/pid", "--pidfile", "/nonexistent/pid"],
+    );
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let shown = said.split_once("[uwsgi]\n").and_then(|(_, rest)| rest.split_once(";end of configuration"));
+    let (shown, _) = shown.unwrap_or_else(|| panic!("{}: uwsgi shows nothing: {said}", config.display()));
+    let pair = |line: &str| {
+        let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    shown.lines().map(pair).filter(|(key, _)| is_option(key)).collect()
+}
+
+fn is_option(key: &str) -> bool {
+    let given = ["show-config", "pidfile", "pidfile2"];
+    let logic = key.starts_with("if-") || key.starts_with("for");
+    !given.contains(&key) && !SPOKEN.contains(&key) && (!logic || key.starts_with("fork"))
+}
+
+fn ours(config: &Path) -> Options {
+    let name = config.file_name().unwrap().to_str().unwrap();
+    let output = run(config, LIEGE, &["show-config", "--json", name]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", config.display());
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |option: &serde_json::Value, name: &str| option[name].as_str().unwrap().to_owned();
+    let options = shown["options"].as_array().unwrap();
+    let options = options.iter().map(|option| (text(option, "name"), text(option, "value")));
+    options.filter(|(key, _)| !["pidfile", "pidfile2"].contains(&key.as_str())).collect()
+}
+
+/// A flag without a value, with an empty one, and one that is true are the same to whoever reads them.
+fn meant(options: Options) -> Options {
+    let yes =
+        |value: String| if ["true", "1", ""].contains(&value.as_str()) { "1".to_owned() } else { value };
+    options.into_iter().map(|(key, value)| (key, yes(value.trim_end().to_owned()))).collect()
+}
+
+#[test]
+fn every_config_means_to_us_what_it_means_to_uwsgi() {
+    common::demand_root();
+    if Command::new("uwsgi").arg("--version").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: there is no uwsgi");
+        return;
+    }
+    let configs = configs();
+    assert!(configs.len() >= CONFIGS_MIN, "{} configs", configs.len());
+    let mut differ = String::new();
+    for config in configs.iter().filter(|config| config.extension() != Some(OsStr::new("toml"))) {
+        let (theirs, ours) = (meant(uwsgis(config)), meant(ours(config)));
+        assert!(!theirs.is_empty(), "{}: nothing to compare", config.display());
+        if theirs != ours {
+            differ += &format!("{}\n  uwsgi: {theirs:?}\n  liege: {ours:?}\n", config.display());
+        }
+    }
+    assert!(differ.is_empty(), "{differ}");
+}
+
+#[test]
+fn one_config_in_five_formats_is_one_config() {
+    common::demand_root();
+    let in_ini = meant(ours(&corpus().join("formats/shop.ini")));
+    assert!(in_ini.contains(&("chdir".into(), "/srv/shop/www".into())), "{in_ini:?}");
+    for format in ["xml", "yml", "json", "toml"] {
+        assert_eq!(meant(ours(&corpus().join("formats").join(format!("shop.{format}")))), in_ini, "{format}");
+    }
+}
+
+#[test]
+fn no_config_of_the_corpus_is_called_wrong() {
+    common::demand_root();
+    for config in configs() {
+        let name = config.file_name().unwrap().to_str().unwrap();
+        let output = run(&config, LIEGE, &["check", name]);
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let unsupported = said.contains("not supported yet");
+        assert!(output.status.success() || unsupported, "{}: {said}", config.display());
+    }
+}
