@@ -77,7 +77,8 @@ pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<S
 /// For namespaces and mounts.
 const ADMIN: [Capability; 1] = [Capability::CAP_SYS_ADMIN];
 const IDS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
-const FILTERS_MISSING: &str = "this kernel was built without filters of system calls: CONFIG_SECCOMP_FILTER is needed";
+const FILTERS_MISSING: &str =
+    "this kernel was built without filters of system calls: CONFIG_SECCOMP_FILTER is needed";
 const MORE_DESCRIPTORS: &str = "raise the limit of open files: `ulimit -n`, or LimitNOFILE= of the service";
 const USER_MAX_IS_0: &str = "user namespaces are turned off: `sudo sysctl -w user.max_user_namespaces=15000`";
 const MORE_NAMESPACES: &str =
@@ -157,7 +158,9 @@ fn not_held(wanted: Capabilities, host: &Host) -> String {
 
 fn nosuid_refused(errno: i32, host: &Host) -> Option<String> {
     match errno {
-        libc::ENOSYS => Some("this kernel cannot change all mounts at once: Linux 5.12 or newer is needed".into()),
+        libc::ENOSYS => {
+            Some("this kernel cannot change all mounts at once: Linux 5.12 or newer is needed".into())
+        }
         _ => denied(errno).then(|| rights_missing(&ADMIN, host)),
     }
 }

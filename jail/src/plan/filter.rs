@@ -49,8 +49,17 @@ const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const ARGUMENTS: u32 = 16;
 
+/// What comes of a call: refused with the second when all of the first hold. Many calls share one.
+type Outcome = (&'static [Test], i32);
+
+/// Where things will stand in the program: the shorter it is, the sooner the kernel has compiled it.
+struct Layout {
+    outcomes: Vec<(Outcome, usize)>,
+    allow: usize,
+}
+
 /// The whole program: calls by another architecture's door end the process, since their numbers mean other things;
-/// then the number is looked up in a tree.
+/// then the number is looked up in a tree, which leads to the outcomes, which lead to the end.
 fn assemble<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> Vec<Instruction> {
     let mut sorted: Vec<&Refusal> = refusals.collect();
     sorted.sort_by_key(|refusal| refusal.number);
@@ -64,35 +73,55 @@ fn assemble<'a>(refusals: impl Iterator<Item = &'a Refusal>) -> Vec<Instruction>
         // What a kernel without that second set of numbers says.
         program.extend([jump(AT_LEAST, first, (0, 1)), refuse(libc::ENOSYS)]);
     }
-    program.extend(tree(&sorted));
+    let layout = Layout::after(program.len(), &sorted);
+    program.extend(layout.tree(program.len(), &sorted));
+    program.extend(layout.outcomes.iter().flat_map(|(outcome, at)| layout.outcome(*at, outcome)));
+    program.push(answer(libc::SECCOMP_RET_ALLOW));
     program
 }
 
-fn tree(sorted: &[&Refusal]) -> Vec<Instruction> {
-    match sorted {
-        [] => vec![answer(libc::SECCOMP_RET_ALLOW)],
-        [one] => leaf(one),
-        several => {
-            let (low, high) = several.split_at(several.len() / 2);
-            let (left, right) = (tree(low), tree(high));
-            let mut tree = vec![jump(AT_LEAST, high[0].number, (left.len(), 0))];
-            tree.extend(left);
-            tree.extend(right);
-            tree
+impl Layout {
+    fn after(head: usize, sorted: &[&Refusal]) -> Self {
+        let mut layout = Self { outcomes: Vec::new(), allow: head + tree_length(sorted.len()) };
+        for refusal in sorted {
+            if !layout.outcomes.iter().any(|(known, _)| *known == refusal.outcome()) {
+                layout.outcomes.push((refusal.outcome(), layout.allow));
+                layout.allow += 2 * refusal.tests.len() + 1;
+            }
         }
+        layout
+    }
+
+    fn tree(&self, at: usize, sorted: &[&Refusal]) -> Vec<Instruction> {
+        match sorted {
+            [] => Vec::new(),
+            [one] => {
+                let found = self.outcomes.iter().find(|(known, _)| *known == one.outcome());
+                let (_, place) = found.expect("every outcome has its place");
+                vec![jump(EQUAL, one.number, (place - at - 1, self.allow - at - 1))]
+            }
+            several => {
+                let (low, high) = several.split_at(several.len() / 2);
+                let mut tree = vec![jump(AT_LEAST, high[0].number, (tree_length(low.len()), 0))];
+                tree.extend(self.tree(at + 1, low));
+                tree.extend(self.tree(at + tree.len(), high));
+                tree
+            }
+        }
+    }
+
+    fn outcome(&self, at: usize, (tests, errno): &Outcome) -> Vec<Instruction> {
+        let test = |(number, test): (usize, &Test)| {
+            let behind = at + 2 * (number + 1);
+            [load(low_half(test)), jump(ANY_BIT, test.bits, (0, self.allow - behind))]
+        };
+        tests.iter().enumerate().flat_map(test).chain([refuse(*errno)]).collect()
     }
 }
 
-/// One number: refused when every test holds, else allowed.
-fn leaf(refusal: &Refusal) -> Vec<Instruction> {
-    let mut after = vec![refuse(refusal.errno), answer(libc::SECCOMP_RET_ALLOW)];
-    for test in refusal.tests.iter().rev() {
-        let to_the_end = after.len() - 1;
-        after.splice(0..0, [load(low_half(test)), jump(ANY_BIT, test.bits, (0, to_the_end))]);
-    }
-    let to_the_end = after.len() - 1;
-    after.insert(0, jump(EQUAL, refusal.number, (0, to_the_end)));
-    after
+/// One leaf for each number, one branch between each two.
+fn tree_length(leaves: usize) -> usize {
+    (2 * leaves).saturating_sub(1)
 }
 
 /// The kernel takes modes and flags from the low half of a register; what stands in the high one is nobody's.

@@ -8,8 +8,15 @@ pub(super) struct Refusal {
     pub errno: i32,
 }
 
+impl Refusal {
+    /// What comes of it.
+    pub fn outcome(&self) -> (&'static [Test], i32) {
+        (self.tests, self.errno)
+    }
+}
+
 /// Holds when the argument (from 0) has any of these bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Test {
     pub argument: u8,
     pub bits: u32,
