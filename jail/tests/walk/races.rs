@@ -31,7 +31,7 @@ use crate::stage::{TENANT, c, namespaces, reap, settle, tenant};
 /// Attacks in each kind of jail: a hundred thousand in all.
 const ATTACKS: u32 = 34_000;
 /// For which so many children are made at most: on a busy machine some pass unmet.
-const CHILDREN_MAX: usize = 8_000;
+const CHILDREN_MAX: usize = 2_500;
 /// So many careless children must be enough for the attacker to get what he wants once.
 const CARELESS_MAX: usize = 5_000;
 /// The program at the end: a child of that name has passed its exec.
