@@ -1,5 +1,5 @@
 //! Privileges that a tenant could get hold of: by a file, by a helper, by the environment, by a crash.
-//! Rows P3 to P6, P8 and P9.
+//! Rows P3, P6, P8 and P9.
 #![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{ALICE, BOB, Emperor, Process, Tree};
+use common::{ALICE, Emperor, Process, Tree};
 use neighbour::{IDLE, JAILS, alices, rule, serve};
 
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -81,46 +81,6 @@ fn a_config_of_roots_keeps_exactly_the_capabilities_that_it_lists() {
         }
     }
     neighbour.assert_served();
-}
-
-/// Row P4.
-#[test]
-fn a_setuid_program_of_roots_makes_nobody_root() {
-    for jail in JAILS {
-        let tree = tree();
-        let id = copy(&tree, "/usr/bin/id", "id", 0o6755);
-        let tries = format!("echo became $({})\nexec sleep 1000000", id.display());
-        let tries = tree.script("tries", &tries);
-        alices(&tree, "x.ini", &format!("command = {}\n", tries.display()));
-        let (emperor, neighbour) = rule(tree, jail, &[]);
-        let line = emperor.wait_for_line(|line| line.contains("became uid="));
-        assert!(!line.contains("euid=") && !line.contains("egid="), "{line}");
-        neighbour.assert_served();
-    }
-}
-
-/// Row P5: a file that she plants is hers; he who runs it in his vassal stays who he is.
-#[test]
-fn two_tenants_gain_nothing_by_a_setuid_file_of_one_of_them() {
-    for jail in JAILS {
-        let tree = tree();
-        let planted = tree.path("alice/planted");
-        let plant = format!(
-            "cp /usr/bin/id {0} && chmod 6755 {0} && echo planted\nexec sleep 1000000",
-            planted.display()
-        );
-        let plant = tree.script("plant", &plant);
-        let run = tree.script("become", &format!("echo became $({})\nexec sleep 1000000", planted.display()));
-        alices(&tree, "x.ini", &format!("command = {}\n", plant.display()));
-        let (emperor, neighbour) = rule(tree, jail, &[]);
-        emperor.wait_for_line(|line| line == "planted");
-        let file = std::fs::metadata(&planted).unwrap();
-        assert_eq!((file.uid(), file.gid()), (ALICE, ALICE));
-        emperor.tree.vassal_of(BOB, "run.ini", &format!("command = {}\n", run.display()));
-        let line = emperor.wait_for_line(|line| line.contains("became uid="));
-        assert!(!line.contains("euid=") && !line.contains("egid=") && !line.contains("61001"), "{line}");
-        neighbour.assert_served();
-    }
 }
 
 /// Looks for any process whose memory it may open while that still runs the spawner's program.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALICE, Process, Start, Tree};
+use common::{ALICE, Emperor, Process, Start, Tree};
 
 const SLEEP: &str = "command = sleep infinity\n";
 const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts"];
@@ -73,4 +73,31 @@ fn where_user_namespaces_are_forbidden_the_reason_and_the_cure_are_told() {
     emperor.expect_no_tidy_end();
     emperor.signal(rustix::process::Signal::TERM);
     emperor.wait();
+}
+
+/// Under the filter of system calls that every tenant's vassal is under.
+#[test]
+fn a_tenant_runs_an_emperor_of_her_own_in_her_vassal() {
+    let tree = Tree::new();
+    std::fs::copy(common::LIEGE, tree.path("liege")).unwrap();
+    for directory in ["hers", "hers/shop"] {
+        tree.dir_of(ALICE, directory);
+    }
+    let inner = tree.path("hers/shop/inner.ini");
+    tree.place(&inner, ALICE, "[uwsgi]\ncommand = /bin/sh -c 'echo inner runs; exec sleep 1000000'\n");
+    let command = format!(
+        "command = {} --emperor {}/*/*.ini\n",
+        tree.path("liege").display(),
+        tree.path("hers").display()
+    );
+    tree.vassal_of(ALICE, "outer.ini", &command);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    emperor.wait_for_line(|line| line == "inner runs");
+    let mark = emperor.lines.mark();
+    emperor.tree.place(
+        &emperor.tree.path("hers/shop/later.ini"),
+        ALICE,
+        "[uwsgi]\ncommand = /bin/sh -c 'echo later runs; exec sleep 1000000'\n",
+    );
+    emperor.lines.wait_since(mark, |line| line == "later runs");
 }

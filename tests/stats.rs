@@ -34,6 +34,24 @@ const VASSAL_NUMBERS: [&str; 19] = [
     "respawns",
 ];
 
+/// Whoever owns the config.
+#[test]
+fn vassals_are_shown_with_the_ids_that_they_run_with() {
+    let tree = Tree::new();
+    tree.vassal("roots.ini", SLEEP);
+    tree.vassal_of(ALICE, "hers.ini", SLEEP);
+    let bob = BOB.to_string();
+    let start = Start::in_tree(tree).serving_as(BOB).options(&["--uid", &bob, "--gid", &bob]);
+    let emperor = start.start();
+    for (name, uid) in [("roots.ini", BOB), ("hers.ini", ALICE)] {
+        let process = emperor.vassal(name);
+        assert_eq!(process.status("Uid"), [uid; 4].map(|id| id.to_string()).join(" "), "{name}");
+        let row = emperor.stats_of(name).unwrap();
+        assert_eq!((&row["uid"], &row["gid"]), (&uid.into(), &uid.into()), "{name}");
+        emperor.wait_for(name, &format!("for {uid}:{uid} "));
+    }
+}
+
 #[test]
 fn every_field_of_uwsgis_stats_is_there_with_its_type() {
     let tree = Tree::new();

@@ -133,7 +133,8 @@ impl Vassal {
     }
 
     fn tell_started(&self, turn: &mut Turn<'_>) {
-        let (pid, owner, attempt) = (self.pid(), self.process.owner, self.attempt);
+        let owner = turn.policy.ids.of(self.process.owner);
+        let (pid, attempt) = (self.pid(), self.attempt);
         self.tell(News::Started { pid, owner, attempt }, turn);
     }
 

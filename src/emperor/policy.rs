@@ -1,5 +1,7 @@
 //! Pure. The rules that an Emperor decides by.
 
+use super::event::Owner;
+
 /// What the options say; times in milliseconds, 0 where a limit is off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -23,6 +25,32 @@ pub struct Policy {
     pub slow_start_ms: u64,
     /// Where the jitter of the back-off comes from.
     pub seed: u64,
+    /// As whom vassals run.
+    pub ids: Ids,
+}
+
+/// As whom vassals run, whoever owns their configs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ids {
+    /// As the owner.
+    #[default]
+    Owners,
+    /// Those of root's configs as this one (`uid` and `gid` of the Emperor), others as their owner.
+    InsteadOfRoot(Owner),
+    /// All as the ordinary user who runs everything.
+    All(Owner),
+}
+
+impl Ids {
+    /// Who runs the config of this owner. The spawner decides it by the same rule.
+    pub fn of(self, owner: Owner) -> Owner {
+        match self {
+            Self::All(ids) => ids,
+            // A tenant's is never root's.
+            Self::InsteadOfRoot(ids) if owner.uid == 0 => ids,
+            Self::InsteadOfRoot(_) | Self::Owners => owner,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -38,6 +66,7 @@ impl Default for Policy {
             starting_max: 16,
             slow_start_ms: 10_000,
             seed: 0,
+            ids: Ids::default(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct VassalView {
     pub id: VassalId,
     /// Its process, if there is one.
     pub pid: Option<i32>,
-    /// Owner of its process, else of its config.
+    /// As whom its process runs, else as whom it would.
     pub owner: Owner,
     /// Modification time of the config, unix seconds.
     pub mtime_s: i64,
@@ -101,7 +101,7 @@ impl VassalView {
             key: vassal.key.clone(),
             id: vassal.id,
             pid: process.pid,
-            owner: if alive { process.owner } else { vassal.config.owner },
+            owner: policy.ids.of(if alive { process.owner } else { vassal.config.owner }),
             mtime_s: vassal.config.mtime_s,
             state: vassal.state.word(),
             since: life.since,

@@ -4,10 +4,10 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::inotify::{WatchFlags, add_watch};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, open, openat2};
+use rustix::fs::{CWD, Mode, OFlags, open};
 use rustix::io::Errno;
 
-use crate::trust::{Examined, Refusal, TrustPolicy, examine, proc_path};
+use crate::trust::{Examined, Refusal, TrustPolicy, examine, open_beneath, proc_path};
 
 const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
@@ -37,9 +37,7 @@ impl Eyes for OwnEyes {
     }
 
     fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
-        let path = if path.is_empty() { "." } else { path };
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        openat2(dir, path, DIRECTORY, Mode::empty(), resolve)
+        open_beneath(dir, Path::new(path))
     }
 
     fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {

@@ -37,6 +37,9 @@ pub fn main(config: &EmperorConfig) -> Result<ExitCode> {
     let mut runtime = start::start(config)?;
     let outcome = runtime.run();
     runtime.leave();
+    if outcome.is_err() {
+        runtime.spawner.clear_away();
+    }
     outcome.map(|()| ExitCode::SUCCESS)
 }
 

@@ -20,7 +20,7 @@ use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
-use crate::emperor::policy::Policy;
+use crate::emperor::policy::{Ids, Policy};
 use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
@@ -65,7 +65,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
     let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
     let mut runtime = Runtime {
-        emperor: Emperor::new(policy(config)),
+        emperor: Emperor::new(policy(config, &charter)),
         monitors,
         spawner: started.client,
         lender,
@@ -323,7 +323,7 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
     }
 }
 
-fn policy(config: &EmperorConfig) -> Policy {
+fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
     Policy {
         throttle_ms: config.throttle_ms,
         max_throttle_ms: config.max_throttle_ms,
@@ -333,7 +333,17 @@ fn policy(config: &EmperorConfig) -> Policy {
         reload_mercy_ms: RELOAD_MERCY_MS,
         tenant_max: config.tenant_max,
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
+        ids: ids(charter),
         ..Policy::default()
+    }
+}
+
+fn ids(charter: &Charter) -> Ids {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    match charter.identity {
+        _ if !charter.privileged => Ids::All(Owner { uid, gid }),
+        Some(identity) => Ids::InsteadOfRoot(identity),
+        None => Ids::Owners,
     }
 }
 

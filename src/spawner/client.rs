@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
 use jail::plan::Host;
-use jail::run::{Birth, Executable, SpawnError, Spawned};
+use jail::run::{Birth, Cgroup, Executable, Removed, SpawnError, Spawned};
 use jail::{Program, Spec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
@@ -22,6 +22,11 @@ use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
 
 /// Longest wait for the spawner's end.
 const DISMISSAL_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// How often the cgroup of a spawner that was killed is tried: what was in it is dying.
+const CLEARING_TRIES_MAX: usize = 100;
+/// Between two tries.
+const CLEARING_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// Talks to the spawner without ever waiting for it while vassals live.
 pub struct Client {
@@ -129,6 +134,17 @@ impl Client {
         let spawner = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         if let Some(spawner) = spawner {
             let _ = poll(&mut [PollFd::new(&spawner, PollFlags::IN)], Some(&DISMISSAL_MAX));
+        }
+    }
+
+    /// Takes away what a spawner that was killed could not any more, where we still have the right to; else the next
+    /// start does.
+    pub fn clear_away(&self) {
+        for _ in 0..CLEARING_TRIES_MAX {
+            if !matches!(Cgroup::remove_remains(self.pid), Ok(Removed::Busy)) {
+                return;
+            }
+            let _ = poll(&mut [], Some(&CLEARING_RETRY));
         }
     }
 

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::inotify::{WatchFlags, add_watch};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, open, openat2, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, open, readlinkat};
 use rustix::io::Errno;
 
 use super::charter::Charter;
@@ -50,9 +50,7 @@ fn below(charter: &Charter, top: BorrowedFd<'_>, path: &str) -> Result<Lent, Err
 }
 
 fn beneath(top: BorrowedFd<'_>, rest: &Path) -> Result<Lent, Errno> {
-    let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    Ok((Answer::Directory, vec![openat2(top, rest, DIRECTORY, Mode::empty(), resolve)?]))
+    Ok((Answer::Directory, vec![trust::open_beneath(top, rest)?]))
 }
 
 fn examine(charter: &Charter, directory: BorrowedFd<'_>, file: &str, lend: bool) -> Result<Lent, Errno> {

@@ -2,6 +2,7 @@
 //!
 //! The spawner examines a config and runs the very descriptor that came out of it; a monitor examines it to see changes.
 
+mod beneath;
 mod examine;
 mod fingerprint;
 mod judge;
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 
 use crate::emperor::event::{Owner, Sight};
 
+pub use beneath::open_beneath;
 pub use examine::{denied, examine, refused_name};
 pub use judge::Kind;
 pub use name::{NameFault, judge_name};

@@ -3,6 +3,7 @@
 //! Each phase stands in the list once, whoever the vassal is: `liege plan` prints the list, the vassal walks
 //! it, and a failure names the number of its step.
 
+use jail::plan::Filter;
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::place::{ConfigError, Place, Placed};
@@ -118,7 +119,8 @@ fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 fn drop_root(config: &VassalConfig) -> Vec<Step> {
     let keep = cap(config).unwrap_or(Capabilities::NONE);
     // The bounding set first: reducing it takes CAP_SETPCAP, which goes with the ids.
-    vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs]
+    let filter = Step::Filter(Filter::setid_files());
+    vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs, filter]
 }
 
 fn stay_root(config: &VassalConfig) -> Vec<Step> {

@@ -71,6 +71,7 @@ fn every_phase_stands_once_in_its_place() {
     reduce the bounding set to none
     become uid=web add-gid=adm (keeps capabilities: none)
     forbid new privileges
+    filter system calls (no setuid or setgid files)
     die when the Emperor dies
     run exec-as-user `AsUser`
     change directory to /srv

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use jail::plan::Filter;
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::vassal::{Address, Patch};
@@ -61,6 +62,8 @@ pub enum Step {
     Capabilities(Capabilities),
     /// Nothing run from here on gains privileges.
     NoNewPrivs,
+    /// System calls are filtered from here on.
+    Filter(Filter),
     /// SIGKILL when the Emperor dies.
     DieWithParent,
     /// Working directory of the command.
@@ -103,6 +106,7 @@ impl fmt::Display for Step {
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),
             Self::Capabilities(keep) => write!(f, "reduce capabilities to {keep}"),
             Self::NoNewPrivs => f.write_str("forbid new privileges"),
+            Self::Filter(filter) => write!(f, "filter system calls ({})", filter.refused),
             Self::DieWithParent => f.write_str("die when the Emperor dies"),
             Self::Directory(path) => write!(f, "change directory to {}", path.display()),
             Self::LogTo(path) => write!(f, "log to {}", path.display()),

@@ -64,6 +64,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),
+        Step::Filter(filter) => jailed(step, &jail::Step::Filter(*filter)),
         Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
         Step::Fork | Step::Start(_) => unreachable!("walk() takes these itself"),
     }

@@ -37,6 +37,8 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
         Step::PrivateMounts | Step::Hostname(_) | Step::JoinNetwork(_) => {
             denied(errno).then(|| rights_missing(&ADMIN, host))
         }
+        Step::NosuidMounts => nosuid_refused(errno, host),
+        Step::Filter(_) => matches!(errno, libc::EINVAL | libc::ENOSYS).then(|| FILTERS_MISSING.into()),
         Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
         Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),
         Step::Capabilities(wanted) => denied(errno).then(|| not_held(*wanted, host)),
@@ -66,7 +68,7 @@ pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<S
             Some("run liege below an init (docker run --init), not as process 1".into())
         }
         libc::EINVAL | libc::ENOSYS => {
-            Some("this kernel lacks one of the namespaces: Linux 5.11 or newer is needed".into())
+            Some("this kernel lacks one of the namespaces: Linux 5.12 or newer is needed".into())
         }
         _ => None,
     }
@@ -75,6 +77,8 @@ pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<S
 /// For namespaces and mounts.
 const ADMIN: [Capability; 1] = [Capability::CAP_SYS_ADMIN];
 const IDS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
+const FILTERS_MISSING: &str =
+    "this kernel was built without filters of system calls: CONFIG_SECCOMP_FILTER is needed";
 const MORE_DESCRIPTORS: &str = "raise the limit of open files: `ulimit -n`, or LimitNOFILE= of the service";
 const USER_MAX_IS_0: &str = "user namespaces are turned off: `sudo sysctl -w user.max_user_namespaces=15000`";
 const MORE_NAMESPACES: &str =
@@ -149,6 +153,15 @@ fn not_held(wanted: Capabilities, host: &Host) -> String {
     match wanted.is_empty() {
         true => withheld(&[Capability::CAP_SETPCAP], host),
         false => format!("{wanted} must be held already: see `cap` and `emperor-cap` of the Emperor"),
+    }
+}
+
+fn nosuid_refused(errno: i32, host: &Host) -> Option<String> {
+    match errno {
+        libc::ENOSYS => {
+            Some("this kernel cannot change all mounts at once: Linux 5.12 or newer is needed".into())
+        }
+        _ => denied(errno).then(|| rights_missing(&ADMIN, host)),
     }
 }
 

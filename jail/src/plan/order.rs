@@ -1,6 +1,6 @@
 //! Pure. The order of the steps, each with its reason.
 
-use super::{Namespaces, Network, Phase, Plan, Spec, Step};
+use super::{Filter, Namespaces, Network, Phase, Plan, Spec, Step};
 
 /// Puts a jail into order.
 ///
@@ -74,6 +74,8 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
 /// What is still done with our rights, because a tenant's would not suffice.
 fn before_drop(spec: &Spec) -> Vec<Step> {
     let mut steps = hooks(spec, Phase::AsVassalBeforeDrop);
+    // After the last mount that is made with rights, while there is still CAP_SYS_ADMIN.
+    steps.extend((spec.no_new_privs && has(spec, Namespaces::FS)).then_some(Step::NosuidMounts));
     // By descriptor and with our rights: a directory that the tenant may not reach by path still works.
     steps.extend(spec.directory.map(Step::Directory));
     // After the last use of a descriptor of ours, before the drop: the moment the tenant's other processes
@@ -93,6 +95,9 @@ fn drop_rights(spec: &Spec) -> Vec<Step> {
         spec.no_new_privs.then_some(Step::NoNewPrivs),
         // Again: the change of ids cleared it.
         again.then_some(Step::DieWithParent),
+        // After `no_new_privs`, without which the kernel takes a filter from nobody who dropped his rights; after all
+        // steps of ours; before any program that runs with the vassal's ids.
+        spec.no_new_privs.then(|| Step::Filter(Filter::setid_files())),
     ];
     steps.into_iter().flatten().collect()
 }

@@ -52,6 +52,7 @@ impl Step {
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
             Self::LoopbackUp => "bring lo up".into(),
+            Self::NosuidMounts => "set nosuid on all mounts".into(),
             Self::Hostname(name) => format!("set the host name to {name}"),
             Self::Run(phase, program) => format!("run {} {}", phase.name(), program.name()),
             Self::Directory(_) => "enter the working directory".into(),
@@ -60,6 +61,7 @@ impl Step {
             Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
             Self::Capabilities(_) => "set capabilities".into(),
             Self::NoNewPrivs => "set no_new_privs".into(),
+            Self::Filter(_) => "filter system calls".into(),
             Self::DieWithParent => "ask for death with the parent".into(),
             Self::DefaultSignals => "reset signals".into(),
             Self::Descriptors(_) => "arrange descriptors".into(),
@@ -79,6 +81,7 @@ impl Step {
                 format!("gid {}, groups stay, capabilities {keep}", who.gid)
             }
             Self::Capabilities(set) => set.to_string(),
+            Self::Filter(filter) => filter.refused.into(),
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
@@ -86,7 +89,7 @@ impl Step {
             Self::LoopbackUp | Self::Hostname(_) | Self::Directory(_) | Self::ChangeDirectory(_) => {
                 String::new()
             }
-            Self::NoNewPrivs | Self::DefaultSignals => String::new(),
+            Self::NosuidMounts | Self::NoNewPrivs | Self::DefaultSignals => String::new(),
         }
     }
 }

@@ -28,7 +28,8 @@ pub struct Spec {
     pub bounding: Option<Capabilities>,
     /// Kept over the change of identity and over exec (permitted, effective, inheritable, ambient).
     pub keep: Capabilities,
-    /// `PR_SET_NO_NEW_PRIVS`.
+    /// Gains no privileges by whatever it runs (`PR_SET_NO_NEW_PRIVS`, and `nosuid` for mounts of its own), and leaves
+    /// no file by which somebody else would (a filter of system calls).
     pub no_new_privs: bool,
     /// Killed when its parent (the emperor) dies.
     pub dies_with_parent: bool,

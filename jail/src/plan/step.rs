@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Identity, Namespaces, Program, UserMap};
+use super::{Capabilities, Filter, Identity, Namespaces, Program, UserMap};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub enum Step {
     LoopbackUp,
     /// Host name.
     Hostname(String),
+    /// No mount that we see honours setuid bits, setgid bits and capabilities of files.
+    NosuidMounts,
     /// A program of the administrator, run to its end; a status other than 0 ends the jail.
     Run(Phase, Program),
     /// Working directory.
@@ -95,6 +97,8 @@ pub enum Step {
     Capabilities(Capabilities),
     /// No program run from here on gains privileges.
     NoNewPrivs,
+    /// System calls are filtered from here on, also for every program that is run.
+    Filter(Filter),
     /// SIGKILL when the parent dies.
     DieWithParent,
     /// Signal dispositions and mask as a fresh process has them.

@@ -53,7 +53,8 @@ fn a_tenant_loses_rights_in_the_one_order_that_works() {
     step 7: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
     step 8: set no_new_privs
     step 9: ask for death with the parent (SIGKILL)
-    step 10: exec /usr/bin/app (--serve)
+    step 10: filter system calls (no setuid or setgid files)
+    step 11: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -72,13 +73,15 @@ fn a_jail_has_every_namespace() {
     step 7: bring lo up
     step 8: set the host name to shop
     step 9: reset signals
-    step 10: enter the working directory
-    step 11: arrange descriptors (only 1,2,5, /dev/null on 0)
-    step 12: reduce the bounding set (keeping none)
-    step 13: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
-    step 14: set no_new_privs
-    step 15: ask for death with the parent (SIGKILL)
-    step 16: exec /usr/bin/app (--serve)
+    step 10: set nosuid on all mounts
+    step 11: enter the working directory
+    step 12: arrange descriptors (only 1,2,5, /dev/null on 0)
+    step 13: reduce the bounding set (keeping none)
+    step 14: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
+    step 15: set no_new_privs
+    step 16: ask for death with the parent (SIGKILL)
+    step 17: filter system calls (no setuid or setgid files)
+    step 18: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -93,13 +96,15 @@ fn a_pooled_network_is_joined_and_not_made() {
     step 4: join a network namespace of the pool
     step 5: make all mounts private
     step 6: reset signals
-    step 7: enter the working directory
-    step 8: arrange descriptors (only 1,2,5, /dev/null on 0)
-    step 9: reduce the bounding set (keeping none)
-    step 10: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
-    step 11: set no_new_privs
-    step 12: ask for death with the parent (SIGKILL)
-    step 13: exec /usr/bin/app (--serve)
+    step 7: set nosuid on all mounts
+    step 8: enter the working directory
+    step 9: arrange descriptors (only 1,2,5, /dev/null on 0)
+    step 10: reduce the bounding set (keeping none)
+    step 11: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
+    step 12: set no_new_privs
+    step 13: ask for death with the parent (SIGKILL)
+    step 14: filter system calls (no setuid or setgid files)
+    step 15: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -119,13 +124,15 @@ fn a_user_namespace_is_mapped_before_all_that_needs_rights() {
     step 6: make all mounts private
     step 7: bring lo up
     step 8: reset signals
-    step 9: enter the working directory
-    step 10: arrange descriptors (only 1,2,5, /dev/null on 0)
-    step 11: reduce the bounding set (keeping none)
-    step 12: become uid 0 (gid 0, groups stay, capabilities none)
-    step 13: set no_new_privs
-    step 14: ask for death with the parent (SIGKILL)
-    step 15: exec /usr/bin/app (--serve)
+    step 9: set nosuid on all mounts
+    step 10: enter the working directory
+    step 11: arrange descriptors (only 1,2,5, /dev/null on 0)
+    step 12: reduce the bounding set (keeping none)
+    step 13: become uid 0 (gid 0, groups stay, capabilities none)
+    step 14: set no_new_privs
+    step 15: ask for death with the parent (SIGKILL)
+    step 16: filter system calls (no setuid or setgid files)
+    step 17: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -149,8 +156,9 @@ fn hooks_stand_on_both_sides_of_the_drop() {
     step 9: become uid 1000 (gid 1000, groups 1000,33, capabilities none)
     step 10: set no_new_privs
     step 11: ask for death with the parent (SIGKILL)
-    step 12: run exec-as-vassal /bin/touch (/tmp/ready)
-    step 13: exec /usr/bin/app (--serve)
+    step 12: filter system calls (no setuid or setgid files)
+    step 13: run exec-as-vassal /bin/touch (/tmp/ready)
+    step 14: exec /usr/bin/app (--serve)
     ");
 }
 
@@ -185,10 +193,10 @@ fn a_failure_is_told_with_its_place_and_its_cure() {
     let step = plan.steps.iter().position(|step| *step == Step::MountProc).unwrap() as u16 + 1;
     let host = Host { root: true, container: Some("docker".into()), ..Host::default() };
     let told = Failure { step, errno: libc::EPERM, detail: String::new() }.sentence(&plan, &host);
-    assert_snapshot!(told, @r"cannot mount proc on /proc: EPERM (step 6 of 15); advice: a fresh proc needs one that is wholly visible: in a container, unmask /proc (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out");
+    assert_snapshot!(told, @r"cannot mount proc on /proc: EPERM (step 6 of 17); advice: a fresh proc needs one that is wholly visible: in a container, unmask /proc (docker: --security-opt systempaths=unconfined), or leave `fs` or `pid` out");
     let told =
         Failure { step: 0, errno: libc::EPERM, detail: String::new() }.sentence(&plan, &Host::default());
-    assert_snapshot!(told, @r"cannot make a process in new namespaces fs,ipc,pid,uts: EPERM (step 0 of 15); advice: run as root, or add `user` to emperor-use-clone");
+    assert_snapshot!(told, @r"cannot make a process in new namespaces fs,ipc,pid,uts: EPERM (step 0 of 17); advice: run as root, or add `user` to emperor-use-clone");
 }
 
 #[test]

@@ -63,6 +63,28 @@ impl Cgroup {
         Ok(Self { parent, name, top, path })
     }
 
+    /// Removes what a founder that was killed has left: he who started it may have the right to, and nobody else
+    /// comes by before the next start. Nothing that anybody still owns.
+    ///
+    /// `Busy` while its last processes are dying.
+    ///
+    /// # Errors
+    /// `EACCES` and others: it stays, empty.
+    pub fn remove_remains(founder: i32) -> Result<Removed, Errno> {
+        let read = |file: &str| read_to_string(file).map_err(|_| Errno::NOENT);
+        let own = place(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?).ok_or(Errno::NOENT)?;
+        let (parent, name) = (directory(rustix::fs::CWD, &own)?, format!("{PREFIX}{founder}"));
+        let top = match directory(&parent, name.as_str()) {
+            Err(Errno::NOENT) => return Ok(Removed::Gone),
+            top => top?,
+        };
+        match lock(&top) {
+            // A child on its way has a copy of the lock until it is dead.
+            Err(Errno::WOULDBLOCK) => Ok(Removed::Busy),
+            locked => locked.and_then(|()| remove(&parent, &name)),
+        }
+    }
+
     /// Its path, for people.
     pub fn path(&self) -> &std::path::Path {
         &self.path

@@ -59,8 +59,10 @@ fn refuse_no_id(who: &Identity) -> Result<(), Failure> {
 }
 
 fn take_ids(who: &Identity, keep: Capabilities) -> Result<(), Failure> {
-    // Else leaving uid 0 would empty the permitted set; exec forgets this flag, and so do we below.
-    set_keep_capabilities(!keep.is_empty())?;
+    // Else leaving uid 0 would empty the permitted set; exec forgets this flag, and so do we below. Also where nothing
+    // is kept: as long as we hold more than the user's other processes, they may not look into us, and where
+    // fs.suid_dumpable is 1 nothing else keeps them from it before the step after next.
+    set_keep_capabilities(true)?;
     let (uid, gid) = (Uid::from_raw(who.uid), Gid::from_raw(who.gid));
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;

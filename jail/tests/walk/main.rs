@@ -12,6 +12,7 @@ mod failures;
 mod identities;
 mod leaks;
 mod pools;
+mod races;
 mod roles;
 mod stage;
 mod users;
@@ -65,6 +66,7 @@ const TESTS: &[Test] = tests![
     pools::pooled_networks_are_distinct_and_up,
     pools::a_pool_leaves_the_caller_at_home,
     pools::our_program_in_memory_cannot_be_changed,
+    races::a_tenants_attacks_between_ids_and_exec_are_all_refused,
     leaks::two_thousand_spawns_leave_nothing_behind,
 ];
 

@@ -11,11 +11,13 @@ use jail::run::{Birth, Cgroup, Executable, not_dumpable, open_standard_descripto
 use jail::{Plan, Step};
 use rustix::fs::readlink;
 
+use crate::races::attacker;
 use crate::stage::{TENANT, c, field, jailed, namespaces, output, reap, settle, spec, tenant};
 
 type Role = fn() -> ExitCode;
 
-const ROLES: [(&str, Role); 9] = [
+const ROLES: [(&str, Role); 10] = [
+    ("role-attacker", attacker),
     ("role-founder", founder),
     ("role-keeper", keeper),
     ("role-again", again),

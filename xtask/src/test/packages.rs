@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: [(&str, &str); 10] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("vim", "vim"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 9] = [
     ("python3", "python3"),
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
+    ("sudo", "sudo"),
 ];
 
 /// Installs what is missing and asks nothing. What cannot be installed is told, and the tests that need it
