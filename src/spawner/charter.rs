@@ -131,6 +131,8 @@ impl Arguments {
             Some("ini") => "--ini",
             Some("yml" | "yaml") => "--yaml",
             Some("js" | "json") => "--json",
+            // Not known to uWSGI.
+            Some("toml") => "--toml",
             _ => OTHER,
         }
     }
@@ -180,6 +182,7 @@ mod tests {
             ("a.yaml", "--yaml"),
             ("a.js", "--json"),
             ("a.json", "--json"),
+            ("a.toml", "--toml"),
             ("a.conf", "--config"),
             ("a.what", "--inherit"),
         ] {
