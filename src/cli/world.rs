@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::FILE_MAX;
-use crate::config::source::{Host, Origin, World};
+use crate::config::source::{Host, NotRun, Origin, World};
+use crate::fetch::{Scheme, fetch};
 use crate::names::{Group, User};
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
@@ -52,23 +53,42 @@ fn absolute(name: &Path) -> io::Result<String> {
 /// The files and the environment of this process, and facts of its host.
 pub struct Surroundings {
     host: Host,
+    reach: Reach,
+}
+
+/// How far a config's words reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// This process is the one that the config is for.
+    Own,
+    /// It only looks at somebody's config: files alone are read.
+    Look,
 }
 
 impl Surroundings {
     /// With the names of its user and group.
     pub fn named() -> Self {
-        Self { host: named_host() }
+        Self { host: named_host(), reach: Reach::Own }
+    }
+
+    /// For looking at somebody else's config: whatever it says, no command of it runs and no server is asked.
+    pub fn onlooker() -> Self {
+        Self { reach: Reach::Look, ..Self::named() }
     }
 
     /// With their numbers for names: looking them up is not everybody's business.
     pub fn nameless() -> Self {
-        Self { host: host() }
+        Self { host: host(), reach: Reach::Own }
     }
 }
 
 impl World for Surroundings {
     fn read(&self, name: &str) -> io::Result<Origin> {
-        read(name)
+        match Scheme::of(name) {
+            None => read(name),
+            Some(scheme) if self.reach == Reach::Look && !scheme.is_refused() => Err(NotRun.into()),
+            Some(scheme) => Ok(Origin { text: fetch(scheme)?, ..Origin::default() }),
+        }
     }
 
     fn variable(&self, name: &str) -> Option<String> {

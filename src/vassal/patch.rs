@@ -12,6 +12,7 @@ use super::programs::SHELL;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use crate::config::vassal::Patch;
+use crate::fetch;
 
 /// Where programs find the number of their control descriptor.
 pub const EMPEROR_FD: &str = "UWSGI_EMPEROR_FD";
@@ -45,6 +46,7 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
     let ours = arguments.iter().map(String::as_str);
     let argv: Vec<&str> = std::iter::once(uwsgi.as_str()).chain(ours).collect();
     let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    fetch::hand_on();
     match control {
         Some(control) => with_control(launch, control),
         None => launch.replace_us(None),

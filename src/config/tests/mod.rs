@@ -4,6 +4,7 @@ mod expand;
 mod format;
 mod load;
 mod place;
+mod uwsgi;
 mod values;
 mod vassal;
 
