@@ -50,6 +50,13 @@ fn absolute(name: &Path) -> io::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
+/// A config from the Emperor has the name of its vassal in magic variables, in our directory; of other schemes there is
+/// only the argument.
+fn path_of(scheme: Scheme<'_>) -> io::Result<Option<String>> {
+    let Scheme::Emperor(name) = scheme else { return Ok(None) };
+    Ok(Some(std::path::absolute(name)?.to_string_lossy().into_owned()))
+}
+
 /// The files and the environment of this process, and facts of its host.
 pub struct Surroundings {
     host: Host,
@@ -87,7 +94,7 @@ impl World for Surroundings {
         match Scheme::of(name) {
             None => read(name),
             Some(scheme) if self.reach == Reach::Look && !scheme.is_refused() => Err(NotRun.into()),
-            Some(scheme) => Ok(Origin { text: fetch(scheme)?, ..Origin::default() }),
+            Some(scheme) => Ok(Origin { text: fetch(scheme)?, path: path_of(scheme)?, inode: None }),
         }
     }
 
@@ -123,8 +130,14 @@ impl World for Opened<'_> {
     fn read(&self, name: &str) -> io::Result<Origin> {
         match self.take(name) {
             Some(file) => {
-                let path = std::path::absolute(name)?.to_string_lossy().into_owned();
-                read_open(file, Some(path))
+                let absolute =
+                    |path: &str| std::path::absolute(path).map(|path| path.to_string_lossy().into_owned());
+                match Scheme::of(name) {
+                    Some(scheme) => {
+                        Ok(Origin { path: path_of(scheme)?, inode: None, ..read_open(file, None)? })
+                    }
+                    None => read_open(file, Some(absolute(name)?)),
+                }
             }
             None => self.surroundings.read(name),
         }

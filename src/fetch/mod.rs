@@ -26,7 +26,7 @@ pub enum Scheme<'n> {
     /// `http://HOST[:PORT]/PATH`, without the scheme.
     Http(&'n str),
     /// `emperor://NAME`.
-    Emperor,
+    Emperor(&'n str),
     /// One that is not read, and what to use instead.
     Refused(&'static str),
 }
@@ -45,7 +45,7 @@ impl<'n> Scheme<'n> {
             "fd" => Self::Descriptor(rest),
             "exec" => Self::Command(rest),
             "http" => Self::Http(rest),
-            "emperor" => Self::Emperor,
+            "emperor" => Self::Emperor(rest),
             "https" => Self::Refused("TLS is not spoken here; use exec://curl -fsS https://…"),
             "data" => {
                 Self::Refused("nothing is appended to this program; put the text into a file and name that")
@@ -74,9 +74,14 @@ pub fn fetch(scheme: Scheme<'_>) -> io::Result<Vec<u8>> {
         Scheme::Descriptor(number) => stream::read_number(number, deadline),
         Scheme::Command(text) => command::output(&["/bin/sh", "-c", text], deadline),
         Scheme::Http(address) => http::get(address, deadline),
-        Scheme::Emperor => pipe::read(),
+        Scheme::Emperor(_) => pipe::read(),
         Scheme::Refused(instead) => Err(refused(instead)),
     }
+}
+
+/// Whether the config of this process came out of the Emperor's pipe.
+pub fn has_pipe() -> bool {
+    pipe::was_read()
 }
 
 /// Leaves standard input and the config pipe to a program that takes our place and reads the config again.

@@ -54,12 +54,17 @@ pub fn read() -> io::Result<Vec<u8>> {
     receive(pipe.as_fd())
 }
 
+/// Whether this process has read a push.
+pub fn was_read() -> bool {
+    READ.load(Ordering::Relaxed)
+}
+
 /// Leaves the pipe to the program that takes our place, and asks for a push if we have read what was meant for it.
 pub fn hand_on() {
     let Ok(pipe) = number(CONFIG_FD).and_then(stream::borrow) else { return };
     // What cannot be kept open the program will miss, and say so.
     let _ = fcntl_setfd(&*pipe, FdFlags::empty());
-    if READ.load(Ordering::Relaxed) {
+    if was_read() {
         // An Emperor that is gone kills us anyway.
         let _ = ask();
     }
@@ -87,17 +92,29 @@ fn drain(pipe: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// The last push that is there: an Emperor that pushes unasked may have done so in between.
 fn receive(pipe: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + ASKED_MAX;
-    let mut header = Vec::new();
-    exactly(pipe, &mut header, HEADER, deadline)?;
     let mut text = Vec::new();
-    exactly(pipe, &mut text, check(&header)?, deadline)?;
+    begin(pipe, &mut text, deadline)?;
     while text.len() <= FILE_MAX && stream::is_ready(pipe, Instant::now() + REST_MAX)? {
-        let whole = text.len() + ROUND;
-        exactly(pipe, &mut text, whole, deadline)?;
+        let round = text.len();
+        exactly(pipe, &mut text, round + HEADER, deadline)?;
+        // No text has a NUL in it, so this is no rest of one.
+        if let Ok(length) = check(&text[round..]) {
+            text.clear();
+            exactly(pipe, &mut text, length, deadline)?;
+        } else {
+            exactly(pipe, &mut text, round + ROUND, deadline)?;
+        }
     }
     if text.is_empty() { Err(failed("the Emperor gave an empty config")) } else { Ok(text) }
+}
+
+fn begin(pipe: BorrowedFd<'_>, text: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
+    let mut header = Vec::new();
+    exactly(pipe, &mut header, HEADER, deadline)?;
+    exactly(pipe, text, check(&header)?, deadline)
 }
 
 /// The length that a header says.

@@ -26,6 +26,8 @@ pub struct Charter {
     pub nofollow: bool,
     /// `emperor-use-clone`, with `user` added where that is the only way to the others.
     pub namespaces: Namespaces,
+    /// `emperor-config-pipe`.
+    pub config_pipe: bool,
     /// What is run for a vassal.
     pub program: VassalProgram,
     /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.
