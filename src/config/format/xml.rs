@@ -10,9 +10,17 @@ use crate::config::show::printable;
 /// Nodes of a document: elements, texts, comments. With the space between them an option makes three.
 const NODES_MAX: u32 = LINES_MAX as u32 * 4;
 
+/// Quotes between two `<`: attributes have two each, and the parser compares each attribute of an element with all others.
+const QUOTES_MAX: usize = 2_000;
+
 /// Reads one section. The text of an element is its value, spaces included; an empty element is `1`.
 pub fn parse(places: &Places<'_>, wanted: Option<&str>) -> Section {
     let mut section = Section::default();
+    if let Some(at) = crowded(places.text) {
+        let cause = format!("more than {QUOTES_MAX} quotes in one element or text");
+        section.fail(ConfigError::at(&places.at(at), cause));
+        return section;
+    }
     // Without a document type there are no entities of the file's own, so nothing can multiply.
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
     let document = match Document::parse_with_options(places.text, options) {
@@ -30,6 +38,13 @@ pub fn parse(places: &Places<'_>, wanted: Option<&str>) -> Section {
         elements.for_each(|element| take(places, element, &mut section));
     }
     section
+}
+
+/// Where an element begins that has too many attributes.
+fn crowded(text: &str) -> Option<usize> {
+    let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
+    let many = |part: &str| part.bytes().filter(is_quote).take(QUOTES_MAX + 1).count() > QUOTES_MAX;
+    text.split('<').find(|part| many(part)).map(|part| part.as_ptr() as usize - text.as_ptr() as usize)
 }
 
 /// The root, if it is `<uwsgi>`; else those of its children that are.

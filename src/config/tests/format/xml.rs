@@ -69,3 +69,10 @@ fn what_is_no_xml_or_no_value_is_told() {
       ^
     ");
 }
+
+#[test]
+fn attributes_that_would_all_be_compared_with_each_other_are_refused() {
+    let many: String = (0..90_000).map(|n| format!(" x{n}='>'")).collect();
+    let section = section(Format::Xml, &format!("<uwsgi><a{many}/></uwsgi>"));
+    assert!(section.errors[0].cause.contains("more than 2000 quotes"), "{:?}", section.errors);
+}
