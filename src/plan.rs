@@ -75,7 +75,7 @@ fn kind(examined: &Examined, file: &Path) -> Result<VassalKind, Vec<ConfigError>
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let entry = Entry { key: "include".into(), value: name.clone(), value_place: place.clone(), place };
     let open = examined.file.try_clone().map(File::from).ok();
-    let world = Opened::new(Surroundings::named(), &name, open.as_ref());
+    let world = Opened::new(Surroundings::onlooker(), &name, open.as_ref());
     load(vec![entry], Texts::default(), &world).vassal()
 }
 

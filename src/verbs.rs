@@ -87,7 +87,7 @@ fn plan_of(invocation: Invocation) -> Result<String> {
 
 fn check(invocation: &Invocation) -> ExitCode {
     let files: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
-    let report = config::check::check(&files, &Surroundings::named());
+    let report = config::check::check(&files, &Surroundings::onlooker());
     let said = printed(|out| write!(out, "{report}"));
     if report.exit_code() == 0 { said } else { ExitCode::from(report.exit_code()) }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::FILE_MAX;
-use crate::config::source::{Host, Origin, World};
+use crate::config::source::{Host, NotRun, Origin, World};
+use crate::fetch::{Scheme, fetch};
 use crate::names::{Group, User};
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
@@ -49,26 +50,52 @@ fn absolute(name: &Path) -> io::Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
+/// A config from the Emperor has the name of its vassal in magic variables, in our directory; of other schemes there is
+/// only the argument.
+fn path_of(scheme: Scheme<'_>) -> io::Result<Option<String>> {
+    let Scheme::Emperor(name) = scheme else { return Ok(None) };
+    Ok(Some(std::path::absolute(name)?.to_string_lossy().into_owned()))
+}
+
 /// The files and the environment of this process, and facts of its host.
 pub struct Surroundings {
     host: Host,
+    reach: Reach,
+}
+
+/// How far a config's words reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// This process is the one that the config is for.
+    Own,
+    /// It only looks at somebody's config: files alone are read.
+    Look,
 }
 
 impl Surroundings {
     /// With the names of its user and group.
     pub fn named() -> Self {
-        Self { host: named_host() }
+        Self { host: named_host(), reach: Reach::Own }
+    }
+
+    /// For looking at somebody else's config: whatever it says, no command of it runs and no server is asked.
+    pub fn onlooker() -> Self {
+        Self { reach: Reach::Look, ..Self::named() }
     }
 
     /// With their numbers for names: looking them up is not everybody's business.
     pub fn nameless() -> Self {
-        Self { host: host() }
+        Self { host: host(), reach: Reach::Own }
     }
 }
 
 impl World for Surroundings {
     fn read(&self, name: &str) -> io::Result<Origin> {
-        read(name)
+        match Scheme::of(name) {
+            None => read(name),
+            Some(scheme) if self.reach == Reach::Look && !scheme.is_refused() => Err(NotRun.into()),
+            Some(scheme) => Ok(Origin { text: fetch(scheme)?, path: path_of(scheme)?, inode: None }),
+        }
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -103,8 +130,14 @@ impl World for Opened<'_> {
     fn read(&self, name: &str) -> io::Result<Origin> {
         match self.take(name) {
             Some(file) => {
-                let path = std::path::absolute(name)?.to_string_lossy().into_owned();
-                read_open(file, Some(path))
+                let absolute =
+                    |path: &str| std::path::absolute(path).map(|path| path.to_string_lossy().into_owned());
+                match Scheme::of(name) {
+                    Some(scheme) => {
+                        Ok(Origin { path: path_of(scheme)?, inode: None, ..read_open(file, None)? })
+                    }
+                    None => read_open(file, Some(absolute(name)?)),
+                }
             }
             None => self.surroundings.read(name),
         }

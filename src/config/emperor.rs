@@ -49,6 +49,8 @@ pub struct EmperorConfig {
     pub binary_path: Option<PathBuf>,
     /// `emperor-wrapper`: run instead of the binary path.
     pub wrapper: Option<PathBuf>,
+    /// `emperor-config-pipe`, not known to uWSGI: the vassals get their configs on a descriptor.
+    pub config_pipe: bool,
     /// `vassal-set`: passed on as `--set k=v`.
     pub vassal_set: Vec<String>,
     /// `vassals-include-before`, `vassals-include`.
@@ -113,6 +115,7 @@ impl Default for EmperorConfig {
             extra_extensions: Vec::new(),
             binary_path: None,
             wrapper: None,
+            config_pipe: false,
             vassal_set: Vec::new(),
             include_before: Vec::new(),
             include: Vec::new(),

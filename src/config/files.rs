@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::ini;
-use super::load::{BYTES_MAX, DEPTH_MAX, FILES_MAX, Loader, Use};
+use super::format::{self, Format, SECTION, Section};
+use super::load::{BYTES_MAX, DEPTH_MAX, FILES_MAX, Loader};
 use super::magic::{FileVariables, Magic};
 use super::place::{ConfigError, Entry, Place};
 use super::show;
-
-/// Section read when none is named.
-const SECTION: &str = "uwsgi";
+use super::source::{NotRun, Origin};
+use crate::options::find;
 
 impl Loader<'_> {
     pub(super) fn include(&mut self, entry: &Entry) {
@@ -21,53 +20,63 @@ impl Loader<'_> {
     }
 
     fn read_named(&mut self, entry: &Entry, named: &str) {
-        let at = |cause: String| ConfigError::at(&entry.value_place, cause);
         let (path, section) = split_section(named);
-        if path.contains("://") || path == "-" {
-            return self
-                .fail(at(format!("reading a config from {} is not supported yet", show::quoted(path))));
-        }
-        let last = self.last.clone().filter(|_| section.is_some());
-        let path = if path.is_empty() { last.unwrap_or_default() } else { path.to_owned() };
+        let again = self.last.as_ref().filter(|_| path.is_empty() && section.is_some());
+        let (path, origin) = match again {
+            Some((path, origin)) => (path.clone(), Some(origin.clone())),
+            None => (path.to_owned(), None),
+        };
         if path.is_empty() {
-            return self.fail(at(format!("{} needs a file", show::quoted(&entry.key))));
+            let cause = format!("{} needs a file", show::quoted(&entry.key));
+            return self.fail(ConfigError::at(&entry.value_place, cause));
         }
-        if let Some(format) = foreign_format(&path) {
-            let foreign = Entry { key: format.to_owned(), value: named.to_owned(), ..entry.clone() };
-            return self.push(foreign, Use::Option);
-        }
-        if let Err(error) = self.read_file(entry, &path, section) {
+        let source = Source { path, section: section.map(str::to_owned), origin };
+        if let Err(error) = self.read_source(entry, source) {
             self.fail(error);
         }
     }
 
-    fn read_file(&mut self, entry: &Entry, path: &str, section: Option<&str>) -> Result<(), ConfigError> {
-        let here = (path.to_owned(), section.unwrap_or(SECTION).to_owned());
+    fn read_source(&mut self, entry: &Entry, source: Source) -> Result<(), ConfigError> {
+        let format = format(&entry.key, &source.path).ok_or_else(|| unknown_format(entry, &source.path))?;
+        let here = (source.path.clone(), source.section.clone().unwrap_or_else(|| SECTION.to_owned()));
         self.check_limits(entry, &here)?;
-        let origin = self.world.read(path).map_err(|error| {
-            ConfigError::at(&entry.value_place, format!("cannot read {}: {error}", show::quoted(path)))
-        })?;
-        self.bytes += origin.text.len();
-        if self.bytes > BYTES_MAX {
-            return Err(ConfigError::at(
-                &entry.value_place,
-                format!("files of more than {BYTES_MAX} bytes together"),
-            ));
-        }
-        let file: Arc<str> = path.into();
-        let text = ini::decode(&file, &origin.text)?;
+        let Some(origin) = self.origin(entry, &source)? else { return Ok(()) };
+        let file: Arc<str> = source.path.as_str().into();
+        let text = format::decode(&file, &origin.text)?;
         self.loaded.texts.insert(&file, text);
         self.loaded.file.get_or_insert_with(|| Arc::clone(&file));
-        let argument = section.map_or_else(|| path.to_owned(), |section| format!("{path}:{section}"));
-        let variables = FileVariables::new(&argument, section, &origin);
+        let variables = FileVariables::new(&source.argument(), source.section.as_deref(), &origin);
         self.first.get_or_insert_with(|| variables.clone());
-        self.last = Some(path.to_owned());
-        let parsed = ini::parse(&file, text, &here.1);
-        self.check_section(entry, &here, section.is_some(), &parsed)?;
+        let parsed = format::parse(format, &file, text, source.section.as_deref());
+        self.check_section(entry, &source, (format, &parsed))?;
+        self.last = Some((source.path, origin));
         self.open.push(here);
         self.take_section(parsed, &variables);
         self.open.pop();
         Ok(())
+    }
+
+    /// What the source holds; `None` when it is not for us to find out.
+    fn origin(&mut self, entry: &Entry, source: &Source) -> Result<Option<Origin>, ConfigError> {
+        let read = source.origin.clone().map_or_else(|| self.world.read(&source.path), Ok);
+        let origin = match read {
+            Err(error) if NotRun::is_in(&error) => {
+                let told = format!("{}: {error}", show::quoted(&source.path));
+                self.loaded.warnings.push(ConfigError::at(&entry.value_place, told));
+                return Ok(None);
+            }
+            Err(error) => {
+                let cause = format!("cannot read {}: {error}", show::quoted(&source.path));
+                return Err(ConfigError::at(&entry.value_place, cause));
+            }
+            Ok(origin) => origin,
+        };
+        self.bytes += origin.text.len();
+        if self.bytes > BYTES_MAX {
+            let cause = format!("files of more than {BYTES_MAX} bytes together");
+            return Err(ConfigError::at(&entry.value_place, cause));
+        }
+        Ok(Some(origin))
     }
 
     fn check_limits(&mut self, entry: &Entry, here: &(String, String)) -> Result<(), ConfigError> {
@@ -85,30 +94,33 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// A section that was asked for must be there; that a file lacks the usual one is only told.
+    /// A section that was asked for must be there; that a file lacks the usual one is only told. Where the file
+    /// itself is broken nobody knows.
     fn check_section(
         &mut self,
         entry: &Entry,
-        (path, section): &(String, String),
-        asked: bool,
-        parsed: &ini::Section,
+        source: &Source,
+        (format, parsed): (Format, &Section),
     ) -> Result<(), ConfigError> {
-        if parsed.sections.contains(section) {
+        let broken = format != Format::Ini && !parsed.errors.is_empty();
+        if parsed.found || broken {
             return Ok(());
         }
-        let section = show::printable(section);
-        let cure = sections_cure(&parsed.sections);
-        if asked {
-            let cause = format!("{} has no section [{section}]", show::quoted(path));
+        let cure = sections_cure(format, &parsed.sections);
+        if let Some(section) = &source.section {
+            let cause =
+                format!("{} has no section [{}]", show::quoted(&source.path), show::printable(section));
             return Err(ConfigError::at(&entry.value_place, cause).cure(cure));
         }
-        let here = Place::whole(&path.as_str().into());
-        self.loaded.warnings.push(ConfigError::at(&here, format!("no section [{section}]")).cure(cure));
+        let here = Place::whole(&source.path.as_str().into());
+        let told = ConfigError::at(&here, format!("no section [{SECTION}]")).cure(cure);
+        self.loaded.warnings.push(told);
         Ok(())
     }
 
-    fn take_section(&mut self, section: ini::Section, variables: &FileVariables) {
+    fn take_section(&mut self, section: Section, variables: &FileVariables) {
         section.errors.into_iter().for_each(|error| self.fail(error));
+        self.loaded.warnings.extend(section.ignored);
         for line in section.lines {
             let magic = Magic { file: variables, first: self.first.as_ref(), host: self.world.host() };
             let (key, value) = (magic.replace(&line.key), magic.replace(&line.value));
@@ -117,37 +129,56 @@ impl Loader<'_> {
     }
 }
 
-/// `path:section`; the colon of `scheme://` and one within a directory or before a suffix is no such colon.
-fn split_section(named: &str) -> (&str, Option<&str>) {
-    match named.rsplit_once(':') {
-        Some((path, section))
-            if !section.contains('/') && !is_config_name(section) && !section.is_empty() =>
-        {
-            (path, Some(section))
+/// A file, or what a scheme stands for.
+struct Source {
+    path: String,
+    section: Option<String>,
+    /// What is in it, when it has been read before.
+    origin: Option<Origin>,
+}
+
+impl Source {
+    /// As it is named in a config.
+    fn argument(&self) -> String {
+        match &self.section {
+            Some(section) => format!("{}:{section}", self.path),
+            None => self.path.clone(),
         }
-        _ => (named, None),
     }
 }
 
-fn is_config_name(name: &str) -> bool {
-    name.ends_with(".ini") || foreign_format(name).is_some()
+/// Some options read one format; the others go by the suffix of the path. `config` is how an Emperor names files
+/// of an extra suffix, which are ini.
+fn format(key: &str, path: &str) -> Option<Format> {
+    let name = find(key).map_or(key, |(_, option)| option.name);
+    let by_path = || Format::of_path(path).or((name == "config").then_some(Format::Ini));
+    Format::of_option(name).or_else(by_path)
 }
 
-/// The option of uWSGI that reads a file of this suffix, when it is not ini.
-fn foreign_format(path: &str) -> Option<&'static str> {
-    match path.rsplit_once('.')?.1 {
-        "xml" => Some("xml"),
-        "yml" | "yaml" => Some("yaml"),
-        "js" | "json" => Some("json"),
-        _ => None,
-    }
+fn unknown_format(entry: &Entry, path: &str) -> ConfigError {
+    let cause = format!("cannot read {}: its suffix is that of no config", show::quoted(path));
+    let cure = "suffixes are .ini .xml .yaml .yml .json .js .toml; or say what it is: ini = FILE";
+    ConfigError::at(&entry.value_place, cause).cure(cure)
 }
 
-fn sections_cure(sections: &[String]) -> String {
+/// `path:section`; the colon of `scheme://`, that of a port, and one within a directory or before a suffix is no
+/// such colon, nor one in the words of a command.
+pub fn split_section(named: &str) -> (&str, Option<&str>) {
+    let Some((path, section)) = named.rsplit_once(':') else { return (named, None) };
+    let is_part = section.is_empty() || section.contains('/') || Format::of_path(section).is_some();
+    let is_port = path
+        .split_once("://")
+        .is_some_and(|(scheme, host)| scheme.starts_with("http") && !host.contains('/'));
+    let is_word = path.starts_with("exec://")
+        && !section.bytes().all(|one| one.is_ascii_alphanumeric() || b"_.-".contains(&one));
+    if is_part || is_port || is_word { (named, None) } else { (path, Some(section)) }
+}
+
+fn sections_cure(format: Format, sections: &[String]) -> String {
     let names: Vec<String> =
         sections.iter().take(8).map(|name| format!("[{}]", show::printable(name))).collect();
     match names.is_empty() {
-        true => format!("begin the file with [{SECTION}]: lines before a section are not read"),
+        true => format.beginning().to_owned(),
         false => format!("it has {}", names.join(", ")),
     }
 }

@@ -6,7 +6,7 @@ use super::expand::Expander;
 use super::magic::FileVariables;
 use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Texts};
 use super::show;
-use super::source::World;
+use super::source::{Origin, World};
 use crate::options::{Standing, find, nearest, standing};
 
 /// Options of one config, all files together.
@@ -85,8 +85,8 @@ pub(super) struct Loader<'a> {
     pub(super) loaded: Loaded,
     /// Variables of the first file.
     pub(super) first: Option<FileVariables>,
-    /// Path of the file read last, for `ini = :section`.
-    pub(super) last: Option<String>,
+    /// The file read last, for `ini = :section`.
+    pub(super) last: Option<(String, Origin)>,
     /// Files being read, outermost first, as (path, section).
     pub(super) open: Vec<(String, String)>,
     pub(super) files: usize,
@@ -112,7 +112,7 @@ pub(super) enum Use {
 impl Loader<'_> {
     pub(super) fn take(&mut self, entry: Entry) {
         match find(&entry.key).map(|(_, option)| option.name) {
-            Some("ini" | "include") => self.include(&entry),
+            Some("ini" | "xml" | "yaml" | "json" | "toml" | "config" | "include") => self.include(&entry),
             Some("inherit") => self.push(entry, Use::Inherit),
             Some("set") => self.set(entry, false),
             Some("set-placeholder") => self.set(entry, true),

@@ -5,7 +5,7 @@ pub mod check;
 pub mod emperor;
 mod expand;
 mod files;
-mod ini;
+mod format;
 pub mod load;
 mod magic;
 pub mod place;
@@ -14,7 +14,8 @@ pub mod source;
 mod values;
 pub mod vassal;
 
-pub use ini::FILE_MAX;
+pub use files::split_section;
+pub use format::FILE_MAX;
 pub use load::{Loaded, load};
 pub use show::quoted;
 pub use values::address;

@@ -13,12 +13,32 @@ pub struct Origin {
     pub inode: Option<u64>,
 }
 
+/// Why nothing was read: this process only looks at somebody's config, so it runs no command of it and asks no
+/// server. Wrapped in an `io::Error`.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not run here: only the process that the config is for does that")]
+pub struct NotRun;
+
+impl NotRun {
+    /// Whether this is why reading failed: then the config is not wrong, only not known in full.
+    pub fn is_in(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl From<NotRun> for io::Error {
+    fn from(why: NotRun) -> Self {
+        Self::other(why)
+    }
+}
+
 /// What a config may ask of the world.
 pub trait World {
-    /// Reads a file, named as written in the config; a relative name counts from the start directory.
+    /// Reads a file, named as written in the config; a relative name counts from the start directory. Or what a
+    /// scheme stands for: `-`, `fd://N`, `exec://COMMAND`, `http://…`, `emperor://…`.
     ///
     /// # Errors
-    /// It cannot be opened or read, or is no regular file.
+    /// A sentence: it cannot be opened or read, or is no regular file; `NotRun`.
     fn read(&self, name: &str) -> io::Result<Origin>;
 
     /// A variable of the environment, for `$(NAME)`.

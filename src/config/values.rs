@@ -12,7 +12,7 @@ const SOCKET_PATH_MAX: usize = 107;
 /// `HOST_NAME_MAX` of `sethostname(2)`.
 const HOSTNAME_MAX: usize = 64;
 /// Suffixes by which a plain source is one config, not a directory of them.
-const CONFIG_SUFFIXES: [&str; 6] = [".ini", ".xml", ".yml", ".yaml", ".js", ".json"];
+const CONFIG_SUFFIXES: [&str; 7] = [".ini", ".xml", ".yml", ".yaml", ".js", ".json", ".toml"];
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::config::emperor::Source;
 use crate::trust::{NameFault, judge_name};
 
 /// Suffixes of vassal files, as uWSGI has them.
-const SUFFIXES: [&str; 6] = [".xml", ".ini", ".yml", ".yaml", ".js", ".json"];
+const SUFFIXES: [&str; 7] = [".xml", ".ini", ".yml", ".yaml", ".js", ".json", ".toml"];
 
 /// As `glob(3)`: a `/` is never matched, nor is a leading dot.
 const OPTIONS: MatchOptions =

@@ -162,6 +162,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         tyrant_initgroups: config.tyrant_initgroups,
         nofollow: config.nofollow,
         namespaces,
+        config_pipe: config.config_pipe,
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),

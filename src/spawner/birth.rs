@@ -13,7 +13,9 @@ use crate::trust::Trust;
 
 /// Where a vassal finds its control descriptor.
 pub const CONTROL_FD: RawFd = 3;
-/// Where our own vassal master finds its open config.
+/// Before the name of a config that comes on a descriptor.
+const PIPE_SCHEME: &str = "emperor://";
+/// Where our own vassal master finds its open config, and any vassal its config pipe.
 pub const CONFIG_FD: RawFd = 4;
 /// Directories in which programs are looked up, ours and those of the hooks.
 pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -130,15 +132,16 @@ pub fn shell(line: &str) -> Program {
 
 fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
     let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
-    if charter.program == VassalProgram::Own {
+    if charter.program == VassalProgram::Own || charter.config_pipe {
         list.push((lent.config, CONFIG_FD));
     }
     list
 }
 
 fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let argv =
-        |name: &str| charter.arguments.argv(name, subject.file).iter().map(|one| c_string(one)).collect();
+    let scheme = if charter.config_pipe { PIPE_SCHEME } else { "" };
+    let file = format!("{scheme}{}", subject.file);
+    let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
         VassalProgram::Path(path) => Program::Path {
@@ -152,8 +155,13 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
 fn environment(charter: &Charter) -> Vec<CString> {
     let mut list: Vec<CString> = charter.environment.iter().map(|one| c_string(one)).collect();
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
+    if charter.config_pipe {
+        list.push(c_string(&format!("UWSGI_EMPEROR_FD_CONFIG={CONFIG_FD}")));
+    }
     if charter.program == VassalProgram::Own {
-        list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
+        if !charter.config_pipe {
+            list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
+        }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces)));
     }
     list

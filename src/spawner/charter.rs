@@ -26,6 +26,8 @@ pub struct Charter {
     pub nofollow: bool,
     /// `emperor-use-clone`, with `user` added where that is the only way to the others.
     pub namespaces: Namespaces,
+    /// `emperor-config-pipe`.
+    pub config_pipe: bool,
     /// What is run for a vassal.
     pub program: VassalProgram,
     /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.
@@ -131,6 +133,8 @@ impl Arguments {
             Some("ini") => "--ini",
             Some("yml" | "yaml") => "--yaml",
             Some("js" | "json") => "--json",
+            // Not known to uWSGI.
+            Some("toml") => "--toml",
             _ => OTHER,
         }
     }
@@ -180,6 +184,7 @@ mod tests {
             ("a.yaml", "--yaml"),
             ("a.js", "--json"),
             ("a.json", "--json"),
+            ("a.toml", "--toml"),
             ("a.conf", "--config"),
             ("a.what", "--inherit"),
         ] {

@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
 use super::lend;
+use super::push;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
@@ -167,10 +168,16 @@ impl Court {
         directory: BorrowedFd<'_>,
         control: BorrowedFd<'_>,
     ) -> Vec<Reply> {
+        let pushed = match self.charter.config_pipe.then(|| push::push(config.file.as_fd())).transpose() {
+            Ok(pushed) => pushed,
+            Err(error) => {
+                return vec![Reply::Failed(ticket, cut(&format!("cannot hand over its config: {error}")))];
+            }
+        };
         let lent = Lent {
             null: self.null.as_raw_fd(),
             control: control.as_raw_fd(),
-            config: config.file.as_raw_fd(),
+            config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
             directory: directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };

@@ -11,6 +11,7 @@ mod deaths;
 mod hooks;
 mod leftover;
 pub mod lend;
+mod push;
 mod session;
 mod trial;
 mod ward;

@@ -70,6 +70,8 @@ pub enum Order {
     Check,
     /// Leave with this status.
     Finish(u8),
+    /// Begin anew with the new config: by leaving with status 0 where the Emperor starts us again.
+    Renew,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,12 +190,16 @@ impl Duties {
             (State::Running { .. }, _) => exit.status(),
             (State::Stopping { why: Why::Asked, .. }, Exit::Signal(TERM)) => 0,
             (State::Stopping { why: Why::Asked, .. }, _) => exit.status(),
-            (State::Stopping { why: Why::Reload, .. }, _) => 0,
+            (State::Stopping { why: Why::Reload, .. }, _) => return self.end(Order::Renew),
             (State::Stopping { why: Why::Orphaned, .. }, _) => 1,
             (State::Done, _) => return,
         };
+        self.end(Order::Finish(status));
+    }
+
+    fn end(&mut self, last: Order) {
         self.orders.clear();
-        self.order(Order::Finish(status));
+        self.order(last);
         self.state = State::Done;
     }
 }

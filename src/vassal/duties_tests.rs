@@ -60,7 +60,6 @@ fn the_reason_of_an_end_decides_its_status() {
         (&[Byte(0)], Exit::Code(0), 0),
         (&[Byte(0)], Exit::Code(3), 3),
         (&[Byte(0)], Exit::Signal(11), 139),
-        (&[Byte(1), Checked(true)], Exit::Code(3), 0),
         (&[Byte(1), Checked(true), Byte(0)], Exit::Code(3), 3),
         (&[EmperorGone], Exit::Code(0), 1),
         (&[EmperorGone, Byte(0)], Exit::Code(0), 1),
@@ -70,6 +69,9 @@ fn the_reason_of_an_end_decides_its_status() {
         duties.handle(Ended(*exit), START);
         assert_eq!(orders(&mut duties), [Order::Finish(*status)], "{events:?} {exit:?}");
     }
+    let mut reloaded = after(&[Byte(1), Checked(true)]);
+    reloaded.handle(Ended(Exit::Code(3)), START);
+    assert_eq!(orders(&mut reloaded), [Order::Renew]);
 }
 
 #[test]

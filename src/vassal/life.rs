@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use jail::{Phase, sys};
 
 use super::control::Control;
+use super::master::Outcome;
 use super::phases::{Facts, plan};
 use super::source::Source;
 use super::state::Vassal;
@@ -18,6 +19,7 @@ use super::walk::{End, walk};
 use super::{born, leftovers, master, patch};
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
+use crate::fetch;
 
 /// Number of the descriptor on which the Emperor opened our config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
@@ -97,24 +99,32 @@ impl Life<'_> {
     /// Goes on with this step, and leaves nothing behind at the end.
     fn live(&self, vassal: &mut Vassal, from: usize) -> u8 {
         leftovers::adopt_orphans();
-        let status = self.go_on(vassal, from).unwrap_or_else(|trouble| {
+        let outcome = self.go_on(vassal, from).unwrap_or_else(|trouble| {
             self.teller.trouble(&trouble);
-            1
+            Outcome::Status(1)
         });
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();
-        status
+        match outcome {
+            Outcome::Status(status) => status,
+            // Nobody else would find the config again.
+            Outcome::Renew if fetch::has_pipe() => {
+                self.teller.trouble(&patch::become_us(vassal));
+                1
+            }
+            Outcome::Renew => 0,
+        }
     }
 
-    fn go_on(&self, vassal: &mut Vassal, from: usize) -> Result<u8, Trouble> {
+    fn go_on(&self, vassal: &mut Vassal, from: usize) -> Result<Outcome, Trouble> {
         match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
-            End::Behind(child) => master::stand_before(vassal, child),
+            End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
-                let status = master::mind(vassal, pid, |config| self.check(config))?;
+                let outcome = master::mind(vassal, pid, |config| self.check(config))?;
                 master::take_terminal();
                 master::after(vassal, &self.after, self.teller);
-                Ok(status)
+                Ok(outcome)
             }
         }
     }

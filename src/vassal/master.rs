@@ -15,11 +15,24 @@ use super::tell::Teller;
 use super::trouble::Trouble;
 use super::watch::{Happening, now, reap};
 
-/// Minds the command `pid` until it has ended; gives the status to leave with.
+/// Why the master is no longer needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To leave with this status.
+    Status(u8),
+    /// To begin anew with the new config.
+    Renew,
+}
+
+/// Minds the command `pid` until it has ended.
 ///
 /// `check` reads the newest config, from the descriptor that came with the reload if one did, and tells what is
 /// wrong with it.
-pub fn mind(vassal: &mut Vassal, pid: Pid, check: impl Fn(Option<OwnedFd>) -> bool) -> Result<u8, Trouble> {
+pub fn mind(
+    vassal: &mut Vassal,
+    pid: Pid,
+    check: impl Fn(Option<OwnedFd>) -> bool,
+) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(now());
     let mut config = vassal.reload.take();
     if config.is_some() {
@@ -31,7 +44,8 @@ pub fn mind(vassal: &mut Vassal, pid: Pid, check: impl Fn(Option<OwnedFd>) -> bo
                 Order::Send(byte) => vassal.send(byte),
                 Order::Signal(number) => signal(pid, number),
                 Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
-                Order::Finish(status) => return Ok(status),
+                Order::Finish(status) => return Ok(Outcome::Status(status)),
+                Order::Renew => return Ok(Outcome::Renew),
             }
         }
         match vassal.next(wait_at_most(&duties))? {

@@ -1,6 +1,6 @@
 //! Another program in our place: `privileged-binary-patch`, `unprivileged-binary-patch`, the real uWSGI.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{Access, access};
@@ -12,9 +12,12 @@ use super::programs::SHELL;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use crate::config::vassal::Patch;
+use crate::fetch;
 
 /// Where programs find the number of their control descriptor.
 pub const EMPEROR_FD: &str = "UWSGI_EMPEROR_FD";
+/// This very program, whatever its path leads to by now.
+const OURSELVES: &str = "/proc/self/exe";
 
 /// Becomes what the config says, with our arguments and all that the Emperor gave us. Comes back only when that fails.
 pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
@@ -30,7 +33,7 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
     // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
     match fcntl_dupfd_cloexec(control, launch.first_free()) {
-        Ok(moved) => with_control(launch, &moved),
+        Ok(moved) => with_control(launch, moved.as_fd()),
         Err(errno) => Trouble::errno("keep the control descriptor", errno),
     }
 }
@@ -45,8 +48,22 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
     let ours = arguments.iter().map(String::as_str);
     let argv: Vec<&str> = std::iter::once(uwsgi.as_str()).chain(ours).collect();
     let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    fetch::hand_on();
     match control {
-        Some(control) => with_control(launch, control),
+        Some(control) => with_control(launch, control.as_fd()),
+        None => launch.replace_us(None),
+    }
+}
+
+/// Becomes ourselves once more, with the newest config of the Emperor's pipe, as the same process: an Emperor that
+/// was told of a config once does not start us again. Comes back only when that fails.
+pub fn become_us(vassal: &Vassal) -> Trouble {
+    let ours = vassal.arguments.iter().map(String::as_str);
+    let argv: Vec<&str> = [OURSELVES, "vassal"].into_iter().chain(ours).collect();
+    let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    fetch::hand_on();
+    match &vassal.control {
+        Some(control) => with_control(launch, control.as_fd()),
         None => launch.replace_us(None),
     }
 }
@@ -63,9 +80,9 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
     }
 }
 
-fn with_control(mut launch: Launch<'_>, control: &OwnedFd) -> Trouble {
+fn with_control(mut launch: Launch<'_>, control: BorrowedFd<'_>) -> Trouble {
     launch.environment.set(EMPEROR_FD, control.as_raw_fd().to_string());
-    launch.replace_us(Some(control.as_fd()))
+    launch.replace_us(Some(control))
 }
 
 /// The first program of this name on our `PATH`.

@@ -6,9 +6,10 @@ use std::fs::File;
 
 use crate::cli::world::{Opened, Surroundings};
 use crate::cli::{self, Invocation};
-use crate::config::place::ConfigError;
+use crate::config::place::{ConfigError, Entry};
 use crate::config::vassal::VassalKind;
-use crate::config::{Loaded, load};
+use crate::config::{Loaded, load, split_section};
+use crate::options::find;
 
 /// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
 #[derive(Clone, Debug)]
@@ -65,10 +66,14 @@ impl Source {
 
 /// The last file that the arguments name, without its section.
 fn config_of(invocation: &Invocation) -> Option<String> {
-    let named =
-        |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&entry.key.as_str()));
+    let named = |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&name_of(entry)));
     // An Emperor names the config itself with `--ini`, and only with a suffix that it does not know otherwise.
-    let entry = named(&["ini", "xml", "yaml", "json"]).or_else(|| named(&["include", "inherit"]))?;
-    let section = entry.value.rfind(':').filter(|at| !entry.value[*at..].contains('/'));
-    Some(entry.value[..section.unwrap_or(entry.value.len())].to_owned())
+    let typed = named(&["ini", "xml", "yaml", "json", "toml", "config"]);
+    let entry = typed.or_else(|| named(&["include", "inherit"]))?;
+    Some(split_section(&entry.value).0.to_owned())
+}
+
+/// The name of an option, which may have been written as an alias.
+fn name_of(entry: &Entry) -> &str {
+    find(&entry.key).map_or(&entry.key, |(_, option)| option.name)
 }

@@ -88,6 +88,7 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, list)?),
         "emperor-cap" => config.vassal_cap = Some(value(entry, list)?),
+        "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),
         "vassals-include-before" => config.include_before.push(value(entry, text)?),

@@ -7,6 +7,7 @@ fn each_file_is_judged_by_itself() {
         ("emperor.ini", "[uwsgi]\nemperor = /v\n"),
         ("own.ini", "[uwsgi]\ncommand = sleep 1\n"),
         ("app.ini", "[uwsgi]\nplugins = python3\n"),
+        ("x.yml", "uwsgi:\n  module: app\n"),
         ("none.ini", "command = x\n"),
         ("bad.ini", "[uwsgi]\ncommand = 'x\ninclude = gone.ini\n"),
     ]);
@@ -20,11 +21,11 @@ fn each_file_is_judged_by_itself() {
     emperor.ini: OK, an Emperor
     own.ini: OK, a vassal run by liege
     app.ini: OK, a vassal run by uwsgi, because of `plugins`
-    x.yml: OK, a vassal run by uwsgi, because of `yaml`
+    x.yml: OK, a vassal run by uwsgi, because of `module`
     error: none.ini: this config runs nothing
       say what runs: command = PROGRAM ARGUMENTS
     warning: none.ini: no section [uwsgi]
-      begin the file with [uwsgi]: lines before a section are not read
+      begin the file with [uwsgi]: what stands before a section is not read
     error: bad.ini:3:11: cannot read `gone.ini`: entity not found
       include = gone.ini
                 ^

@@ -84,23 +84,21 @@ fn a_section_that_was_asked_for_must_exist() {
     assert!(usual.errors.is_empty());
     insta::assert_snapshot!(sentences(&usual.warnings), @r"
     b.ini: no section [uwsgi]
-      begin the file with [uwsgi]: lines before a section are not read
+      begin the file with [uwsgi]: what stands before a section is not read
     ");
 }
 
 #[test]
 fn files_that_cannot_be_read_are_told_where_they_are_named() {
-    let world = Files::of(&[(
-        "a.ini",
-        "[uwsgi]\ninclude = none.ini\nini = http://x/y\nini =\ninclude = a.ini\nini = -\n",
-    )]);
+    let world =
+        Files::of(&[("a.ini", "[uwsgi]\ninclude = none.ini\nini = ftp\nini =\ninclude = a.ini\nini = -\n")]);
     let loaded = world.load("a.ini");
     insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
     a.ini:2:11: cannot read `none.ini`: entity not found
       include = none.ini
                 ^
-    a.ini:3:7: reading a config from `http://x/y` is not supported yet
-      ini = http://x/y
+    a.ini:3:7: cannot read `ftp`: entity not found
+      ini = ftp
             ^
     a.ini:4:6: `ini` needs a file
       ini =
@@ -108,20 +106,74 @@ fn files_that_cannot_be_read_are_told_where_they_are_named() {
     a.ini:5:11: `a.ini` includes itself
       include = a.ini
                 ^
-    a.ini:6:7: reading a config from `-` is not supported yet
+    a.ini:6:7: cannot read `-`: entity not found
       ini = -
             ^
     ");
 }
 
 #[test]
-fn files_in_other_formats_are_left_to_uwsgi() {
-    for (name, key) in
-        [("a.xml", "xml"), ("a.yml", "yaml"), ("a.yaml", "yaml"), ("a.json", "json"), ("a.js:x", "json")]
-    {
-        let loaded = Files::of(&[]).load_entries(vec![typed(1, "include", name)]);
-        assert_eq!(pairs(&loaded), [(key, name)]);
+fn the_suffix_of_the_path_or_the_option_chooses_the_format() {
+    let world = Files::of(&[
+        ("a.xml", "<uwsgi><chdir>x</chdir></uwsgi>"),
+        ("a.yml", "uwsgi:\n  chdir: x\nother:\n  chdir: x\n"),
+        ("a.js", "{\"uwsgi\": {\"chdir\": \"x\"}, \"other\": {\"chdir\": \"x\"}}"),
+        ("a.toml", "[uwsgi]\nchdir = 'x'\n"),
+        ("a.conf", "[uwsgi]\nchdir = x\n[other]\nchdir = x\n"),
+    ]);
+    for (key, name) in [
+        ("include", "a.xml"),
+        ("inherit", "a.yml:other"),
+        ("include", "a.js:other"),
+        ("include", "a.toml"),
+        ("xmlconfig", "a.xml"),
+        ("yaml", "a.yml:other"),
+        ("js", "a.js"),
+        ("toml", "a.toml"),
+        ("ini", "a.conf:other"),
+        ("config", "a.conf"),
+        ("config", "a.js"),
+    ] {
+        let loaded = world.load_entries(vec![typed(1, key, name)]);
+        assert_eq!(sentences(&loaded.errors), "", "{key} {name}");
+        assert_eq!(pairs(&loaded), [("chdir", "x")], "{key} {name}");
     }
+    let unknown = world.load_entries(vec![typed(1, "include", "a.conf")]);
+    insta::assert_snapshot!(sentences(&unknown.errors), @r"
+    command line:1:1: cannot read `a.conf`: its suffix is that of no config
+      suffixes are .ini .xml .yaml .yml .json .js .toml; or say what it is: ini = FILE
+    ");
+}
+
+#[test]
+fn a_section_is_looked_for_behind_the_path_of_an_address() {
+    for (named, parts) in [
+        ("a.ini:b", ("a.ini", Some("b"))),
+        ("a.ini", ("a.ini", None)),
+        (":b", ("", Some("b"))),
+        ("http://h:80/x.ini", ("http://h:80/x.ini", None)),
+        ("http://h:80/x.ini:b", ("http://h:80/x.ini", Some("b"))),
+        ("http://h:80", ("http://h:80", None)),
+        ("exec://cat a.ini:b", ("exec://cat a.ini", Some("b"))),
+        ("exec://echo 'a: b'", ("exec://echo 'a: b'", None)),
+        ("emperor://a.ini:zerg", ("emperor://a.ini", Some("zerg"))),
+        ("fd://3", ("fd://3", None)),
+    ] {
+        assert_eq!(crate::config::split_section(named), parts, "{named}");
+    }
+}
+
+#[test]
+fn what_is_not_run_here_is_told_and_changes_nothing() {
+    let world = Files::of(&[("a.ini", "[uwsgi]\nini = exec://true\nchdir = x\n")]);
+    let loaded = world.load("a.ini");
+    assert_eq!(sentences(&loaded.errors), "");
+    assert_eq!(pairs(&loaded), [("chdir", "x")]);
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.warnings)), @r"
+    a.ini:2:7: `exec://true`: not run here: only the process that the config is for does that
+      ini = exec://true
+            ^
+    ");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 mod check;
 mod emperor;
 mod expand;
-mod ini;
+mod format;
 mod load;
 mod place;
+mod uwsgi;
 mod values;
 mod vassal;
 
@@ -12,7 +13,7 @@ use std::io;
 
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
-use super::source::{Host, Origin, World};
+use super::source::{Host, NotRun, Origin, World};
 
 /// Files by name, and a fixed environment and host.
 pub struct Files {
@@ -22,6 +23,9 @@ pub struct Files {
 
 impl World for Files {
     fn read(&self, name: &str) -> io::Result<Origin> {
+        if name.starts_with("exec://") {
+            return Err(NotRun.into());
+        }
         let text = self.texts.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(Origin { text: text.clone(), path: Some(format!("/srv/vassals/{name}")), inode: Some(42) })
     }

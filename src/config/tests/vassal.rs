@@ -64,8 +64,11 @@ fn an_option_of_the_application_server_makes_it_a_vassal_of_uwsgi() {
     let anything =
         "for = a b\nset = %(_ + 1)\nendfor =\nbase = @(exec://id)\nwsgi-file = x\ntypo = 1\nuid = 0\n";
     assert_eq!(kind(anything), Ok(VassalKind::Uwsgi("wsgi-file".into())));
-    let foreign = Files::of(&[]).load_entries(vec![typed(1, "yaml", "x.yml")]);
-    assert_eq!(foreign.vassal(), Ok(VassalKind::Uwsgi("yaml".into())));
+    let world = Files::of(&[("x.yml", "uwsgi:\n  module: app\n"), ("y.yml", "uwsgi:\n  command: app\n")]);
+    let foreign = world.load_entries(vec![typed(1, "yaml", "x.yml")]);
+    assert_eq!(foreign.vassal(), Ok(VassalKind::Uwsgi("module".into())));
+    let ours = world.load_entries(vec![typed(1, "yaml", "y.yml")]);
+    assert!(matches!(ours.vassal(), Ok(VassalKind::Own(_))));
 }
 
 #[test]

@@ -44,10 +44,9 @@ impl Loaded {
     }
 }
 
-/// An option of the application server, or a file in a format that only uwsgi reads.
+/// An option of the application server.
 fn is_uwsgis(entry: &Entry) -> bool {
-    let foreign = matches!(entry.key.as_str(), "xml" | "xmlconfig" | "yaml" | "yml" | "json" | "js");
-    foreign || matches!(standing(&entry.key), Standing::AppServer)
+    matches!(standing(&entry.key), Standing::AppServer)
 }
 
 /// A program of its own and the application server: which one was meant?

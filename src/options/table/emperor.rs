@@ -40,6 +40,12 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .default("not reduced"),
     OptionSpec::new("binary-path", Kind::Path, "Program run for each vassal instead of liege's own vassal master."),
     OptionSpec::new("emperor-wrapper", Kind::Path, "Program run instead of `binary-path`, with the same arguments."),
+    OptionSpec::new(
+        "emperor-config-pipe",
+        Kind::Flag,
+        "Hands each vassal its config on a descriptor (`--ini emperor://NAME`): it need not be able to open the file.",
+    )
+    .default("false"),
     OptionSpec::new("vassals-include-before", Kind::Config, "File that each vassal includes before its own config.").repeats(),
     OptionSpec::new("vassals-include", Kind::Config, "File that each vassal includes after its own config.").repeats(),
     OptionSpec::new("vassals-inherit-before", Kind::Config, "File that each vassal inherits, named before its own config.").repeats(),

@@ -6,10 +6,15 @@ pub(super) const GENERAL: &[OptionSpec] = &[
     OptionSpec::new(
         "ini",
         Kind::Config,
-        "Reads options from an ini file, section `uwsgi` or the one named; `:SECTION` alone reads another section of the last file.",
+        "Reads options from an ini file, section `uwsgi` or the one named; `:SECTION` alone reads another section of the last file; `-` is standard input.",
     )
-    .aliases(&["config"])
     .repeats(),
+    OptionSpec::new("xml", Kind::Config, "Reads options from an xml file.").aliases(&["xmlconfig"]).short('x').repeats(),
+    OptionSpec::new("yaml", Kind::Config, "Reads options from a yaml file.").aliases(&["yml"]).short('y').repeats(),
+    OptionSpec::new("json", Kind::Config, "Reads options from a json file.").aliases(&["js"]).short('j').repeats(),
+    OptionSpec::new("toml", Kind::Config, "Reads options from a toml file.").repeats(),
+    OptionSpec::new("config", Kind::Config, "Reads options from a file in the format of its suffix, ini where that is none.")
+        .repeats(),
     OptionSpec::new("include", Kind::Config, "Reads options from a file as if they stood in this place.").repeats(),
     OptionSpec::new("inherit", Kind::Config, "Reads options from a file after all the others have been read.").repeats(),
     OptionSpec::new("set", Kind::Pair, "Sets an option, or a placeholder for `%(NAME)` when no option has that name.")

@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: [(&str, &str); 12] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
+    ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
+    ("python3-zmq", "python3-zmq"),
     ("vim", "vim"),
     ("rsync", "rsync"),
     ("curl", "curl"),

@@ -2,70 +2,9 @@
 
 use std::sync::Arc;
 
-use super::place::{ConfigError, Place};
-
-/// Bytes of one file.
-pub const FILE_MAX: usize = 1 << 20;
-/// Bytes of one line.
-pub const LINE_MAX: usize = 64 << 10;
-/// Errors told of one file.
-const ERRORS_MAX: usize = 100;
-
-/// One line `key = value` as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Trimmed key.
-    pub key: String,
-    /// Trimmed value; empty when there is no `=`.
-    pub value: String,
-    /// Where the key stands.
-    pub place: Place,
-    /// Where the value stands.
-    pub value_place: Place,
-}
-
-/// The asked section of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Section {
-    /// Its lines, in order; sections of equal name make one.
-    pub lines: Vec<Written>,
-    /// Names of all sections, in order.
-    pub sections: Vec<String>,
-    /// Lines that could not be read.
-    pub errors: Vec<ConfigError>,
-}
-
-/// Checks that the bytes of a file are text of bearable size.
-///
-/// # Errors
-/// Larger than `FILE_MAX`, a NUL byte, or not UTF-8; with the place where that begins.
-pub fn decode<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
-    if bytes.len() > FILE_MAX {
-        let start = place(file, 1, 0);
-        return Err(ConfigError::at(&start, format!("larger than {FILE_MAX} bytes, the most that is read")));
-    }
-    if let Some(index) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(ConfigError::at(&place_of(file, bytes, index), "a NUL byte: this is no text file"));
-    }
-    let text = std::str::from_utf8(bytes);
-    let text = text
-        .map_err(|error| ConfigError::at(&place_of(file, bytes, error.valid_up_to()), "not valid UTF-8"))?;
-    // Some editors begin a file with an invisible byte order mark.
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-fn place_of(file: &Arc<str>, bytes: &[u8], index: usize) -> Place {
-    let before = &bytes[..index];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    place(file, line, index - start)
-}
-
-/// Line from 1, offset from 0. Files are too small for either to overflow.
-fn place(file: &Arc<str>, line: usize, offset: usize) -> Place {
-    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Place { file: Arc::clone(file), line: small(line), column: small(offset + 1) }
-}
+use super::places::place;
+use super::{ERRORS_MAX, LINE_MAX, Section, Written};
+use crate::config::place::{ConfigError, Place};
 
 /// Reads one section of a file.
 ///
@@ -80,11 +19,12 @@ pub fn parse(file: &Arc<str>, text: &str, wanted: &str) -> Section {
             Ok(Parsed::Nothing) => {}
             Ok(Parsed::Header(name)) => {
                 inside = name == wanted;
+                section.found |= inside;
                 section.sections.push(name);
             }
-            Ok(Parsed::Line(written)) if inside => section.lines.push(written),
+            Ok(Parsed::Line(written)) if inside => section.push(written),
             Ok(Parsed::Line(_)) => {}
-            Err(error) => section.errors.push(error),
+            Err(error) => section.fail(error),
         }
         if section.errors.len() >= ERRORS_MAX {
             break;

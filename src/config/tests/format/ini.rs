@@ -2,8 +2,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::config::ini::{FILE_MAX, LINE_MAX, Written, decode, parse};
+use crate::config::format::{self, FILE_MAX, Format, LINE_MAX, Section, Written, decode};
 use crate::config::place::Texts;
+
+fn parse(file: &Arc<str>, text: &str, section: &str) -> Section {
+    format::parse(Format::Ini, file, text, Some(section))
+}
 
 fn lines(text: &str) -> Vec<(String, String, u32, u32, u32)> {
     let flat = |one: Written| (one.key, one.value, one.place.line, one.place.column, one.value_place.column);
