@@ -72,7 +72,7 @@ fn load(invocation: Invocation) -> Loaded {
 }
 
 fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
-    for warning in loaded.texts.explain(loaded.warnings.clone()) {
+    for warning in loaded.advice() {
         log::warn("config", &warning.to_string());
     }
     loaded.emperor()

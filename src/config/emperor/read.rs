@@ -61,7 +61,7 @@ impl Loaded {
 }
 
 fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
-    let option = admit(entry, Scope::Emperor)?;
+    let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
         "emperor" => config.sources.push(entry.placed(value(entry, source)?)),
         "emperor-nofollow" => config.nofollow = value(entry, flag)?,

@@ -104,6 +104,7 @@ fn all_that_is_wrong_is_told_at_once() {
     a.ini:9:1: `emperor-broodlord` is not supported yet
       emperor-broodlord = 3
       ^
+      leave it out: liege cannot do this, and does not pretend to
     a.ini:10:1: unknown option `emperor-tyrnt`
       emperor-tyrnt
       ^
@@ -126,6 +127,7 @@ fn what_no_single_option_shows_is_told() {
     a.ini:4:1: `help` works on the command line only
       help = 1
       ^
+      leave it out of the file
     a.ini:3:7: `gid` without `uid`
       gid = 5
             ^
