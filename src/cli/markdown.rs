@@ -47,9 +47,7 @@ fn row(option: &OptionSpec) -> String {
 
 /// Options that do something else than in uWSGI.
 fn differing() -> String {
-    let mut out = String::from(
-        "\n## Not as in uWSGI\n\n| option | | what is different |\n|---|---|---|\n",
-    );
+    let mut out = String::from("\n## Not as in uWSGI\n\n| option | | what is different |\n|---|---|---|\n");
     for option in all().filter(|option| matches!(option.fate, Fate::Changed | Fate::Unsafe)) {
         out.push_str(&format!("| `{}` | {} | {} |\n", option.name, option.fate, option.why()));
     }

@@ -2,9 +2,11 @@
 
 mod admit;
 pub mod check;
+mod effective;
 pub mod emperor;
 mod expand;
 mod files;
+mod hazard;
 mod ini;
 pub mod load;
 mod magic;

@@ -9,6 +9,8 @@ pub struct Part {
     pub reader: Reader,
     /// What its options are about.
     pub about: &'static str,
+    /// Debian's package of the plugin that has them, where it is one.
+    pub package: Option<&'static str>,
 }
 
 /// Who reads an option.
@@ -19,6 +21,9 @@ pub enum Reader {
     /// The application server: a vassal with such an option is run by the `uwsgi` binary.
     Uwsgi,
 }
+
+/// Bytes of a plugin's name that say something.
+const SHORTEST_PLUGIN: usize = 3;
 
 /// Every part, ours first.
 pub static PARTS: &[Part] = &[
@@ -38,22 +43,22 @@ pub static PARTS: &[Part] = &[
     uwsgis("cgi", "the CGI plugin"),
     uwsgis("core", "applications and requests"),
     uwsgis("cron", "timed commands"),
-    uwsgis("go", "the Go plugin"),
+    plugins("go", "the Go plugin", "uwsgi-plugin-gccgo"),
     uwsgis("http", "the HTTP router"),
-    uwsgis("java", "the JVM plugins"),
+    plugins("java", "the JVM plugins", "uwsgi-plugin-jvm-openjdk-17"),
     uwsgis("legion", "clusters"),
     uwsgis("logging", "logs of requests"),
-    uwsgis("lua", "the Lua plugin"),
+    plugins("lua", "the Lua plugin", "uwsgi-plugin-lua5.1"),
     uwsgis("metrics", "metrics"),
-    uwsgis("mono", "the Mono plugin"),
-    uwsgis("perl", "the Perl plugins"),
-    uwsgis("php", "the PHP plugin"),
+    plugins("mono", "the Mono plugin", "uwsgi-plugin-mono"),
+    plugins("perl", "the Perl plugins", "uwsgi-plugin-psgi"),
+    plugins("php", "the PHP plugin", "uwsgi-plugin-php"),
     uwsgis("plugins", "plugins and libraries"),
-    uwsgis("python", "the Python plugins"),
+    plugins("python", "the Python plugins", "uwsgi-plugin-python3"),
     uwsgis("reload", "reloading of workers"),
     uwsgis("routers", "routers other than HTTP"),
     uwsgis("routing", "rules for requests"),
-    uwsgis("ruby", "the Ruby plugins"),
+    plugins("ruby", "the Ruby plugins", "uwsgi-plugin-rack-ruby3.1"),
     uwsgis("signals", "signals, timers and mules"),
     uwsgis("sockets", "sockets for requests"),
     uwsgis("spooler", "the spooler"),
@@ -63,22 +68,31 @@ pub static PARTS: &[Part] = &[
     uwsgis("storage", "databases and file stores"),
     uwsgis("subscriptions", "subscriptions to routers"),
     uwsgis("v8", "the V8 plugin"),
-    uwsgis("webdav", "the WebDAV plugin"),
+    plugins("webdav", "the WebDAV plugin", "uwsgi-infrastructure-plugins"),
     uwsgis("workers", "workers, threads and requests"),
-    uwsgis("xslt", "the XSLT plugin"),
+    plugins("xslt", "the XSLT plugin", "uwsgi-plugin-xslt"),
 ];
 
 const fn ours(word: &'static str, about: &'static str) -> Part {
-    Part { word, reader: Reader::Liege, about }
+    Part { word, reader: Reader::Liege, about, package: None }
 }
 
 const fn uwsgis(word: &'static str, about: &'static str) -> Part {
-    Part { word, reader: Reader::Uwsgi, about }
+    Part { word, reader: Reader::Uwsgi, about, package: None }
+}
+
+const fn plugins(word: &'static str, about: &'static str, package: &'static str) -> Part {
+    Part { word, reader: Reader::Uwsgi, about, package: Some(package) }
 }
 
 impl Part {
     /// The part of this word.
     pub fn named(word: &str) -> Option<&'static Self> {
         PARTS.iter().find(|part| part.word == word)
+    }
+
+    /// Its package, if that is the one of this plugin.
+    pub fn package_of(&self, plugin: &str) -> Option<&'static str> {
+        self.package.filter(|package| plugin.len() >= SHORTEST_PLUGIN && package.contains(plugin))
     }
 }

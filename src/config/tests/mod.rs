@@ -1,6 +1,7 @@
 mod check;
 mod emperor;
 mod expand;
+mod hazard;
 mod ini;
 mod load;
 mod place;
