@@ -8,7 +8,8 @@ pub fn markdown() -> String {
         "# Options\n\nMade by `liege options` from the table in `src/options/table/`; edit that, not this page.\n\n\
          On the command line an option is written `--name value` or `--name=value`; in a file it is a line\n\
          `name = value` below `[uwsgi]`; in the environment it is `UWSGI_NAME=value`, with `_` for `-`.\n\
-         A value `true`, `yes`, `on`, `1` or none at all turns a flag on; `false`, `no`, `off`, `0` turn it off.\n\n\
+         A value `true`, `yes`, `on`, `1` or none at all turns a flag on; `false`, `no`, `off`, `0` turn it off;\n\
+         any other word turns it on and is warned of. A time may have a unit: `500ms`, `1.5s`, `2m`, `1h`, `1d`.\n\n\
          A name that is no option may stand in a file as a placeholder, if some value uses it as `%(name)` or if\n\
          it begins with `x-`. Any other unknown name is an error.\n",
     );

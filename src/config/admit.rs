@@ -3,10 +3,10 @@
 use super::load::Loaded;
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
-use super::values::Wrong;
-use crate::options::{Fate, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing};
+use super::values::{Wrong, odd_flag};
+use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing};
 
-/// The option that an entry of `reader`'s config names; `None` for one that is ignored (`ignored` says why).
+/// The option that an entry of `reader`'s config names; `None` for one that is ignored (`Loaded::advice` says why).
 ///
 /// # Errors
 /// Unknown, not supported yet, or somebody else's.
@@ -69,7 +69,7 @@ pub fn meant(key: &str) -> String {
 }
 
 /// That an option is ignored, and why.
-pub fn ignored(entry: &Entry) -> Option<ConfigError> {
+fn ignored(entry: &Entry) -> Option<ConfigError> {
     match standing(&entry.key) {
         Standing::Uwsgi(option) if option.is_ignored() => {
             let cause = format!("{} is ignored: {}", quoted(&entry.key), option.why());
@@ -79,12 +79,29 @@ pub fn ignored(entry: &Entry) -> Option<ConfigError> {
     }
 }
 
+/// That a flag is turned on by a word that does not look like it.
+fn odd(entry: &Entry) -> Option<ConfigError> {
+    match standing(&entry.key) {
+        Standing::Ours(_, option) if option.kind == Kind::Flag => {
+            let Wrong { cause, cure } = odd_flag(&entry.value)?;
+            let error = ConfigError::at(&entry.value_place, format!("{}: {cause}", quoted(&entry.key)));
+            Some(ConfigError { cure, ..error })
+        }
+        _ => None,
+    }
+}
+
 impl Loaded {
-    /// What is probably not meant, but harmless, and what is ignored; each with its line. Where uwsgi reads
-    /// the config, nothing is ignored: `warnings` is all there is to say.
+    /// What is probably not meant, but harmless, each with its line. Not for a config that uwsgi reads.
+    pub fn oddities(&self) -> Vec<ConfigError> {
+        let odd = self.entries.iter().filter_map(odd);
+        self.texts.explain(self.warnings.iter().cloned().chain(odd).collect())
+    }
+
+    /// The oddities, and what is ignored.
     pub fn advice(&self) -> Vec<ConfigError> {
-        let ignored = self.entries.iter().filter_map(ignored);
-        self.texts.explain(self.warnings.iter().cloned().chain(ignored).collect())
+        let ignored = self.entries.iter().filter_map(ignored).collect();
+        self.oddities().into_iter().chain(self.texts.explain(ignored)).collect()
     }
 }
 

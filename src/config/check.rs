@@ -146,7 +146,7 @@ fn packages(entries: &[Entry]) -> String {
 /// nobody uses is probably a typing error.
 fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
     if runner != Runner::Uwsgi {
-        return loaded.texts.explain(loaded.warnings.clone());
+        return loaded.oddities();
     }
     let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
     let unused = unknown.map(|entry| {

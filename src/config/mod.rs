@@ -8,6 +8,7 @@ mod expand;
 mod files;
 mod hazard;
 mod ini;
+mod keyval;
 pub mod load;
 mod magic;
 pub mod place;

@@ -27,16 +27,20 @@ fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
     Err(Wrong { cause: cause.into(), cure: Some(cure.to_owned()) })
 }
 
-/// `true yes on 1`, or no value at all, is true; `false no off 0` is false.
+/// `false no off 0` is false, whatever the case of its letters; everything else is true, also no value at all.
 ///
 /// # Errors
-/// Any other word.
+/// None: what is odd (`odd_flag`) is only told.
 pub fn flag(text: &str) -> Result<bool, Wrong> {
-    match text.to_ascii_lowercase().as_str() {
-        "" | "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
-        _ => wrong(format!("{} is neither true nor false", quoted(text)), "use true or false"),
-    }
+    Ok(!matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0"))
+}
+
+/// What is odd about the value of a flag: a word that turns it on, and does not look like it.
+pub fn odd_flag(text: &str) -> Option<Wrong> {
+    let word = text.to_ascii_lowercase();
+    let usual = matches!(word.as_str(), "" | "true" | "yes" | "on" | "1" | "false" | "no" | "off" | "0");
+    let cure = || "write true or false; without the line it is off".to_owned();
+    (!usual).then(|| Wrong { cause: format!("{} turns it on", quoted(text)), cure: Some(cure()) })
 }
 
 /// Digits, nothing else.
@@ -46,6 +50,9 @@ pub fn flag(text: &str) -> Result<bool, Wrong> {
 pub fn integer(text: &str) -> Result<u64, Wrong> {
     if text.is_empty() {
         return wrong("needs a number", "write the number after `=`");
+    }
+    if text.starts_with('-') {
+        return wrong(format!("{} is negative", quoted(text)), "use 0 or more");
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return wrong(format!("{} is not a whole number", quoted(text)), "use digits only, such as 30");
@@ -62,20 +69,103 @@ pub fn count(text: &str) -> Result<u32, Wrong> {
     u32::try_from(number).or_else(|_| wrong(format!("{} is too large", quoted(text)), "use a smaller number"))
 }
 
-/// Milliseconds as milliseconds: at most what fits into 32 bits (49 days).
+/// A time in milliseconds: a plain number of them (up to 49 days), or one with a unit, such as `1.5s`.
 ///
 /// # Errors
-/// As `integer`.
+/// As `duration`.
 pub fn milliseconds(text: &str) -> Result<u64, Wrong> {
-    count(text).map(u64::from)
+    duration(text, 1)
 }
 
-/// Seconds as milliseconds: at most what fits into 32 bits of seconds (136 years).
+/// A time in milliseconds: a plain number of seconds (up to 136 years), or one with a unit, such as `500ms`.
 ///
 /// # Errors
-/// As `integer`.
+/// As `duration`.
 pub fn seconds(text: &str) -> Result<u64, Wrong> {
-    count(text).map(|seconds| u64::from(seconds) * 1000)
+    duration(text, 1000)
+}
+
+/// Units of time, in milliseconds.
+const TIMES: [(&str, u64); 6] =
+    [("", 0), ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Units of size, in bytes.
+const SIZES: [(&str, u64); 5] = [("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40)];
+
+/// A number with one of `ms s m h d` behind it, or none for `plain_ms`; a fraction may be as fine as a millisecond.
+///
+/// # Errors
+/// Signs, blanks, other units, a fraction that is too fine, more than 32 bits of `plain_ms`.
+fn duration(text: &str, plain_ms: u64) -> Result<u64, Wrong> {
+    let cure = "write a number, or one with its unit: 500ms, 1.5s, 2m, 1h, 1d";
+    let (number, unit) = split_unit(text, cure)?;
+    let known = TIMES.iter().find(|(name, _)| *name == unit);
+    let Some(unit_ms) = known.map(|(_, ms)| if *ms == 0 { plain_ms } else { *ms }) else {
+        return wrong(format!("{} is no unit of time", quoted(unit)), cure);
+    };
+    let thousandths = thousandths(number, cure)?.checked_mul(unit_ms);
+    let most = u64::from(u32::MAX) * plain_ms;
+    match thousandths {
+        Some(thousandths) if thousandths % 1000 != 0 => {
+            wrong(format!("{} is finer than a millisecond", quoted(text)), "use whole milliseconds")
+        }
+        Some(thousandths) if thousandths / 1000 <= most => Ok(thousandths / 1000),
+        _ => wrong(format!("{} is too long", quoted(text)), "use a shorter time"),
+    }
+}
+
+/// Bytes: digits, and `K`, `M`, `G` or `T` for 1024 of the one before.
+///
+/// # Errors
+/// Signs, fractions, blanks, other units, more than 64 bits.
+#[cfg_attr(not(test), expect(dead_code, reason = "limits and buffers are read by later parts"))]
+pub fn size(text: &str) -> Result<u64, Wrong> {
+    let cure = "write bytes, or a number with K, M, G or T: 64M";
+    let (number, unit) = split_unit(text, cure)?;
+    let unit = unit.to_ascii_lowercase();
+    let Some((_, bytes)) = SIZES.iter().find(|(name, _)| *name == unit) else {
+        return wrong(format!("{} is no unit of size", quoted(&unit)), cure);
+    };
+    if number.contains('.') {
+        return wrong(format!("{} is not a whole number", quoted(number)), cure);
+    }
+    match integer(number)?.checked_mul(*bytes) {
+        Some(bytes) => Ok(bytes),
+        None => wrong(format!("{} is too large", quoted(text)), "use a smaller size"),
+    }
+}
+
+/// The digits that a value begins with, and what follows them.
+fn split_unit<'a>(text: &'a str, cure: &str) -> Result<(&'a str, &'a str), Wrong> {
+    let end = text.find(|one: char| !one.is_ascii_digit() && one != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    if text.is_empty() {
+        return wrong("needs a number", cure);
+    }
+    if text.starts_with('-') {
+        return wrong(format!("{} is negative", quoted(text)), cure);
+    }
+    if number.is_empty() {
+        return wrong(format!("{} does not begin with a digit", quoted(text)), cure);
+    }
+    if unit.starts_with(char::is_whitespace) {
+        return wrong("a blank between the number and its unit", "write them together, such as 30s");
+    }
+    Ok((number, unit))
+}
+
+/// Thousandths of a number with at most three digits behind its point.
+fn thousandths(number: &str, cure: &str) -> Result<u64, Wrong> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let fine = !whole.is_empty() && !fraction.is_empty() && !fraction.contains('.');
+    if !fine {
+        return wrong(format!("{} is no number", quoted(number)), cure);
+    }
+    if fraction.len() > 3 {
+        return wrong(format!("{} has more than three digits behind the point", quoted(number)), cure);
+    }
+    let padded: u64 = format!("{fraction:0<3}").parse().expect("three digits");
+    let thousandths = integer(whole)?.checked_mul(1000).and_then(|number| number.checked_add(padded));
+    thousandths.map_or_else(|| wrong(format!("{} is too large", quoted(number)), cure), Ok)
 }
 
 /// Three or four octal digits.
@@ -224,8 +314,12 @@ pub fn address(value: &str) -> Result<Address, Wrong> {
     if let Some(name) = value.strip_prefix('@') {
         return socket_name(name).map(|name| Address::Abstract(name.to_owned()));
     }
+    if value.starts_with("fd://") {
+        let cause = format!("{}: no descriptor is passed on to whoever reads this", quoted(&value));
+        return wrong(cause, "use HOST:PORT, a path or @NAME");
+    }
     if value.contains("://") {
-        return wrong(format!("{} is not supported yet", quoted(&value)), "use HOST:PORT, a path or @NAME");
+        return wrong(format!("{} is no address", quoted(&value)), "use HOST:PORT, a path or @NAME");
     }
     if value.contains(':') && !value.starts_with(['/', '.']) {
         return tcp(&value).map(Address::Tcp);

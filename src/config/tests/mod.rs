@@ -3,6 +3,7 @@ mod emperor;
 mod expand;
 mod hazard;
 mod ini;
+mod keyval;
 mod load;
 mod place;
 mod values;
