@@ -1,7 +1,11 @@
 //! Pure. One value: text to type, or what is wrong with it.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use jail::{Capabilities, Namespaces};
 
 use super::emperor::Source;
 use super::show::quoted;
@@ -211,13 +215,41 @@ pub fn path(path: &str) -> Result<PathBuf, Wrong> {
     text(path).map(PathBuf::from)
 }
 
-/// A list that its type parses, such as namespaces or capabilities.
+/// A comma list of namespaces.
 ///
 /// # Errors
-/// No value, or what the type says.
-pub fn list<T: std::str::FromStr<Err: std::fmt::Display>>(value: &str) -> Result<T, Wrong> {
+/// No value, or a name that is none.
+pub fn namespaces(value: &str) -> Result<Namespaces, Wrong> {
+    let known = "fs,net,ipc,pid,uts,user,cgroup";
+    list(value, known, "use some of: fs, net, ipc, pid, uts, user, cgroup")
+}
+
+/// A comma list of capabilities, by name or number.
+///
+/// # Errors
+/// No value, or a name that is none.
+pub fn capabilities(value: &str) -> Result<Capabilities, Wrong> {
+    let known = Capabilities::all().to_string();
+    list(value, &known, "use names of capabilities(7) without CAP_, such as: net_bind_service,kill")
+}
+
+/// A list that its type parses; `known` has the words that it understands.
+fn list<T: FromStr<Err: fmt::Display>>(value: &str, known: &str, cure: &str) -> Result<T, Wrong> {
     let value = text(value)?;
-    value.parse().map_err(|error: T::Err| Wrong { cause: error.to_string(), cure: None })
+    value.parse().map_err(|error: T::Err| {
+        let mut items = value.split(',').map(str::trim);
+        let odd = items.find(|item| item.parse::<T>().is_err()).unwrap_or_default();
+        let cure =
+            meant(odd, known).map_or_else(|| cure.to_owned(), |word| format!("did you mean `{word}`?"));
+        Wrong { cause: error.to_string(), cure: Some(cure) }
+    })
+}
+
+/// The word of a list that was probably meant.
+fn meant<'a>(odd: &str, known: &'a str) -> Option<&'a str> {
+    let odd = odd.to_ascii_lowercase();
+    let near = known.split(',').map(|word| (strsim::damerau_levenshtein(&odd, word), word));
+    near.filter(|(edits, word)| *edits <= 2 && *edits < word.len()).min().map(|(_, word)| word)
 }
 
 /// `NAME=value`.

@@ -29,7 +29,7 @@ pub fn standing(name: &str) -> Standing {
 /// The known name that is fewest edits away, ours before others; `None` when none is close.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let limit = EDITS_MAX.min(name.len() / 3);
-    let plain = name.to_ascii_lowercase().replace('_', "-");
+    let plain = name.trim_start_matches('-').to_ascii_lowercase().replace(['_', ' '], "-");
     // Names of very different length cost nothing, and a name of a megabyte no more than one of forty letters.
     let alike = every_name().filter(|known| known.len().abs_diff(plain.len()) <= limit);
     let near = alike.map(|known| (strsim::damerau_levenshtein(&plain, known), known));

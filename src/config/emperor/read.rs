@@ -5,7 +5,8 @@ use crate::config::admit::{admit, value};
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::values::{
-    address, count, flag, identity, list, milliseconds, pair, path, seconds, source, suffix, text,
+    address, capabilities, count, flag, identity, milliseconds, namespaces, pair, path, seconds, source,
+    suffix, text,
 };
 use crate::options::Scope;
 
@@ -86,8 +87,8 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
 
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
-        "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, list)?),
-        "emperor-cap" => config.vassal_cap = Some(value(entry, list)?),
+        "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
+        "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),
         "vassals-include-before" => config.include_before.push(value(entry, text)?),
@@ -102,7 +103,7 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         "exec-as-vassal" => config.exec_as_vassal.push(entry.placed(value(entry, text)?)),
         "uid" => config.uid = Some(entry.placed(value(entry, identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, identity)?)),
-        "cap" => config.cap = Some(value(entry, list)?),
+        "cap" => config.cap = Some(value(entry, capabilities)?),
         // A test gives every option of the table and looks for its effect.
         _ => {}
     }

@@ -86,9 +86,11 @@ fn all_that_is_wrong_is_told_at_once() {
     a.ini:5:21: `emperor-use-clone`: time namespaces are not supported yet
       emperor-use-clone = fs,time
                           ^
+      use some of: fs, net, ipc, pid, uts, user, cgroup
     a.ini:6:15: `emperor-cap`: unknown capability `fly`
       emperor-cap = fly
                     ^
+      use names of capabilities(7) without CAP_, such as: net_bind_service,kill
     a.ini:7:1: `command` is an option of a vassal, not of the Emperor
       command = x
       ^

@@ -110,6 +110,7 @@ fn all_that_is_wrong_is_told_at_once() {
         a.ini:8:11: `unshare`: unknown namespace `nte`: fs, net, ipc, pid, uts, user, cgroup
           unshare = fs,nte
                     ^
+          did you mean `net`?
         a.ini:9:1: unknown option `zzzzzz`
           zzzzzz = 1
           ^

@@ -8,7 +8,7 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
-    address, hostname, list, mode, ownership, pair, path, text, vassal_identity, words,
+    address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
 };
 use crate::options::{Scope, Standing, standing};
 
@@ -121,9 +121,9 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
         "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
-        "cap" => config.cap = Some(entry.placed(value(entry, list)?)),
+        "cap" => config.cap = Some(entry.placed(value(entry, capabilities)?)),
         "unshare" => {
-            config.unshare = config.unshare.with(value(entry, list)?);
+            config.unshare = config.unshare.with(value(entry, namespaces)?);
             config.unshare_at = Some(entry.value_place.clone());
         }
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
