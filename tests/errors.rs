@@ -81,4 +81,6 @@ fn every_fault_is_told_in_these_words() {
             insta::assert_snapshot!(file.clone(), shown);
         }
     });
+    let snapshots = directory().join("snapshots").read_dir().unwrap().count();
+    assert_eq!(snapshots, corpus().len(), "a snapshot of a file that is gone");
 }

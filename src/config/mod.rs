@@ -12,6 +12,7 @@ mod keyval;
 pub mod load;
 mod magic;
 pub mod place;
+mod quantity;
 mod show;
 pub mod source;
 mod values;

@@ -4,9 +4,9 @@ use super::EmperorConfig;
 use crate::config::admit::{admit, value};
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
+use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    address, capabilities, count, flag, identity, milliseconds, namespaces, pair, path, seconds, source,
-    suffix, text,
+    address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
 };
 use crate::options::Scope;
 

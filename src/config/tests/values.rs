@@ -1,4 +1,5 @@
 use crate::config::emperor::Source;
+use crate::config::quantity::*;
 use crate::config::values::*;
 use crate::config::vassal::Address;
 
