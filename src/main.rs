@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod emperor;
 mod fetch;
+mod inspect;
 mod log;
 mod monitors;
 mod names;

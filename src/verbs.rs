@@ -12,7 +12,7 @@ use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
-use crate::{HAS_EMPEROR, control, ended, log, plan, runtime};
+use crate::{HAS_EMPEROR, control, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
 const USAGE: u8 = 2;
@@ -31,6 +31,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Run | Verb::Vassal => run(invocation),
         Verb::Plan => shown(plan_of(invocation)),
         Verb::Check => check(&invocation),
+        Verb::ShowConfig => show_config(invocation),
         Verb::Status => shown(status(&invocation)),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
         Verb::Man => printed(|out| cli::man(out)),
@@ -72,7 +73,7 @@ fn load(invocation: Invocation) -> Loaded {
 }
 
 fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
-    for warning in loaded.texts.explain(loaded.warnings.clone()) {
+    for warning in loaded.advice() {
         log::warn("config", &warning.to_string());
     }
     loaded.emperor()
@@ -86,10 +87,21 @@ fn plan_of(invocation: Invocation) -> Result<String> {
 }
 
 fn check(invocation: &Invocation) -> ExitCode {
-    let files: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
-    let report = config::check::check(&files, &Surroundings::onlooker());
-    let said = printed(|out| write!(out, "{report}"));
+    let names: Vec<String> = invocation.operands.iter().map(|operand| operand.value.clone()).collect();
+    let report = inspect::inspect(&names);
+    let said = printed(|out| match invocation.json {
+        true => writeln!(out, "{:#}", report.json()),
+        false => write!(out, "{report}"),
+    });
     if report.exit_code() == 0 { said } else { ExitCode::from(report.exit_code()) }
+}
+
+fn show_config(invocation: Invocation) -> ExitCode {
+    let file = operand(&invocation).to_owned();
+    match inspect::effective(&file, invocation) {
+        Ok(text) => printed(|out| out.write_all(text.as_bytes())),
+        Err(errors) => refuse(&errors),
+    }
 }
 
 fn status(invocation: &Invocation) -> Result<String> {

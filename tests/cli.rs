@@ -44,10 +44,16 @@ fn its_help_names_every_option_of_this_step() {
 #[test]
 fn completions_and_man_page_come_from_the_same_table() {
     for shell in ["bash", "zsh", "fish"] {
-        assert!(stdout(&["completions", shell]).contains("emperor-use-clone"), "{shell}");
+        let script = stdout(&["completions", shell]);
+        for word in ["emperor-use-clone", "show-config", "json"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
     }
     let page = stdout(&["man"]);
-    assert!(page.contains(".TH") && page.contains("emperor\\-tyrant"), "{page}");
+    assert!(
+        page.contains(".TH") && page.contains("emperor\\-tyrant") && page.contains("show\\-config"),
+        "{page}"
+    );
     let (code, said) = failure(&["completions", "tcsh"]);
     assert!(code == Some(2) && said.contains("bash, zsh or fish"), "{said}");
 }

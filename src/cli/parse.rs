@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::verb::{self, Verb};
 use crate::config::place::{COMMAND_LINE, ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use crate::config::quoted;
-use crate::options::{OptionSpec, Standing, nearest, options, standing};
+use crate::options::{Argument, OptionSpec, Standing, UwsgiOption, nearest, options, standing};
 
 /// Variables that are no options: they are how an Emperor and its vassals talk.
 const RESERVED: [&str; 10] = [
@@ -205,11 +205,7 @@ impl Parser {
         match standing(name) {
             Standing::Ours(_, option) => self.take_ours(index, option, value),
             Standing::Unknown => self.refuse(index, name),
-            // Refused later, with the reason; until then its value must not be taken for a config.
-            Standing::Later | Standing::AppServer => {
-                let value = value.or_else(|| self.value_ahead(|word| word.starts_with('-')));
-                self.enter(index, name, value);
-            }
+            Standing::Uwsgi(option) => self.take_uwsgis(index, option, value),
         }
     }
 
@@ -231,18 +227,36 @@ impl Parser {
             _ if self.verb.spec().takes_options => {}
             _ => return self.refuse_here(index),
         }
-        let value =
-            value.or_else(|| if option.kind.takes_value() { self.value_ahead(is_option) } else { None });
-        if value.is_none() && option.kind.takes_value() {
-            let place = self.place(index, 0);
-            let error = ConfigError::at(&place, format!("`--{}` needs a value", option.name));
-            return self.errors.push(error.cure(format!(
-                "write: --{} {}",
-                option.name,
-                option.kind.placeholder()
-            )));
+        match option.kind.takes_value() {
+            true => self.enter_with_value(index, option.name, value, option.kind.placeholder()),
+            false => self.enter(index, option.name, value),
         }
-        self.enter(index, option.name, value);
+    }
+
+    /// Judged later, with the reason; until then its value must not be taken for a config.
+    fn take_uwsgis(&mut self, index: usize, option: UwsgiOption, value: Option<(String, Place)>) {
+        if !self.verb.spec().takes_options {
+            return self.refuse_here(index);
+        }
+        match option.argument {
+            Argument::Required => self.enter_with_value(index, option.name, value, "VALUE"),
+            Argument::Optional | Argument::None => self.enter(index, option.name, value),
+        }
+    }
+
+    fn enter_with_value(
+        &mut self,
+        index: usize,
+        name: &str,
+        value: Option<(String, Place)>,
+        placeholder: &str,
+    ) {
+        let value = value.or_else(|| self.value_ahead(is_option));
+        if value.is_some() {
+            return self.enter(index, name, value);
+        }
+        let error = ConfigError::at(&self.place(index, 0), format!("`--{name}` needs a value"));
+        self.errors.push(error.cure(format!("write: --{name} {placeholder}")));
     }
 
     /// Help and version need nothing else to be right.

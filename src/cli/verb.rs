@@ -7,6 +7,7 @@ pub enum Verb {
     Run,
     Vassal,
     Check,
+    ShowConfig,
     Plan,
     Status,
     Completions,
@@ -42,9 +43,16 @@ pub static VERBS: &[VerbSpec] = &[
     spec(
         Verb::Check,
         "check",
-        "FILE...",
+        "FILE|DIR... [--json]",
         Some((1, usize::MAX)),
-        "Checks configs and tells every error with its place.",
+        "Checks configs: every error, what would run, what differs from uWSGI.",
+    ),
+    spec(
+        Verb::ShowConfig,
+        "show-config",
+        "FILE [--json]",
+        Some((1, 1)),
+        "Prints a config's options, expanded, and where each came from.",
     ),
     spec(
         Verb::Plan,
@@ -80,8 +88,9 @@ const fn spec(
     count: Option<(usize, usize)>,
     help: &'static str,
 ) -> VerbSpec {
-    let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan);
-    VerbSpec { verb, name, operands, count, takes_options, has_json: matches!(verb, Verb::Status), help }
+    let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan | Verb::ShowConfig);
+    let has_json = matches!(verb, Verb::Status | Verb::Check | Verb::ShowConfig);
+    VerbSpec { verb, name, operands, count, takes_options, has_json, help }
 }
 
 impl Verb {

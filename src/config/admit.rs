@@ -1,47 +1,107 @@
 //! Pure. Whether an option may stand in this config, and its value with its place.
 
+use super::load::Loaded;
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
-use super::values::Wrong;
-use crate::options::{OptionSpec, Scope, Standing, nearest, standing};
+use super::values::{Wrong, odd_flag};
+use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing};
 
-/// The option that an entry of `reader`'s config names.
+/// The option that an entry of `reader`'s config names; `None` for one that is ignored (`Loaded::advice` says why).
 ///
 /// # Errors
 /// Unknown, not supported yet, or somebody else's.
-pub fn admit(entry: &Entry, reader: Scope) -> Result<&'static OptionSpec, ConfigError> {
-    let refuse = |cause: String| ConfigError::at(&entry.place, cause);
-    let key = quoted(&entry.key);
+pub fn admit(entry: &Entry, reader: Scope) -> Result<Option<&'static OptionSpec>, ConfigError> {
     match standing(&entry.key) {
-        Standing::Ours(group, option) if group.scope.admits(reader) => Ok(option),
-        // Those that read files have been carried out by `load`.
-        Standing::Ours(group, _) if group.scope == Scope::General => {
-            Err(refuse(format!("{key} works on the command line only")))
-        }
-        Standing::Ours(..) if reader == Scope::Emperor => {
-            Err(refuse(format!("{key} is an option of a vassal, not of the Emperor"))
-                .cure("move it to a vassal's config"))
-        }
-        Standing::Ours(_, option) if option.name == "emperor" => {
-            Err(refuse("an Emperor in a vassal is not supported yet".to_owned()))
-        }
-        Standing::Ours(..) => Err(refuse(format!("{key} is an option of the Emperor, not of a vassal"))
-            .cure("move it to the Emperor's config")),
-        Standing::Later => Err(refuse(format!("{key} is not supported yet"))),
-        Standing::AppServer => {
-            let cause = format!("{key} configures uWSGI's application server, not the Emperor");
-            Err(refuse(cause).cure("move it to a vassal's config: a vassal that has it is run by uwsgi"))
-        }
+        Standing::Ours(group, option) if group.scope.admits(reader) => Ok(Some(option)),
+        Standing::Ours(group, option) => Err(misplaced(entry, group.scope, option, reader)),
+        Standing::Uwsgi(option) if option.is_ignored() => Ok(None),
+        Standing::Uwsgi(option) => Err(foreign(entry, option, reader)),
         Standing::Unknown => Err(unknown(entry)),
     }
 }
 
+/// An option of ours, in a config where it means nothing.
+fn misplaced(entry: &Entry, scope: Scope, option: &OptionSpec, reader: Scope) -> ConfigError {
+    let key = quoted(&entry.key);
+    let refuse = |cause: String| ConfigError::at(&entry.place, cause);
+    // Those that read files have been carried out by `load`.
+    if scope == Scope::General {
+        return refuse(format!("{key} works on the command line only")).cure("leave it out of the file");
+    }
+    if reader == Scope::Emperor {
+        return refuse(format!("{key} is an option of a vassal, not of the Emperor"))
+            .cure("move it to a vassal's config");
+    }
+    if option.name == "emperor" {
+        return refuse("an Emperor in a vassal is not supported yet".to_owned())
+            .cure("run it as a program: command = liege --emperor DIRECTORY");
+    }
+    refuse(format!("{key} is an option of the Emperor, not of a vassal"))
+        .cure("move it to the Emperor's config")
+}
+
+/// An option of uWSGI that we cannot do without and do not have.
+fn foreign(entry: &Entry, option: UwsgiOption, reader: Scope) -> ConfigError {
+    let key = quoted(&entry.key);
+    if option.fate == Fate::Later {
+        let error = ConfigError::at(&entry.place, format!("{key} is not supported yet"));
+        return error.cure(match reader {
+            Scope::Emperor => "leave it out: liege cannot do this, and does not pretend to",
+            _ => "leave it out, or have vassals run by uwsgi: `binary-path` in the Emperor's config",
+        });
+    }
+    let cause = format!("{key} configures uWSGI's application server, not the Emperor");
+    ConfigError::at(&entry.place, cause)
+        .cure("move it to a vassal's config: a vassal that has it is run by uwsgi")
+}
+
 fn unknown(entry: &Entry) -> ConfigError {
     let error = ConfigError::at(&entry.place, format!("unknown option {}", quoted(&entry.key)));
-    let placeholder = "a placeholder of your own is used as `%(name)`, or its name begins with `x-`";
-    match nearest(&entry.key) {
-        Some(name) => error.cure(format!("did you mean `{name}`?")),
-        None => error.cure(placeholder),
+    error.cure(meant(&entry.key))
+}
+
+/// What to do about a name that nobody knows.
+pub fn meant(key: &str) -> String {
+    match nearest(key) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "a placeholder of your own is used as `%(name)`, or its name begins with `x-`".to_owned(),
+    }
+}
+
+/// That an option is ignored, and why.
+fn ignored(entry: &Entry) -> Option<ConfigError> {
+    match standing(&entry.key) {
+        Standing::Uwsgi(option) if option.is_ignored() => {
+            let cause = format!("{} is ignored: {}", quoted(&entry.key), option.why());
+            Some(ConfigError::at(&entry.place, cause))
+        }
+        _ => None,
+    }
+}
+
+/// That a flag is turned on by a word that does not look like it.
+fn odd(entry: &Entry) -> Option<ConfigError> {
+    match standing(&entry.key) {
+        Standing::Ours(_, option) if option.kind == Kind::Flag => {
+            let Wrong { cause, cure } = odd_flag(&entry.value)?;
+            let error = ConfigError::at(&entry.value_place, format!("{}: {cause}", quoted(&entry.key)));
+            Some(ConfigError { cure, ..error })
+        }
+        _ => None,
+    }
+}
+
+impl Loaded {
+    /// What is probably not meant, but harmless, each with its line. Not for a config that uwsgi reads.
+    pub fn oddities(&self) -> Vec<ConfigError> {
+        let odd = self.entries.iter().filter_map(odd);
+        self.texts.explain(self.warnings.iter().cloned().chain(odd).collect())
+    }
+
+    /// The oddities, and what is ignored.
+    pub fn advice(&self) -> Vec<ConfigError> {
+        let ignored = self.entries.iter().filter_map(ignored).collect();
+        self.oddities().into_iter().chain(self.texts.explain(ignored)).collect()
     }
 }
 

@@ -1,13 +1,21 @@
 //! Pure. `liege check`: what config files would do, or everything that is wrong with them.
 
-use std::fmt;
+mod json;
+mod text;
+
+pub(super) use json::{VERSION, complaints, place};
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::admit::meant;
+use super::hazard::{self, Runner};
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
-use super::show::printable;
+use super::show::quoted;
 use super::source::World;
-use super::vassal::VassalKind;
+use super::vassal::{Patch, VassalConfig, VassalKind};
+use crate::options::{Fate, PARTS, Standing, UwsgiOption, standing, uwsgi};
 
 /// What was found in each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +30,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What is probably not meant, but harmless.
     pub warnings: Vec<ConfigError>,
+    /// What becomes of each option of uWSGI in it, in the order written.
+    pub options: Vec<Judged>,
 }
 
 /// What a config file is.
@@ -29,37 +39,151 @@ pub struct Finding {
 pub enum Verdict {
     /// A config of an Emperor.
     Emperor,
-    /// A vassal run by liege.
-    Own,
-    /// A vassal run by uwsgi, because of this option.
-    Uwsgi(String),
+    /// A vassal run by liege, and the program that is then run, if it runs one.
+    Own(Option<String>),
+    /// A vassal run by uwsgi.
+    Uwsgi {
+        /// The option that only uwsgi can read.
+        because: String,
+        /// Where uwsgi is.
+        found: Option<PathBuf>,
+        /// Debian's packages that would run it.
+        packages: String,
+    },
     /// Of no use before these errors are gone.
     Wrong(Vec<ConfigError>),
 }
 
-/// Checks files, each by itself. One with an `emperor` option is an Emperor's, any other a vassal's.
-pub fn check(files: &[String], world: &dyn World) -> Report {
-    Report(files.iter().map(|file| check_file(file, world)).collect())
+/// What becomes of one option of uWSGI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Which.
+    pub option: UwsgiOption,
+    /// Where it stands.
+    pub place: Place,
+    /// What becomes of it; `Unsafe` also for a value that is.
+    pub fate: Fate,
+    /// What is different, missing or dangerous; empty where nothing is.
+    pub reason: String,
+    /// What to write instead of something unsafe.
+    pub safe: Option<&'static str>,
 }
 
-fn check_file(file: &str, world: &dyn World) -> Finding {
+/// Checks files, each by itself. One with an `emperor` option is an Emperor's, any other a vassal's. `find` says
+/// where a program is.
+pub fn check(files: &[String], world: &dyn World, find: &dyn Fn(&str) -> Option<PathBuf>) -> Report {
+    Report(files.iter().map(|file| check_file(file, world, find)).collect())
+}
+
+/// The option that reads a file named on the command line.
+pub fn naming(file: &str) -> Entry {
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
-    let entry = Entry { key: "include".into(), value: file.into(), value_place: place.clone(), place };
+    Entry { key: "include".into(), value: file.into(), value_place: place.clone(), place }
+}
+
+fn check_file(file: &str, world: &dyn World, find: &dyn Fn(&str) -> Option<PathBuf>) -> Finding {
     let mut texts = Texts::default();
     texts.insert(&Arc::from(COMMAND_LINE), file);
-    let loaded = load(vec![entry], texts, world);
-    let warnings = loaded.texts.explain(loaded.warnings.clone());
-    Finding { file: file.to_owned(), verdict: judge(&loaded), warnings }
+    let loaded = load(vec![naming(file)], texts, world);
+    let runner = runner(&loaded);
+    let verdict = judge(&loaded, runner, find);
+    let judged = loaded.entries.iter().filter_map(|entry| judge_option(entry, runner));
+    let options = judged.filter(|judged| !verdict.blames(&judged.place)).collect();
+    Finding { file: file.to_owned(), warnings: warnings(&loaded, runner), verdict, options }
 }
 
-fn judge(loaded: &Loaded) -> Verdict {
+fn runner(loaded: &Loaded) -> Runner {
     if loaded.entries.iter().any(|entry| entry.key == "emperor") {
+        return Runner::Emperor;
+    }
+    match loaded.vassal() {
+        Ok(VassalKind::Uwsgi(_)) => Runner::Uwsgi,
+        _ => Runner::Master,
+    }
+}
+
+fn judge(loaded: &Loaded, runner: Runner, find: &dyn Fn(&str) -> Option<PathBuf>) -> Verdict {
+    if runner == Runner::Emperor {
         return loaded.emperor().map_or_else(Verdict::Wrong, |_| Verdict::Emperor);
     }
     match loaded.vassal() {
-        Ok(VassalKind::Own(_)) => Verdict::Own,
-        Ok(VassalKind::Uwsgi(option)) => Verdict::Uwsgi(option),
+        Ok(VassalKind::Own(config)) => Verdict::Own(program(&config)),
+        Ok(VassalKind::Uwsgi(because)) => {
+            let packages = packages(&loaded.entries);
+            Verdict::Uwsgi { because, found: find("uwsgi"), packages }
+        }
         Err(errors) => Verdict::Wrong(errors),
+    }
+}
+
+/// What runs in the end.
+fn program(config: &VassalConfig) -> Option<String> {
+    let patch = config.privileged_patch.as_ref().or(config.unprivileged_patch.as_ref());
+    match (patch.map(|patch| &patch.value), &config.command) {
+        (Some(Patch::Program(program)), _) => Some(program.clone()),
+        (Some(Patch::Shell(line)), _) => Some(format!("/bin/sh -c {}", quoted(line))),
+        (None, Some(command)) => Some(command.value.join(" ")),
+        (None, None) => None,
+    }
+}
+
+/// The packages of the plugins that a config names, or whose options it has.
+fn packages(entries: &[Entry]) -> String {
+    let of_options = entries.iter().filter_map(|entry| uwsgi(&entry.key)?.part.package);
+    let loading = entries.iter().filter(|entry| matches!(entry.key.as_str(), "plugin" | "plugins"));
+    let names = loading.flat_map(|entry| entry.value.split(',')).map(str::trim);
+    let of_names = names.filter_map(|name| PARTS.iter().find_map(|part| part.package_of(name)));
+    let mut packages = vec!["uwsgi-core"];
+    for package in of_names.chain(of_options) {
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    packages.join(" ")
+}
+
+/// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
+/// nobody uses is probably a typing error.
+fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
+    if runner != Runner::Uwsgi {
+        return loaded.oddities();
+    }
+    let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
+    let unused = unknown.map(|entry| {
+        let cause = format!("uwsgi takes {} for a placeholder, and nothing uses it", quoted(&entry.key));
+        ConfigError::at(&entry.place, cause).cure(meant(&entry.key))
+    });
+    let said = loaded.warnings.iter().chain(&loaded.errors).cloned();
+    loaded.texts.explain(said.chain(unused).collect())
+}
+
+/// `None` for what is no option of uWSGI, and for what is an error here.
+fn judge_option(entry: &Entry, runner: Runner) -> Option<Judged> {
+    let option = uwsgi(&entry.key)?;
+    let place = entry.place.clone();
+    if let Some(hazard) = hazard::judge(&entry.key, &entry.value, runner) {
+        let (reason, safe) = (hazard.danger.to_owned(), Some(hazard.safe));
+        return Some(Judged { option, place, fate: Fate::Unsafe, reason, safe });
+    }
+    let fate = match runner {
+        Runner::Uwsgi => Fate::Same,
+        _ if is_ours(&entry.key) || !option.is_app_servers() || option.is_ignored() => option.fate,
+        _ => return None,
+    };
+    let reason = if fate == Fate::Same { String::new() } else { option.why().to_owned() };
+    Some(Judged { option, place, fate, reason, safe: None })
+}
+
+fn is_ours(key: &str) -> bool {
+    matches!(standing(key), Standing::Ours(..))
+}
+
+impl Verdict {
+    /// True when an error is about this line: nothing more is to be said of it.
+    fn blames(&self, place: &Place) -> bool {
+        let Self::Wrong(errors) = self else { return false };
+        let mut blamed = errors.iter().filter_map(|error| error.place.as_ref());
+        blamed.any(|blamed| (&blamed.file, blamed.line) == (&place.file, place.line))
     }
 }
 
@@ -68,31 +192,4 @@ impl Report {
     pub fn exit_code(&self) -> u8 {
         u8::from(self.0.iter().any(|finding| matches!(finding.verdict, Verdict::Wrong(_))))
     }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|finding| write!(f, "{finding}"))
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = printable(&self.file);
-        match &self.verdict {
-            Verdict::Emperor => writeln!(f, "{file}: OK, an Emperor")?,
-            Verdict::Own => writeln!(f, "{file}: OK, a vassal run by liege")?,
-            Verdict::Uwsgi(option) => {
-                writeln!(f, "{file}: OK, a vassal run by uwsgi, because of `{}`", printable(option))?;
-            }
-            Verdict::Wrong(errors) => errors.iter().try_for_each(|error| write_error(f, &file, error))?,
-        }
-        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))
-    }
-}
-
-/// An error that has no place is about the file.
-fn write_error(f: &mut fmt::Formatter<'_>, file: &str, error: &ConfigError) -> fmt::Result {
-    let about = if error.place.is_none() { format!("{file}: ") } else { String::new() };
-    writeln!(f, "error: {about}{error}")
 }

@@ -2,13 +2,17 @@
 
 mod admit;
 pub mod check;
+mod effective;
 pub mod emperor;
 mod expand;
 mod files;
 mod format;
+mod hazard;
+mod keyval;
 pub mod load;
 mod magic;
 pub mod place;
+mod quantity;
 mod show;
 pub mod source;
 mod values;

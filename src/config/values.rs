@@ -1,7 +1,11 @@
 //! Pure. One value: text to type, or what is wrong with it.
 
 use core::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use jail::{Capabilities, Namespaces};
 
 use super::emperor::Source;
 use super::show::quoted;
@@ -14,6 +18,9 @@ const HOSTNAME_MAX: usize = 64;
 /// Suffixes by which a plain source is one config, not a directory of them.
 const CONFIG_SUFFIXES: [&str; 7] = [".ini", ".xml", ".yml", ".yaml", ".js", ".json", ".toml"];
 
+/// Of sources, ours and uWSGI's.
+const SCHEMES: &str = "dir,glob,pg,sqlite,mongodb,amqp,zmq,zoo,ldap,etcd,http,https";
+
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
@@ -23,20 +30,24 @@ pub struct Wrong {
     pub cure: Option<String>,
 }
 
-fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
+pub(super) fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
     Err(Wrong { cause: cause.into(), cure: Some(cure.to_owned()) })
 }
 
-/// `true yes on 1`, or no value at all, is true; `false no off 0` is false.
+/// `false no off 0` is false, whatever the case of its letters; everything else is true, also no value at all.
 ///
 /// # Errors
-/// Any other word.
+/// None: what is odd (`odd_flag`) is only told.
 pub fn flag(text: &str) -> Result<bool, Wrong> {
-    match text.to_ascii_lowercase().as_str() {
-        "" | "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
-        _ => wrong(format!("{} is neither true nor false", quoted(text)), "use true or false"),
-    }
+    Ok(!matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0"))
+}
+
+/// What is odd about the value of a flag: a word that turns it on, and does not look like it.
+pub fn odd_flag(text: &str) -> Option<Wrong> {
+    let word = text.to_ascii_lowercase();
+    let usual = matches!(word.as_str(), "" | "true" | "yes" | "on" | "1" | "false" | "no" | "off" | "0");
+    let cure = || "write true or false; without the line it is off".to_owned();
+    (!usual).then(|| Wrong { cause: format!("{} turns it on", quoted(text)), cure: Some(cure()) })
 }
 
 /// Digits, nothing else.
@@ -46,6 +57,9 @@ pub fn flag(text: &str) -> Result<bool, Wrong> {
 pub fn integer(text: &str) -> Result<u64, Wrong> {
     if text.is_empty() {
         return wrong("needs a number", "write the number after `=`");
+    }
+    if text.starts_with('-') {
+        return wrong(format!("{} is negative", quoted(text)), "use 0 or more");
     }
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return wrong(format!("{} is not a whole number", quoted(text)), "use digits only, such as 30");
@@ -60,22 +74,6 @@ pub fn integer(text: &str) -> Result<u64, Wrong> {
 pub fn count(text: &str) -> Result<u32, Wrong> {
     let number = integer(text)?;
     u32::try_from(number).or_else(|_| wrong(format!("{} is too large", quoted(text)), "use a smaller number"))
-}
-
-/// Milliseconds as milliseconds: at most what fits into 32 bits (49 days).
-///
-/// # Errors
-/// As `integer`.
-pub fn milliseconds(text: &str) -> Result<u64, Wrong> {
-    count(text).map(u64::from)
-}
-
-/// Seconds as milliseconds: at most what fits into 32 bits of seconds (136 years).
-///
-/// # Errors
-/// As `integer`.
-pub fn seconds(text: &str) -> Result<u64, Wrong> {
-    count(text).map(|seconds| u64::from(seconds) * 1000)
 }
 
 /// Three or four octal digits.
@@ -121,13 +119,41 @@ pub fn path(path: &str) -> Result<PathBuf, Wrong> {
     text(path).map(PathBuf::from)
 }
 
-/// A list that its type parses, such as namespaces or capabilities.
+/// A comma list of namespaces.
 ///
 /// # Errors
-/// No value, or what the type says.
-pub fn list<T: std::str::FromStr<Err: std::fmt::Display>>(value: &str) -> Result<T, Wrong> {
+/// No value, or a name that is none.
+pub fn namespaces(value: &str) -> Result<Namespaces, Wrong> {
+    let known = "fs,net,ipc,pid,uts,user,cgroup";
+    list(value, known, "use some of: fs, net, ipc, pid, uts, user, cgroup")
+}
+
+/// A comma list of capabilities, by name or number.
+///
+/// # Errors
+/// No value, or a name that is none.
+pub fn capabilities(value: &str) -> Result<Capabilities, Wrong> {
+    let known = Capabilities::all().to_string();
+    list(value, &known, "use names of capabilities(7) without CAP_, such as: net_bind_service,kill")
+}
+
+/// A list that its type parses; `known` has the words that it understands.
+fn list<T: FromStr<Err: fmt::Display>>(value: &str, known: &str, cure: &str) -> Result<T, Wrong> {
     let value = text(value)?;
-    value.parse().map_err(|error: T::Err| Wrong { cause: error.to_string(), cure: None })
+    value.parse().map_err(|error: T::Err| {
+        let mut items = value.split(',').map(str::trim);
+        let odd = items.find(|item| item.parse::<T>().is_err()).unwrap_or_default();
+        let cure =
+            meant(odd, known).map_or_else(|| cure.to_owned(), |word| format!("did you mean `{word}`?"));
+        Wrong { cause: error.to_string(), cure: Some(cure) }
+    })
+}
+
+/// The word of a list that was probably meant.
+fn meant<'a>(odd: &str, known: &'a str) -> Option<&'a str> {
+    let odd = odd.to_ascii_lowercase();
+    let near = known.split(',').map(|word| (strsim::damerau_levenshtein(&odd, word), word));
+    near.filter(|(edits, word)| *edits <= 2 && *edits < word.len()).min().map(|(_, word)| word)
 }
 
 /// `NAME=value`.
@@ -224,8 +250,12 @@ pub fn address(value: &str) -> Result<Address, Wrong> {
     if let Some(name) = value.strip_prefix('@') {
         return socket_name(name).map(|name| Address::Abstract(name.to_owned()));
     }
+    if value.starts_with("fd://") {
+        let cause = format!("{}: no descriptor is passed on to whoever reads this", quoted(&value));
+        return wrong(cause, "use HOST:PORT, a path or @NAME");
+    }
     if value.contains("://") {
-        return wrong(format!("{} is not supported yet", quoted(&value)), "use HOST:PORT, a path or @NAME");
+        return wrong(format!("{} is no address", quoted(&value)), "use HOST:PORT, a path or @NAME");
     }
     if value.contains(':') && !value.starts_with(['/', '.']) {
         return tcp(&value).map(Address::Tcp);
@@ -258,13 +288,22 @@ pub fn source(value: &str) -> Result<Source, Wrong> {
     match value.split_once("://") {
         Some(("dir", path)) => self::path(path).map(Source::Dir),
         Some(("glob", pattern)) => text(pattern).map(Source::Glob),
-        Some((scheme, _)) => wrong(
-            format!("vassals from {} are not supported yet", quoted(&format!("{scheme}://"))),
-            "use a directory or a glob pattern",
-        ),
+        Some((scheme, _)) => Err(no_scheme(scheme)),
         None if is_glob(&value) => Ok(Source::Glob(value)),
         None => Ok(Source::Dir(value.into())),
     }
+}
+
+/// One of uWSGI's schemes, or one that was meant to be, or none at all.
+fn no_scheme(scheme: &str) -> Wrong {
+    let shown = quoted(&format!("{scheme}://"));
+    if SCHEMES.split(',').any(|known| known == scheme) {
+        let cause = format!("vassals from {shown} are not supported yet");
+        return Wrong { cause, cure: Some("use a directory or a glob pattern".to_owned()) };
+    }
+    let meant = meant(scheme, SCHEMES).map(|known| format!("did you mean `{known}://`?"));
+    let cure = meant.unwrap_or_else(|| "use dir://PATH, glob://PATTERN, or a plain path".to_owned());
+    Wrong { cause: format!("no source of vassals is called {shown}"), cure: Some(cure) }
 }
 
 fn is_glob(value: &str) -> bool {

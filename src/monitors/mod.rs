@@ -31,6 +31,7 @@ use crate::emperor::event::{Event, Key, Moment, MonitorId};
 use crate::trust::{Stat, TrustPolicy};
 
 pub use eyes::{Eyes, OwnEyes};
+pub use pattern::is_vassal;
 
 use pattern::Shape;
 use scan::{Depth, Scan};

@@ -141,6 +141,11 @@ pub fn sort<'a>(name: &'a [u8], extra: &[String]) -> Sorted<'a> {
     }
 }
 
+/// Whether an Emperor would take a file of this name for a vassal.
+pub fn is_vassal(name: &[u8]) -> bool {
+    matches!(sort(name, &[]), Sorted::Valid(_))
+}
+
 /// Whether `glob(3)` would look for more than this very name.
 pub fn is_wild(text: &str) -> bool {
     text.contains(['*', '?', '['])

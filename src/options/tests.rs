@@ -2,10 +2,6 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-fn list(text: &'static str) -> Vec<&'static str> {
-    text.lines().collect()
-}
-
 #[test]
 fn no_name_is_given_twice() {
     let mut seen = BTreeSet::new();
@@ -14,16 +10,35 @@ fn no_name_is_given_twice() {
             assert!(seen.insert(*name), "{name} stands twice in the table");
         }
     }
-    for name in list(include_str!("later.txt")).into_iter().chain(list(include_str!("app-server.txt"))) {
-        assert!(seen.insert(name), "{name} stands twice");
+}
+
+#[test]
+fn the_table_of_uwsgi_is_sorted_and_every_line_is_understood() {
+    let lines: Vec<&str> = include_str!("uwsgi.txt").lines().collect();
+    assert!(lines.len() > 1200);
+    for pair in lines.windows(2) {
+        let name = |line: &'static str| line.split(' ').next().unwrap_or_default();
+        assert!(name(pair[0]) < name(pair[1]), "{} is not before {}", pair[0], pair[1]);
+    }
+    for line in lines {
+        let words: Vec<&str> = line.splitn(5, ' ').collect();
+        assert!(words.len() >= 4, "{line}");
+        assert!(matches!(words[1], "none" | "optional" | "required"), "{line}");
+        assert!(Part::named(words[2]).is_some(), "{line}");
+        assert!(matches!(words[3], "same" | "changed" | "ignored" | "unsafe"), "{line}");
+        assert_eq!(words.len() == 5, words[3] != "same", "what is not the same has a reason: {line}");
     }
 }
 
 #[test]
-fn the_lists_of_names_are_sorted() {
-    for names in [list(include_str!("later.txt")), list(include_str!("app-server.txt"))] {
-        assert!(names.is_sorted());
-        assert!(names.len() > 200);
+fn both_tables_agree_on_what_takes_a_value() {
+    for option in all() {
+        let Some((_, ours)) = find(option.name) else { continue };
+        match option.argument {
+            Argument::None => assert!(!ours.kind.takes_value(), "{}", option.name),
+            Argument::Required => assert!(ours.kind.takes_value(), "{}", option.name),
+            Argument::Optional => {}
+        }
     }
 }
 
@@ -49,22 +64,21 @@ fn a_name_is_recognised() {
         matches!(standing("emperor-tyrant"), Standing::Ours(_, option) if option.name == "emperor-tyrant")
     );
     assert!(matches!(standing("vassals-cap"), Standing::Ours(_, option) if option.name == "emperor-cap"));
-    assert!(matches!(standing("emperor-broodlord"), Standing::Later));
-    assert!(matches!(standing("wsgi-file"), Standing::AppServer));
+    assert!(matches!(standing("emperor-broodlord"), Standing::Uwsgi(option) if option.fate == Fate::Later));
+    assert!(matches!(standing("wsgi-file"), Standing::Uwsgi(option) if option.is_app_servers()));
+    assert!(matches!(standing("master"), Standing::Uwsgi(option) if option.is_ignored()));
     assert!(matches!(standing("emperor-tyrnt"), Standing::Unknown));
     assert!(matches!(standing(""), Standing::Unknown));
 }
 
 #[test]
 fn every_listed_name_is_found() {
-    for name in list(include_str!("later.txt")) {
-        assert!(matches!(standing(name), Standing::Later), "{name}");
-        assert!(matches!(standing(&format!("{name}~")), Standing::Unknown), "{name}~");
+    for option in all() {
+        assert_eq!(uwsgi(option.name), Some(option));
+        assert_eq!(uwsgi(&format!("{}~", option.name)), None);
     }
-    for name in list(include_str!("app-server.txt")) {
-        assert!(matches!(standing(name), Standing::AppServer), "{name}");
-    }
-    assert!(matches!(standing("~"), Standing::Unknown));
+    assert_eq!(uwsgi("~"), None);
+    assert_eq!(uwsgi(""), None);
 }
 
 #[test]
@@ -73,6 +87,8 @@ fn the_nearest_name_is_proposed() {
         ("emperor-tyrnt", Some("emperor-tyrant")),
         ("emperor_tyrant", Some("emperor-tyrant")),
         ("Emperor-Freq", Some("emperor-freq")),
+        ("--uid", Some("uid")),
+        ("exec as root", Some("exec-as-root")),
         ("comand", Some("command")),
         ("exec-as-rot", Some("exec-as-root")),
         ("wsgi-fle", Some("wsgi-file")),

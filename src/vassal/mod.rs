@@ -22,3 +22,4 @@ mod walk;
 mod watch;
 
 pub use life::main;
+pub use patch::program;

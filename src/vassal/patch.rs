@@ -40,7 +40,7 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
 
 /// Becomes the real uWSGI, which reads the config itself. Comes back only when that fails.
 pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &str) -> Trouble {
-    let Some(uwsgi) = find("uwsgi") else {
+    let Some(uwsgi) = program("uwsgi") else {
         return Trouble::new(format!("`{because}` needs the uwsgi program, which is not installed"))
             .advise("apt install uwsgi-core uwsgi-plugin-python3 (or the plugin of your language)");
     };
@@ -86,7 +86,7 @@ fn with_control(mut launch: Launch<'_>, control: BorrowedFd<'_>) -> Trouble {
 }
 
 /// The first program of this name on our `PATH`.
-fn find(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| PATH.into());
     let places = std::env::split_paths(&path).map(|directory| directory.join(name));
     places.filter(|place| place.is_file()).find(|place| access(place, Access::EXEC_OK).is_ok())

@@ -4,8 +4,9 @@ use super::EmperorConfig;
 use crate::config::admit::{admit, value};
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
+use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    address, count, flag, identity, list, milliseconds, pair, path, seconds, source, suffix, text,
+    address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
 };
 use crate::options::Scope;
 
@@ -61,7 +62,7 @@ impl Loaded {
 }
 
 fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
-    let option = admit(entry, Scope::Emperor)?;
+    let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
         "emperor" => config.sources.push(entry.placed(value(entry, source)?)),
         "emperor-nofollow" => config.nofollow = value(entry, flag)?,
@@ -86,8 +87,8 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
 
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
-        "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, list)?),
-        "emperor-cap" => config.vassal_cap = Some(value(entry, list)?),
+        "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
+        "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),
@@ -103,7 +104,7 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         "exec-as-vassal" => config.exec_as_vassal.push(entry.placed(value(entry, text)?)),
         "uid" => config.uid = Some(entry.placed(value(entry, identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, identity)?)),
-        "cap" => config.cap = Some(value(entry, list)?),
+        "cap" => config.cap = Some(value(entry, capabilities)?),
         // A test gives every option of the table and looks for its effect.
         _ => {}
     }

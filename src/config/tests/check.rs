@@ -1,5 +1,17 @@
+use std::path::PathBuf;
+
 use super::Files;
-use crate::config::check::check;
+use crate::config::check::{Report, check};
+
+/// A machine with uwsgi.
+fn found(name: &str) -> Option<PathBuf> {
+    Some(PathBuf::from("/usr/bin").join(name))
+}
+
+fn checked(files: &[(&str, &str)]) -> Report {
+    let names: Vec<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
+    check(&names, &Files::of(files), &found)
+}
 
 #[test]
 fn each_file_is_judged_by_itself() {
@@ -12,31 +24,42 @@ fn each_file_is_judged_by_itself() {
         ("bad.ini", "[uwsgi]\ncommand = 'x\ninclude = gone.ini\n"),
     ]);
     let files: Vec<String> =
-        ["emperor.ini", "own.ini", "app.ini", "x.yml", "none.ini", "bad.ini", "gone.ini"]
-            .map(str::to_owned)
-            .to_vec();
-    let report = check(&files, &world);
+        ["emperor.ini", "own.ini", "app.ini", "none.ini", "bad.ini", "gone.ini"].map(str::to_owned).to_vec();
+    let report = check(&files, &world, &found);
     assert_eq!(report.exit_code(), 1);
-    insta::assert_snapshot!(report, @r"
-    emperor.ini: OK, an Emperor
-    own.ini: OK, a vassal run by liege
-    app.ini: OK, a vassal run by uwsgi, because of `plugins`
-    x.yml: OK, a vassal run by uwsgi, because of `module`
-    error: none.ini: this config runs nothing
-      say what runs: command = PROGRAM ARGUMENTS
-    warning: none.ini: no section [uwsgi]
-      begin the file with [uwsgi]: what stands before a section is not read
-    error: bad.ini:3:11: cannot read `gone.ini`: entity not found
-      include = gone.ini
-                ^
-    error: bad.ini:2:11: `command`: a quote or backslash is not closed
-      command = 'x
-                ^
-      close it, or put a backslash before it
-    error: command line:1:1: cannot read `gone.ini`: entity not found
-      gone.ini
-      ^
-    ");
-    let fine = check(&files[..3], &world);
+    insta::assert_snapshot!("each_file_is_judged_by_itself", report.to_string());
+    let fine = check(&files[..3], &world, &found);
     assert_eq!(fine.exit_code(), 0);
+}
+
+#[test]
+fn what_becomes_of_each_option_is_told_with_its_reason() {
+    let vassal = "[uwsgi]\nmaster = true\ndie-on-term = true\ncommand = /srv/shop/bin/shop\nuid = shop\n\
+        exec-as-root = /home/shop/setup\nchmod-socket = 666\nsocket = /tmp/%n.sock\nenv = A=1\nenv = B=2\n";
+    let emperor = "[uwsgi]\nmaster = true\nprocesses = 2\nemperor = /v\nemperor-freq = 5\nemperor-stats = :9191\n\
+        emperor-nofollow = true\n";
+    let report = checked(&[("shop.ini", vassal), ("emperor.ini", emperor)]);
+    insta::assert_snapshot!("what_becomes_of_each_option_is_told_with_its_reason", report.to_string());
+    insta::assert_snapshot!("the_report_for_machines", format!("{:#}", report.json()));
+}
+
+#[test]
+fn what_only_uwsgi_reads_is_never_wrong() {
+    let app = "[uwsgi]\nplugins = python3,php\nwsgi-fle = x.py\nmodule = shop\nemperor-broodlord = 3\n\
+        base = /srv\nchdir = %(base)\nx-mine = 1\nsocket = 0.0.0.0:3031\nphp-docroot = /srv\n";
+    let files = [("app.ini", app)];
+    let names = ["app.ini".to_owned()];
+    let report = check(&names, &Files::of(&files), &|_: &str| None);
+    assert_eq!(report.exit_code(), 0);
+    insta::assert_snapshot!("what_only_uwsgi_reads_is_never_wrong", report.to_string());
+}
+
+#[test]
+fn what_a_vassal_can_do_without_does_not_make_it_uwsgis() {
+    let program = |text: &str| checked(&[("a.ini", text)]).to_string();
+    let ours = "OK, a vassal run by liege";
+    assert!(program("[uwsgi]\nmaster = 1\nunprivileged-binary-patch = /bin/sshd\n").contains(ours));
+    assert!(program("[uwsgi]\nvacuum = 1\ncommand = sleep 1\n").contains(ours));
+    assert!(program("[uwsgi]\nmaster = 1\nsocket = /run/s\n").contains("run by uwsgi"));
+    assert!(program("[uwsgi]\nmaster = 1\nhttp-socket = :80\ncommand = x\n").contains("for uwsgi, but"));
 }

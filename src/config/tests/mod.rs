@@ -2,6 +2,8 @@ mod check;
 mod emperor;
 mod expand;
 mod format;
+mod hazard;
+mod keyval;
 mod load;
 mod place;
 mod uwsgi;

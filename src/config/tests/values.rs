@@ -1,4 +1,5 @@
 use crate::config::emperor::Source;
+use crate::config::quantity::*;
 use crate::config::values::*;
 use crate::config::vassal::Address;
 
@@ -11,18 +12,71 @@ fn flags() {
         assert_eq!(flag(no), Ok(false), "{no}");
     }
     for odd in ["disabled", "n", "00", "2", "truee", "-1"] {
-        assert!(flag(odd).is_err(), "{odd}");
+        assert_eq!(flag(odd), Ok(true), "{odd}");
+        assert!(odd_flag(odd).is_some(), "{odd}");
     }
+    assert_eq!(odd_flag("Off"), None);
 }
 
 #[test]
 fn numbers() {
-    assert_eq!(seconds("30"), Ok(30_000));
-    assert_eq!(seconds("4294967295"), Ok(4_294_967_295_000));
-    assert_eq!(milliseconds("0"), Ok(0));
+    assert_eq!(count("4294967295"), Ok(4_294_967_295));
     for bad in ["", "-1", "+1", " 1", "1s", "0x10", "4294967296", "99999999999999999999", "1.5", "١"] {
-        assert!(seconds(bad).is_err(), "{bad}");
         assert!(count(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn times() {
+    let table = [
+        ("30", 30_000),
+        ("1.5s", 1_500),
+        ("2m", 120_000),
+        ("500ms", 500),
+        ("1h", 3_600_000),
+        ("0.25", 250),
+        ("1.5d", 129_600_000),
+        ("0", 0),
+        ("4294967295", 4_294_967_295_000),
+    ];
+    for (text, ms) in table {
+        assert_eq!(seconds(text), Ok(ms), "{text}");
+    }
+    assert_eq!(milliseconds("30"), Ok(30));
+    assert_eq!(milliseconds("4294967295"), Ok(4_294_967_295));
+    let bad = [
+        "",
+        "-1",
+        "+1",
+        " 1",
+        "1 s",
+        "0x10",
+        "4294967296",
+        "99999999999999999999",
+        "1.5.1",
+        "1.",
+        ".5",
+        "1sec",
+        "1S",
+        "0.5ms",
+        "1.2345s",
+        "١",
+        "s",
+        "213503982335d",
+    ];
+    for bad in bad {
+        assert!(seconds(bad).is_err(), "{bad}");
+    }
+    assert!(milliseconds("4294967296").is_err());
+}
+
+#[test]
+fn sizes() {
+    assert_eq!(size("4096"), Ok(4096));
+    assert_eq!((size("64K"), size("1m"), size("2G")), (Ok(64 << 10), Ok(1 << 20), Ok(2 << 30)));
+    assert_eq!(size("16777215T"), Ok(16_777_215 << 40));
+    for bad in ["", "K", "-1", "1 K", "1.5M", "1KB", "1x", "16777216T", "99999999999999999999"] {
+        assert!(size(bad).is_err(), "{bad}");
     }
 }
 

@@ -97,6 +97,7 @@ fn all_that_is_wrong_is_told_at_once() {
         a.ini:4:1: an Emperor in a vassal is not supported yet
           emperor = /x
           ^
+          run it as a program: command = liege --emperor DIRECTORY
         a.ini:5:1: `emperor-freq` is an option of the Emperor, not of a vassal
           emperor-freq = 3
           ^
@@ -104,6 +105,7 @@ fn all_that_is_wrong_is_told_at_once() {
         a.ini:6:1: `attach-daemon` is not supported yet
           attach-daemon = y
           ^
+          leave it out, or have vassals run by uwsgi: `binary-path` in the Emperor's config
         a.ini:7:16: `chmod-socket`: `rw` is no mode
           chmod-socket = rw
                          ^
@@ -111,6 +113,7 @@ fn all_that_is_wrong_is_told_at_once() {
         a.ini:8:11: `unshare`: unknown namespace `nte`: fs, net, ipc, pid, uts, user, cgroup
           unshare = fs,nte
                     ^
+          did you mean `net`?
         a.ini:9:1: unknown option `zzzzzz`
           zzzzzz = 1
           ^

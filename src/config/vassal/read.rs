@@ -8,7 +8,7 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
-    address, hostname, list, mode, ownership, pair, path, text, vassal_identity, words,
+    address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
 };
 use crate::options::{Scope, Standing, standing};
 
@@ -23,7 +23,7 @@ const SOCKET_MODE_OPEN: u32 = 0o666;
 /// All that is wrong, in the order of the entries, without the lines themselves (`Texts::explain`).
 pub fn read(entries: &[Entry]) -> Result<VassalKind, Vec<ConfigError>> {
     let command = entries.iter().find(|entry| entry.key == "command");
-    match (entries.iter().find(|entry| is_uwsgis(entry)), command) {
+    match (uwsgis(entries), command) {
         (Some(option), None) => Ok(VassalKind::Uwsgi(option.key.clone())),
         (Some(_), Some(command)) => Err(torn(entries, command)),
         (None, _) => read_own(entries).map(|config| VassalKind::Own(Box::new(config))),
@@ -44,9 +44,28 @@ impl Loaded {
     }
 }
 
-/// An option of the application server.
+/// The option because of which uwsgi has to run this config. One that can be done without, such as `master`,
+/// counts only where there is no program of ours to run.
+fn uwsgis(entries: &[Entry]) -> Option<&Entry> {
+    let needed = entries.iter().find(|entry| is_uwsgis(entry));
+    needed.or_else(|| {
+        let idle = !entries.iter().any(is_program);
+        entries.iter().find(|entry| idle && is_app_servers(entry))
+    })
+}
+
+/// An option of the application server that cannot be done without.
 fn is_uwsgis(entry: &Entry) -> bool {
-    matches!(standing(&entry.key), Standing::AppServer)
+    let ignored = matches!(standing(&entry.key), Standing::Uwsgi(option) if option.is_ignored());
+    is_app_servers(entry) && !ignored
+}
+
+fn is_app_servers(entry: &Entry) -> bool {
+    matches!(standing(&entry.key), Standing::Uwsgi(option) if option.is_app_servers())
+}
+
+fn is_program(entry: &Entry) -> bool {
+    entry.key == "command" || entry.key.contains("privileged-binary-patch")
 }
 
 /// A program of its own and the application server: which one was meant?
@@ -73,7 +92,7 @@ fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
 }
 
 fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
-    let option = admit(entry, Scope::Vassal)?;
+    let Some(option) = admit(entry, Scope::Vassal)? else { return Ok(()) };
     match option.name {
         "command" => config.command = Some(entry.placed(value(entry, words)?)),
         "unprivileged-binary-patch" => patch(&mut config.unprivileged_patch, entry, Patch::Program)?,
@@ -101,9 +120,9 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
         "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
-        "cap" => config.cap = Some(entry.placed(value(entry, list)?)),
+        "cap" => config.cap = Some(entry.placed(value(entry, capabilities)?)),
         "unshare" => {
-            config.unshare = config.unshare.with(value(entry, list)?);
+            config.unshare = config.unshare.with(value(entry, namespaces)?);
             config.unshare_at = Some(entry.value_place.clone());
         }
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),

@@ -6,12 +6,17 @@ use anyhow::{Result, bail};
 
 use crate::program;
 
-/// Package, and a program by which it is known to be there.
-const NEEDED: [(&str, &str); 12] = [
+/// Package, and a program by which it is known to be there, if it has one.
+const NEEDED: [(&str, &str); 17] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
     ("python3-zmq", "python3-zmq"),
+    ("uwsgi-app-integration-plugins", "uwsgi-app-integration-plugins"),
+    ("uwsgi-plugin-php", "uwsgi-plugin-php"),
+    ("uwsgi-plugin-gevent-python3", "uwsgi-plugin-gevent-python3"),
+    ("uwsgi-plugin-rbthreads", "uwsgi-plugin-rbthreads"),
+    ("uwsgi-plugin-asyncio-python3", "uwsgi-plugin-asyncio-python3"),
     ("vim", "vim"),
     ("rsync", "rsync"),
     ("curl", "curl"),
