@@ -22,7 +22,7 @@ pub(crate) use descriptors::{
 pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
 pub use fork::fork;
-pub use inherited::{FIRST, adopt, close_on_exec_from_first, place};
+pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, place};
 pub(crate) use loopback::loopback_up;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub use sockets::{refuse_rights, unread};
