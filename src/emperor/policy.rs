@@ -21,6 +21,10 @@ pub struct Policy {
     pub starting_max: u32,
     /// A start whose process was born this long ago and still takes its steps gives its slot back.
     pub slow_start_ms: u64,
+    /// Longest silence of the spawner while an answer of it is due.
+    pub silence_ms: u64,
+    /// The same while everything stops.
+    pub last_silence_ms: u64,
     /// Where the jitter of the back-off comes from.
     pub seed: u64,
 }
@@ -37,6 +41,8 @@ impl Default for Policy {
             tenant_max: 0,
             starting_max: 16,
             slow_start_ms: 10_000,
+            silence_ms: 30_000,
+            last_silence_ms: 10_000,
             seed: 0,
         }
     }

@@ -184,6 +184,8 @@ pub struct Process {
     pub reload_at: Option<Moment>,
     /// When it was last told to reload.
     pub reloaded_at: Option<Moment>,
+    /// It is to be killed, and the spawner has not said that it did so.
+    pub kill_owed: bool,
     /// Its last heartbeat since it was started or told to reload.
     pub beat_at: Option<Moment>,
     /// What it has said.

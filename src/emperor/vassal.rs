@@ -103,6 +103,8 @@ pub struct Footing {
     pub alive: bool,
     /// Among the vassals of this uid.
     pub tenant: Option<u32>,
+    /// Among the answers that the spawner owes.
+    pub owed: bool,
     /// Among those of this uid that wait for room.
     pub excess: Option<u32>,
 }
@@ -154,6 +156,7 @@ impl Vassal {
             queued: self.place(),
             slot: self.state.holds_slot().then_some(self.process.class),
             alive: self.state.is_alive(),
+            owed: self.is_owed(),
             tenant: self.tenant(),
             excess: (self.state == State::Excess).then_some(self.config.owner.uid),
         }
@@ -184,6 +187,16 @@ impl Vassal {
     /// How long it may live without its control descriptor.
     fn curse(&self, policy: &Policy) -> Option<(Moment, Due)> {
         self.process.silent_at.map(|at| (at.plus_ms(policy.curse_tolerance_ms), Due::Curse))
+    }
+
+    fn is_owed(&self) -> bool {
+        match self.state {
+            State::Starting => true,
+            State::Killed { .. } => self.process.kill_owed,
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Refused => false,
+            State::Excess | State::Rested(_) | State::Stepping { .. } | State::Running => false,
+            State::Reloading { .. } | State::Stopping { .. } => false,
+        }
     }
 
     fn place(&self) -> Option<Place> {

@@ -108,11 +108,6 @@ impl Court {
         })
     }
 
-    /// What the administrator decided.
-    pub fn charter(&self) -> &Charter {
-        &self.charter
-    }
-
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
     pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
         let standing = Standing {
@@ -169,7 +164,9 @@ impl Court {
             Ok(()) => {}
             Err(AWAY) => return self.send_for(expected),
             // It may come back: tried again like whatever fails for a while.
-            Err(_) => return vec![Reply::Failed(ticket, "its directory is not where its source says".into())],
+            Err(_) => {
+                return vec![Reply::Failed(ticket, "its directory is not where its source says".into())];
+            }
         }
         match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
             Ok(config) => {

@@ -55,7 +55,12 @@ impl Court {
     }
 
     fn send(&mut self, mount: MountId, job: Job) -> Vec<Reply> {
-        self.lookers.ask(mount, job, clock::now()).err().map(|job| failed(job, Errno::TIMEDOUT)).into_iter().collect()
+        self.lookers
+            .ask(mount, job, clock::now())
+            .err()
+            .map(|job| failed(job, Errno::TIMEDOUT))
+            .into_iter()
+            .collect()
     }
 
     /// The mount that a look at this would wait for.
@@ -94,7 +99,10 @@ impl Court {
             (Heard::Part(number), Some(Message { word: Word::Report(report), .. })) => {
                 vec![(Reply::Report(number, report), None)]
             }
-            (Heard::All(Job::Report { number, .. }), Some(Message { word: Word::Report(report), descriptors })) => {
+            (
+                Heard::All(Job::Report { number, .. }),
+                Some(Message { word: Word::Report(report), descriptors }),
+            ) => {
                 vec![(Reply::Report(number, report), descriptors.into_iter().next())]
             }
             (Heard::All(Job::Birth(expected)), Some(message)) => {
@@ -113,7 +121,8 @@ impl Court {
         match (message.word, descriptors.next(), descriptors.next()) {
             (Word::Config(owner, trust, seen), Some(copy), Some(directory)) => {
                 let (content, targets) = (Vec::new(), Vec::new());
-                let config = Examined { file: copy, content, owner, trust, sight: Sight::from(seen), targets };
+                let config =
+                    Examined { file: copy, content, owner, trust, sight: Sight::from(seen), targets };
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
                 self.bear(Summons { ticket: *ticket, file, name, directory, control, away: true }, config)
             }

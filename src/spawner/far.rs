@@ -30,9 +30,8 @@ pub type Say<'a> = &'a dyn Fn(&Word, &[BorrowedFd<'_>]) -> Result<(), Errno>;
 pub fn look(charter: &Charter, job: &Job, say: Say<'_>) -> Result<(), Errno> {
     match job {
         Job::Birth(expected) => fetch(charter, expected, say),
-        Job::Report { place, task, .. } => report(charter, place, task, say).or_else(|errno| {
-            say(&Word::Report(Report::Failed(errno.raw_os_error())), &[])
-        }),
+        Job::Report { place, task, .. } => report(charter, place, task, say)
+            .or_else(|errno| say(&Word::Report(Report::Failed(errno.raw_os_error())), &[])),
     }
 }
 
@@ -96,8 +95,9 @@ fn copy(config: &Examined) -> Result<OwnedFd, Errno> {
 fn fetch(charter: &Charter, expected: &Expected, say: Say<'_>) -> Result<(), Errno> {
     let opened;
     let directory = match &expected.whence {
-        Whence::Directory(directory) => lend::require_in_sources(charter, directory.as_fd(), Reach::Anywhere)
-            .map(|()| directory.as_fd()),
+        Whence::Directory(directory) => {
+            lend::require_in_sources(charter, directory.as_fd(), Reach::Anywhere).map(|()| directory.as_fd())
+        }
         Whence::Place(place) => match open(place) {
             Ok(directory) => {
                 opened = directory;

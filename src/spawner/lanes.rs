@@ -145,11 +145,10 @@ mod tests {
     #[test]
     fn one_looks_at_each_mount_at_a_time() {
         let mut lanes = lanes(&[(7, 1), (7, 2), (9, 3)]);
-        assert_eq!([lanes.next(at(0)), lanes.next(at(0)), lanes.next(at(0))], [
-            Some((7, 1)),
-            Some((9, 3)),
-            None
-        ]);
+        assert_eq!(
+            [lanes.next(at(0)), lanes.next(at(0)), lanes.next(at(0))],
+            [Some((7, 1)), Some((9, 3)), None]
+        );
         lanes.heard(7, at(1));
         assert_eq!(lanes.next(at(1)), None, "he has not ended");
         lanes.ended(7);

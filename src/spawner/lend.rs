@@ -176,7 +176,10 @@ mod tests {
             root.path().to_str().expect("UTF-8"),
             "it looks like ours"
         );
-        assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd(), Reach::Near(&Mounts::new())), Err(Errno::PERM));
+        assert_eq!(
+            require_in_sources(&charter(root.path()), theirs.as_fd(), Reach::Near(&Mounts::new())),
+            Err(Errno::PERM)
+        );
         drop(other.stdin.take());
         other.wait().expect("it ends");
     }
@@ -185,9 +188,15 @@ mod tests {
     fn a_directory_of_a_source_is_in_it() {
         let root = tempfile::tempdir().expect("a directory");
         let ours = open(root.path(), DIRECTORY, Mode::empty()).expect("a directory");
-        assert_eq!(require_in_sources(&charter(root.path()), ours.as_fd(), Reach::Near(&Mounts::new())), Ok(()));
+        assert_eq!(
+            require_in_sources(&charter(root.path()), ours.as_fd(), Reach::Near(&Mounts::new())),
+            Ok(())
+        );
         let etc = open("/etc", DIRECTORY, Mode::empty()).expect("a directory");
-        assert_eq!(require_in_sources(&charter(root.path()), etc.as_fd(), Reach::Near(&Mounts::new())), Err(Errno::PERM));
+        assert_eq!(
+            require_in_sources(&charter(root.path()), etc.as_fd(), Reach::Near(&Mounts::new())),
+            Err(Errno::PERM)
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ use jail::run::{receive, send};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{
-    PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, set_parent_process_death_signal,
-    waitid,
+    PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitid,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,8 +152,10 @@ impl Lookers {
         if message.is_some() {
             self.lanes.heard(mount, now);
         }
-        if let (Some(Message { word: Word::Report(Report::Listed(_, _, false)), .. }), Job::Report { number, .. }) =
-            (&message, job)
+        if let (
+            Some(Message { word: Word::Report(Report::Listed(_, _, false)), .. }),
+            Job::Report { number, .. },
+        ) = (&message, job)
         {
             let number = *number;
             return Some((message, Heard::Part(number)));
@@ -182,7 +184,8 @@ impl Lookers {
 
     fn reap(&mut self, mount: MountId) {
         let Some(looker) = self.away.get(&mount) else { return };
-        let ended = waitid(WaitId::PidFd(looker.pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        let ended =
+            waitid(WaitId::PidFd(looker.pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
         if !matches!(ended, Ok(None)) {
             self.away.remove(&mount);
             self.lanes.ended(mount);

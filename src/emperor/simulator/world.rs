@@ -88,6 +88,8 @@ pub struct World {
     pub nurture: Nurture,
     /// No more mischief, and new processes are good ones.
     pub calm: bool,
+    /// The spawner is stuck in the kernel.
+    pub mute: bool,
     pub oath: Oath,
     pub last_fingerprint: u64,
     trace: DefaultHasher,
@@ -108,6 +110,7 @@ impl World {
             bodies: BTreeMap::new(),
             nurture,
             calm: false,
+            mute: false,
             oath: Oath::default(),
             last_fingerprint: 0,
             trace: DefaultHasher::new(),
