@@ -503,7 +503,9 @@ fn two_sources_with_the_same_names_stay_apart() {
     let names: Vec<(u16, &str)> = keys.iter().map(|key| (key.monitor.0, &*key.name)).collect();
     assert_eq!(names, [(0, "x.ini"), (1, "x.ini"), (2, "v/x.ini")]);
     for (key, text) in keys.iter().zip(["a", "b", "a"]) {
-        let (directory, name) = scene.monitors.place_of(key).expect("is known");
+        let Some((Whereabouts::Near(directory), name)) = scene.monitors.place_of(key) else {
+            panic!("it is near and known")
+        };
         let file = rustix::fs::openat(
             directory.as_fd(),
             name,

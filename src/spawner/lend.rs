@@ -176,10 +176,11 @@ mod tests {
             root.path().to_str().expect("UTF-8"),
             "it looks like ours"
         );
-        assert_eq!(
-            require_in_sources(&charter(root.path()), theirs.as_fd(), Reach::Near(&Mounts::new())),
-            Err(Errno::PERM)
-        );
+        for (reach, errno) in
+            [(Reach::Near(&Mounts::new()), trust::AWAY), (Reach::Anywhere, Errno::PERM)]
+        {
+            assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd(), reach), Err(errno));
+        }
         drop(other.stdin.take());
         other.wait().expect("it ends");
     }

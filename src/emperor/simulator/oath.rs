@@ -18,7 +18,9 @@ const NEWS_MAX_MS: u64 = 1_000;
 pub struct Oath {
     pub leapt_ms: u64,
     pub finished: u32,
+    /// The spawner answers nothing.
     pub mute: bool,
+    pub abandoned: bool,
     stops: BTreeMap<Incarnation, (Moment, u64)>,
     spawned: BTreeMap<VassalId, u32>,
     known: BTreeSet<Incarnation>,
@@ -123,7 +125,7 @@ impl Oath {
     /// Nobody is given up who answers.
     fn abandon(&mut self) {
         assert!(self.mute, "a spawner that answers was given up");
-        self.finished += 1;
+        (self.finished, self.abandoned) = (1, true);
     }
 
     /// What a vassal says leads to at most three notices for each start and each reload.

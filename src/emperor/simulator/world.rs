@@ -140,6 +140,10 @@ impl World {
         let Some(next) = happening.into_iter().chain(deadline).min().filter(|at| *at <= end) else {
             return false;
         };
+        // Whoever gives the spawner up does nothing else.
+        if self.oath.abandoned {
+            return false;
+        }
         self.now = self.now.max(next);
         if happening.is_some_and(|at| at <= self.now) {
             if let Some((_, what)) = self.agenda.pop_first() {
