@@ -6,7 +6,7 @@ mod common;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use common::{ALICE, Emperor, Hung, Process, Start, Tree, can_hang, eventually};
+use common::{ALICE, BOB, Emperor, Hung, Process, Start, Tree, can_hang, eventually};
 use rustix::process::Signal;
 
 const IDLE: &str = "[uwsgi]\ncommand = /bin/sleep 1000000\n";
@@ -145,7 +145,7 @@ fn links_onto_a_file_system_that_hangs_delay_nobody_and_are_followed_when_it_ans
             symlink(tree.path("mnt").join(name), vassals.join(name)).unwrap();
         }
         hung.hang();
-        let emperor = start(tree, &hung, &[vassals.clone()], options);
+        let emperor = start(tree, &hung, std::slice::from_ref(&vassals), options);
         assert_others_are_served(&emperor, &vassals, "near.ini");
         for name in &names {
             emperor.wait_for(name, SILENCE);
@@ -200,6 +200,63 @@ fn a_source_that_hangs_stops_nobody_and_does_not_hold_up_the_end() {
     }
 }
 
+/// Row I6: the same from the beginning, also where a source is a single file.
+#[test]
+fn a_source_that_does_not_answer_does_not_hold_up_the_start() {
+    for options in rights().iter().filter(|_| can_hang()) {
+        let tree = Tree::new();
+        tree.dir("mnt");
+        let hung = Hung::on(&tree, "mnt");
+        tree.place(&hung.shown("one.ini"), 0, IDLE);
+        let (away, file, near) = (tree.path("mnt"), tree.path("mnt/one.ini"), tree.vassals());
+        hung.hang();
+        let emperor = start(tree, &hung, &[away, file.clone(), near.clone()], options);
+        assert_others_are_served(&emperor, &near, "near.ini");
+        hung.answer();
+        emperor.vassal("one.ini");
+        emperor.vassal(file.to_str().unwrap());
+    }
+}
+
+/// A user's own file system can say of a file that it is root's, or another tenant's.
+#[test]
+fn a_config_on_a_users_file_system_is_that_users_or_refused() {
+    if !can_hang() {
+        return;
+    }
+    let tree = Tree::new();
+    tree.dir_of(ALICE, "alice");
+    let hung = Hung::on(&tree, "alice").served_by(ALICE);
+    std::os::unix::fs::chown(hung.shown(""), Some(ALICE), Some(ALICE)).unwrap();
+    for (owner, name) in [(ALICE, "alice.ini"), (BOB, "bob.ini"), (0, "root.ini")] {
+        tree.place(&hung.shown(name), owner, IDLE);
+    }
+    let alice = tree.path("alice");
+    let emperor = start(tree, &hung, &[alice], &["--emperor-tyrant".to_owned()]);
+    let theirs = emperor.vassal("alice.ini");
+    assert!(theirs.status("Uid").starts_with(&ALICE.to_string()));
+    for name in ["bob.ini", "root.ini"] {
+        emperor.wait_for(name, "refused");
+        assert_eq!(emperor.told(name, "started with pid"), 0);
+    }
+}
+
+/// The same for a tree that claims to be root's from top to bottom.
+#[test]
+fn a_users_file_system_cannot_pose_as_trusted() {
+    if !can_hang() {
+        return;
+    }
+    let tree = Tree::new();
+    tree.dir("mnt");
+    let hung = Hung::on(&tree, "mnt").served_by(ALICE);
+    tree.place(&hung.shown("root.ini"), 0, IDLE);
+    let mnt = tree.path("mnt");
+    let emperor = start(tree, &hung, &[mnt], &[]);
+    emperor.wait_for("root.ini", &format!("process of uid {ALICE}"));
+    assert_eq!(emperor.told("root.ini", "started with pid"), 0);
+}
+
 /// Row I6: nobody is sent anywhere as long as all is near, and a bind mount or another local file system is.
 #[test]
 fn where_everything_is_local_nobody_is_sent_to_look() {
@@ -212,10 +269,11 @@ fn where_everything_is_local_nobody_is_sent_to_look() {
     }
     let srv = tree.path("srv");
     symlink(srv.join("memory/far.ini"), tree.vassals().join("linked.ini")).unwrap();
+    tree.vassal("mounted.ini", "");
     let script = format!(
         "mount --bind {0}/../elsewhere {0}/bind && mount -t tmpfs -o mode=755 none {0}/memory &&
          printf '[uwsgi]\\ncommand = /bin/sleep 1000000\\n' | tee {0}/memory/liege.ini >{0}/memory/far.ini &&
-         exec \"$@\"",
+         mount --bind {0}/memory/liege.ini {0}/../vassals/mounted.ini && exec \"$@\"",
         srv.display()
     );
     let emperor = Start::in_tree(tree)
@@ -227,6 +285,7 @@ fn where_everything_is_local_nobody_is_sent_to_look() {
         emperor.vassal(srv.join(name).join("liege.ini").to_str().unwrap());
     }
     emperor.vassal("linked.ini");
+    emperor.vassal("mounted.ini");
     let mark = emperor.lines.mark();
     std::fs::write(srv.join("../elsewhere/liege.ini"), format!("{IDLE}# changed\n")).unwrap();
     emperor.vassal_since(mark, srv.join("bind/liege.ini").to_str().unwrap());

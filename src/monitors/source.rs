@@ -1,6 +1,7 @@
 //! The directory that a source begins with: found, lost, found again.
 
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::WatchFlags;
@@ -14,7 +15,7 @@ use super::watches::{NodeId, Use};
 use super::{Monitors, SourceNews};
 use crate::config::emperor::Source;
 use crate::emperor::event::Moment;
-use crate::trust::{AWAY, Stat, stat, trouble};
+use crate::trust::{AWAY, Kind, Mounts, Reach, Stat, open_path, stat, trouble};
 
 /// Above a source, only what makes its path lead elsewhere matters, and who may write there.
 const ABOVE: WatchFlags = WatchFlags::CREATE
@@ -37,11 +38,17 @@ pub fn resolve(value: &str, cwd: &Path) -> Source {
     if is_wild(value) {
         return only_directory(value, cwd).map_or_else(|| Source::Glob(value.into()), Source::Dir);
     }
-    let path = cwd.join(value);
-    if !path.is_dir() && (path.exists() || has_suffix(value, &[])) {
-        return Source::Glob(value.into());
+    match kind(&cwd.join(value)) {
+        Some(Kind::Directory) => Source::Dir(value.into()),
+        None if !has_suffix(value, &[]) => Source::Dir(value.into()),
+        _ => Source::Glob(value.into()),
     }
-    Source::Dir(value.into())
+}
+
+/// What a path leads to; nothing is waited for, so what is away is not there yet.
+fn kind(path: &Path) -> Option<Kind> {
+    let found = open_path(path.as_os_str().as_bytes(), Reach::Near(&Mounts::new())).ok()?;
+    stat(found.as_fd(), c"").ok().map(|stat| stat.facts.kind)
 }
 
 /// A "pattern" without wild cards that is a directory is one.

@@ -117,6 +117,10 @@ impl Court {
 
     fn born_away(&mut self, expected: &Expected, message: Message) -> Vec<Reply> {
         let Expected { ticket, file, name, control, .. } = expected;
+        // Asked for twice, while the first one was on its way.
+        if self.wards.get(*ticket).is_some() {
+            return vec![Reply::Failed(*ticket, "this vassal runs already".into())];
+        }
         let mut descriptors = message.descriptors.into_iter();
         match (message.word, descriptors.next(), descriptors.next()) {
             (Word::Config(owner, trust, seen), Some(copy), Some(directory)) => {

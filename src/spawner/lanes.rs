@@ -12,6 +12,8 @@ pub const ANSWER_MAX_MS: u64 = 1_000;
 const AGAIN_MS: u64 = 500;
 /// But no longer than this.
 const AGAIN_MAX_MS: u64 = 10_000;
+/// Most that wait behind one who looks.
+const WAITING_MAX: usize = 4_096;
 /// Most mounts that are looked at at once.
 const AT_ONCE_MAX: usize = 64;
 
@@ -51,10 +53,11 @@ impl<J> Lanes<J> {
     /// Takes a job in.
     ///
     /// # Errors
-    /// The job, where the mount did not answer lately.
+    /// The job, where the mount did not answer lately, or too many ask.
     pub fn ask(&mut self, mount: MountId, job: J, now: Moment) -> Result<(), J> {
         let lane = self.0.entry(mount).or_default();
-        if lane.state == State::Stuck || lane.closed_until > now {
+        let closed = lane.state == State::Stuck || lane.closed_until > now;
+        if closed || lane.waiting.len() >= WAITING_MAX {
             return Err(job);
         }
         lane.waiting.push_back(job);

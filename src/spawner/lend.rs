@@ -176,9 +176,7 @@ mod tests {
             root.path().to_str().expect("UTF-8"),
             "it looks like ours"
         );
-        for (reach, errno) in
-            [(Reach::Near(&Mounts::new()), trust::AWAY), (Reach::Anywhere, Errno::PERM)]
-        {
+        for (reach, errno) in [(Reach::Near(&Mounts::new()), trust::AWAY), (Reach::Anywhere, Errno::PERM)] {
             assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd(), reach), Err(errno));
         }
         drop(other.stdin.take());

@@ -71,6 +71,12 @@ fn look(
         let path = fault.place().map(|place| passed.path(dir, place)).unwrap_or_default();
         Stop::Refused(fault.sentence(&path))
     })?;
+    let server = passed.foreign_server(dir, opened.as_fd(), verdict.owner).filter(|_| policy.privileged);
+    if let Some(Owner { uid, gid }) = server {
+        return Err(Stop::Refused(format!(
+            "its file system is a process of uid {uid} gid {gid}, which can say that a file is anybody's"
+        )));
+    }
     if let Some(name) = made_up(opened.as_fd(), &file)? {
         return Err(Stop::Refused(format!("it is on a {name} file system")));
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::emperor::event::Owner;
+
 /// Most mounts on one point, and most mounts above one.
 const DEPTH_MAX: usize = 256;
 
@@ -56,14 +58,17 @@ const LOCAL_TOO: [&str; 3] = ["rootfs", "ubifs", "zfs"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {
     parent: u64,
-    point: Vec<u8>,
     local: bool,
+    /// Whose process answers there (FUSE).
+    server: Option<Owner>,
 }
 
 /// All mounts that can be seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountTable {
     mounts: BTreeMap<u64, Mount>,
+    /// By the mount that they are on, and the path.
+    points: BTreeMap<(u64, Vec<u8>), u64>,
     root: u64,
 }
 
@@ -71,7 +76,12 @@ impl MountTable {
     /// Reads a table; `root` is the mount that `/` is on. A line that is none is passed over, and so its mount is not
     /// near.
     pub fn parse(text: &[u8], root: u64) -> Self {
-        Self { mounts: text.split(|byte| *byte == b'\n').filter_map(parse_line).collect(), root }
+        let mut table = Self { root, ..Self::default() };
+        for (id, point, mount) in text.split(|byte| *byte == b'\n').filter_map(parse_line) {
+            table.points.insert((mount.parent, point), id);
+            table.mounts.insert(id, mount);
+        }
+        table
     }
 
     /// Whether nobody has to be waited for there: on the way from the root to this mount all are local. The root
@@ -89,31 +99,51 @@ impl MountTable {
         false
     }
 
+    /// The user, other than root, whose process answers for this mount or for one above it: it can say that anything
+    /// there is anybody's.
+    pub fn server(&self, mut mount: u64) -> Option<Owner> {
+        for _ in 0..DEPTH_MAX {
+            let known = self.mounts.get(&mount)?;
+            match known.server {
+                Some(server) if server.uid != 0 => return Some(server),
+                _ => mount = known.parent,
+            }
+        }
+        None
+    }
+
     /// The topmost mount on this path, where the directory below it is on the mount `parent`.
     pub fn mounted_at(&self, parent: u64, path: &[u8]) -> Option<u64> {
-        let mut top = None;
+        let mut place = (parent, path.to_vec());
         for _ in 0..DEPTH_MAX {
-            let below = top.unwrap_or(parent);
-            let next = self.mounts.iter().find(|(_, mount)| mount.parent == below && mount.point == path);
-            match next {
-                // The mount of a root is its own parent.
-                Some((number, _)) if *number != below => top = Some(*number),
+            match self.points.get(&place) {
+                // The mount of a root may be its own parent.
+                Some(next) if *next != place.0 => place.0 = *next,
                 _ => break,
             }
         }
-        top
+        Some(place.0).filter(|top| *top != parent)
     }
 }
 
 /// `ID PARENT DEVICE ROOT POINT OPTIONS [TAG]… - KIND …`
-fn parse_line(line: &[u8]) -> Option<(u64, Mount)> {
+fn parse_line(line: &[u8]) -> Option<(u64, Vec<u8>, Mount)> {
     let mut fields = line.split(|byte| *byte == b' ');
     let mut number = || str::from_utf8(fields.next()?).ok()?.parse().ok();
     let (id, parent) = (number()?, number()?);
     let point = unescape(fields.nth(2)?);
-    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    let mut last = fields.skip_while(|field| *field != b"-").skip(1);
+    let kind = last.next()?;
     let local = LOCAL.iter().chain(&LOCAL_TOO).any(|known| known.as_bytes() == kind);
-    Some((id, Mount { parent, point, local }))
+    let options = str::from_utf8(last.nth(1).unwrap_or_default()).unwrap_or_default();
+    let server = kind.starts_with(b"fuse").then(|| server(options)).flatten();
+    Some((id, point, Mount { parent, local, server }))
+}
+
+/// The options `user_id` and `group_id` of a FUSE mount.
+fn server(options: &str) -> Option<Owner> {
+    let number = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.parse().ok());
+    Some(Owner { uid: number("user_id=")?, gid: number("group_id=")? })
 }
 
 /// Blanks, tabs, line ends and backslashes stand there as `\ooo`.
@@ -136,10 +166,10 @@ mod tests {
     const TEXT: &[u8] = b"27 1 254:0 / / rw,relatime - nfs4 server:/ rw
 30 27 0:25 / /srv rw shared:5 master:1 - ext4 /dev/sdb rw
 31 30 0:26 / /srv/a\\040b rw - tmpfs none rw
-32 30 0:27 / /srv/hung rw,nosuid - fuse.sshfs u@h: rw
+32 30 0:27 / /srv/hung rw,nosuid - fuse.sshfs u@h: rw,user_id=1000,group_id=100,allow_other
 33 32 0:28 / /srv/hung/in rw - tmpfs none rw
 34 30 0:29 / /srv/auto rw - autofs systemd-1 rw
-35 31 0:30 / /srv/a\\040b rw - fuse x rw
+35 31 0:30 / /srv/a\\040b rw - fuse x rw,user_id=0,group_id=0
 garbage
 36 27";
 
@@ -149,6 +179,13 @@ garbage
         let near = [27, 30, 31, 32, 33, 34, 35, 36, 99].map(|mount| table.is_near(mount));
         assert_eq!(near, [true, true, true, false, false, false, false, false, false]);
         assert!(!MountTable::parse(TEXT, 1).is_near(30), "what nobody knows is not near");
+    }
+
+    #[test]
+    fn a_users_process_answers_for_all_that_is_mounted_in_its_file_system() {
+        let table = MountTable::parse(TEXT, 27);
+        let user = Some(Owner { uid: 1000, gid: 100 });
+        assert_eq!([27, 30, 32, 33, 35].map(|mount| table.server(mount)), [None, None, user, user, None]);
     }
 
     #[test]

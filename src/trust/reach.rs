@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::mount_table::MountTable;
 use super::stat::proc_path;
+use crate::emperor::event::Owner;
 
 /// What a look ends with that would leave what is near.
 pub const AWAY: Errno = Errno::XDEV;
@@ -29,7 +30,7 @@ pub enum Reach<'a> {
     Anywhere,
 }
 
-/// The mounts, read again whenever they have changed.
+/// The mounts, read again when they have changed and somebody asks.
 #[derive(Debug)]
 pub struct Mounts {
     file: Option<RefCell<File>>,
@@ -55,6 +56,11 @@ impl Mounts {
     /// The mount at which the last look was stopped.
     pub fn stopped(&self) -> u64 {
         self.stopped.get()
+    }
+
+    /// Whose process answers for an open file, if it is not root's.
+    pub(super) fn server_of(&self, file: BorrowedFd<'_>) -> Option<Owner> {
+        self.table.borrow().server(mount_of(file).ok()?)
     }
 
     /// Word of a change comes once for each open table (`POLLPRI`), so this one is nobody else's.

@@ -9,8 +9,9 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::Target;
 use super::judge::{Facts, Kind};
-use super::reach::{LOOK, Reach};
+use super::reach::{LOOK, Mounts, Reach};
 use super::stat::{Stat, has_private_group, path_of, proc_path, stat};
+use crate::emperor::event::Owner;
 
 /// Most directories above a config.
 const DEPTH_MAX: usize = 64;
@@ -93,6 +94,19 @@ impl<'a> Passed<'a> {
                 self.facts[place].private_group = path.unwrap_or(false);
             }
         }
+    }
+
+    /// A user who answers for something that was passed, or for what stands at its end, and is not `owner`.
+    pub fn foreign_server(&self, dir: BorrowedFd<'_>, end: BorrowedFd<'_>, owner: Owner) -> Option<Owner> {
+        let Reach::Anywhere = self.reach else { return None };
+        let mounts = Mounts::new();
+        let held = self.spots.iter().filter_map(|spot| match spot {
+            Spot::Held(held) => Some(held.as_fd()),
+            // Those above are on the mounts above that of the directory.
+            Spot::Above(_) => None,
+        });
+        let servers = held.chain([dir, end]).filter_map(|file| mounts.server_of(file));
+        servers.into_iter().find(|server| *server != owner)
     }
 
     /// Walks where the text of a link in `dir` leads, up to the directory of its last component.

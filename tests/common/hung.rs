@@ -8,8 +8,8 @@ use super::{Emperor, Start, Tree};
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hung/server.py");
 /// Serves below the one who becomes the Emperor, in a mount namespace of their own.
-const SCRIPT: &str = r#"server=$1 point=$2 shown=$3 control=$4; shift 4
-/usr/bin/python3 "$server" "$point" "$shown" "$control" </dev/null &
+const SCRIPT: &str = r#"server=$1 point=$2 shown=$3 control=$4 id=$5; shift 5
+/usr/bin/python3 "$server" "$point" "$shown" "$control" "$id" </dev/null &
 read -r ready <"$control/ready" || exit 1
 exec "$@""#;
 
@@ -18,6 +18,7 @@ pub struct Hung {
     shown: PathBuf,
     control: PathBuf,
     point: PathBuf,
+    server: u32,
 }
 
 impl Hung {
@@ -26,14 +27,20 @@ impl Hung {
         let (shown, control) = (tree.dir("shown"), tree.dir("control"));
         let made = Command::new("mkfifo").arg(control.join("ready")).status().unwrap();
         assert!(made.success());
-        Self { shown, control, point: tree.path(point) }
+        Self { shown, control, point: tree.path(point), server: 0 }
+    }
+
+    /// It is a process of this user.
+    pub fn served_by(self, server: u32) -> Self {
+        Self { server, ..self }
     }
 
     /// Has this Emperor live where it is mounted.
     pub fn around(&self, start: Start) -> Start {
-        let paths = [Path::new(SERVER), &self.point, &self.shown, &self.control].map(|path| path.to_str().unwrap());
+        let paths =
+            [Path::new(SERVER), &self.point, &self.shown, &self.control].map(|path| path.to_str().unwrap());
         let before = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", SCRIPT, "sh"];
-        start.through(&[&before[..], &paths].concat())
+        start.through(&[&before[..], &paths, &[&self.server.to_string()]].concat())
     }
 
     /// A path in what it shows, to be written to from outside.
@@ -55,7 +62,8 @@ impl Hung {
     pub fn unmount(&self, emperor: &Emperor) {
         let pid = emperor.process.pid.to_string();
         let point = self.point.to_str().unwrap();
-        let status = Command::new("nsenter").args(["--mount", "--target", &pid, "umount", "--lazy", point]).status();
+        let status =
+            Command::new("nsenter").args(["--mount", "--target", &pid, "umount", "--lazy", point]).status();
         assert!(status.unwrap().success());
     }
 }

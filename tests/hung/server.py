@@ -1,8 +1,8 @@
 """A file system by FUSE that shows a directory, and answers nothing while there is a file called `hang` beside it.
 
-    server.py POINT SHOWN CONTROL
+    server.py POINT SHOWN CONTROL ID
 
-A line comes out of the FIFO CONTROL/ready once it is mounted. A request is taken and kept while CONTROL/hang exists: so
+ID is the user and the group that it is said to be of. A line comes out of the FIFO CONTROL/ready once it is mounted. A request is taken and kept while CONTROL/hang exists: so
 whoever made it waits in the kernel, and not even SIGKILL ends him. The protocol is that of `fuse(4)` and `linux/fuse.h`.
 """
 
@@ -19,7 +19,7 @@ FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, ACCESS, INTERRUPT, BATCH_FORGET = 25,
 HEADER = struct.Struct("<IIQQIIII")
 REQUEST_MAX = 1 << 17
 
-point, shown, control = sys.argv[1:4]
+point, shown, control, id = sys.argv[1:5]
 paths = {1: shown}
 numbers = {shown: 1}
 
@@ -127,7 +127,7 @@ def serve(device, parent):
 def mount():
     libc = ctypes.CDLL(None, use_errno=True)
     device = os.open("/dev/fuse", os.O_RDWR | os.O_NONBLOCK)
-    options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other"
+    options = f"fd={device},rootmode=40000,user_id={id},group_id={id},allow_other"
     if libc.mount(b"test", os.fsencode(point), b"fuse", 6, options.encode()) != 0:
         sys.exit(f"cannot mount: {os.strerror(ctypes.get_errno())}")
     return device
