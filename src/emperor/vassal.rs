@@ -154,7 +154,7 @@ impl Vassal {
         Footing {
             deadline: self.deadline(policy).map(|(at, _)| at),
             queued: self.place(),
-            slot: self.state.holds_slot().then_some(self.process.class),
+            slot: (self.state.holds_slot() && !self.process.slow).then_some(self.process.class),
             alive: self.state.is_alive(),
             owed: self.is_owed(),
             tenant: self.tenant(),
@@ -166,7 +166,7 @@ impl Vassal {
     pub fn deadline(&self, policy: &Policy) -> Option<(Moment, Due)> {
         match self.state {
             State::Outside | State::Queued { .. } | State::Refused | State::Excess | State::Rested(_) => None,
-            State::Starting => None,
+            State::Starting => self.slow_order(policy),
             State::Waiting { until } => Some((until, Due::Start)),
             State::Stepping { slow_at } => sooner(self.curse(policy), slow_at.map(|at| (at, Due::Slow))),
             State::Running => self.watch(policy),
@@ -182,6 +182,12 @@ impl Vassal {
         let beat = self.process.beat_at.zip(required_ms).map(|(at, ms)| (at.plus_ms(ms), Due::Heartbeat));
         let reload = self.process.reload_at.map(|at| (at, Due::Reload));
         sooner(self.curse(policy), sooner(beat, reload))
+    }
+
+    /// Until when its start holds a slot without being answered.
+    fn slow_order(&self, policy: &Policy) -> Option<(Moment, Due)> {
+        let ordered = self.life.last_run.filter(|_| !self.process.slow);
+        ordered.map(|at| (at.plus_ms(policy.slow_order_ms), Due::Slow))
     }
 
     /// How long it may live without its control descriptor.

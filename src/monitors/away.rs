@@ -11,10 +11,7 @@ use super::settle::Change;
 use super::watches::{Entry, NodeId};
 use super::{Monitors, SourceNews, Told};
 use crate::emperor::event::{Moment, Sight};
-use crate::trust::{self, Kind, Report, Stat, Task};
-
-/// Most that is asked for at once.
-const AT_ONCE_MAX: usize = 64;
+use crate::trust::{self, Kind, Place, Report, Stat, Task};
 
 /// What others are to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +24,8 @@ enum Errand {
 #[derive(Default)]
 pub struct Errands {
     next: u32,
-    wanted: VecDeque<Errand>,
     sent: BTreeMap<u32, Errand>,
-    /// All that is wanted or sent: nothing is twice.
+    /// The same: nothing is sent twice.
     open: BTreeSet<Errand>,
     depths: BTreeMap<NodeId, Depth>,
     /// Names of directories that were reported in part.
@@ -43,10 +39,12 @@ pub struct Errands {
 }
 
 impl Errands {
-    fn want(&mut self, errand: Errand) {
-        if self.open.insert(errand.clone()) {
-            self.wanted.push_back(errand);
-        }
+    fn open(&mut self, errand: Errand) -> u32 {
+        let number = self.next;
+        self.next = number.wrapping_add(1) & NUMBER_MAX;
+        self.open.insert(errand.clone());
+        self.sent.insert(number, errand);
+        number
     }
 
     /// A config is gone, or near.
@@ -82,7 +80,6 @@ impl Monitors {
                 None => {}
             },
         }
-        self.send_out();
         self.work(now);
     }
 
@@ -93,37 +90,30 @@ impl Monitors {
     pub(super) fn send_to_list(&mut self, id: NodeId, depth: Depth) {
         let wanted = self.errands.depths.entry(id).or_insert(depth);
         *wanted = depth.max(*wanted);
-        self.errands.want(Errand::List(id));
-        self.send_out();
+        self.send_out(Errand::List(id));
     }
 
     pub(super) fn send_to_look(&mut self, entry: &Entry) {
         if !self.is_away(entry.0) {
             self.errands.configs.insert(entry.clone());
         }
-        self.errands.want(Errand::Look(entry.clone()));
-        self.send_out();
+        self.send_out(Errand::Look(entry.clone()));
     }
 
-    fn send_out(&mut self) {
-        while self.errands.sent.len() < AT_ONCE_MAX {
-            let Some(errand) = self.errands.wanted.pop_front() else { return };
-            let (id, task) = match &errand {
-                Errand::List(id) => (*id, Task::List(self.only_name(*id))),
-                Errand::Look((id, name)) => (*id, Task::Look(name.to_string())),
-            };
-            let Some(place) = self.place(id) else {
-                self.errands.open.remove(&errand);
-                continue;
-            };
-            // A directory is what it is; only a config is gone with the one that it was in.
-            let place =
-                if matches!(task, Task::List(_)) { trust::Place { known: None, ..place } } else { place };
-            let number = self.errands.next;
-            self.errands.next = number.wrapping_add(1) & NUMBER_MAX;
-            self.errands.sent.insert(number, errand);
-            self.told.push_back(Told::Errand { number, place, task });
+    /// Everything is sent at once: whom it concerns waits for nobody else's file system.
+    fn send_out(&mut self, errand: Errand) {
+        if self.errands.open.contains(&errand) {
+            return;
         }
+        let (id, task) = match &errand {
+            Errand::List(id) => (*id, Task::List(self.only_name(*id))),
+            Errand::Look((id, name)) => (*id, Task::Look(name.to_string())),
+        };
+        let Some(place) = self.place(id) else { return };
+        // A directory is what it is; only a config is gone with the one that it was in.
+        let place = if matches!(task, Task::List(_)) { Place { known: None, ..place } } else { place };
+        let number = self.errands.open(errand);
+        self.told.push_back(Told::Errand { number, place, task });
     }
 
     fn only_name(&self, id: NodeId) -> Option<String> {

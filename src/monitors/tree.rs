@@ -10,7 +10,7 @@ use super::pattern::Shape;
 use super::watches::{Entry, NodeId, Use};
 use super::{Directory, Monitors};
 use crate::emperor::event::{Key, MonitorId, Sight};
-use crate::trust::{AWAY, Place, Stat};
+use crate::trust::{AWAY, PATH_MAX, Place, Stat};
 
 /// One source.
 pub struct Origin {
@@ -99,10 +99,13 @@ impl Monitors {
         self.eyes.open_below(base.as_fd(), &node.path).map(Directory::Opened)
     }
 
-    /// The directory of a node by name.
+    /// The directory of a node by name, if that is not too long.
     pub(super) fn place(&self, id: NodeId) -> Option<Place> {
         let node = self.nodes.get(&id)?;
         let root = self.origins[node.source].shape.base.to_str()?.to_owned();
+        if root.len() + node.path.len() > PATH_MAX {
+            return None;
+        }
         let known = node.place.map(|place| (place.identity.device, place.identity.inode));
         Some(Place { root, below: node.path.clone(), known })
     }

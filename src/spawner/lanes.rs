@@ -3,6 +3,7 @@
 //! does not answer cost one wait.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use crate::emperor::event::Moment;
 
@@ -41,11 +42,15 @@ enum State {
 
 /// All mounts that are asked about, or did not answer.
 #[derive(Debug)]
-pub struct Lanes<J>(BTreeMap<MountId, Lane<J>>);
+pub struct Lanes<J> {
+    lanes: BTreeMap<MountId, Lane<J>>,
+    /// Whose turn it was last.
+    last: MountId,
+}
 
 impl<J> Default for Lanes<J> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self { lanes: BTreeMap::new(), last: 0 }
     }
 }
 
@@ -55,7 +60,7 @@ impl<J> Lanes<J> {
     /// # Errors
     /// The job, where the mount did not answer lately, or too many ask.
     pub fn ask(&mut self, mount: MountId, job: J, now: Moment) -> Result<(), J> {
-        let lane = self.0.entry(mount).or_default();
+        let lane = self.lanes.entry(mount).or_default();
         let closed = lane.state == State::Stuck || lane.closed_until > now;
         if closed || lane.waiting.len() >= WAITING_MAX {
             return Err(job);
@@ -66,17 +71,23 @@ impl<J> Lanes<J> {
 
     /// The next job to be done. Must: be begun, or `ended` told.
     pub fn next(&mut self, now: Moment) -> Option<(MountId, J)> {
-        let looking = self.0.values().filter(|lane| lane.state != State::Free).count();
+        // Those who are stuck are as many as there are mounts that do not answer: they take nobody's place.
+        let looking = self.lanes.values().filter(|lane| matches!(lane.state, State::Looking(_))).count();
         if looking >= AT_ONCE_MAX {
             return None;
         }
-        let idle = self.0.iter_mut().filter(|(_, lane)| lane.state == State::Free);
-        idle.filter_map(|(mount, lane)| Some((*mount, lane.begin(now)?))).next()
+        let waits = |(mount, lane): (&MountId, &Lane<J>)| {
+            (lane.state == State::Free && !lane.waiting.is_empty()).then_some(*mount)
+        };
+        let after = self.lanes.range((Bound::Excluded(self.last), Bound::Unbounded)).find_map(waits);
+        self.last = after.or_else(|| self.lanes.iter().find_map(waits))?;
+        let job = self.lanes.get_mut(&self.last)?.begin(now)?;
+        Some((self.last, job))
     }
 
     /// He who looks there said something.
     pub fn heard(&mut self, mount: MountId, now: Moment) {
-        if let Some(lane) = self.0.get_mut(&mount).filter(|lane| lane.state != State::Stuck) {
+        if let Some(lane) = self.lanes.get_mut(&mount).filter(|lane| lane.state != State::Stuck) {
             lane.state = State::Looking(now.plus_ms(ANSWER_MAX_MS));
             (lane.times, lane.closed_until) = (0, Moment::default());
         }
@@ -84,17 +95,17 @@ impl<J> Lanes<J> {
 
     /// He has ended.
     pub fn ended(&mut self, mount: MountId) {
-        let Some(lane) = self.0.get_mut(&mount) else { return };
+        let Some(lane) = self.lanes.get_mut(&mount) else { return };
         lane.state = State::Free;
         if lane.waiting.is_empty() && lane.times == 0 {
-            self.0.remove(&mount);
+            self.lanes.remove(&mount);
         }
     }
 
     /// Somebody of whom nothing was heard in time, to be killed; with what waited behind him.
     pub fn overdue(&mut self, now: Moment) -> Option<(MountId, Vec<J>)> {
         let late = |lane: &Lane<J>| matches!(lane.state, State::Looking(until) if until <= now);
-        let (mount, lane) = self.0.iter_mut().find(|(_, lane)| late(lane))?;
+        let (mount, lane) = self.lanes.iter_mut().find(|(_, lane)| late(lane))?;
         lane.state = State::Stuck;
         lane.closed_until = now.plus_ms((AGAIN_MS << lane.times.min(10)).min(AGAIN_MAX_MS));
         lane.times = lane.times.saturating_add(1);
@@ -107,13 +118,13 @@ impl<J> Lanes<J> {
             State::Looking(until) => Some(until),
             State::Free | State::Stuck => None,
         };
-        self.0.values().filter_map(until).min()
+        self.lanes.values().filter_map(until).min()
     }
 
     /// Forgets mounts that nobody has asked about for long: their number may be another's by now.
     pub fn forget_old(&mut self, now: Moment) {
         let kept = |lane: &Lane<J>| lane.state != State::Free || !lane.waiting.is_empty();
-        self.0.retain(|_, lane| kept(lane) || lane.closed_until.plus_ms(10 * AGAIN_MAX_MS) > now);
+        self.lanes.retain(|_, lane| kept(lane) || lane.closed_until.plus_ms(10 * AGAIN_MAX_MS) > now);
     }
 }
 
@@ -159,6 +170,17 @@ mod tests {
     }
 
     #[test]
+    fn each_mount_has_its_turn() {
+        let mut lanes = lanes(&[(7, 1), (7, 2), (8, 3), (9, 4)]);
+        let mut turns = Vec::new();
+        while let Some((mount, _)) = lanes.next(at(0)) {
+            turns.push(mount);
+            lanes.ended(mount);
+        }
+        assert_eq!(turns, [7, 8, 9, 7]);
+    }
+
+    #[test]
     fn a_crowd_behind_one_who_does_not_return_waits_once() {
         let mut lanes = Lanes::default();
         (0..1_000).for_each(|job| lanes.ask(7, job, at(0)).expect("it is open"));
@@ -195,7 +217,7 @@ mod tests {
             while lanes.ask(7, 1, now).is_err() {
                 now = now.plus_ms(100);
             }
-            lanes.0.get_mut(&7).expect("is known").waiting.clear();
+            lanes.lanes.get_mut(&7).expect("is known").waiting.clear();
             pauses.push(now.ms_since(before));
         }
         assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
@@ -203,7 +225,7 @@ mod tests {
         lanes.next(now).expect("it waits");
         lanes.heard(7, now);
         lanes.ended(7);
-        assert!(lanes.0.is_empty(), "all is well again");
+        assert!(lanes.lanes.is_empty(), "all is well again");
     }
 
     #[test]
@@ -212,9 +234,9 @@ mod tests {
         lanes.next(at(0)).expect("it waits");
         lanes.overdue(at(ANSWER_MAX_MS)).expect("he is late");
         lanes.forget_old(at(10_000_000));
-        assert_eq!(lanes.0.len(), 1, "he is still there");
+        assert_eq!(lanes.lanes.len(), 1, "he is still there");
         lanes.ended(7);
         lanes.forget_old(at(10_000_000));
-        assert!(lanes.0.is_empty());
+        assert!(lanes.lanes.is_empty());
     }
 }

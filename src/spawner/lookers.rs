@@ -21,6 +21,9 @@ use super::wire::{MESSAGE_MAX, Place, Report, Seen, Task, Ticket, decode, encode
 use crate::emperor::event::{Moment, Owner};
 use crate::trust::Trust;
 
+/// Most vassals whose config is fetched at once: each keeps a control socket open here.
+const BIRTHS_MAX: usize = 256;
+
 /// What somebody is sent for.
 #[derive(Debug)]
 pub enum Job {
@@ -88,6 +91,7 @@ pub struct Message {
 pub struct Lookers {
     lanes: Lanes<Job>,
     away: BTreeMap<MountId, Looker>,
+    births: usize,
 }
 
 #[derive(Debug)]
@@ -101,10 +105,20 @@ impl Lookers {
     /// Takes a job in.
     ///
     /// # Errors
-    /// The job, where the mount did not answer lately.
+    /// The job, where the mount did not answer lately, or too many wait.
     pub fn ask(&mut self, mount: MountId, job: Job, now: Moment) -> Result<(), Job> {
+        let birth = matches!(job, Job::Birth(_));
+        if birth && self.births >= BIRTHS_MAX {
+            return Err(job);
+        }
         self.lanes.forget_old(now);
-        self.lanes.ask(mount, job, now)
+        self.lanes.ask(mount, job, now)?;
+        self.births += usize::from(birth);
+        Ok(())
+    }
+
+    fn count_off(&mut self, job: &Job) {
+        self.births -= usize::from(matches!(job, Job::Birth(_)));
     }
 
     /// Sends somebody for each job whose turn it is; those for whom nobody could be sent come back.
@@ -118,6 +132,7 @@ impl Lookers {
                 }
                 Err(errno) => {
                     self.lanes.ended(mount);
+                    self.count_off(&job);
                     failed.push((job, errno));
                 }
             }
@@ -160,7 +175,9 @@ impl Lookers {
             let number = *number;
             return Some((message, Heard::Part(number)));
         }
-        looker.errand.take().map(|(_, job)| (message, Heard::All(job)))
+        let (_, job) = looker.errand.take()?;
+        self.count_off(&job);
+        Some((message, Heard::All(job)))
     }
 
     /// Gives those up of whom nothing was heard in time: all jobs that this ends.
@@ -174,6 +191,7 @@ impl Lookers {
             }
             ended.extend(waiting);
         }
+        ended.iter().for_each(|job| self.count_off(job));
         ended
     }
 

@@ -27,7 +27,7 @@ pub use judge::Kind;
 pub use name::{NameFault, judge_name};
 pub use reach::{AWAY, Mounts, Reach};
 pub use stat::{Stat, proc_path, stat};
-pub use walk::{open_below, open_path};
+pub use walk::{PATH_MAX, open_below, open_path};
 
 /// Largest config, in bytes.
 pub const CONFIG_MAX: u64 = 1 << 20;

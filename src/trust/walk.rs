@@ -18,6 +18,9 @@ const DEPTH_MAX: usize = 64;
 /// Most components of a link, those of the links on its way included.
 const STEPS_MAX: usize = 128;
 
+/// Longest path below a source, in bytes: with a name it fits into one message.
+pub const PATH_MAX: usize = 3_072;
+
 /// Most names that are given to be watched for one link.
 const TURNS_MAX: usize = 8;
 
@@ -211,6 +214,9 @@ pub fn open_path(path: &[u8], reach: Reach<'_>) -> Result<OwnedFd, Errno> {
 /// # Errors
 /// `AWAY`; `EINVAL` for a path that leads out of it; what opening gives.
 pub fn open_below(dir: BorrowedFd<'_>, path: &[u8], reach: Reach<'_>) -> Result<OwnedFd, Errno> {
+    if path.len() > PATH_MAX {
+        return Err(Errno::NAMETOOLONG);
+    }
     reach.admit(dir)?;
     let mut current = copy(dir)?;
     for step in components(path) {
