@@ -57,7 +57,7 @@ fn an_emperor_whose_spawner_was_killed_ends_and_leaves_nobody() {
             emperor.expect_no_tidy_end();
             assert_eq!(emperor.wait().code(), Some(1));
             emperor.wait_deserted();
-            assert!(emperor.lines.has(|line| line.contains(" error ") && line.contains("spawner")));
+            emperor.wait_for_line(|line| line.contains(" error ") && line.contains("spawner"));
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum State {
         then: Then,
         /// When it is killed again.
         again_at: Moment,
+        /// The spawner has not said that it did its part.
+        owed: bool,
     },
 }
 
@@ -186,8 +188,6 @@ pub struct Process {
     pub reloaded_at: Option<Moment>,
     /// Its start was ordered long ago and not answered: it has given its slot back.
     pub slow: bool,
-    /// It is to be killed, and the spawner has not said that it did so.
-    pub kill_owed: bool,
     /// Its last heartbeat since it was started or told to reload.
     pub beat_at: Option<Moment>,
     /// What it has said.

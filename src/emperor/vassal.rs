@@ -198,7 +198,7 @@ impl Vassal {
     fn is_owed(&self) -> bool {
         match self.state {
             State::Starting => true,
-            State::Killed { .. } => self.process.kill_owed,
+            State::Killed { owed, .. } => owed,
             State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Refused => false,
             State::Excess | State::Rested(_) | State::Stepping { .. } | State::Running => false,
             State::Reloading { .. } | State::Stopping { .. } => false,
