@@ -18,7 +18,7 @@ use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::{court, lend};
-use crate::trust::{self, Examined, Trust};
+use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::phases::{self, Facts};
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
@@ -36,7 +36,7 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     let directory =
         rustix::fs::open(parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .with_context(|| format!("cannot open {}", parent.display()))?;
-    let examined = match trust::examine(directory.as_fd(), name, &lend::policy(&charter)) {
+    let examined = match trust::examine(directory.as_fd(), name, &lend::policy(&charter), Reach::Anywhere) {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };

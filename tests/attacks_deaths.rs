@@ -209,6 +209,9 @@ fn a_stranger_who_has_the_number_of_a_dead_vassal_gets_none_of_its_signals() {
     let tree = crowded(1);
     Neighbour::settle(&tree);
     let alice = tree.path("alice");
+    // Its end would be that of everybody in its pid namespace, so the first shell of that stays as long as this file.
+    let stay = tree.path("stay");
+    std::fs::write(&stay, "").unwrap();
     let apart = [
         "unshare",
         "--pid",
@@ -217,8 +220,8 @@ fn a_stranger_who_has_the_number_of_a_dead_vassal_gets_none_of_its_signals() {
         "--kill-child",
         "/bin/sh",
         "-c",
-        "\"$@\"; exit $?",
-        "sh",
+        "\"$@\"; code=$?; while [ -e \"$0\" ]; do sleep 0.01; done; exit $code",
+        stay.to_str().unwrap(),
     ];
     let start = Start::in_tree(tree).option("--emperor").option(alice).through(&apart);
     let mut emperor = start.options(&["--emperor-tyrant", "--emperor-curse-tolerance", "1"]).start();
@@ -234,6 +237,7 @@ fn a_stranger_who_has_the_number_of_a_dead_vassal_gets_none_of_its_signals() {
     liege.wait_gone();
     namesakes.iter_mut().for_each(Namesake::assert_alive);
     drop(namesakes);
+    std::fs::remove_file(stay).unwrap();
     emperor.wait();
 }
 

@@ -116,6 +116,7 @@ impl Vassal {
         self.process.pid = Some(pid);
         self.state = match self.process.ran_at {
             Some(_) => State::Running,
+            None if self.process.slow => State::Stepping { slow_at: None },
             None => State::Stepping { slow_at: Some(turn.now.plus_ms(turn.policy.slow_start_ms)) },
         };
         if self.gone {

@@ -12,12 +12,19 @@ impl Vassal {
         }
         match due {
             Due::Start => self.start_now(turn),
-            Due::Slow => self.state = State::Stepping { slow_at: None },
+            Due::Slow => self.give_slot_back(),
             Due::Curse => self.kill(Then::Death, "it closed its control descriptor and did not end", turn),
             Due::Heartbeat => self.kill(Then::Death, "its heartbeat is missing", turn),
             Due::Reload => self.reload(turn),
             Due::Answer => self.answer_overdue(turn),
             Due::Kill | Due::KillAgain => self.kill_overdue(turn),
+        }
+    }
+
+    fn give_slot_back(&mut self) {
+        self.process.slow = true;
+        if let State::Stepping { slow_at } = &mut self.state {
+            *slow_at = None;
         }
     }
 

@@ -118,6 +118,10 @@ pub enum Event {
     SpawnFailed(Incarnation, Arc<str>),
     /// The spawner will not run this config as it is now: nothing is tried again before it changes.
     Refused(Incarnation, Arc<str>),
+    /// The spawner said something, whatever it was.
+    Answered,
+    /// The spawner has done what it could to kill the process; `Exited` follows when the kernel has ended it.
+    Killing(Incarnation),
     /// A byte came on the vassal's control descriptor.
     Byte(Incarnation, u8),
     /// The vassal closed its control descriptor.

@@ -145,9 +145,16 @@ impl Vassal {
     /// Kills it, again and again until it is reaped.
     pub fn kill(&mut self, then: Then, reason: &'static str, turn: &mut Turn<'_>) {
         let again_at = turn.now.plus_ms(patience_ms(turn).max(KILL_AGAIN_MIN_MS));
-        self.state = State::Killed { then, again_at };
+        self.state = State::Killed { then, again_at, owed: true };
         turn.orders.push_back(Order::Kill(self.incarnation()));
         self.tell(News::Killing { pid: self.pid(), reason }, turn);
+    }
+
+    /// The spawner has done its part of it.
+    pub fn kill_sent(&mut self, _: &mut Turn<'_>) {
+        if let State::Killed { owed, .. } = &mut self.state {
+            *owed = false;
+        }
     }
 
     /// The process ended and nobody had told it to.

@@ -6,6 +6,7 @@ pub mod policy;
 pub mod snapshot;
 
 mod answers;
+mod debts;
 mod due;
 mod life;
 mod pacing;
@@ -23,6 +24,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::debts::Debts;
 use self::event::{Event, Incarnation, Key, Moment, Sight, VassalId};
 use self::order::Order;
 use self::policy::Policy;
@@ -42,6 +44,7 @@ pub struct Emperor {
     queue: Queue,
     tenants: Tenants,
     alive: usize,
+    debts: Debts,
     ending: Ending,
     finished: bool,
     orders: VecDeque<Order>,
@@ -59,6 +62,7 @@ impl Emperor {
             queue: Queue::default(),
             tenants: Tenants::default(),
             alive: 0,
+            debts: Debts::default(),
             ending: Ending::No,
             finished: false,
             orders: VecDeque::new(),
@@ -89,6 +93,8 @@ impl Emperor {
             Event::Exited(which, exit) => {
                 self.change_process(which, now, |vassal, turn| vassal.exited(exit, turn))
             }
+            Event::Answered => self.debts.heard(now, self.silence_ms()),
+            Event::Killing(which) => self.change_process(which, now, Vassal::kill_sent),
             Event::StopAll => self.stop_all(now),
             Event::ReloadAll => self.change_all(now, Vassal::reload_asked),
             Event::ClearBlacklist => self.change_all(now, Vassal::pardoned),
@@ -103,6 +109,10 @@ impl Emperor {
             self.change(id, now, Vassal::due);
         }
         self.conclude(now);
+        if !self.finished && self.debts.is_over(now, self.silence_ms()) {
+            self.finished = true;
+            self.orders.push_back(Order::Abandon);
+        }
     }
 
     /// The next thing to be done; orders are carried out one after the other.
@@ -113,9 +123,10 @@ impl Emperor {
     /// When [`handle_deadline`](Self::handle_deadline) is to be called next, and why; `None` while nothing but
     /// events can change anything.
     pub fn next_deadline(&self) -> Option<(Moment, &'static str)> {
-        let (_, id) = self.agenda.first()?;
-        let (at, due) = self.vassals.get(id)?.deadline(&self.policy)?;
-        Some((at, due.word()))
+        let debt = self.debts.next_deadline().filter(|_| !self.finished).map(|at| (at, "spawner"));
+        let vassal = self.agenda.first().and_then(|(_, id)| self.vassals.get(id)?.deadline(&self.policy));
+        let vassal = vassal.map(|(at, due)| (at, due.word()));
+        vassal.into_iter().chain(debt).min_by_key(|(at, _)| *at)
     }
 
     /// Everything that there is to be seen, in the order of the vassals' numbers.
@@ -170,6 +181,14 @@ impl Emperor {
         self.change_all(now, Vassal::stop_asked);
     }
 
+    /// How long the spawner may say nothing: whoever wants us to end does not wait as long.
+    fn silence_ms(&self) -> u64 {
+        match self.ending {
+            Ending::No => self.policy.silence_ms,
+            Ending::Stop | Ending::Kill => self.policy.last_silence_ms,
+        }
+    }
+
     fn first_due(&self, now: Moment) -> Option<VassalId> {
         self.agenda.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
     }
@@ -201,6 +220,7 @@ impl Emperor {
         }
         let is = vassal.footing(&self.policy);
         if was != is {
+            self.debts.change(was.owed, is.owed, (now, self.silence_ms()));
             self.settle(id, was, is);
             self.keep_to_the_limit(id, was, is, now);
         }

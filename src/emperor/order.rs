@@ -39,7 +39,7 @@ pub enum Order {
     Spawn(Incarnation),
     /// Send a byte of the protocol; `RELOAD` is sent together with the descriptor of the newest config.
     Send(Incarnation, u8),
-    /// SIGKILL for the process and everything in its jail; answered by `Exited`.
+    /// SIGKILL for the process and everything in its jail; answered by `Killing`, and then by `Exited`.
     Kill(Incarnation),
     /// The process was reaped: whatever is left of its jail is killed, its descriptors and its cgroup go.
     Bury(Incarnation),
@@ -49,6 +49,8 @@ pub enum Order {
     Tell(Notice),
     /// The last vassal is gone after `StopAll`: the Emperor ends.
     Finish,
+    /// The spawner does not answer: it is killed, and with everybody who is left the Emperor ends, as one that failed.
+    Abandon,
 }
 
 /// One thing to say about one vassal.

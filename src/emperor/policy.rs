@@ -21,8 +21,14 @@ pub struct Policy {
     pub tenant_max: u32,
     /// Most first-class starts under way; crash-looping vassals have half as many slots of their own.
     pub starting_max: u32,
+    /// A start that was ordered this long ago and is not answered gives its slot back.
+    pub slow_order_ms: u64,
     /// A start whose process was born this long ago and still takes its steps gives its slot back.
     pub slow_start_ms: u64,
+    /// Longest silence of the spawner while an answer of it is due.
+    pub silence_ms: u64,
+    /// The same while everything stops.
+    pub last_silence_ms: u64,
     /// Where the jitter of the back-off comes from.
     pub seed: u64,
     /// As whom vassals run.
@@ -64,7 +70,10 @@ impl Default for Policy {
             reload_mercy_ms: 30_000,
             tenant_max: 0,
             starting_max: 16,
+            slow_order_ms: 1_000,
             slow_start_ms: 10_000,
+            silence_ms: 30_000,
+            last_silence_ms: 10_000,
             seed: 0,
             ids: Ids::default(),
         }

@@ -35,8 +35,8 @@ impl Vassal {
             State::Stopping { then, kill_at } => {
                 self.state = State::Stopping { then: then.after(changed), kill_at };
             }
-            State::Killed { then, again_at } => {
-                self.state = State::Killed { then: then.after(changed), again_at };
+            State::Killed { then, again_at, owed } => {
+                self.state = State::Killed { then: then.after(changed), again_at, owed };
             }
         }
     }

@@ -51,6 +51,8 @@ pub enum State {
         then: Then,
         /// When it is killed again.
         again_at: Moment,
+        /// The spawner has not said that it did its part.
+        owed: bool,
     },
 }
 
@@ -159,7 +161,7 @@ impl State {
         matches!(self, Self::Running | Self::Reloading { .. } | Self::Stopping { .. } | Self::Killed { .. })
     }
 
-    /// Whether its start is under way and holds a slot.
+    /// Whether its start is under way and holds a slot, if it has not given it back.
     pub fn holds_slot(self) -> bool {
         matches!(self, Self::Starting | Self::Stepping { slow_at: Some(_) })
     }
@@ -184,6 +186,8 @@ pub struct Process {
     pub reload_at: Option<Moment>,
     /// When it was last told to reload.
     pub reloaded_at: Option<Moment>,
+    /// Its start was ordered long ago and not answered: it has given its slot back.
+    pub slow: bool,
     /// Its last heartbeat since it was started or told to reload.
     pub beat_at: Option<Moment>,
     /// What it has said.

@@ -103,6 +103,8 @@ pub struct Footing {
     pub alive: bool,
     /// Among the vassals of this uid.
     pub tenant: Option<u32>,
+    /// Among the answers that the spawner owes.
+    pub owed: bool,
     /// Among those of this uid that wait for room.
     pub excess: Option<u32>,
 }
@@ -152,8 +154,9 @@ impl Vassal {
         Footing {
             deadline: self.deadline(policy).map(|(at, _)| at),
             queued: self.place(),
-            slot: self.state.holds_slot().then_some(self.process.class),
+            slot: (self.state.holds_slot() && !self.process.slow).then_some(self.process.class),
             alive: self.state.is_alive(),
+            owed: self.is_owed(),
             tenant: self.tenant(),
             excess: (self.state == State::Excess).then_some(self.config.owner.uid),
         }
@@ -163,7 +166,7 @@ impl Vassal {
     pub fn deadline(&self, policy: &Policy) -> Option<(Moment, Due)> {
         match self.state {
             State::Outside | State::Queued { .. } | State::Refused | State::Excess | State::Rested(_) => None,
-            State::Starting => None,
+            State::Starting => self.slow_order(policy),
             State::Waiting { until } => Some((until, Due::Start)),
             State::Stepping { slow_at } => sooner(self.curse(policy), slow_at.map(|at| (at, Due::Slow))),
             State::Running => self.watch(policy),
@@ -181,9 +184,25 @@ impl Vassal {
         sooner(self.curse(policy), sooner(beat, reload))
     }
 
+    /// Until when its start holds a slot without being answered.
+    fn slow_order(&self, policy: &Policy) -> Option<(Moment, Due)> {
+        let ordered = self.life.last_run.filter(|_| !self.process.slow);
+        ordered.map(|at| (at.plus_ms(policy.slow_order_ms), Due::Slow))
+    }
+
     /// How long it may live without its control descriptor.
     fn curse(&self, policy: &Policy) -> Option<(Moment, Due)> {
         self.process.silent_at.map(|at| (at.plus_ms(policy.curse_tolerance_ms), Due::Curse))
+    }
+
+    fn is_owed(&self) -> bool {
+        match self.state {
+            State::Starting => true,
+            State::Killed { owed, .. } => owed,
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Refused => false,
+            State::Excess | State::Rested(_) | State::Stepping { .. } | State::Running => false,
+            State::Reloading { .. } | State::Stopping { .. } => false,
+        }
     }
 
     fn place(&self) -> Option<Place> {

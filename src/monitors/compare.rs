@@ -8,23 +8,24 @@ use super::scan::Depth;
 use super::settle::Change;
 use super::watches::{Entry, NodeId};
 use crate::emperor::event::Moment;
-use crate::trust::Kind;
+use crate::trust::{Kind, Stat};
 
 impl Monitors {
-    /// A config was listed: looks at it, now or when it has come to rest, unless it is as it was.
-    pub(super) fn compare(&mut self, entry: &Entry, depth: Depth, now: Moment) {
+    /// A config was listed, perhaps together with what it is: looks at it, now or when it has come to rest, unless it is as it was.
+    pub(super) fn compare(&mut self, entry: &Entry, (depth, listed): (Depth, Option<Stat>), now: Moment) {
         if self.settle.is_unsettled(entry) {
             return;
         }
-        let stat = self.stat_entry(entry).ok();
-        let known =
-            self.nodes.get(&entry.0).and_then(|node| node.names.get(&entry.1)).and_then(|known| known.stat);
+        let polled = self.is_polled(entry.0);
+        let stat = match listed {
+            None if depth == Depth::Quick || polled => self.stat_entry(entry).ok(),
+            listed => listed,
+        };
         let link = stat.is_some_and(|stat| stat.facts.kind == Kind::Link);
-        if depth == Depth::Quick && stat.is_some() && stat == known && (!link || self.settings.trust.nofollow)
+        if depth == Depth::Quick && self.is_as_it_was(entry, stat) && (!link || self.settings.trust.nofollow)
         {
             return;
         }
-        let polled = self.is_polled(entry.0);
         if polled {
             self.probes.extend(stat.map(|stat| (entry.clone(), stat)));
         }
@@ -33,6 +34,11 @@ impl Monitors {
         } else {
             self.look(entry, now);
         }
+    }
+
+    fn is_as_it_was(&self, (id, name): &Entry, stat: Option<Stat>) -> bool {
+        let known = self.nodes.get(id).and_then(|node| node.names.get(name)).and_then(|known| known.stat);
+        stat.is_some() && stat == known
     }
 
     /// What is known between two neighbours of a listing was not listed, so it is going. Each is made sure of before it

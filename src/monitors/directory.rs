@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::filesystem::silent;
 use super::watches::{NodeId, Use};
 use super::{Monitors, SourceNews};
+use crate::trust::trouble;
 
 /// In every directory of a source.
 const DIRECTORY: WatchFlags = WatchFlags::CREATE
@@ -43,7 +44,7 @@ impl Monitors {
         self.set_watch(id, watch.ok(), polled);
     }
 
-    fn set_watch(&mut self, id: NodeId, watch: Option<i32>, polled: Option<String>) {
+    pub(super) fn set_watch(&mut self, id: NodeId, watch: Option<i32>, polled: Option<String>) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let source = node.source;
         node.watch = watch;
@@ -54,6 +55,13 @@ impl Monitors {
             let label = self.origins[source].shape.label.clone();
             self.tell(source, &label, SourceNews::Polled(reason.into()));
         }
+    }
+
+    /// A directory where only others look is polled: to watch it may take for ever.
+    pub(super) fn unwatch_node(&mut self, id: NodeId) {
+        let watch = self.nodes.get_mut(&id).and_then(|node| node.watch.take());
+        watch.into_iter().for_each(|watch| self.watches.release(watch, &Use::Directory(id)));
+        self.set_watch(id, None, Some("it may have to wait for another machine or process".into()));
     }
 
     /// A directory was listed to its end.
@@ -74,7 +82,7 @@ impl Monitors {
         let Some(node) = self.nodes.get(&id) else { return };
         let reason = match errno {
             Errno::NODEV => "nothing is mounted there any more".into(),
-            errno => format!("cannot read the directory: {errno}"),
+            errno => trouble("cannot read the directory", errno),
         };
         let source = node.source;
         if node.parent.is_none() {

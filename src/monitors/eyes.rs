@@ -1,24 +1,32 @@
-//! How monitors see: by their own rights, or by those that somebody lends them.
+//! How monitors see: by their own rights, or by those that somebody lends them. What is away (`AWAY`) they see by report
+//! only.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::inotify::{WatchFlags, add_watch};
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use crate::trust::{Examined, Refusal, TrustPolicy, examine, open_beneath, proc_path};
+use crate::trust::{self, Examined, Mounts, Reach, Refusal, TrustPolicy, proc_path};
 
 const DIRECTORY: OFlags =
     OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-/// What a monitor needs from the file system.
+/// What a monitor needs from the file system. Nothing here waits for anybody: `AWAY` is what cannot be had so.
 pub trait Eyes {
+    /// Opens a directory to stat in, without the right to list it; links are followed, as the admin wrote the path.
+    fn reach(&self, path: &Path) -> Result<OwnedFd, Errno>;
+
     /// Opens a source's directory for listing; links are followed, as the admin wrote the path.
     fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno>;
 
     /// Opens a directory below one for listing, through no link; the empty path is that directory itself.
     fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno>;
+
+    /// `trust::find`.
+    fn find(&self, dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno>;
 
     /// `trust::examine`.
     fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal>;
@@ -28,28 +36,41 @@ pub trait Eyes {
 }
 
 /// Sees what this process may see.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OwnEyes;
+#[derive(Debug, Default)]
+pub struct OwnEyes {
+    mounts: Mounts,
+}
 
-impl Eyes for OwnEyes {
-    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        open(path, DIRECTORY, Mode::empty())
-    }
-
-    fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
-        open_beneath(dir, Path::new(path))
-    }
-
-    fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
-        examine(dir, name, policy)
-    }
-
-    fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
-        add_watch(inotify, proc_path(file), mask)
+impl OwnEyes {
+    fn near(&self) -> Reach<'_> {
+        Reach::Near(&self.mounts)
     }
 }
 
-/// An open directory to stat in without the right to list it.
-pub fn open_for_looking(path: &Path) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+impl Eyes for OwnEyes {
+    fn reach(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        trust::open_path(path.as_os_str().as_bytes(), self.near())
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        openat(self.reach(path)?, c".", DIRECTORY, Mode::empty())
+    }
+
+    fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+        let found = trust::open_below(dir, path.as_bytes(), self.near())?;
+        openat(found, c".", DIRECTORY, Mode::empty())
+    }
+
+    fn find(&self, dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+        trust::find(dir, name, self.near())
+    }
+
+    fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
+        trust::examine(dir, name, policy, self.near())
+    }
+
+    fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
+        self.near().admit(file.as_fd())?;
+        add_watch(inotify, proc_path(file), mask)
+    }
 }

@@ -1,6 +1,5 @@
 //! Looks at one config and tells what differs.
 
-use std::ffi::CString;
 use std::os::fd::AsFd;
 
 use rustix::fs::inotify::WatchFlags;
@@ -11,7 +10,7 @@ use super::tree::Known;
 use super::watches::{Entry, NodeId, Use};
 use super::{Monitors, NAMES_MAX, SourceNews, Told};
 use crate::emperor::event::{Event, Moment, Sight};
-use crate::trust::{Examined, NameFault, Refusal, Stat, Target, denied, refused_name, stat};
+use crate::trust::{AWAY, Examined, NameFault, Refusal, Stat, Target, denied, refused_name, stat};
 
 /// Where a link leads, the coming and going of that name matters.
 const TARGET: WatchFlags = WatchFlags::CREATE
@@ -28,6 +27,7 @@ impl Monitors {
     /// A name came to rest.
     pub(super) fn find(&mut self, entry: &Entry, finding: Finding, now: Moment) {
         match finding {
+            _ if self.is_away(entry.0) => self.send_to_look(entry),
             Finding::Look if self.is_polled(entry.0) && !self.is_steady(entry) => {
                 self.settle.handle(entry, Change::Modified, now);
             }
@@ -38,11 +38,19 @@ impl Monitors {
 
     /// Examines a config; tells it if anything differs from what was told before.
     pub(super) fn look(&mut self, entry: &Entry, now: Moment) {
-        let Ok(directory) = self.open_node(entry.0) else { return };
-        let before = stat_entry(&directory, &entry.1);
+        let directory = match self.open_node(entry.0) {
+            Ok(directory) => directory,
+            Err(AWAY) => return self.send_to_look(entry),
+            Err(_) => return,
+        };
+        let before = self.stat_in(&directory, &entry.1);
         let examined = self.eyes.examine(directory.as_fd(), &entry.1, &self.settings.trust);
         drop(directory);
         let stat = before.ok();
+        if matches!(examined, Err(Refusal::Denied(AWAY))) {
+            return self.send_to_look(entry);
+        }
+        self.errands.drop_config(entry);
         match examined {
             Ok(examined) => self.looked(entry, examined, stat),
             Err(Refusal::Absent) if self.is_known(entry) => self.settle.handle(entry, Change::Deleted, now),
@@ -56,7 +64,7 @@ impl Monitors {
     }
 
     /// What cannot be read for a while goes on as it was, and is tried again; what nobody may read is refused.
-    fn denied(&mut self, entry: &Entry, errno: Errno) {
+    pub(super) fn denied(&mut self, entry: &Entry, errno: Errno) {
         let passing = !matches!(errno, Errno::ACCESS | Errno::PERM);
         if passing {
             self.retries.insert(entry.clone());
@@ -74,6 +82,7 @@ impl Monitors {
     /// A config is gone.
     pub(super) fn forget(&mut self, entry: &Entry) {
         self.probes.remove(entry);
+        self.errands.drop_config(entry);
         self.drop_extra(entry);
         let key = self.key(entry);
         let Some(node) = self.nodes.get_mut(&entry.0) else { return };
@@ -96,10 +105,14 @@ impl Monitors {
 
     /// The state of an entry itself, not of what it links to.
     pub(super) fn stat_entry(&self, entry: &Entry) -> Result<Stat, Errno> {
-        stat_entry(&self.open_node(entry.0)?, &entry.1)
+        self.stat_in(&self.open_node(entry.0)?, &entry.1)
     }
 
-    fn is_known(&self, entry: &Entry) -> bool {
+    fn stat_in(&self, directory: &impl AsFd, name: &str) -> Result<Stat, Errno> {
+        stat(self.eyes.find(directory.as_fd(), name)?.as_fd(), c"")
+    }
+
+    pub(super) fn is_known(&self, entry: &Entry) -> bool {
         self.nodes.get(&entry.0).is_some_and(|node| node.names.contains_key(&entry.1))
     }
 
@@ -125,7 +138,12 @@ impl Monitors {
         self.record(entry, examined.sight, stat);
     }
 
-    fn record(&mut self, entry: &Entry, sight: Sight, stat: Option<Stat>) {
+    pub(super) fn is_refused(&self, entry: &Entry) -> bool {
+        let known = self.nodes.get(&entry.0).and_then(|node| node.names.get(&entry.1));
+        known.is_some_and(|known| known.sight.refusal.is_some())
+    }
+
+    pub(super) fn record(&mut self, entry: &Entry, sight: Sight, stat: Option<Stat>) {
         let Some(node) = self.nodes.get_mut(&entry.0) else { return };
         if let Some(known) = node.names.get_mut(&entry.1) {
             known.stat = stat;
@@ -155,6 +173,7 @@ impl Monitors {
     fn confirm_gone(&mut self, entry: &Entry, now: Moment) {
         match self.stat_entry(entry) {
             Ok(_) => self.look(entry, now),
+            Err(AWAY) => self.send_to_look(entry),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.has_base(entry.0) => self.forget(entry),
             Err(Errno::ACCESS | Errno::PERM) if self.is_absent_to_better_eyes(entry) => self.forget(entry),
             Err(_) => {}
@@ -202,16 +221,11 @@ impl Monitors {
         watch.into_iter().for_each(|watch| self.watches.release(watch, &Use::File(entry.clone())));
     }
 
-    fn drop_extra(&mut self, entry: &Entry) {
+    pub(super) fn drop_extra(&mut self, entry: &Entry) {
         let Some(extra) = self.extras.remove(entry) else { return };
         if let Some(watch) = extra.file {
             self.watches.release(watch, &Use::File(entry.clone()));
         }
         self.release_targets(entry, extra.targets);
     }
-}
-
-fn stat_entry(directory: &impl AsFd, name: &str) -> Result<Stat, Errno> {
-    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
-    stat(directory.as_fd(), &name)
 }

@@ -4,6 +4,7 @@
 //! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable: a
 //! directory that is renamed away or unmounted stops nothing. One whose files are deleted does (`rm -r`): each was deleted.
 
+mod away;
 mod compare;
 mod directory;
 mod eyes;
@@ -28,11 +29,13 @@ use rustix::io::Errno;
 
 use crate::config::emperor::Source;
 use crate::emperor::event::{Event, Key, Moment, MonitorId};
-use crate::trust::{Stat, TrustPolicy};
+use crate::trust::{AWAY, Place, Stat, Task, TrustPolicy};
 
+pub use away::NUMBER_MAX;
 pub use eyes::{Eyes, OwnEyes};
 pub use pattern::is_vassal;
 
+use away::Errands;
 use pattern::Shape;
 use scan::{Depth, Scan};
 use settle::Settle;
@@ -68,6 +71,15 @@ pub enum Told {
     Event(Event),
     /// For the log.
     Note(Note),
+    /// To be looked at by somebody whom it may keep for ever; what comes of it is for `handle_report`.
+    Errand {
+        /// Named by the report.
+        number: u32,
+        /// Where.
+        place: Place,
+        /// What for.
+        task: Task,
+    },
 }
 
 /// Something about a source itself.
@@ -114,6 +126,15 @@ pub enum Directory<'a> {
     Kept(BorrowedFd<'a>),
     /// One below it.
     Opened(OwnedFd),
+}
+
+/// Where a config is.
+#[derive(Debug)]
+pub enum Whereabouts<'a> {
+    /// In this open directory.
+    Near(Directory<'a>),
+    /// Where only somebody may go whom nobody waits for.
+    Away(Place),
 }
 
 /// The directories at or below which everything of these sources lies; absolute.
@@ -182,6 +203,8 @@ pub struct Monitors {
     lost_nodes: BTreeSet<NodeId>,
     /// Configs that could not be read for reasons that may pass.
     retries: BTreeSet<Entry>,
+    /// What others look at for us.
+    errands: Errands,
     /// How many nodes are polled.
     polled: usize,
     told: VecDeque<Told>,
@@ -247,7 +270,7 @@ impl Monitors {
 
     /// When to call `handle_deadline`: long ago, if there is work left.
     pub fn next_deadline(&self) -> Option<Moment> {
-        if self.settle.has_finding() || self.scan.is_some() || !self.scans.is_empty() {
+        if self.settle.has_finding() || self.has_to_scan() {
             return Some(Moment::default());
         }
         [self.settle.next_deadline(), self.verify_at, self.poll_at].into_iter().flatten().min()
@@ -259,9 +282,20 @@ impl Monitors {
     }
 
     /// Where the config of a vassal is: its directory and its name there.
-    pub fn place_of<'k>(&self, key: &'k Key) -> Option<(Directory<'_>, &'k str)> {
+    pub fn place_of<'k>(&self, key: &'k Key) -> Option<(Whereabouts<'_>, &'k str)> {
         let (node, name) = self.entry(key)?;
-        self.open_node(node).ok().map(|directory| (directory, name))
+        let place = match self.open_node(node) {
+            Ok(directory) => Whereabouts::Near(directory),
+            Err(AWAY) => Whereabouts::Away(self.place(node)?),
+            Err(_) => return None,
+        };
+        Some((place, name))
+    }
+
+    /// The same without opening anything.
+    pub fn named_place_of<'k>(&self, key: &'k Key) -> Option<(Place, &'k str)> {
+        let (node, name) = self.entry(key)?;
+        Some((self.place(node)?, name))
     }
 
     /// Looks at everything again.
@@ -303,6 +337,7 @@ impl Monitors {
             names: 0,
             lost_nodes: BTreeSet::new(),
             retries: BTreeSet::new(),
+            errands: Errands::default(),
             polled: 0,
             told: VecDeque::new(),
         })

@@ -4,7 +4,6 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
-use rustix::fs::{Mode, OFlags, openat};
 
 use super::Monitors;
 use super::pattern::{Sorted, sort};
@@ -150,10 +149,8 @@ impl Monitors {
 
     /// Whether what was created is an ordinary new file, whose writer will close it; if so, its writes are heard.
     fn is_unwritten(&mut self, entry: &Entry) -> bool {
-        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self
-            .open_node(entry.0)
-            .and_then(|directory| openat(directory.as_fd(), &*entry.1, look, Mode::empty()));
+        let opened =
+            self.open_node(entry.0).and_then(|directory| self.eyes.find(directory.as_fd(), &entry.1));
         // Gone already, or not for these eyes: more will be heard of it.
         let Ok(opened) = opened else { return true };
         let Ok(found) = stat(opened.as_fd(), c"") else { return true };

@@ -13,7 +13,7 @@ use super::pattern::{Matcher, Sorted, sort};
 use super::watches::NodeId;
 use super::{Directory, Monitors};
 use crate::emperor::event::Moment;
-use crate::trust::{NameFault, judge_name, stat};
+use crate::trust::{AWAY, NameFault, Stat, judge_name, stat};
 
 /// Bytes of directory entries that are read at once: some hundred names.
 const LISTING_MAX: usize = 16 << 10;
@@ -47,11 +47,15 @@ enum Stage {
     Comparing(Option<Arc<str>>, Names),
 }
 
-/// A name that matters, and what is wrong with it.
-type Listed = (Arc<str>, Option<NameFault>);
+/// What is known of a name that matters: what is wrong with it, and what it stands for if that was listed, too.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    fault: Option<NameFault>,
+    pub(super) stat: Option<Stat>,
+}
 
-/// The names that matter, and what is wrong with them.
-type Names = BTreeMap<Arc<str>, Option<NameFault>>;
+/// The names that matter.
+pub type Names = BTreeMap<Arc<str>, Mark>;
 
 impl Monitors {
     /// Lists a directory soon.
@@ -68,6 +72,7 @@ impl Monitors {
     /// Stops listing a directory that is another one now.
     pub(super) fn abandon_scan(&mut self, id: NodeId) {
         self.scan.take_if(|scan| scan.id == id);
+        self.errands.listed.retain(|scan| scan.id != id);
     }
 
     /// One piece of listing: what it cost, in looks at a file; `None` when there is nothing left to list.
@@ -89,11 +94,26 @@ impl Monitors {
         named && name != ".." && matcher.fits(name)
     }
 
+    /// Whether there is anything to list or to compare.
+    pub(super) fn has_to_scan(&self) -> bool {
+        self.scan.is_some() || !self.scans.is_empty() || !self.errands.listed.is_empty()
+    }
+
+    /// A directory that others have listed.
+    pub(super) fn take_listed(&mut self, id: NodeId, depth: Depth, names: Names) {
+        self.errands.listed.push_back(Scan { id, depth, stage: Stage::Comparing(None, names) });
+    }
+
     fn begin_scan(&mut self, now: Moment) -> Option<usize> {
+        if let Some(listed) = self.errands.listed.pop_front() {
+            self.scan = Some(listed);
+            return Some(BEGIN_COST);
+        }
         let id = self.scans.pop_front()?;
         let depth = self.depths.remove(&id).unwrap_or(Depth::Full);
         match self.open_for_scan(id) {
             Ok(stage) => self.scan = Some(Scan { id, depth, stage }),
+            Err(AWAY) => self.send_to_list(id, depth),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if self.is_below(id) => self.leave(id, now),
             Err(errno) => self.lose_node(id, errno),
         }
@@ -121,7 +141,7 @@ impl Monitors {
             return Err(Errno::NODEV);
         }
         node.mounted = place.mount_root;
-        node.leaving = false;
+        (node.leaving, node.away, node.place) = (false, false, Some(place));
         self.watch_node(id, opened.as_ref());
         Ok(self.literal(id).unwrap_or_else(|| Stage::Listing(opened, Names::new())))
     }
@@ -134,7 +154,7 @@ impl Monitors {
         Some(Stage::Comparing(None, name.into_iter().collect()))
     }
 
-    fn matcher(&self, id: NodeId) -> Option<&Matcher> {
+    pub(super) fn matcher(&self, id: NodeId) -> Option<&Matcher> {
         let node = self.nodes.get(&id)?;
         let shape = &self.origins[node.source].shape;
         Some(shape.directories.get(node.depth).unwrap_or(&shape.files))
@@ -157,16 +177,19 @@ impl Monitors {
         }
     }
 
-    fn wanted(&self, id: NodeId, name: &[u8], kind: FileType) -> Option<Listed> {
+    pub(super) fn wanted(&self, id: NodeId, name: &[u8], kind: FileType) -> Option<(Arc<str>, Mark)> {
         let node = self.nodes.get(&id)?;
         if !self.is_leaf(node) {
             let text = str::from_utf8(name).ok().filter(|text| self.is_wanted_child(id, text))?;
-            return matches!(kind, FileType::Directory | FileType::Unknown).then(|| (text.into(), None));
+            return matches!(kind, FileType::Directory | FileType::Unknown)
+                .then(|| (text.into(), Mark::default()));
         }
         let fits = self.origins[node.source].shape.files.fits(&String::from_utf8_lossy(name));
         match sort(name, &self.settings.extra_extensions) {
-            Sorted::Valid(name) if fits => Some((name.into(), None)),
-            Sorted::Refused(shown, fault) if fits => Some((shown.into(), Some(fault))),
+            Sorted::Valid(name) if fits => Some((name.into(), Mark::default())),
+            Sorted::Refused(shown, fault) if fits => {
+                Some((shown.into(), Mark { fault: Some(fault), stat: None }))
+            }
             Sorted::Valid(_) | Sorted::Refused(..) | Sorted::Ignored => None,
         }
     }
@@ -180,14 +203,14 @@ impl Monitors {
     ) -> Option<Stage> {
         let next = names.pop_first();
         self.drop_between(id, last.as_deref(), next.as_ref().map(|(name, _)| &**name), now);
-        let Some((name, fault)) = next else {
+        let Some((name, mark)) = next else {
             self.back_node(id);
             return None;
         };
         let leaf = self.nodes.get(&id).is_some_and(|node| self.is_leaf(node));
-        match fault {
+        match mark.fault {
             Some(fault) => self.refuse_name((id, name.clone()), fault),
-            None if leaf => self.compare(&(id, name.clone()), depth, now),
+            None if leaf => self.compare(&(id, name.clone()), (depth, mark.stat), now),
             None => {
                 let child = self.child(id, &name);
                 child.into_iter().for_each(|child| self.want_scan(child, depth));

@@ -1,12 +1,12 @@
 //! The directory that a source begins with: found, lost, found again.
 
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::WatchFlags;
 use rustix::io::Errno;
 
-use super::eyes::open_for_looking;
 use super::pattern::{Shape, has_suffix, is_wild};
 use super::scan::Depth;
 use super::settle::Change;
@@ -15,7 +15,7 @@ use super::watches::{NodeId, Use};
 use super::{Monitors, SourceNews};
 use crate::config::emperor::Source;
 use crate::emperor::event::Moment;
-use crate::trust::{Stat, stat};
+use crate::trust::{AWAY, Kind, Mounts, Reach, Stat, open_path, stat, trouble};
 
 /// Above a source, only what makes its path lead elsewhere matters, and who may write there.
 const ABOVE: WatchFlags = WatchFlags::CREATE
@@ -38,11 +38,17 @@ pub fn resolve(value: &str, cwd: &Path) -> Source {
     if is_wild(value) {
         return only_directory(value, cwd).map_or_else(|| Source::Glob(value.into()), Source::Dir);
     }
-    let path = cwd.join(value);
-    if !path.is_dir() && (path.exists() || has_suffix(value, &[])) {
-        return Source::Glob(value.into());
+    match kind(&cwd.join(value)) {
+        Some(Kind::Directory) => Source::Dir(value.into()),
+        None if !has_suffix(value, &[]) => Source::Dir(value.into()),
+        _ => Source::Glob(value.into()),
     }
-    Source::Dir(value.into())
+}
+
+/// What a path leads to; nothing is waited for, so what is away is not there yet.
+fn kind(path: &Path) -> Option<Kind> {
+    let found = open_path(path.as_os_str().as_bytes(), Reach::Near(&Mounts::new())).ok()?;
+    stat(found.as_fd(), c"").ok().map(|stat| stat.facts.kind)
 }
 
 /// A "pattern" without wild cards that is a directory is one.
@@ -67,6 +73,7 @@ impl Monitors {
             shape,
             root,
             directory,
+            away: false,
             place,
             above: Vec::new(),
             lost: false,
@@ -87,13 +94,18 @@ impl Monitors {
         let found = found.and_then(|directory| stat(directory.as_fd(), c"").map(|place| (directory, place)));
         let origin = &mut self.origins[source];
         match (found, origin.place) {
+            (Err(AWAY), _) if origin.away => self.regain(source),
+            (Err(AWAY), _) => {
+                (origin.directory, origin.away) = (None, true);
+                self.adopt(source);
+            }
             (Err(errno), _) => self.lose(source, &lost_reason(errno)),
-            (Ok((_, place)), Some(old)) if is_same(&place, &old) => self.regain(source),
+            (Ok((_, place)), Some(old)) if !origin.away && is_same(&place, &old) => self.regain(source),
             (Ok((_, place)), Some(old)) if old.mount_root && !place.mount_root => {
                 self.lose(source, "nothing is mounted there any more");
             }
             (Ok((directory, place)), _) => {
-                origin.directory = Some(directory);
+                (origin.directory, origin.away) = (Some(directory), false);
                 origin.place = Some(place);
                 self.adopt(source);
             }
@@ -159,8 +171,7 @@ impl Monitors {
         let mut above = Vec::new();
         for (directory, next) in steps {
             let by = Use::Above(source, next);
-            let opened = open_for_looking(&directory).or_else(|_| self.eyes.open_directory(&directory));
-            let Ok(opened) = opened else { break };
+            let Ok(opened) = self.eyes.reach(&directory) else { break };
             if let Ok(watch) = self.watches.add(&*self.eyes, opened.as_fd(), ABOVE, by.clone()) {
                 above.push((watch, by));
             }
@@ -188,7 +199,8 @@ impl Monitors {
         for id in polled {
             self.want_scan(id, Depth::Quick);
         }
-        for entry in std::mem::take(&mut self.retries) {
+        let away = self.errands.configs.iter().cloned();
+        for entry in std::mem::take(&mut self.retries).into_iter().chain(away) {
             self.settle.handle(&entry, Change::Touched, now);
         }
     }
@@ -198,6 +210,7 @@ impl Monitors {
         let freq_ms = if self.settings.freq_ms == 0 { super::FREQ_DEFAULT_MS } else { self.settings.freq_ms };
         let away = !self.lost_nodes.is_empty()
             || !self.retries.is_empty()
+            || !self.errands.configs.is_empty()
             || self.origins.iter().any(|origin| origin.lost);
         if self.poll_at.is_none() && (self.polled > 0 || away) {
             self.poll_at = Some(now.plus_ms(freq_ms));
@@ -215,7 +228,7 @@ fn lost_reason(errno: Errno) -> String {
     match errno {
         Errno::NOENT => "there is no such directory".into(),
         Errno::NOTDIR => "it is not a directory".into(),
-        errno => format!("cannot open the directory: {errno}"),
+        errno => trouble("cannot open the directory", errno),
     }
 }
 

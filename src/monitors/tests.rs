@@ -47,7 +47,8 @@ impl Scene {
     }
 
     fn prepare(room: TempDir, sources: &[Source], settings: Settings) -> Self {
-        let monitors = Monitors::new(sources, settings, Box::new(OwnEyes), room.path(), Moment::default());
+        let monitors =
+            Monitors::new(sources, settings, Box::new(OwnEyes::default()), room.path(), Moment::default());
         let monitors = monitors.expect("sources are good");
         let mut scene = Self { room, start: Instant::now(), monitors, told: Vec::new(), marks: 0 };
         scene.rest();
@@ -112,7 +113,7 @@ impl Scene {
         let mark = self.path(&format!("mark{}", self.marks));
         fs::create_dir(&mark).expect("is new");
         let watch = self.monitors.watches.add(
-            &OwnEyes,
+            &OwnEyes::default(),
             rustix::fs::open(&mark, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
                 .expect("is there")
                 .as_fd(),
@@ -134,7 +135,7 @@ impl Scene {
             Told::Event(Event::Seen(key, Sight { refusal: None, .. })) => Some(format!("seen {}", key.name)),
             Told::Event(Event::Seen(key, _)) => Some(format!("refused {}", key.name)),
             Told::Event(Event::Unseen(key)) => Some(format!("unseen {}", key.name)),
-            Told::Event(_) | Told::Note(_) => None,
+            Told::Event(_) | Told::Note(_) | Told::Errand { .. } => None,
         });
         names.collect()
     }
@@ -142,7 +143,7 @@ impl Scene {
     fn notes(&self) -> Vec<SourceNews> {
         let notes = self.told.iter().filter_map(|told| match told {
             Told::Note(note) => Some(note.what.clone()),
-            Told::Event(_) => None,
+            Told::Event(_) | Told::Errand { .. } => None,
         });
         notes.collect()
     }
@@ -502,7 +503,9 @@ fn two_sources_with_the_same_names_stay_apart() {
     let names: Vec<(u16, &str)> = keys.iter().map(|key| (key.monitor.0, &*key.name)).collect();
     assert_eq!(names, [(0, "x.ini"), (1, "x.ini"), (2, "v/x.ini")]);
     for (key, text) in keys.iter().zip(["a", "b", "a"]) {
-        let (directory, name) = scene.monitors.place_of(key).expect("is known");
+        let Some((Whereabouts::Near(directory), name)) = scene.monitors.place_of(key) else {
+            panic!("it is near and known")
+        };
         let file = rustix::fs::openat(
             directory.as_fd(),
             name,
@@ -627,27 +630,36 @@ struct Weak {
     /// What an examination ends with while this is set.
     errno: std::rc::Rc<std::cell::Cell<Option<Errno>>>,
     watches_left: bool,
+    own: OwnEyes,
 }
 
 impl Eyes for Weak {
+    fn reach(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        self.own.reach(path)
+    }
+
+    fn find(&self, dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+        self.own.find(dir, name)
+    }
+
     fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
-        OwnEyes.open_directory(path)
+        self.own.open_directory(path)
     }
 
     fn open_below(&self, dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
-        OwnEyes.open_below(dir, path)
+        self.own.open_below(dir, path)
     }
 
     fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
         match self.errno.get() {
             Some(errno) => Err(Refusal::Denied(errno)),
-            None => OwnEyes.examine(dir, name, policy),
+            None => self.own.examine(dir, name, policy),
         }
     }
 
     fn watch(&self, inotify: BorrowedFd<'_>, file: BorrowedFd<'_>, mask: WatchFlags) -> Result<i32, Errno> {
         let ours = mask.intersects(WatchFlags::CREATE) && mask.intersects(WatchFlags::CLOSE_WRITE);
-        if ours && !self.watches_left { Err(Errno::NOSPC) } else { OwnEyes.watch(inotify, file, mask) }
+        if ours && !self.watches_left { Err(Errno::NOSPC) } else { self.own.watch(inotify, file, mask) }
     }
 }
 
@@ -655,7 +667,7 @@ impl Eyes for Weak {
 fn without_watches_a_directory_is_polled_and_that_is_told_once() {
     let mut scene = Scene::new();
     let settings = Settings { freq_ms: 20, trust: ADMIN, ..Settings::default() };
-    let eyes = Weak { errno: std::rc::Rc::default(), watches_left: false };
+    let eyes = Weak { errno: std::rc::Rc::default(), watches_left: false, own: OwnEyes::default() };
     let sources = [Source::Dir("v".into())];
     scene.monitors =
         Monitors::new(&sources, settings, Box::new(eyes), scene.room.path(), scene.now()).expect("is good");
@@ -675,7 +687,7 @@ fn what_cannot_be_read_for_a_while_goes_on_and_what_may_not_be_read_is_refused()
     let mut scene = Scene::new();
     let settings = Settings { freq_ms: 20, trust: ADMIN, ..Settings::default() };
     let errno = std::rc::Rc::new(std::cell::Cell::new(None));
-    let eyes = Weak { errno: errno.clone(), watches_left: true };
+    let eyes = Weak { errno: errno.clone(), watches_left: true, own: OwnEyes::default() };
     let sources = [Source::Dir("v".into())];
     scene.monitors =
         Monitors::new(&sources, settings, Box::new(eyes), scene.room.path(), scene.now()).expect("is good");

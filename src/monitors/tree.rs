@@ -10,7 +10,7 @@ use super::pattern::Shape;
 use super::watches::{Entry, NodeId, Use};
 use super::{Directory, Monitors};
 use crate::emperor::event::{Key, MonitorId, Sight};
-use crate::trust::Stat;
+use crate::trust::{AWAY, PATH_MAX, Place, Stat};
 
 /// One source.
 pub struct Origin {
@@ -20,6 +20,8 @@ pub struct Origin {
     pub root: NodeId,
     /// Its base, once it could be opened.
     pub directory: Option<OwnedFd>,
+    /// Its base is where only others look.
+    pub away: bool,
     /// The same, as it was stat'ed.
     pub place: Option<Stat>,
     /// Watches on the directories above it.
@@ -49,6 +51,10 @@ pub struct Node {
     pub polled: bool,
     /// Something was mounted on it.
     pub mounted: bool,
+    /// Only others look there.
+    pub away: bool,
+    /// The directory, when it was last opened.
+    pub place: Option<Stat>,
     /// It went away; its names are about to.
     pub leaving: bool,
     /// Its configs.
@@ -84,11 +90,24 @@ impl Monitors {
     /// Opens the directory of a node.
     pub(super) fn open_node(&self, id: NodeId) -> Result<Directory<'_>, Errno> {
         let node = self.nodes.get(&id).ok_or(Errno::NOENT)?;
-        let base = self.origins[node.source].directory.as_ref().ok_or(Errno::NOENT)?;
+        let origin = &self.origins[node.source];
+        let missing = if origin.away { AWAY } else { Errno::NOENT };
+        let base = origin.directory.as_ref().ok_or(missing)?;
         if node.path.is_empty() {
             return Ok(Directory::Kept(base.as_fd()));
         }
         self.eyes.open_below(base.as_fd(), &node.path).map(Directory::Opened)
+    }
+
+    /// The directory of a node by name, if that is not too long.
+    pub(super) fn place(&self, id: NodeId) -> Option<Place> {
+        let node = self.nodes.get(&id)?;
+        let root = self.origins[node.source].shape.base.to_str()?.to_owned();
+        if root.len() + node.path.len() > PATH_MAX {
+            return None;
+        }
+        let known = node.place.map(|place| (place.identity.device, place.identity.inode));
+        Some(Place { root, below: node.path.clone(), known })
     }
 
     /// The node for a directory in another, made if it is new.

@@ -12,7 +12,7 @@ use crate::emperor::event::Sight;
 use crate::monitors::{Eyes, OwnEyes};
 use crate::spawner::client::Lender;
 use crate::spawner::wire::{Answer, Ask, Seen};
-use crate::trust::{Examined, Refusal, Target, Trust, TrustPolicy};
+use crate::trust::{AWAY, Examined, Refusal, Target, Trust, TrustPolicy};
 
 /// Own eyes first; what they may not see, the spawner lends.
 pub struct LentEyes {
@@ -23,7 +23,7 @@ pub struct LentEyes {
 impl LentEyes {
     /// Eyes that ask this spawner.
     pub fn new(lender: Rc<Lender>) -> Self {
-        Self { own: OwnEyes, lender }
+        Self { own: OwnEyes::default(), lender }
     }
 
     fn lend(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> Result<(Answer, Vec<OwnedFd>), Errno> {
@@ -46,6 +46,14 @@ impl LentEyes {
 }
 
 impl Eyes for LentEyes {
+    fn reach(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        self.own.reach(path).or_else(|_| self.open_directory(path))
+    }
+
+    fn find(&self, dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+        self.own.find(dir, name)
+    }
+
     fn open_directory(&self, path: &Path) -> Result<OwnedFd, Errno> {
         match self.own.open_directory(path) {
             Err(Errno::ACCESS) => {
@@ -64,7 +72,7 @@ impl Eyes for LentEyes {
 
     fn examine(&self, dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
         match self.own.examine(dir, name, policy) {
-            Err(Refusal::Denied(_)) => self.borrow_sight(dir, name),
+            Err(Refusal::Denied(errno)) if errno != AWAY => self.borrow_sight(dir, name),
             seen => seen,
         }
     }
@@ -91,7 +99,8 @@ fn seen_there(mut seen: Seen, mut descriptors: Vec<OwnedFd>) -> Result<Examined,
     let sight = Sight::from(seen);
     match descriptors.pop() {
         Some(file) => {
-            Ok(Examined { file, owner: sight.owner, trust: Trust::Tenant(sight.owner), sight, targets })
+            let (owner, content) = (sight.owner, Vec::new());
+            Ok(Examined { file, content, owner, trust: Trust::Tenant(owner), sight, targets })
         }
         None => Err(Refusal::Refused(sight, targets)),
     }

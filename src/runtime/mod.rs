@@ -3,6 +3,7 @@
 mod announce;
 mod courtiers;
 mod earshot;
+mod errands;
 mod eyes;
 mod obey;
 mod reap;
@@ -14,7 +15,7 @@ mod words;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::config::emperor::EmperorConfig;
 use crate::emperor::Emperor;
@@ -23,7 +24,7 @@ use crate::log;
 use crate::monitors::{Monitors, Told};
 use crate::reactor::{Calendar, Poller, Token, clock};
 use crate::spawner::client::{Client, Lender};
-use crate::spawner::wire::Reply;
+use crate::spawner::wire::{Reply, Request};
 use crate::stats;
 
 use courtiers::Courtiers;
@@ -57,6 +58,7 @@ struct Runtime {
     facts: stats::Facts,
     residence: residence::Residence,
     hooks: usize,
+    fetched: errands::Fetched,
     introduced: bool,
     finished: bool,
 }
@@ -64,7 +66,7 @@ struct Runtime {
 impl Runtime {
     fn run(&mut self) -> Result<()> {
         // What is wrong with a source from the beginning is told before anything is waited for.
-        self.poll_monitors();
+        self.poll_monitors()?;
         while !self.finished {
             self.turn()?;
         }
@@ -84,7 +86,10 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
-        self.poll_monitors();
+        self.poll_monitors()?;
+        if self.lender.is_lost() {
+            return self.abandon();
+        }
         Ok(())
     }
 
@@ -123,8 +128,12 @@ impl Runtime {
 
     fn hear_spawner(&mut self) -> Result<()> {
         self.spawner.flush()?;
-        while let Some(reply) = self.spawner.receive()? {
-            self.take(reply);
+        while let Some((reply, lent)) = self.spawner.receive()? {
+            self.tell(Event::Answered);
+            match reply {
+                Reply::Report(number, report) => self.take_report(number, report, lent),
+                reply => self.take(reply),
+            }
         }
         Ok(())
     }
@@ -152,8 +161,9 @@ impl Runtime {
                 self.forget_unborn(ticket.into());
                 Event::Refused(ticket.into(), reason.into())
             }
+            Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
-            Reply::Ready(_) => return,
+            Reply::Ready(_) | Reply::Report(..) => return,
         };
         self.tell(event);
     }
@@ -170,13 +180,24 @@ impl Runtime {
         self.emperor.handle(event, clock::now());
     }
 
-    fn poll_monitors(&mut self) {
+    fn poll_monitors(&mut self) -> Result<()> {
         while let Some(told) = self.monitors.next_event() {
             match told {
                 Told::Event(event) => self.tell(event),
                 Told::Note(note) => announce::note(&note),
+                Told::Errand { number, place, task } => {
+                    self.spawner.send(&Request::Look { number, place, task }, Vec::new())?;
+                }
             }
         }
+        Ok(())
+    }
+
+    /// The spawner does not answer. Without it nobody is started and nobody killed, so this is the end: whoever minds
+    /// us starts us anew.
+    fn abandon(&self) -> Result<()> {
+        self.spawner.kill();
+        bail!("the spawner does not answer; it was killed")
     }
 
     /// The table that people get once everything that was there at the start has been dealt with.

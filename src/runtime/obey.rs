@@ -1,8 +1,9 @@
 //! Carries out what the Emperor orders.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -10,8 +11,10 @@ use super::{Runtime, announce};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Order, to_vassal};
 use crate::log;
+use crate::monitors::Whereabouts;
 use crate::reactor::clock;
-use crate::spawner::wire::{Ask, Request, Ticket};
+use crate::spawner::wire::{Ask, Place, Request, Ticket};
+use crate::trust::AWAY;
 
 impl Runtime {
     /// Carries out orders until there are none.
@@ -43,6 +46,7 @@ impl Runtime {
                 self.finished = true;
                 Ok(())
             }
+            Order::Abandon => self.abandon(),
         }
     }
 
@@ -58,13 +62,18 @@ impl Runtime {
 
     fn spawn_request(&mut self, one: Incarnation) -> Result<(Request, Vec<OwnedFd>)> {
         let key = self.emperor.key(one.id).context("its config is gone")?;
-        let (directory, file) = self.monitors.place_of(key).context("its directory is gone")?;
-        let request =
-            Request::Spawn { ticket: one.into(), file: file.to_owned(), name: key.name.to_string() };
-        let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
+        let (place, file) = self.monitors.place_of(key).context("its directory is gone")?;
+        let (ticket, file, name) = (one.into(), file.to_owned(), key.name.to_string());
+        let (request, directory) = match place {
+            Whereabouts::Near(directory) => {
+                let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
+                (Request::Spawn { ticket, file, name }, Some(directory))
+            }
+            Whereabouts::Away(place) => (Request::SpawnAway { ticket, place, file, name }, None),
+        };
         let (ours, theirs) = control_pair()?;
         self.courtiers.expect(one, ours);
-        Ok((request, vec![directory, theirs]))
+        Ok((request, directory.into_iter().chain([theirs]).collect()))
     }
 
     /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.
@@ -72,17 +81,38 @@ impl Runtime {
         let Some(control) = self.courtiers.control(one) else { return };
         // Descriptors that nobody takes are counted against us all; who has not read the last word gets the byte alone.
         let listens = jail::sys::unread(control) == Ok(0);
-        let config = if byte == to_vassal::RELOAD && listens { self.newest_config(one) } else { None };
-        let lent: Vec<_> = config.iter().map(AsFd::as_fd).collect();
+        if byte != to_vassal::RELOAD || !listens {
+            return self.say(one, byte, None);
+        }
+        match self.newest_config(one) {
+            Ok(config) => self.say(one, byte, config.as_ref().map(AsFd::as_fd)),
+            Err((place, file)) => self.fetch(one, place, file),
+        }
+    }
+
+    pub(super) fn say(&self, one: Incarnation, byte: u8, lent: Option<BorrowedFd<'_>>) {
+        let Some(control) = self.courtiers.control(one) else { return };
+        let lent: Vec<_> = lent.into_iter().collect();
         let _ = jail::run::send(control, &[byte], &lent);
     }
 
-    /// The open config goes along with a reload: what was judged is what is read, also where its name
-    /// cannot be seen from inside the jail.
-    fn newest_config(&self, one: Incarnation) -> Option<OwnedFd> {
-        let (directory, file) = self.monitors.place_of(self.emperor.key(one.id)?)?;
-        let ask = Ask::Examine { file: file.to_owned(), lend: true };
-        self.lender.ask(&ask, &[directory.as_fd()]).ok()?.1.into_iter().next()
+    /// The open config goes along with a reload: what was judged is what is read, also where its name cannot be seen
+    /// from inside the jail. Where it must be fetched, its place.
+    fn newest_config(&self, one: Incarnation) -> Result<Option<OwnedFd>, (Place, String)> {
+        let Some(key) = self.emperor.key(one.id) else { return Ok(None) };
+        let (directory, file) = match self.monitors.place_of(key) {
+            Some((Whereabouts::Near(directory), file)) => (directory, file.to_owned()),
+            Some((Whereabouts::Away(place), file)) => return Err((place, file.to_owned())),
+            None => return Ok(None),
+        };
+        let ask = Ask::Examine { file: file.clone(), lend: true };
+        match self.lender.ask(&ask, &[directory.as_fd()]) {
+            Ok((_, lent)) => Ok(lent.into_iter().next()),
+            Err(error) if Errno::from_io_error(&error) == Some(AWAY) => {
+                self.monitors.named_place_of(key).map_or(Ok(None), |(place, _)| Err((place, file)))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     fn kill(&mut self, one: Incarnation) -> Result<()> {

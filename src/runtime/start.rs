@@ -15,6 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::Runtime;
 use super::courtiers::Courtiers;
 use super::earshot::Unheard;
+use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
@@ -77,6 +78,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         facts: facts(&charter, started.standing.capabilities),
         residence: residence.with_switch(started.kill_switch),
         hooks: config.exec_as_emperor.len(),
+        fetched: Fetched::default(),
         introduced: false,
         finished: false,
     };

@@ -1,5 +1,6 @@
 //! The emperor's side of the spawner: starts it, queues requests, reads replies, asks and waits.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
@@ -13,13 +14,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::birth::SEARCH;
 use super::charter::Charter;
 use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
 use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
 
+/// Longest wait for an answer of the spawner, which looks at nothing that could keep it.
+/// A time in which we were frozen, and perhaps the spawner with us, counts as one of them.
+const ANSWER_PIECES_MAX: u32 = 10;
+const ANSWER_PIECE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Longest wait for the spawner's end.
 const DISMISSAL_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
@@ -39,6 +44,7 @@ pub struct Client {
 /// Asks the spawner and waits for its answer.
 pub struct Lender {
     socket: OwnedFd,
+    lost: Cell<bool>,
 }
 
 /// A spawner that was started.
@@ -77,7 +83,7 @@ pub fn start(charter: &Charter) -> Result<Started> {
     let (standing, kill_switch) = client.first_word()?;
     rustix::io::ioctl_fionbio(&client.orders, true)
         .context("cannot make the spawner's socket non-blocking")?;
-    Ok(Started { client, lender: Lender { socket: lend }, standing, kill_switch })
+    Ok(Started { client, lender: Lender { socket: lend, lost: Cell::new(false) }, standing, kill_switch })
 }
 
 fn pair() -> Result<(OwnedFd, OwnedFd)> {
@@ -101,7 +107,7 @@ fn run(executable: &Executable, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32>
         ..Spec::default()
     };
     let plan = jail::plan::plan(&spec);
-    match jail::run::spawn(&plan, &Birth { sibling: false, cgroup: None }) {
+    match jail::run::spawn(&plan, &Birth { sibling: false, cgroup: None, apart: false }) {
         Ok(Spawned::Running(born) | Spawned::Walking(born, _)) => Ok(born.pid),
         Ok(Spawned::Failed(_, failure)) | Err(SpawnError(failure)) => {
             bail!("cannot start the spawner: {}", failure.sentence(&plan, &Host::look()))
@@ -131,9 +137,9 @@ impl Client {
     /// service manager.
     pub fn dismiss(&self) {
         let _ = shutdown(&self.orders, Shutdown::Both);
-        let spawner = Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        if let Some(spawner) = spawner {
-            let _ = poll(&mut [PollFd::new(&spawner, PollFlags::IN)], Some(&DISMISSAL_MAX));
+        let Some(spawner) = self.process() else { return };
+        if matches!(poll(&mut [PollFd::new(&spawner, PollFlags::IN)], Some(&DISMISSAL_MAX)), Ok(0)) {
+            let _ = pidfd_send_signal(&spawner, Signal::KILL);
         }
     }
 
@@ -146,6 +152,18 @@ impl Client {
             }
             let _ = poll(&mut [], Some(&CLEARING_RETRY));
         }
+    }
+
+    /// SIGKILL for a spawner that does not answer.
+    pub fn kill(&self) {
+        if let Some(spawner) = self.process() {
+            let _ = pidfd_send_signal(&spawner, Signal::KILL);
+        }
+    }
+
+    /// Not reaped before the loop has ended, so the pid is its own.
+    fn process(&self) -> Option<OwnedFd> {
+        Pid::from_raw(self.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
     }
 
     /// Queues a request with its descriptors and sends what the socket takes.
@@ -178,14 +196,16 @@ impl Client {
         !self.outbox.is_empty()
     }
 
-    /// The next reply; `None` when there is none now.
+    /// The next reply, with the descriptor that came along; `None` when there is none now.
     ///
     /// # Errors
     /// The spawner is gone, or said something that is no reply.
-    pub fn receive(&mut self) -> Result<Option<Reply>> {
+    pub fn receive(&mut self) -> Result<Option<(Reply, Option<OwnedFd>)>> {
         let mut buffer = [0; MESSAGE_MAX];
         match jail::run::receive(&self.orders, &mut buffer) {
-            Ok(Some(parcel)) => Ok(Some(wire::decode(&buffer[..parcel.length])?)),
+            Ok(Some(parcel)) => {
+                Ok(Some((wire::decode(&buffer[..parcel.length])?, parcel.descriptors.into_iter().next())))
+            }
             Ok(None) => bail!("the spawner is gone"),
             Err(Errno::AGAIN) => Ok(None),
             Err(error) => Err(error).context("the spawner is gone"),
@@ -194,12 +214,16 @@ impl Client {
 }
 
 impl Lender {
-    /// Asks and waits for the answer, with the descriptors that came along.
+    /// Asks and waits for the answer, with the descriptors that came along; not for ever.
     ///
     /// # Errors
-    /// The spawner is gone, or refused with this error.
+    /// The spawner is gone, does not answer, or refused with this error.
     pub fn ask(&self, ask: &Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<(Answer, Vec<OwnedFd>)> {
+        if self.lost.get() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         jail::run::send(&self.socket, &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
+        self.wait()?;
         let mut buffer = [0; MESSAGE_MAX];
         let Some(parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -208,5 +232,24 @@ impl Lender {
             Answer::Error(errno) => Err(io::Error::from_raw_os_error(errno)),
             answer => Ok((answer, parcel.descriptors)),
         }
+    }
+
+    /// Whether an answer did not come: it could be taken for that of a later ask, so there is none any more.
+    pub fn is_lost(&self) -> bool {
+        self.lost.get()
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let mut missed = 0;
+        while missed < ANSWER_PIECES_MAX {
+            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&ANSWER_PIECE)) {
+                Err(Errno::INTR) => {}
+                Ok(0) => missed += 1,
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        self.lost.set(true);
+        Err(io::ErrorKind::TimedOut.into())
     }
 }

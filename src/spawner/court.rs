@@ -12,12 +12,13 @@ use rustix::fs::{Mode, OFlags};
 use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
 use super::lend;
+use super::lookers::{Expected, Lookers, Whence};
 use super::push;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::trust::{self, Examined, Refusal};
+use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
 pub struct Court {
@@ -34,6 +35,8 @@ pub struct Court {
     pub(super) walks: Vec<Walk>,
     pub(super) busy_graves: Vec<Ticket>,
     pub(super) burial_tries: u32,
+    pub(super) mounts: Mounts,
+    pub(super) lookers: Lookers,
     notes: Vec<String>,
 }
 
@@ -44,6 +47,17 @@ pub(super) struct Walk {
     report: OwnedFd,
     /// What is told when its program runs. No descriptor: others can hold up a walk, and many of them.
     running: Reply,
+}
+
+/// A vassal that is to be born, and where its config is.
+pub(super) struct Summons<'a> {
+    pub(super) ticket: Ticket,
+    pub(super) file: &'a str,
+    pub(super) name: String,
+    pub(super) directory: BorrowedFd<'a>,
+    pub(super) control: BorrowedFd<'a>,
+    /// To enter the directory may take for ever.
+    pub(super) away: bool,
 }
 
 /// What came of an attempt to make a process.
@@ -88,14 +102,11 @@ impl Court {
             walks: Vec::new(),
             busy_graves: Vec::new(),
             burial_tries: 0,
+            mounts: Mounts::new(),
+            lookers: Lookers::default(),
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
         })
-    }
-
-    /// What the administrator decided.
-    pub fn charter(&self) -> &Charter {
-        &self.charter
     }
 
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
@@ -113,13 +124,18 @@ impl Court {
         match (request, descriptors.len()) {
             (Request::Spawn { ticket, file, name }, 2) => {
                 let control = descriptors.pop().expect("counted");
-                let directory = descriptors.pop().expect("counted");
-                self.spawn(ticket, (&file, name), directory.as_fd(), control.as_fd())
+                let whence = Whence::Directory(descriptors.pop().expect("counted"));
+                self.spawn(Expected { ticket, file, name, whence, control })
             }
+            (Request::SpawnAway { ticket, place, file, name }, 1) => {
+                let control = descriptors.pop().expect("counted");
+                self.spawn(Expected { ticket, file, name, whence: Whence::Place(place), control })
+            }
+            (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => self.hooks(ticket),
-            (Request::Spawn { ticket, .. }, _) => {
+            (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,
                     "its descriptors did not reach the spawner: no number is free".into(),
@@ -135,55 +151,54 @@ impl Court {
         }
     }
 
-    fn spawn(
-        &mut self,
-        ticket: Ticket,
-        (file, name): (&str, String),
-        directory: BorrowedFd<'_>,
-        control: BorrowedFd<'_>,
-    ) -> Vec<Reply> {
+    fn spawn(&mut self, expected: Expected) -> Vec<Reply> {
+        let ticket = expected.ticket;
         if self.wards.get(ticket).is_some() {
             return vec![Reply::Failed(ticket, "this vassal runs already".into())];
         }
-        if !self.charter.names(file) {
+        if !self.charter.names(&expected.file) {
             return vec![Reply::Refused(ticket, "it is a config of no source".into())];
         }
-        if lend::require_in_sources(&self.charter, directory).is_err() {
+        let Whence::Directory(directory) = &expected.whence else { return self.send_for(expected) };
+        let near = Reach::Near(&self.mounts);
+        match lend::require_in_sources(&self.charter, directory.as_fd(), near) {
+            Ok(()) => {}
+            Err(AWAY) => return self.send_for(expected),
             // It may come back: tried again like whatever fails for a while.
-            return vec![Reply::Failed(ticket, "its directory is not where its source says".into())];
+            Err(_) => {
+                return vec![Reply::Failed(ticket, "its directory is not where its source says".into())];
+            }
         }
-        match trust::examine(directory, file, &lend::policy(&self.charter)) {
-            Ok(config) => self.bear(ticket, (file, name), config, directory, control),
+        match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
+            Ok(config) => {
+                let Expected { ticket, file, name, whence: _, control } = &expected;
+                let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
+                self.bear(Summons { ticket: *ticket, file, name, directory, control, away: false }, config)
+            }
+            Err(Refusal::Denied(AWAY)) => self.send_for(expected),
             Err(refusal @ Refusal::Refused(..)) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
             Err(refusal) => vec![Reply::Failed(ticket, cut(&refusal.reason()))],
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "two names and three descriptors, each used once")]
-    fn bear(
-        &mut self,
-        ticket: Ticket,
-        (file, name): (&str, String),
-        config: Examined,
-        directory: BorrowedFd<'_>,
-        control: BorrowedFd<'_>,
-    ) -> Vec<Reply> {
+    pub(super) fn bear(&mut self, summons: Summons<'_>, config: Examined) -> Vec<Reply> {
         let pushed = match self.charter.config_pipe.then(|| push::push(config.file.as_fd())).transpose() {
             Ok(pushed) => pushed,
             Err(error) => {
-                return vec![Reply::Failed(ticket, cut(&format!("cannot hand over its config: {error}")))];
+                let sentence = cut(&format!("cannot hand over its config: {error}"));
+                return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
         let lent = Lent {
             null: self.null.as_raw_fd(),
-            control: control.as_raw_fd(),
+            control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
-            directory: directory.as_raw_fd(),
+            directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
         let network = self.ready_network();
         let subject = Subject {
-            file,
+            file: summons.file,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
@@ -191,17 +206,18 @@ impl Court {
             network: network.as_ref().map(AsRawFd::as_raw_fd),
         };
         let spec = birth::spec(&self.charter, &subject);
-        match self.make(ticket, &spec) {
-            Ok(newborn) => self.take_in(ticket, name, config, newborn),
+        let ticket = summons.ticket;
+        match self.make(ticket, &spec, summons.away) {
+            Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
-    fn make(&mut self, ticket: Ticket, spec: &Spec) -> Result<Newborn, String> {
+    fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
         let leaf = self.cgroup_of(ticket)?;
-        let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd) };
+        let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
             Err(SpawnError(failure)) => {

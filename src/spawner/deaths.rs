@@ -28,16 +28,17 @@ impl Court {
     ///
     /// Must not: trust a pid; the descriptor has to name the very process of this ticket.
     pub(super) fn kill(&mut self, ticket: Ticket, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
-        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
+        let answer = vec![Reply::Killing(ticket)];
+        let Some(ward) = self.wards.get(ticket) else { return answer };
         if pid_of(pidfd) != Some(ward.pid) || !is_of_emperor(ward.pid) {
             crate::log::warn("spawner", &format!("kill refused: not the process of {}", ward.name));
-            return Vec::new();
+            return answer;
         }
         if let Err(errno) = pidfd_send_signal(pidfd, Signal::KILL) {
             crate::log::warn("spawner", &format!("cannot kill {}: {errno}", ward.name));
         }
         self.kill_leaf(ticket);
-        Vec::new()
+        answer
     }
 
     fn kill_leaf(&self, ticket: Ticket) {
@@ -69,9 +70,13 @@ impl Court {
     }
 
     /// How long the spawner may sleep.
-    pub fn patience(&self) -> Option<&'static Timespec> {
-        let retry = if self.burial_tries < BURIAL_TRIES_MAX { &BURIAL_RETRY } else { &BURIAL_RETRY_LATE };
-        (!self.busy_graves.is_empty()).then_some(retry)
+    pub fn patience(&self) -> Option<Timespec> {
+        if self.can_stock_up() {
+            return Some(Timespec::default());
+        }
+        let retry = if self.burial_tries < BURIAL_TRIES_MAX { BURIAL_RETRY } else { BURIAL_RETRY_LATE };
+        let burial = (!self.busy_graves.is_empty()).then_some(retry);
+        burial.into_iter().chain(self.lookers_patience()).min()
     }
 
     /// Ends everybody who was made, and takes the cgroup away.

@@ -1,42 +1,44 @@
 //! Lends the emperor what it may not open itself: only at or below the sources of the charter.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use rustix::fs::inotify::{WatchFlags, add_watch};
-use rustix::fs::{CWD, Mode, OFlags, open, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
 
 use super::charter::Charter;
 use super::wire::{Answer, Ask, Seen};
 use crate::emperor::event::Sight;
-use crate::trust::{self, Refusal, Target, TrustPolicy};
+use crate::trust::{self, Reach, Refusal, Target, TrustPolicy};
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 type Lent = (Answer, Vec<OwnedFd>);
 
-/// Answers one ask, with the descriptor that goes along.
+/// Answers one ask, with the descriptor that goes along. What is away (`AWAY`) is looked at by others.
 ///
 /// Must not: open, watch or look at anything outside of the charter's sources, or follow a link on the way there.
-pub fn answer(charter: &Charter, ask: &Ask, descriptors: &[OwnedFd]) -> Lent {
+pub fn answer(charter: &Charter, near: Reach<'_>, ask: &Ask, descriptors: &[OwnedFd]) -> Lent {
     let result = match (ask, descriptors) {
-        (Ask::Directory(path), []) => directory(charter, path),
-        (Ask::Below(path), [top]) => below(charter, top.as_fd(), path),
-        (Ask::Examine { file, lend }, [directory]) => examine(charter, directory.as_fd(), file, *lend),
-        (Ask::Watch { mask }, [inotify, file]) => watch(charter, inotify, file.as_fd(), *mask),
+        (Ask::Directory(path), []) => directory(charter, near, path),
+        (Ask::Below(path), [top]) => below(charter, near, top.as_fd(), path),
+        (Ask::Examine { file, lend }, [directory]) => {
+            examine(charter, near, directory.as_fd(), (file, *lend))
+        }
+        (Ask::Watch { mask }, [inotify, file]) => watch(charter, near, (inotify, file.as_fd()), *mask),
         _ => Err(Errno::INVAL),
     };
     result.unwrap_or_else(|errno| (Answer::Error(errno.raw_os_error()), Vec::new()))
 }
 
 /// Where an admin's own path leads, links of the admin's included; below it no link is followed.
-fn directory(charter: &Charter, path: &str) -> Result<Lent, Errno> {
+fn directory(charter: &Charter, near: Reach<'_>, path: &str) -> Result<Lent, Errno> {
     let root = charter.roots.iter().find(|root| is_below(path, root)).ok_or(Errno::PERM)?;
-    let top = open(root.as_str(), DIRECTORY, Mode::empty())?;
-    let rest = Path::new(path).strip_prefix(root).map_err(|_| Errno::PERM)?;
-    beneath(top.as_fd(), rest)
+    let top = trust::open_path(root.as_bytes(), near)?;
+    let rest = path.strip_prefix(root.as_str()).ok_or(Errno::PERM)?;
+    beneath(near, top.as_fd(), rest)
 }
 
 fn is_below(path: &str, root: &str) -> bool {
@@ -44,21 +46,27 @@ fn is_below(path: &str, root: &str) -> bool {
     path.components().all(|part| !matches!(part, Component::ParentDir)) && path.starts_with(root)
 }
 
-fn below(charter: &Charter, top: BorrowedFd<'_>, path: &str) -> Result<Lent, Errno> {
-    require_in_sources(charter, top)?;
-    beneath(top, Path::new(path))
+fn below(charter: &Charter, near: Reach<'_>, top: BorrowedFd<'_>, path: &str) -> Result<Lent, Errno> {
+    require_in_sources(charter, top, near)?;
+    beneath(near, top, path)
 }
 
-fn beneath(top: BorrowedFd<'_>, rest: &Path) -> Result<Lent, Errno> {
-    Ok((Answer::Directory, vec![trust::open_beneath(top, rest)?]))
+fn beneath(near: Reach<'_>, top: BorrowedFd<'_>, rest: &str) -> Result<Lent, Errno> {
+    let found = trust::open_below(top, rest.as_bytes(), near)?;
+    Ok((Answer::Directory, vec![openat(found, c".", DIRECTORY, Mode::empty())?]))
 }
 
-fn examine(charter: &Charter, directory: BorrowedFd<'_>, file: &str, lend: bool) -> Result<Lent, Errno> {
-    require_in_sources(charter, directory)?;
+fn examine(
+    charter: &Charter,
+    near: Reach<'_>,
+    directory: BorrowedFd<'_>,
+    (file, lend): (&str, bool),
+) -> Result<Lent, Errno> {
+    require_in_sources(charter, directory, near)?;
     if !charter.names(file) {
         return Err(Errno::PERM);
     }
-    match trust::examine(directory, file, &policy(charter)) {
+    match trust::examine(directory, file, &policy(charter), near) {
         Ok(examined) => Ok(seen(&examined.sight, lend.then_some(examined.file), examined.targets)),
         Err(Refusal::Absent) => Ok((Answer::Missing, Vec::new())),
         Err(Refusal::Denied(errno)) => Err(errno),
@@ -74,32 +82,43 @@ fn seen(sight: &Sight, file: Option<OwnedFd>, targets: Vec<Target>) -> Lent {
     (Answer::Seen(seen), file.into_iter().chain(directories).collect())
 }
 
-fn watch(charter: &Charter, inotify: &OwnedFd, file: BorrowedFd<'_>, mask: u32) -> Result<Lent, Errno> {
-    require_in_sources(charter, file)?;
+fn watch(
+    charter: &Charter,
+    near: Reach<'_>,
+    (inotify, file): (&OwnedFd, BorrowedFd<'_>),
+    mask: u32,
+) -> Result<Lent, Errno> {
+    require_in_sources(charter, file, near)?;
     let number = add_watch(inotify, proc_path(file), WatchFlags::from_bits_truncate(mask))?;
     Ok((Answer::Watch(number), Vec::new()))
 }
 
 /// Refuses a descriptor of anything that lies elsewhere, whoever opened it. The path that the kernel gives is of
-/// the open file itself, but of whatever mount namespace that was opened in: it counts only where our own leads to
-/// the very same place by it.
+/// the open file itself, but of whatever mount namespace that was opened in. What is near is on a mount of our own; else
+/// the path counts only where it leads us to the very same place.
 ///
 /// # Errors
-/// `EPERM`; what opening that path gives.
-pub fn require_in_sources(charter: &Charter, file: BorrowedFd<'_>) -> Result<(), Errno> {
+/// `EPERM`; what opening that path gives, `AWAY` among it.
+pub fn require_in_sources(charter: &Charter, file: BorrowedFd<'_>, reach: Reach<'_>) -> Result<(), Errno> {
+    reach.admit(file)?;
     let path = readlinkat(CWD, proc_path(file), Vec::new())?.into_string().map_err(|_| Errno::PERM)?;
-    require_same(file, &path)?;
-    let real = |root: &String| std::fs::canonicalize(root).unwrap_or_else(|_| PathBuf::from(root));
-    let known = charter.roots.iter().any(|root| is_below(&path, root));
-    if known || charter.roots.iter().map(real).any(|root| Path::new(&path).starts_with(root)) {
+    if matches!(reach, Reach::Anywhere) {
+        require_same(file, &path)?;
+    }
+    if charter.roots.iter().any(|root| is_below(&path, root)) {
         return Ok(());
     }
-    Err(Errno::PERM)
+    let real = |root: &String| {
+        let opened = trust::open_path(root.as_bytes(), reach).ok()?;
+        readlinkat(CWD, proc_path(opened.as_fd()), Vec::new()).ok()?.into_string().ok()
+    };
+    let known = charter.roots.iter().filter_map(real).any(|root| Path::new(&path).starts_with(root));
+    if known { Ok(()) } else { Err(Errno::PERM) }
 }
 
 /// A copy of a mount in another namespace has a number of its own; while a descriptor is open none is given again.
 fn require_same(file: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
-    let there = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let there = trust::open_path(path.as_bytes(), Reach::Anywhere)?;
     let place =
         |file| trust::stat(file, c"").map(|stat| (stat.identity.device, stat.identity.inode, stat.mount));
     if place(file)? == place(there.as_fd())? { Ok(()) } else { Err(Errno::PERM) }
@@ -124,7 +143,10 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
 
+    use rustix::fs::open;
+
     use super::*;
+    use crate::trust::Mounts;
 
     fn charter(root: &Path) -> Charter {
         Charter { roots: vec![root.to_str().expect("UTF-8").to_owned()], ..Charter::default() }
@@ -156,7 +178,9 @@ mod tests {
             root.path().to_str().expect("UTF-8"),
             "it looks like ours"
         );
-        assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd()), Err(Errno::PERM));
+        for (reach, errno) in [(Reach::Near(&Mounts::new()), trust::AWAY), (Reach::Anywhere, Errno::PERM)] {
+            assert_eq!(require_in_sources(&charter(root.path()), theirs.as_fd(), reach), Err(errno));
+        }
         drop(other.stdin.take());
         other.wait().expect("it ends");
     }
@@ -165,9 +189,15 @@ mod tests {
     fn a_directory_of_a_source_is_in_it() {
         let root = tempfile::tempdir().expect("a directory");
         let ours = open(root.path(), DIRECTORY, Mode::empty()).expect("a directory");
-        assert_eq!(require_in_sources(&charter(root.path()), ours.as_fd()), Ok(()));
+        assert_eq!(
+            require_in_sources(&charter(root.path()), ours.as_fd(), Reach::Near(&Mounts::new())),
+            Ok(())
+        );
         let etc = open("/etc", DIRECTORY, Mode::empty()).expect("a directory");
-        assert_eq!(require_in_sources(&charter(root.path()), etc.as_fd()), Err(Errno::PERM));
+        assert_eq!(
+            require_in_sources(&charter(root.path()), etc.as_fd(), Reach::Near(&Mounts::new())),
+            Err(Errno::PERM)
+        );
     }
 
     #[test]

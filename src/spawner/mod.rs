@@ -8,9 +8,13 @@ pub mod charter;
 pub mod client;
 pub mod court;
 mod deaths;
+mod errands;
+mod far;
 mod hooks;
+mod lanes;
 mod leftover;
 pub mod lend;
+mod lookers;
 mod push;
 mod session;
 mod trial;
@@ -56,7 +60,7 @@ struct Spawner {
     lend: OwnedFd,
     court: Court,
     /// Replies that the emperor had no room for yet.
-    outbox: VecDeque<Vec<u8>>,
+    outbox: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
 }
 
 impl Spawner {
@@ -93,9 +97,13 @@ impl Spawner {
     fn turn(&mut self) -> Result<bool> {
         let ready = self.wait()?;
         let sequels = self.court.hear(&ready.reports);
-        self.queue(&sequels)?;
+        self.queue(sequels)?;
+        let reports = self.court.hear_lookers(&ready.lookers);
+        self.queue_parcels(reports)?;
         let lent = !ready.lend || self.answer()?;
         let ordered = !ready.orders || self.obey()?;
+        let failures = self.court.send_lookers();
+        self.queue_parcels(failures)?;
         let told = self.flush()?;
         if ready.idle() {
             self.court.stock_up();
@@ -104,20 +112,24 @@ impl Spawner {
     }
 
     fn wait(&self) -> Result<Ready> {
-        let now = rustix::time::Timespec::default();
         let mut set: Vec<PollFd<'_>> = vec![self.interest(), input(self.lend.as_fd())];
         if self.outbox.is_empty() {
             set.extend(self.court.reports().map(input));
         }
+        let walks = set.len();
+        if self.outbox.is_empty() {
+            set.extend(self.court.lookers.descriptors().map(input));
+        }
         loop {
-            match poll(&mut set, if self.court.can_stock_up() { Some(&now) } else { self.court.patience() }) {
+            match poll(&mut set, self.court.patience().as_ref()) {
                 Ok(_) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error).context("cannot wait for requests"),
             }
         }
         let ready: Vec<bool> = set.iter().map(|one| !one.revents().is_empty()).collect();
-        Ok(Ready { orders: ready[0], lend: ready[1], reports: ready[2..].to_vec() })
+        let (reports, lookers) = (ready[2..walks].to_vec(), ready[walks..].to_vec());
+        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers })
     }
 
     /// Nothing new is begun while there are replies that nobody takes: so there are never many.
@@ -135,7 +147,7 @@ impl Spawner {
         match wire::decode::<Request>(&bytes) {
             Ok(request) => {
                 let replies = self.court.obey(request, descriptors);
-                self.queue(&replies)?;
+                self.queue(replies)?;
             }
             Err(malformed) => tell(&format!("request refused: {malformed}")),
         }
@@ -146,7 +158,7 @@ impl Spawner {
     fn answer(&mut self) -> Result<bool> {
         let Some((bytes, descriptors)) = receive(self.lend.as_fd())? else { return Ok(false) };
         let (answer, lent) = match wire::decode::<Ask>(&bytes) {
-            Ok(ask) => lend::answer(self.court.charter(), &ask, &descriptors),
+            Ok(ask) => self.court.answer(&ask, &descriptors),
             Err(malformed) => {
                 tell(&format!("ask refused: {malformed}"));
                 (wire::Answer::Error(Errno::INVAL.raw_os_error()), Vec::new())
@@ -160,17 +172,22 @@ impl Spawner {
         }
     }
 
-    fn queue(&mut self, replies: &[Reply]) -> Result<()> {
-        for reply in replies {
-            self.outbox.push_back(wire::encode(reply)?);
+    fn queue(&mut self, replies: Vec<Reply>) -> Result<()> {
+        self.queue_parcels(replies.into_iter().map(|reply| (reply, None)).collect())
+    }
+
+    fn queue_parcels(&mut self, replies: Vec<(Reply, Option<OwnedFd>)>) -> Result<()> {
+        for (reply, lent) in replies {
+            self.outbox.push_back((wire::encode(&reply)?, lent));
         }
         Ok(())
     }
 
     /// Sends what the socket takes. False when the emperor is gone.
     fn flush(&mut self) -> Result<bool> {
-        while let Some(bytes) = self.outbox.front() {
-            match jail::run::send(&self.orders, bytes, &[]) {
+        while let Some((bytes, lent)) = self.outbox.front() {
+            let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
+            match jail::run::send(&self.orders, bytes, &lent) {
                 Ok(()) => drop(self.outbox.pop_front()),
                 Err(Errno::AGAIN) => break,
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
@@ -186,11 +203,12 @@ struct Ready {
     orders: bool,
     lend: bool,
     reports: Vec<bool>,
+    lookers: Vec<bool>,
 }
 
 impl Ready {
     fn idle(&self) -> bool {
-        !self.orders && !self.lend && !self.reports.contains(&true)
+        !self.orders && !self.lend && !self.reports.contains(&true) && !self.lookers.contains(&true)
     }
 }
 

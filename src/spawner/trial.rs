@@ -43,12 +43,13 @@ impl Court {
 
     fn wait_for_trial(&self, plan: &Plan) -> Result<(), String> {
         let sentence = |failure: jail::Failure| failure.sentence(plan, &self.host);
-        let (born, outcome) = match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None }) {
-            Ok(Spawned::Running(born)) => (born, Ok(())),
-            Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
-            Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
-            Err(SpawnError(failure)) => return Err(sentence(failure)),
-        };
+        let (born, outcome) =
+            match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None, apart: false }) {
+                Ok(Spawned::Running(born)) => (born, Ok(())),
+                Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
+                Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),
+                Err(SpawnError(failure)) => return Err(sentence(failure)),
+            };
         let _ = waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED);
         outcome
     }

@@ -5,12 +5,11 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::emperor::event::{Fingerprint, Incarnation, Owner, Sight, VassalId};
+use crate::emperor::event::{Incarnation, VassalId};
+pub use crate::trust::{Place, Report, Seen, Task, cut};
 
 /// Longest message in bytes; a longer one is refused.
 pub const MESSAGE_MAX: usize = 8192;
-/// Longest sentence in a reply, in bytes; a longer one is cut.
-pub const SENTENCE_MAX: usize = 2048;
 
 /// Names one process over the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,7 +45,28 @@ pub enum Request {
         /// The vassal as people know it: the file name, or the path that a pattern matched.
         name: String,
     },
-    /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process.
+    /// The same for a config in a directory that the emperor itself must not open, because its file system may not
+    /// answer. Descriptor: the vassal's control socket.
+    SpawnAway {
+        /// The process to be.
+        ticket: Ticket,
+        /// The directory.
+        place: Place,
+        /// File name there.
+        file: String,
+        /// The vassal as people know it.
+        name: String,
+    },
+    /// Look where it may take for ever. Answered by `Report`, at once where nobody answered lately.
+    Look {
+        /// Named by the answer.
+        number: u32,
+        /// Where.
+        place: Place,
+        /// What for.
+        task: Task,
+    },
+    /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process. Answered by `Killing`.
     Kill(Ticket),
     /// The process was reaped: kill what is left of its jail, take its cgroup away.
     Bury(Ticket),
@@ -76,6 +96,10 @@ pub enum Reply {
     Failed(Ticket, String),
     /// The config may not run as it is now.
     Refused(Ticket, String),
+    /// What came of a `Look`. Descriptor: a copy of the config, if it may run.
+    Report(u32, Report),
+    /// SIGKILL was sent, or there is nobody any more.
+    Killing(Ticket),
     /// A program of `exec-as-emperor` was started with this pid, or could not be.
     Hook(Ticket, Result<i32, String>),
 }
@@ -125,48 +149,6 @@ pub enum Answer {
     Missing,
     /// `errno(3)`.
     Error(i32),
-}
-
-/// A `Sight` on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    fingerprint: u64,
-    uid: u32,
-    gid: u32,
-    mtime_s: i64,
-    refusal: Option<String>,
-    /// Where a followed link led: the name in each directory that comes along.
-    pub targets: Vec<String>,
-}
-
-impl From<&Sight> for Seen {
-    fn from(sight: &Sight) -> Self {
-        Self {
-            fingerprint: sight.fingerprint.0,
-            uid: sight.owner.uid,
-            gid: sight.owner.gid,
-            mtime_s: sight.mtime_s,
-            refusal: sight.refusal.as_deref().map(cut),
-            targets: Vec::new(),
-        }
-    }
-}
-
-impl From<Seen> for Sight {
-    fn from(seen: Seen) -> Self {
-        Self {
-            fingerprint: Fingerprint(seen.fingerprint),
-            owner: Owner { uid: seen.uid, gid: seen.gid },
-            mtime_s: seen.mtime_s,
-            refusal: seen.refusal.map(Into::into),
-        }
-    }
-}
-
-/// A sentence that fits into a message.
-pub fn cut(sentence: &str) -> String {
-    let end = (0..=sentence.len().min(SENTENCE_MAX)).rev().find(|end| sentence.is_char_boundary(*end));
-    sentence[..end.unwrap_or(0)].to_owned()
 }
 
 /// The bytes of a message.
@@ -230,11 +212,5 @@ mod tests {
             let _ = decode::<Reply>(&bytes);
             let _ = decode::<Answer>(&bytes);
         }
-    }
-
-    #[test]
-    fn a_long_sentence_is_cut_between_characters() {
-        let sentence = "é".repeat(SENTENCE_MAX);
-        assert!(cut(&sentence).len() <= SENTENCE_MAX);
     }
 }

@@ -1,5 +1,6 @@
 //! From a name in an open directory to an open config, or to the reason why not.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
@@ -8,26 +9,30 @@ use rustix::io::{Errno, pread};
 use super::fingerprint::{Identity, LinkIdentity, of_content, of_link, of_refused};
 use super::judge::{Kind, Verdict, Way, judge};
 use super::name::judge_name;
+use super::reach::{AWAY, Reach};
 use super::stat::{Stat, made_up, proc_path, stat};
 use super::walk::{Destination, Passed};
 use super::{CONFIG_MAX, Examined, Refusal, Target, TrustPolicy};
 use crate::emperor::event::{Fingerprint, Owner, Sight};
 
-/// Only names the inode: opens no device, waits for no FIFO, needs no right to read.
-const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// Examines the config `name` in `dir`.
 ///
 /// Must: be what decides about the descriptor that is run; its owner, its content and its way are those of one inode.
-/// Must not: wait, follow more than one link to the file, or open anything but a regular file.
-pub fn examine(dir: BorrowedFd<'_>, name: &str, policy: &TrustPolicy) -> Result<Examined, Refusal> {
-    let mut found = Found { name, ..Found::default() };
-    look(&mut found, dir, policy).map_err(|stop| found.refuse(stop))
+/// Must not: wait for anybody (unless `reach` allows it: what lies beyond is `Denied` with `AWAY`), follow more than one
+/// link to the file, or open anything but a regular file.
+pub fn examine(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    policy: &TrustPolicy,
+    reach: Reach<'_>,
+) -> Result<Examined, Refusal> {
+    let mut found = Found { name, link: None, file: None, targets: Vec::new() };
+    look(&mut found, dir, policy, reach).map_err(|stop| found.refuse(stop))
 }
 
 /// What is known so far; what a refusal can still say.
-#[derive(Default)]
 struct Found<'a> {
     name: &'a str,
     link: Option<(LinkIdentity, Stat)>,
@@ -47,11 +52,16 @@ impl From<Errno> for Stop {
     }
 }
 
-fn look(found: &mut Found<'_>, dir: BorrowedFd<'_>, policy: &TrustPolicy) -> Result<Examined, Stop> {
+fn look(
+    found: &mut Found<'_>,
+    dir: BorrowedFd<'_>,
+    policy: &TrustPolicy,
+    reach: Reach<'_>,
+) -> Result<Examined, Stop> {
     judge_name(found.name.as_bytes()).map_err(|fault| Stop::Refused(fault.to_string()))?;
-    let entry = open_entry(dir, found.name)?;
-    let mut passed = Passed::above(dir)?;
-    let (opened, file) = resolve(found, dir, entry, &mut passed)?;
+    let entry = open_entry(dir, found.name, reach)?;
+    let mut passed = Passed::above(dir, reach)?;
+    let (opened, file) = resolve(found, dir, entry, (&mut passed, reach))?;
     if policy.privileged {
         passed.find_private_groups(dir);
     }
@@ -61,17 +71,32 @@ fn look(found: &mut Found<'_>, dir: BorrowedFd<'_>, policy: &TrustPolicy) -> Res
         let path = fault.place().map(|place| passed.path(dir, place)).unwrap_or_default();
         Stop::Refused(fault.sentence(&path))
     })?;
+    let server = passed.foreign_server(dir, opened.as_fd(), verdict.owner).filter(|_| policy.privileged);
+    if let Some(Owner { uid, gid }) = server {
+        return Err(Stop::Refused(format!(
+            "its file system is a process of uid {uid} gid {gid}, which can say that a file is anybody's"
+        )));
+    }
     if let Some(name) = made_up(opened.as_fd(), &file)? {
         return Err(Stop::Refused(format!("it is on a {name} file system")));
     }
     read(found, opened.as_fd(), policy, verdict)
 }
 
-fn open_entry(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Stop> {
-    openat(dir, name, LOOK, Mode::empty()).map_err(|errno| match errno {
+fn open_entry(dir: BorrowedFd<'_>, name: &str, reach: Reach<'_>) -> Result<OwnedFd, Stop> {
+    find(dir, name, reach).map_err(|errno| match errno {
         Errno::NOENT => Stop::Absent,
         errno => errno.into(),
     })
+}
+
+/// Opens a name in a directory (`O_PATH`), and no link behind it.
+///
+/// # Errors
+/// `AWAY`; what opening gives.
+pub fn find(dir: BorrowedFd<'_>, name: &str, reach: Reach<'_>) -> Result<OwnedFd, Errno> {
+    reach.admit(dir)?;
+    reach.open(dir, &CString::new(name).map_err(|_| Errno::INVAL)?)
 }
 
 /// The file itself, or what its link leads to.
@@ -79,7 +104,7 @@ fn resolve(
     found: &mut Found<'_>,
     dir: BorrowedFd<'_>,
     entry: OwnedFd,
-    passed: &mut Passed,
+    (passed, reach): (&mut Passed<'_>, Reach<'_>),
 ) -> Result<(OwnedFd, Stat), Stop> {
     let own = stat(entry.as_fd(), c"")?;
     if own.facts.kind != Kind::Link {
@@ -91,18 +116,18 @@ fn resolve(
     let destination = passed.follow(dir, &text);
     found.targets = passed.take_turns();
     let Destination { directory, name } = destination.map_err(|errno| unreachable(errno, &text))?;
-    let opened = openat(&directory, &name, LOOK, Mode::empty()).map_err(|errno| unreachable(errno, &text))?;
+    let opened = reach.open(directory.as_fd(), &name).map_err(|errno| unreachable(errno, &text))?;
     let file = stat(opened.as_fd(), c"")?;
     found.file = Some(file);
     Ok((opened, file))
 }
 
 /// Errors that say nothing about the config: missing rights, missing memory or descriptors, a server that is away, a
-/// lease that is being given up.
+/// lease that is being given up, or another process that has to look.
 fn is_ours(errno: Errno) -> bool {
     let rights = [Errno::ACCESS, Errno::PERM];
     let means = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::AGAIN];
-    let server = [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::HOSTDOWN, Errno::NOTCONN];
+    let server = [Errno::IO, Errno::STALE, Errno::TIMEDOUT, Errno::HOSTDOWN, Errno::NOTCONN, AWAY];
     rights.contains(&errno) || means.contains(&errno) || server.contains(&errno)
 }
 
@@ -123,7 +148,8 @@ fn read(
     let content = read_content(file.as_fd())?;
     let sight = found.sight(found.fingerprint(policy, &content), policy, verdict.owner);
     let Verdict { owner, trust } = verdict;
-    Ok(Examined { file, owner, trust, sight, targets: std::mem::take(&mut found.targets) })
+    let targets = std::mem::take(&mut found.targets);
+    Ok(Examined { file, content, owner, trust, sight, targets })
 }
 
 /// All of it, and one byte more to see that it is too long. The offset stays at the start.
@@ -190,7 +216,15 @@ pub fn refused_name(name: &[u8], reason: &str) -> Sight {
     Sight { fingerprint, owner: Owner::default(), mtime_s: 0, refusal: Some(reason.into()) }
 }
 
-/// A sight for what this process was not allowed to look at.
+/// A sight for what could not be looked at.
 pub fn denied(name: &str, errno: Errno) -> Sight {
-    refused_name(name.as_bytes(), &format!("cannot open it: {errno}"))
+    refused_name(name.as_bytes(), &trouble("cannot open it", errno))
+}
+
+/// What `errno` means for who asks for a file.
+pub fn trouble(what: &str, errno: Errno) -> String {
+    match errno {
+        Errno::TIMEDOUT => format!("{what}: its file system does not answer"),
+        errno => format!("{what}: {errno}"),
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{CONFIG_MAX, Trust, TrustPolicy};
 use crate::emperor::event::Owner;
 
@@ -12,7 +14,7 @@ use crate::emperor::event::Owner;
 const OVERFLOW_ID: u32 = 65_534;
 
 /// What something in the file system is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the kinds of stat(2)")]
 pub enum Kind {
     File,
@@ -25,7 +27,7 @@ pub enum Kind {
 }
 
 /// What stat says of one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// What it is.
     pub kind: Kind,

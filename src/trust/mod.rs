@@ -2,11 +2,13 @@
 //!
 //! The spawner examines a config and runs the very descriptor that came out of it; a monitor examines it to see changes.
 
-mod beneath;
+mod errand;
 mod examine;
 mod fingerprint;
 mod judge;
+mod mount_table;
 mod name;
+mod reach;
 mod stat;
 mod walk;
 
@@ -15,14 +17,17 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::emperor::event::{Owner, Sight};
 
-pub use beneath::open_beneath;
-pub use examine::{denied, examine, refused_name};
+pub use errand::{Entry, Place, Report, Seen, Task, cut};
+pub use examine::{denied, examine, find, refused_name, trouble};
 pub use judge::Kind;
 pub use name::{NameFault, judge_name};
+pub use reach::{AWAY, Mounts, Reach};
 pub use stat::{Stat, proc_path, stat};
+pub use walk::{PATH_MAX, open_below, open_path};
 
 /// Largest config, in bytes.
 pub const CONFIG_MAX: u64 = 1 << 20;
@@ -41,7 +46,7 @@ pub struct TrustPolicy {
 }
 
 /// How far a config is trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trust {
     /// The file and everything on the way to it belong to root and are writable by root alone.
     Trusted,
@@ -54,6 +59,8 @@ pub enum Trust {
 pub struct Examined {
     /// The config, open for reading, at its start.
     pub file: OwnedFd,
+    /// The same, as it was read: what the fingerprint is of.
+    pub content: Vec<u8>,
     /// Who owns it (of the link, with `tyrant_nofollow`).
     pub owner: Owner,
     /// How far it is trusted.
@@ -90,7 +97,7 @@ impl Refusal {
     pub fn reason(&self) -> Arc<str> {
         match self {
             Self::Absent => "there is no such file".into(),
-            Self::Denied(errno) => format!("cannot open it: {errno}").into(),
+            Self::Denied(errno) => trouble("cannot open it", *errno).into(),
             Self::Refused(sight, _) => sight.refusal.clone().unwrap_or_else(|| "refused".into()),
         }
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags, fstatfs, getxattr, readlink, statx};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::fingerprint::Identity;
 use super::judge::{Facts, Kind};
@@ -24,7 +25,7 @@ const MADE_UP: [(u32, &str); 8] = [
 ];
 
 /// One thing in the file system, as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     /// What is judged.
     pub facts: Facts,

@@ -41,7 +41,12 @@ fn mkdir(path: &Path, owner: u32, mode: u32) {
 
 fn look(path: &Path, policy: &TrustPolicy) -> Result<Examined, Refusal> {
     let name = path.file_name().and_then(|name| name.to_str()).expect("tests name files");
-    examine(directory(path.parent().expect("is below the room")).as_fd(), name, policy)
+    examine(
+        directory(path.parent().expect("is below the room")).as_fd(),
+        name,
+        policy,
+        Reach::Near(&Mounts::new()),
+    )
 }
 
 fn reason(path: &Path, policy: &TrustPolicy) -> String {

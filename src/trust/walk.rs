@@ -4,26 +4,30 @@ use std::collections::VecDeque;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{CWD, Mode, openat, readlinkat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::Target;
 use super::judge::{Facts, Kind};
+use super::reach::{LOOK, Mounts, Reach};
 use super::stat::{Stat, has_private_group, path_of, proc_path, stat};
+use crate::emperor::event::Owner;
 
 /// Most directories above a config.
 const DEPTH_MAX: usize = 64;
 /// Most components of a link, those of the links on its way included.
 const STEPS_MAX: usize = 128;
 
+/// Longest path below a source, in bytes: with a name it fits into one message.
+pub const PATH_MAX: usize = 3_072;
+
 /// Most names that are given to be watched for one link.
 const TURNS_MAX: usize = 8;
 
-const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 /// What was passed, and how to say where that was.
-#[derive(Debug, Default)]
-pub struct Passed {
+#[derive(Debug)]
+pub struct Passed<'a> {
+    reach: Reach<'a>,
     facts: Vec<Facts>,
     spots: Vec<Spot>,
     turns: Vec<Target>,
@@ -51,12 +55,16 @@ pub struct Destination {
     pub name: CString,
 }
 
-impl Passed {
+impl<'a> Passed<'a> {
+    fn none(reach: Reach<'a>) -> Self {
+        Self { reach, facts: Vec::new(), spots: Vec::new(), turns: Vec::new() }
+    }
+
     /// All directories from `dir` up to the root.
     ///
     /// Who could move a directory between two of the looks owns one that is looked at.
-    pub fn above(dir: BorrowedFd<'_>) -> Result<Self, Errno> {
-        let mut passed = Self::default();
+    pub fn above(dir: BorrowedFd<'_>, reach: Reach<'a>) -> Result<Self, Errno> {
+        let mut passed = Self::none(reach);
         let mut below: Option<Stat> = None;
         for level in 0..DEPTH_MAX {
             let found = stat(dir, &up(level))?;
@@ -91,6 +99,19 @@ impl Passed {
         }
     }
 
+    /// A user who answers for something that was passed, or for what stands at its end, and is not `owner`.
+    pub fn foreign_server(&self, dir: BorrowedFd<'_>, end: BorrowedFd<'_>, owner: Owner) -> Option<Owner> {
+        let Reach::Anywhere = self.reach else { return None };
+        let mounts = Mounts::new();
+        let held = self.spots.iter().filter_map(|spot| match spot {
+            Spot::Held(held) => Some(held.as_fd()),
+            // Those above are on the mounts above that of the directory.
+            Spot::Above(_) => None,
+        });
+        let servers = held.chain([dir, end]).filter_map(|file| mounts.server_of(file));
+        servers.into_iter().find(|server| *server != owner)
+    }
+
     /// Walks where the text of a link in `dir` leads, up to the directory of its last component.
     pub fn follow(&mut self, dir: BorrowedFd<'_>, text: &[u8]) -> Result<Destination, Errno> {
         let mut current = start(dir, text, self)?;
@@ -118,7 +139,7 @@ impl Passed {
     }
 
     fn step(&mut self, current: &OwnedFd, step: &CString) -> Result<Step, Errno> {
-        let next = openat(current, step, LOOK, Mode::empty()).inspect_err(|_| self.turn(current, step))?;
+        let next = self.reach.open(current.as_fd(), step).inspect_err(|_| self.turn(current, step))?;
         let facts = stat(next.as_fd(), c"")?.facts;
         match facts.kind {
             Kind::Directory => {
@@ -164,8 +185,57 @@ impl Passed {
     }
 }
 
+/// Opens what an administrator's own path names (`O_PATH`), links followed.
+///
+/// # Errors
+/// `AWAY` where the way leads beyond what is near.
+pub fn open_path(path: &[u8], reach: Reach<'_>) -> Result<OwnedFd, Errno> {
+    let mut passed = Passed::none(reach);
+    let mut current = start(CWD, b"/", &mut passed)?;
+    let mut steps = components(path);
+    for _ in 0..STEPS_MAX {
+        let Some(step) = steps.pop_front() else { return Ok(current) };
+        let step = CString::new(step).map_err(|_| Errno::INVAL)?;
+        current = match passed.step(&current, &step) {
+            Ok(Step::Into(directory)) => directory,
+            Ok(Step::Aside(text)) => {
+                components(&text).into_iter().rev().for_each(|step| steps.push_front(step));
+                start(current.as_fd(), &text, &mut passed)?
+            }
+            Err(Errno::NOTDIR) if steps.is_empty() => return reach.open(current.as_fd(), &step),
+            Err(errno) => return Err(errno),
+        };
+    }
+    Err(Errno::LOOP)
+}
+
+/// Opens a directory below an open one (`O_PATH`), through no link; the empty path is that directory itself.
+///
+/// # Errors
+/// `AWAY`; `EINVAL` for a path that leads out of it; what opening gives.
+pub fn open_below(dir: BorrowedFd<'_>, path: &[u8], reach: Reach<'_>) -> Result<OwnedFd, Errno> {
+    if path.len() > PATH_MAX {
+        return Err(Errno::NAMETOOLONG);
+    }
+    reach.admit(dir)?;
+    let mut current = copy(dir)?;
+    for step in components(path) {
+        if step == b".." {
+            return Err(Errno::INVAL);
+        }
+        let step = CString::new(step).map_err(|_| Errno::INVAL)?;
+        current = reach.open(current.as_fd(), &step)?;
+        match stat(current.as_fd(), c"")?.facts.kind {
+            Kind::Directory => {}
+            Kind::Link => return Err(Errno::LOOP),
+            _ => return Err(Errno::NOTDIR),
+        }
+    }
+    Ok(current)
+}
+
 /// Where a link's text begins: at the root, or in the directory of the link.
-fn start(dir: BorrowedFd<'_>, text: &[u8], passed: &mut Passed) -> Result<OwnedFd, Errno> {
+fn start(dir: BorrowedFd<'_>, text: &[u8], passed: &mut Passed<'_>) -> Result<OwnedFd, Errno> {
     if !text.starts_with(b"/") {
         return copy(dir);
     }

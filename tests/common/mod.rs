@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod emperor;
+mod hung;
 mod leftovers;
 mod lines;
 mod process;
@@ -13,6 +14,7 @@ mod wait;
 
 pub use cgroup::Cgroup;
 pub use emperor::{Emperor, LIEGE, Start, liege};
+pub use hung::{Hung, can_hang};
 pub use lines::Lines;
 pub use process::{Process, processes};
 pub use tree::Tree;

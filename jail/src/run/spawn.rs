@@ -18,6 +18,8 @@ pub struct Birth<'a> {
     pub sibling: bool,
     /// The directory of the cgroup v2 that it is born in (`CLONE_INTO_CGROUP`).
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// It gets a memory of its own whatever its plan is: what it was given may keep it waiting.
+    pub apart: bool,
 }
 
 /// A process that was made.
@@ -61,7 +63,8 @@ impl From<Errno> for SpawnError {
 pub fn spawn(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     // A handler of ours must not run in the child, and none before the child has reset them all.
     let mask = sys::block_all()?;
-    let spawned = if plan.can_wait() || !sys::CAN_SHARE { apart(plan, birth) } else { sharing(plan, birth) };
+    let waits = birth.apart || plan.can_wait() || !sys::CAN_SHARE;
+    let spawned = if waits { apart(plan, birth) } else { sharing(plan, birth) };
     sys::restore_mask(mask);
     spawned
 }

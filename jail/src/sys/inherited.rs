@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use super::{borrow, close_range_on_exec, duplicate_to};
+use super::{borrow, close_range, close_range_on_exec, duplicate_to};
 
 /// First number after standard input, output and error.
 pub const FIRST: RawFd = 3;
@@ -41,4 +41,23 @@ pub fn place(descriptor: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
 /// `EINVAL` before Linux 5.11.
 pub fn close_on_exec_from_first() -> Result<(), Errno> {
     close_range_on_exec(FIRST.unsigned_abs())
+}
+
+/// Closes all but these and the standard descriptors.
+///
+/// Must: be called by the child of a `fork`, which ends without dropping an owner of the others.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.9.
+pub fn close_all_but(kept: &[RawFd]) -> Result<(), Errno> {
+    let mut kept: Vec<u32> = kept.iter().map(|number| number.unsigned_abs()).collect();
+    kept.sort_unstable();
+    let mut next = FIRST.unsigned_abs();
+    for number in kept.into_iter().filter(|number| *number >= FIRST.unsigned_abs()) {
+        if next < number {
+            close_range(next, number - 1)?;
+        }
+        next = number + 1;
+    }
+    close_range(next, u32::MAX)
 }

@@ -9,15 +9,17 @@ use crate::emperor::order::{Order, from_vassal, to_vassal};
 impl World {
     pub fn carry_out(&mut self, order: Order) {
         match order {
+            Order::Spawn(_) | Order::Kill(_) | Order::Bury(_) if self.mute => {}
             Order::Spawn(which) => self.spawn(which),
             Order::Send(which, to_vassal::STOP) => self.stop(which),
             Order::Send(which, _) => self.reload(which),
             Order::Kill(which) => {
+                self.answer(which, Event::Killing(which));
                 let kill_ms = self.bodies[&which].nature.kill_ms;
                 self.after_ms(kill_ms, Happening::Die(which, Exit::Signal(9)));
             }
             Order::Bury(which) => drop(self.bodies.remove(&which)),
-            Order::Forget(_) | Order::Tell(_) | Order::Finish => {}
+            Order::Forget(_) | Order::Tell(_) | Order::Finish | Order::Abandon => {}
         }
     }
 
@@ -44,7 +46,7 @@ impl World {
 
     /// The spawner opens the config as it is now, and makes the process.
     pub fn fork(&mut self, which: Incarnation) {
-        let Some(body) = self.bodies.get_mut(&which) else { return };
+        let Some(body) = self.bodies.get_mut(&which).filter(|_| !self.mute) else { return };
         body.config = self.configs.get(&body.key).cloned();
         body.offered = body.config.clone();
         let (fate, step_ms) = (body.nature.fate, body.nature.step_ms);
@@ -107,7 +109,10 @@ impl World {
         let Some(body) = self.bodies.get_mut(&which) else { return };
         let at = later(body.spawner_at, self.now.plus_ms(body.nature.lag_ms));
         body.spawner_at = at;
-        self.at(at, Happening::Tell(event));
+        if !self.mute {
+            self.at(at, Happening::Tell(Event::Answered));
+            self.at(at, Happening::Tell(event));
+        }
     }
 
     /// What comes over the control descriptor takes a way of its own.

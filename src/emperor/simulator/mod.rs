@@ -75,6 +75,39 @@ fn end(world: &mut World, times: u32) {
     assert!(world.bodies.is_empty(), "seed {}: {:?}", world.seed, world.bodies);
 }
 
+/// From now on the spawner answers nothing.
+fn fall_mute(world: &mut World) {
+    (world.mute, world.oath.mute) = (true, true);
+}
+
+#[test]
+fn every_stop_ends_also_when_the_spawner_answers_nothing() {
+    for seed in 0..seeds() {
+        println!("seed {seed}"); // seen when it fails
+        let mut world = troubled(seed);
+        fall_mute(&mut world);
+        if seed % 2 == 0 {
+            world.run_until(world.now.plus_ms(seed * 50));
+        }
+        if world.oath.finished == 0 {
+            world.tell(Event::StopAll);
+            // Until they are killed, and then as long as the spawner may be silent.
+            let (mercy_ms, silence_ms) = (world.policy.reload_mercy_ms, world.policy.last_silence_ms);
+            world.run_until(world.now.plus_ms(mercy_ms + 2 * silence_ms));
+        }
+        assert_eq!(world.oath.finished, 1, "seed {seed}: {:?}", world.emperor.snapshot());
+    }
+}
+
+#[test]
+fn a_start_that_is_never_answered_ends_the_emperor() {
+    let mut world = World::new(1, policy(1), nurture);
+    fall_mute(&mut world);
+    world.write_new(&Key { monitor: MonitorId(0), name: "x".into() });
+    world.run_until(world.now.plus_ms(world.policy.silence_ms + 1_000));
+    assert_eq!(world.oath.finished, 1);
+}
+
 fn seeds() -> u64 {
     std::env::var("LIEGE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
 }

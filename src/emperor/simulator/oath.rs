@@ -18,6 +18,9 @@ const NEWS_MAX_MS: u64 = 1_000;
 pub struct Oath {
     pub leapt_ms: u64,
     pub finished: u32,
+    /// The spawner answers nothing.
+    pub mute: bool,
+    pub abandoned: bool,
     stops: BTreeMap<Incarnation, (Moment, u64)>,
     spawned: BTreeMap<VassalId, u32>,
     known: BTreeSet<Incarnation>,
@@ -80,6 +83,7 @@ impl Oath {
             Order::Forget(id) => self.forget(*id),
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
+            Order::Abandon => self.abandon(),
         }
     }
 
@@ -116,6 +120,12 @@ impl Oath {
                 "the end before that of {id:?}"
             );
         }
+    }
+
+    /// Nobody is given up who answers.
+    fn abandon(&mut self) {
+        assert!(self.mute, "a spawner that answers was given up");
+        (self.finished, self.abandoned) = (1, true);
     }
 
     /// What a vassal says leads to at most three notices for each start and each reload.

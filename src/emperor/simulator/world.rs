@@ -88,6 +88,8 @@ pub struct World {
     pub nurture: Nurture,
     /// No more mischief, and new processes are good ones.
     pub calm: bool,
+    /// The spawner is stuck in the kernel.
+    pub mute: bool,
     pub oath: Oath,
     pub last_fingerprint: u64,
     trace: DefaultHasher,
@@ -108,6 +110,7 @@ impl World {
             bodies: BTreeMap::new(),
             nurture,
             calm: false,
+            mute: false,
             oath: Oath::default(),
             last_fingerprint: 0,
             trace: DefaultHasher::new(),
@@ -137,6 +140,10 @@ impl World {
         let Some(next) = happening.into_iter().chain(deadline).min().filter(|at| *at <= end) else {
             return false;
         };
+        // Whoever gives the spawner up does nothing else.
+        if self.oath.abandoned {
+            return false;
+        }
         self.now = self.now.max(next);
         if happening.is_some_and(|at| at <= self.now) {
             if let Some((_, what)) = self.agenda.pop_first() {

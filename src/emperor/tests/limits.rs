@@ -105,6 +105,19 @@ fn a_start_that_hangs_gives_its_slot_to_the_next_one() {
 }
 
 #[test]
+fn a_start_that_is_not_answered_gives_its_slot_to_the_next_one_and_takes_none_later() {
+    let mut court = Court::new(Policy { starting_max: 1, ..Policy::default() });
+    court.see("slow", 1);
+    court.see("next", 1);
+    court.see("last", 1);
+    assert_eq!(court.wait_ms(999), []);
+    assert_eq!(court.wait_ms(1), [Order::Spawn(court.which("next"))]);
+    assert_eq!(court.state("slow"), "starting");
+    assert_eq!([court.born("slow"), court.runs("slow")], [[], []], "it has none to give");
+    assert_eq!(spawns(&court.up("next")), 1);
+}
+
+#[test]
 fn a_vassal_fits_into_its_share_of_memory() {
     let size = size_of::<Vassal>();
     assert!(size <= 440, "{size} bytes");

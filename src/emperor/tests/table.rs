@@ -108,6 +108,7 @@ fn short(order: &Order) -> String {
         Order::Forget(_) => "forget".into(),
         Order::Tell(_) => "tell".into(),
         Order::Finish => "finish".into(),
+        Order::Abandon => "abandon".into(),
     }
 }
 
