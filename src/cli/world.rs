@@ -7,7 +7,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::probes::FileSystem;
 use crate::config::FILE_MAX;
+use crate::config::probe::Probes;
 use crate::config::source::{Host, Origin, World};
 use crate::names::{Group, User};
 
@@ -19,7 +21,8 @@ pub fn read(name: &str) -> io::Result<Origin> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).expect("flags of open(2) fit into an int");
     let file = File::options().read(true).custom_flags(flags).open(name)?;
-    read_open(&file, Some(absolute(Path::new(name))?))
+    let origin = read_open(&file, Some(absolute(Path::new(name))?))?;
+    Ok(Origin { inode: inode(name).or(origin.inode), ..origin })
 }
 
 /// Reads a config that is open already, from its start; `path` is what it is called in magic variables.
@@ -38,6 +41,11 @@ fn read_open(file: &File, path: Option<String>) -> io::Result<Origin> {
     }
     text.truncate(length);
     Ok(Origin { text, path, inode: Some(attributes.ino()) })
+}
+
+/// Of a link, the link's own.
+fn inode(name: &str) -> Option<u64> {
+    Path::new(name).symlink_metadata().ok().map(|attributes| attributes.ino())
 }
 
 /// The real path; of a link, the link's own name in its directory, so that a skeleton knows for whom it is read.
@@ -78,6 +86,10 @@ impl World for Surroundings {
     fn host(&self) -> &Host {
         &self.host
     }
+
+    fn probes(&self) -> &dyn Probes {
+        &FileSystem
+    }
 }
 
 /// These surroundings, and one config that is open already.
@@ -104,7 +116,8 @@ impl World for Opened<'_> {
         match self.take(name) {
             Some(file) => {
                 let path = std::path::absolute(name)?.to_string_lossy().into_owned();
-                read_open(file, Some(path))
+                let origin = read_open(file, Some(path))?;
+                Ok(Origin { inode: inode(name).or(origin.inode), ..origin })
             }
             None => self.surroundings.read(name),
         }
@@ -116,6 +129,10 @@ impl World for Opened<'_> {
 
     fn host(&self) -> &Host {
         self.surroundings.host()
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        self.surroundings.probes()
     }
 }
 

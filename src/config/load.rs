@@ -1,12 +1,18 @@
 //! Pure. From what was written on the command line to every option, in order, with all files read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::blocks::{Block, TURNS_MAX};
+use super::declare::Declared;
 use super::expand::Expander;
+use super::lists::{self, Lists};
+use super::logic;
 use super::magic::FileVariables;
-use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Texts};
+use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::World;
+use super::values;
 use crate::options::{Standing, find, nearest, standing};
 
 /// Options of one config, all files together.
@@ -21,6 +27,20 @@ pub const BYTES_MAX: usize = 4 << 20;
 pub const ERRORS_MAX: usize = 100;
 /// An unknown option of this prefix is a placeholder by intention.
 const PLACEHOLDER_PREFIX: &str = "x-";
+/// Lines that a config may have printed.
+pub const SAID_MAX: usize = 100;
+
+/// Options of uWSGI that make no sense here, and what to do instead.
+const REFUSED: [(&str, &str); 5] = [
+    ("get", "the values of all options are shown by: liege show-config FILE"),
+    ("dump-options", "all options are listed by: liege --help"),
+    ("inject-before", "options of another file are read by: include = FILE"),
+    ("inject-after", "options of another file are read by: include = FILE"),
+    (
+        "resolve",
+        "write the address, or let a program find it: set-ph = NAME=@(exec://getent ahostsv4 HOST | head -n1 | cut -d' ' -f1)",
+    ),
+];
 
 /// Every option that was given, expanded, in the order in which they count.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +55,12 @@ pub struct Loaded {
     pub texts: Texts,
     /// The file that was read first, if any was.
     pub file: Option<Arc<str>>,
+    /// What the config wants printed: `print`, `iprint`.
+    pub said: Vec<Placed<String>>,
+    /// `exit`: the status to leave with at once.
+    pub exit: Option<u8>,
+    /// `fallback-config`: the config to go on with when this one is of no use.
+    pub fallback: Option<String>,
 }
 
 impl Loaded {
@@ -70,10 +96,20 @@ pub fn load(written: Vec<Entry>, texts: Texts, world: &dyn World) -> Loaded {
         files: 0,
         bytes: 0,
         full: false,
+        stopped: false,
+        blocks: Vec::new(),
+        turns_left: TURNS_MAX,
+        lists: Lists::default(),
+        strict: false,
+        declared: BTreeMap::new(),
+        deep: 0,
+        is_late: false,
     };
     for entry in written {
         loader.take(entry);
     }
+    loader.leave_file(Vec::new());
+    loader.use_declared();
     loader.inherit();
     loader.finish()
 }
@@ -94,6 +130,19 @@ pub(super) struct Loader<'a> {
     pub(super) bytes: usize,
     /// True once an option was one too many.
     full: bool,
+    /// True when nothing more is taken: the config asked for too much, or to exit.
+    stopped: bool,
+    /// Blocks of logic around the next line, in the file that is being read.
+    pub(super) blocks: Vec<Block>,
+    pub(super) turns_left: usize,
+    lists: Lists,
+    /// Placeholders have to be set: `strict`.
+    strict: bool,
+    pub(super) declared: BTreeMap<String, Declared>,
+    /// Declared options that are being carried out.
+    pub(super) deep: usize,
+    /// True when everything that was written has been read.
+    pub(super) is_late: bool,
 }
 
 struct Item {
@@ -101,23 +150,106 @@ struct Item {
     use_: Use,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Use {
     Option,
     Placeholder,
-    /// A file still to be inherited.
-    Inherit,
+    /// A file still to be inherited, under the lists in force where it was named.
+    Inherit(Lists),
+    /// An option of `declare-option2`, still to be carried out.
+    Declared,
+    Print,
 }
 
 impl Loader<'_> {
     pub(super) fn take(&mut self, entry: Entry) {
+        if self.is_done() {
+            return;
+        }
+        match logic::word(&entry.key) {
+            Some(word) => self.turn(word, entry),
+            None => self.repeat(entry),
+        }
+    }
+
+    /// Takes a line that is no word of logic and stands in no block.
+    pub(super) fn act(&mut self, entry: Entry) {
+        if let Err(error) = self.lists.admit(&entry) {
+            return self.fail(error);
+        }
+        if let Some(declared) = self.declared.get(&entry.key).cloned() {
+            return self.take_declared(&declared, entry);
+        }
         match find(&entry.key).map(|(_, option)| option.name) {
             Some("ini" | "include") => self.include(&entry),
-            Some("inherit") => self.push(entry, Use::Inherit),
+            Some("inherit") => self.push(entry, Use::Inherit(self.lists.clone())),
             Some("set") => self.set(entry, false),
             Some("set-placeholder") => self.set(entry, true),
-            _ => self.push(entry, Use::Option),
+            Some("declare-option") => self.declare(&entry, false),
+            Some("declare-option2") => self.declare(&entry, true),
+            Some("blacklist") => self.lists.begin(lists::Kind::Black, entry),
+            Some("whitelist") => self.lists.begin(lists::Kind::White, entry),
+            Some("end-blacklist") => self.end_list(lists::Kind::Black, &entry),
+            Some("end-whitelist") => self.end_list(lists::Kind::White, &entry),
+            Some("strict") => self.set_strict(&entry),
+            Some("print") => self.push(entry, Use::Print),
+            Some("iprint") => self.say(&entry),
+            Some("exit") => self.exit(&entry),
+            Some("fallback-config") => self.loaded.fallback = self.immediate(&entry),
+            _ => self.push_unless_refused(entry),
         }
+    }
+
+    fn push_unless_refused(&mut self, entry: Entry) {
+        match REFUSED.iter().find(|(name, _)| *name == entry.key) {
+            Some((_, cure)) => {
+                let cause = format!("liege has no {}", show::quoted(&entry.key));
+                self.fail(ConfigError::at(&entry.place, cause).cure(*cure));
+            }
+            None => self.push(entry, Use::Option),
+        }
+    }
+
+    fn end_list(&mut self, kind: lists::Kind, entry: &Entry) {
+        if let Err(error) = self.lists.end(kind, entry) {
+            self.fail(error);
+        }
+    }
+
+    fn set_strict(&mut self, entry: &Entry) {
+        match values::flag(&entry.value) {
+            Ok(strict) => self.strict = strict,
+            Err(wrong) => self.fail(ConfigError::at(&entry.value_place, wrong.cause)),
+        }
+    }
+
+    fn say(&mut self, entry: &Entry) {
+        let Some(text) = self.immediate(entry) else { return };
+        if self.loaded.said.len() < SAID_MAX {
+            self.loaded.said.push(Placed { value: text, place: entry.place.clone() });
+        }
+    }
+
+    /// What was read before is of no further interest, and what comes behind is not read.
+    fn exit(&mut self, entry: &Entry) {
+        let status = match entry.value.as_str() {
+            "" => Ok(0),
+            text => text.parse(),
+        };
+        match status {
+            Ok(status) => self.loaded.exit = Some(status),
+            Err(_) => {
+                let cause = format!("{} is no exit status", show::quoted(&entry.value));
+                self.fail(ConfigError::at(&entry.value_place, cause).cure("write a number from 0 to 255"));
+            }
+        }
+        self.stopped = true;
+    }
+
+    /// The value of an option that counts at once: it sees what was given so far.
+    fn immediate(&mut self, entry: &Entry) -> Option<String> {
+        let value = self.expander.environment(&entry.value).and_then(|value| self.expander.options(&value));
+        value.map_err(|cause| self.fail(ConfigError::at(&entry.value_place, cause))).ok()
     }
 
     pub(super) fn push(&mut self, mut entry: Entry, use_: Use) {
@@ -130,6 +262,9 @@ impl Loader<'_> {
         match self.expander.environment(&entry.value) {
             Ok(value) => entry.value = value,
             Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
+        }
+        if self.strict && use_ != Use::Declared && matches!(standing(&entry.key), Standing::Unknown) {
+            return self.fail(unknown_in_strict(&entry));
         }
         self.expander.define(&entry.key, &entry.value);
         self.items.push(Item { entry, use_ });
@@ -148,6 +283,7 @@ impl Loader<'_> {
             let cause = format!("{} is an option, it cannot be a placeholder", show::quoted(&set.key));
             return self.fail(ConfigError::at(&entry.value_place, cause).cure("use `set`, or another name"));
         }
+        let known = known || self.declared.contains_key(&set.key);
         if known { self.take_set(set) } else { self.push(set, Use::Placeholder) }
     }
 
@@ -157,14 +293,29 @@ impl Loader<'_> {
         if matches!(name, Some("set" | "set-placeholder")) {
             return self.fail(ConfigError::at(&entry.value_place, "`set` cannot set itself"));
         }
-        self.take(entry);
+        self.act(entry);
+    }
+
+    /// Options of `declare-option2` are carried out where they stand, once everything is known.
+    fn use_declared(&mut self) {
+        self.is_late = true;
+        for item in std::mem::take(&mut self.items) {
+            match self.declared.get(&item.entry.key).cloned() {
+                Some(declared) if item.use_ == Use::Declared => {
+                    let entry = self.expand(item).entry;
+                    self.take_declared(&declared, entry);
+                }
+                _ => self.items.push(item),
+            }
+        }
     }
 
     /// Inherited files count after everything else; one may inherit another.
     fn inherit(&mut self) {
         let mut next = 0;
         while next < self.items.len() {
-            if self.items[next].use_ == Use::Inherit {
+            if let Use::Inherit(lists) = &self.items[next].use_ {
+                self.lists = lists.clone();
                 let entry = self.items[next].entry.clone();
                 self.include(&entry);
             }
@@ -182,6 +333,10 @@ impl Loader<'_> {
     }
 
     fn expand(&mut self, mut item: Item) -> Item {
+        // Told already, and at every further value it would be told again.
+        if self.expander.is_exhausted() {
+            return item;
+        }
         match self.expander.options(&item.entry.value) {
             Ok(value) => item.entry.value = value,
             Err(cause) => self.fail(ConfigError::at(&item.entry.value_place, cause)),
@@ -192,6 +347,10 @@ impl Loader<'_> {
     /// Drops what has done its work. An unknown name that nobody asks for is probably a typing error:
     /// it is kept, and whoever reads the options refuses it.
     fn keep(&mut self, Item { entry, use_ }: Item) {
+        if use_ == Use::Print && self.loaded.exit.is_none() && self.loaded.said.len() < SAID_MAX {
+            self.loaded.said.push(Placed { value: entry.value, place: entry.place });
+            return;
+        }
         if use_ != Use::Option || entry.key.starts_with(PLACEHOLDER_PREFIX) {
             return;
         }
@@ -209,7 +368,37 @@ impl Loader<'_> {
         let cause = format!("no option is called {}: this variable is ignored", show::quoted(&entry.key));
         let warning = ConfigError::at(&entry.place, cause);
         let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
-        self.loaded.warnings.push(ConfigError { cure, ..warning });
+        self.warn(ConfigError { cure, ..warning });
+    }
+
+    pub(super) fn warn(&mut self, warning: ConfigError) {
+        if self.loaded.warnings.len() < ERRORS_MAX {
+            self.loaded.warnings.push(warning);
+        }
+    }
+
+    /// Tells an error behind which nothing more is read.
+    pub(super) fn stop(&mut self, error: ConfigError) {
+        self.fail(error);
+        self.stopped = true;
+    }
+
+    /// True when nothing more is taken.
+    pub(super) fn is_done(&self) -> bool {
+        self.stopped || self.full || self.expander.is_exhausted()
+    }
+
+    /// Counts a file that is to be read.
+    pub(super) fn count_file(&mut self) -> Result<(), String> {
+        self.files += 1;
+        if self.files > FILES_MAX { Err(format!("more than {FILES_MAX} files")) } else { Ok(()) }
+    }
+
+    /// Counts what was read of it.
+    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes;
+        let many = self.bytes > BYTES_MAX;
+        if many { Err(format!("files of more than {BYTES_MAX} bytes together")) } else { Ok(()) }
     }
 
     pub(super) fn fail(&mut self, error: ConfigError) {
@@ -217,4 +406,11 @@ impl Loader<'_> {
             self.loaded.errors.push(error);
         }
     }
+}
+
+fn unknown_in_strict(entry: &Entry) -> ConfigError {
+    let cause =
+        format!("no option is called {}, and `strict` admits no placeholders", show::quoted(&entry.key));
+    let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
+    ConfigError { cure, ..ConfigError::at(&entry.place, cause) }
 }

@@ -1,14 +1,20 @@
 //! Pure. The option language: text in, typed options out, each with its place.
 
 mod admit;
+mod blocks;
+mod calculate;
 pub mod check;
+mod declare;
 pub mod emperor;
 mod expand;
 mod files;
 mod ini;
+mod lists;
 pub mod load;
+mod logic;
 mod magic;
 pub mod place;
+pub mod probe;
 mod show;
 pub mod source;
 mod values;

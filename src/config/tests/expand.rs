@@ -62,23 +62,20 @@ fn what_is_not_supported_yet_or_endless_is_told() {
         "[uwsgi]\ncommand = @(x.txt)\nworld = $(LOOP)\nme = a%(me)\nx-n = %(me + 1)\nx-i = %(me++)\nlogto = @(exec://id)\n",
     );
     insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
-    a.ini:2:11: a file's content in a value, `@(…)`, is not supported yet
+    a.ini:2:11: cannot read `x.txt`: entity not found
       command = @(x.txt)
                 ^
     a.ini:3:9: expands more than 16 times: does it contain itself?
       world = $(LOOP)
               ^
-    a.ini:7:9: a file's content in a value, `@(…)`, is not supported yet
+    a.ini:7:9: cannot read `exec://id`: entity not found
       logto = @(exec://id)
               ^
     a.ini:4:6: expands more than 16 times: does it contain itself?
       me = a%(me)
            ^
-    a.ini:5:7: calculating in `%(me + 1)` is not supported yet
+    a.ini:5:7: expands more than 16 times: does it contain itself?
       x-n = %(me + 1)
-            ^
-    a.ini:6:7: calculating in `%(me++)` is not supported yet
-      x-i = %(me++)
             ^
     ");
 }
