@@ -1,12 +1,15 @@
 //! Looks at files for the conditions and loops of a config.
 
+use std::cell::OnceCell;
 use std::io;
 use std::path::Path;
 
 use glob::{MatchOptions, Pattern};
 use rustix::fs::{Access, access};
+use rustix::process::{getgid, getuid};
 
 use crate::config::probe::{FileKind, Probes};
+use crate::names::{Group, User};
 
 /// Names looked at for one pattern; `/*/*/*/*` would otherwise walk the whole machine.
 pub const NAMES_MAX: usize = 20_000;
@@ -14,8 +17,12 @@ pub const NAMES_MAX: usize = 20_000;
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// The file system as this process sees it.
-pub struct FileSystem;
+/// The file system as this process sees it, and whom it takes this process for.
+#[derive(Default)]
+pub struct FileSystem {
+    user: OnceCell<Option<String>>,
+    group: OnceCell<Option<String>>,
+}
 
 impl Probes for FileSystem {
     fn kind(&self, path: &str) -> Option<FileKind> {
@@ -44,6 +51,16 @@ impl Probes for FileSystem {
         found.retain(|path| !only_directories || path.ends_with('/'));
         found.sort();
         Ok(found)
+    }
+
+    fn user(&self) -> Option<String> {
+        let name = || User::by_uid(getuid().as_raw()).map(|user| user.name);
+        self.user.get_or_init(name).clone()
+    }
+
+    fn group(&self) -> Option<String> {
+        let name = || Group::by_gid(getgid().as_raw()).map(|group| group.name);
+        self.group.get_or_init(name).clone()
     }
 }
 
@@ -117,14 +134,14 @@ mod tests {
             std::fs::write(path(&format!("{name}/x.ini")), "").unwrap();
         }
         std::os::unix::fs::symlink("nowhere", path("loose.ini")).unwrap();
-        let glob = |pattern: &str| FileSystem.glob(&path(pattern)).unwrap();
+        let glob = |pattern: &str| FileSystem::default().glob(&path(pattern)).unwrap();
         assert_eq!(glob("*.ini"), [path("a.ini"), path("b.ini"), path("loose.ini")]);
         assert_eq!(glob("*/x.ini"), [path("one/x.ini"), path("two/x.ini")]);
         assert_eq!(glob("o*"), [path("one/")]);
         assert_eq!(glob("[at]*/"), [path("two/")]);
         assert_eq!(glob("none*"), Vec::<String>::new());
         assert_eq!(glob("a.ini"), [path("a.ini")]);
-        assert!(FileSystem.glob("[").is_err());
+        assert!(FileSystem::default().glob("[").is_err());
     }
 
     #[test]
@@ -134,16 +151,18 @@ mod tests {
             std::fs::create_dir(room.path().join(number.to_string())).unwrap();
         }
         let turns = "*/../".repeat(3);
-        let error = FileSystem.glob(&format!("{}/{turns}*", room.path().display())).unwrap_err();
+        let error = FileSystem::default().glob(&format!("{}/{turns}*", room.path().display())).unwrap_err();
         assert!(error.to_string().contains("names to look at"));
     }
 
     #[test]
     fn a_path_leads_to_something_or_to_nothing() {
-        assert_eq!(FileSystem.kind("/"), Some(FileKind::Directory));
-        assert_eq!(FileSystem.kind("/dev/null"), Some(FileKind::Other));
-        assert_eq!(FileSystem.kind("/proc/self/status"), Some(FileKind::File));
-        assert_eq!(FileSystem.kind("/nowhere"), None);
-        assert!(FileSystem.is_readable("/dev/null") && !FileSystem.is_readable("/nowhere"));
+        assert_eq!(FileSystem::default().kind("/"), Some(FileKind::Directory));
+        assert_eq!(FileSystem::default().kind("/dev/null"), Some(FileKind::Other));
+        assert_eq!(FileSystem::default().kind("/proc/self/status"), Some(FileKind::File));
+        assert_eq!(FileSystem::default().kind("/nowhere"), None);
+        assert!(
+            FileSystem::default().is_readable("/dev/null") && !FileSystem::default().is_readable("/nowhere")
+        );
     }
 }

@@ -60,17 +60,18 @@ fn absolute(name: &Path) -> io::Result<String> {
 /// The files and the environment of this process, and facts of its host.
 pub struct Surroundings {
     host: Host,
+    probes: FileSystem,
 }
 
 impl Surroundings {
     /// With the names of its user and group.
     pub fn named() -> Self {
-        Self { host: named_host() }
+        Self { host: named_host(), probes: FileSystem::default() }
     }
 
-    /// With their numbers for names: looking them up is not everybody's business.
+    /// With their numbers, whose names are looked up only when a config asks for them.
     pub fn nameless() -> Self {
-        Self { host: host() }
+        Self { host: host(), probes: FileSystem::default() }
     }
 }
 
@@ -88,7 +89,7 @@ impl World for Surroundings {
     }
 
     fn probes(&self) -> &dyn Probes {
-        &FileSystem
+        &self.probes
     }
 }
 

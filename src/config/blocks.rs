@@ -100,7 +100,12 @@ impl Loader<'_> {
 
     /// A block ends in the file in which it began.
     pub(super) fn leave_file(&mut self, outside: Vec<Block>) {
-        for block in std::mem::replace(&mut self.blocks, outside) {
+        let open = std::mem::replace(&mut self.blocks, outside);
+        // Where reading stopped, the ends are not missing but unread.
+        if self.is_done() {
+            return;
+        }
+        for block in open {
             let opening = &block.opening;
             let cause = format!("{} has no end in this file", quoted(&opening.key));
             let cure = format!("write behind its last line: {} =", end_of(block.word));
@@ -296,8 +301,8 @@ impl Loader<'_> {
             About::Exists => probes.is_readable(subject),
             About::File => probes.kind(subject) == Some(FileKind::File),
             About::Directory => probes.kind(subject) == Some(FileKind::Directory),
-            About::User => logic::is_user(host, subject),
-            About::Group => logic::is_group(host, subject),
+            About::User => logic::is_identity(subject, host.uid, || probes.user()),
+            About::Group => logic::is_identity(subject, host.gid, || probes.group()),
             // liege loads none.
             About::Plugin | About::Option | About::Variable => false,
         }

@@ -111,7 +111,12 @@ impl Loader<'_> {
         let outside = self.enter_file();
         section.errors.into_iter().for_each(|error| self.fail(error));
         for line in section.lines {
-            let magic = Magic { file: variables, first: self.first.as_ref(), host: self.world.host() };
+            let magic = Magic {
+                file: variables,
+                first: self.first.as_ref(),
+                host: self.world.host(),
+                names: self.world.probes(),
+            };
             let (key, value) = (magic.replace(&line.key), magic.replace(&line.value));
             self.take(Entry { key, value, place: line.place, value_place: line.value_place });
         }

@@ -136,7 +136,7 @@ pub(super) struct Loader<'a> {
     pub(super) blocks: Vec<Block>,
     pub(super) turns_left: usize,
     lists: Lists,
-    /// Placeholders have to be set: `strict`.
+    /// No name is a placeholder: `strict`.
     strict: bool,
     pub(super) declared: BTreeMap<String, Declared>,
     /// Declared options that are being carried out.
@@ -263,9 +263,6 @@ impl Loader<'_> {
             Ok(value) => entry.value = value,
             Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
         }
-        if self.strict && use_ != Use::Declared && matches!(standing(&entry.key), Standing::Unknown) {
-            return self.fail(unknown_in_strict(&entry));
-        }
         self.expander.define(&entry.key, &entry.value);
         self.items.push(Item { entry, use_ });
     }
@@ -351,14 +348,17 @@ impl Loader<'_> {
             self.loaded.said.push(Placed { value: entry.value, place: entry.place });
             return;
         }
+        let is_unknown = matches!(standing(&entry.key), Standing::Unknown);
+        if self.strict && is_unknown && matches!(use_, Use::Option | Use::Placeholder) {
+            return self.fail(unknown_in_strict(&entry));
+        }
         if use_ != Use::Option || entry.key.starts_with(PLACEHOLDER_PREFIX) {
             return;
         }
-        let unknown = matches!(standing(&entry.key), Standing::Unknown);
-        if unknown && self.expander.is_named(&entry.key) {
+        if is_unknown && self.expander.is_named(&entry.key) {
             return;
         }
-        if unknown && &*entry.place.file == ENVIRONMENT {
+        if is_unknown && &*entry.place.file == ENVIRONMENT {
             return self.warn_of_variable(&entry);
         }
         self.loaded.entries.push(entry);

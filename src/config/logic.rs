@@ -1,6 +1,5 @@
 //! Pure. The words that repeat lines or leave them out: `for…`, `if…`, `else`, `end…`.
 
-use super::source::Host;
 use crate::options::find;
 
 /// A word of logic, as a key of a config.
@@ -148,12 +147,10 @@ pub fn is_given(argument: &str, value_of: impl FnOnce(&str) -> Option<String>) -
     (value.as_deref().is_some_and(|value| wanted.is_none_or(|wanted| wanted == value)), value)
 }
 
-/// True when the host's user has this number or name.
-pub fn is_user(host: &Host, argument: &str) -> bool {
-    argument == host.user || argument.parse() == Ok(host.uid)
-}
-
-/// True when the host's group has this number or name.
-pub fn is_group(host: &Host, argument: &str) -> bool {
-    argument == host.group || argument.parse() == Ok(host.gid)
+/// True when an id is meant by its number or by its name, which is asked for only then.
+pub fn is_identity(argument: &str, id: u32, name: impl FnOnce() -> Option<String>) -> bool {
+    match argument.parse::<u32>() {
+        Ok(number) => number == id,
+        Err(_) => name().is_some_and(|name| name == argument),
+    }
 }

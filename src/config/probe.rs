@@ -26,4 +26,10 @@ pub trait Probes {
     /// # Errors
     /// The pattern is malformed, or finding out takes more than is bearable.
     fn glob(&self, pattern: &str) -> io::Result<Vec<String>>;
+
+    /// The name of the user that reads the config; looked up when it is asked for.
+    fn user(&self) -> Option<String>;
+
+    /// The name of its group.
+    fn group(&self) -> Option<String>;
 }

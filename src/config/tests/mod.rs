@@ -64,6 +64,14 @@ impl Probes for Files {
         let end = pattern.strip_prefix('*').ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.texts.keys().filter(|name| name.ends_with(end)).cloned().collect())
     }
+
+    fn user(&self) -> Option<String> {
+        Some(self.host.user.clone())
+    }
+
+    fn group(&self) -> Option<String> {
+        Some(self.host.group.clone())
+    }
 }
 
 impl Files {

@@ -188,7 +188,7 @@ const ALIKE: &[&str] = &[
     "blacklist = chdir2 umask\nenv = A=1\nend-blacklist =\nchdir2 = /x",
     "blacklist = chdir2\nblacklist = umask\nchdir2 = /x\nend-blacklist =",
     "whitelist = env chdir2 pidfile\nenv = A=1\nchdir2 = /",
-    "set = p=1\nstrict = true\nenv = A=%(p)",
+    "strict = true\nenv = A=1",
 ];
 
 #[test]
@@ -287,6 +287,7 @@ fn where_we_differ_from_uwsgi_it_is_on_purpose() {
 const REFUSED: &[&str] = &[
     "set = nothing",
     "strict = true\nnone = 1",
+    "set = p=1\nstrict = true\nenv = A=%(p)",
     "blacklist = env\nenv = A=1",
     "whitelist = chdir2\nenv = A=1",
     "env = A=@(DIR/none.txt)",

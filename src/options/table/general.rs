@@ -16,7 +16,7 @@ pub(super) const GENERAL: &[OptionSpec] = &[
         .short('S')
         .repeats(),
     OptionSpec::new("set-placeholder", Kind::Pair, "Sets a placeholder for `%(NAME)`.").aliases(&["set-ph"]).repeats(),
-    OptionSpec::new("strict", Kind::Flag, "From here on every name has to be an option: no placeholders of your own.").default("false"),
+    OptionSpec::new("strict", Kind::Flag, "Every name has to be that of an option: no placeholders of your own.").default("false"),
     OptionSpec::new(
         "declare-option",
         Kind::Pair,
