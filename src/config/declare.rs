@@ -56,7 +56,7 @@ impl Loader<'_> {
     /// Takes a line whose option was declared.
     pub(super) fn take_declared(&mut self, declared: &Declared, entry: Entry) {
         if declared.is_late && !self.is_late {
-            return self.push(entry, Use::Declared);
+            return self.push(entry, Use::Declared(self.lists.clone()));
         }
         if self.deep == DEEP_MAX {
             let cause = format!("declared options use each other more than {DEEP_MAX} deep");

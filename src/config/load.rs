@@ -6,14 +6,13 @@ use std::sync::Arc;
 use super::blocks::{Block, TURNS_MAX};
 use super::declare::Declared;
 use super::expand::Expander;
-use super::lists::{self, Lists};
+use super::lists::Lists;
 use super::logic;
 use super::magic::FileVariables;
 use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::World;
-use super::values;
-use crate::options::{Standing, find, nearest, standing};
+use crate::options::{Standing, nearest, standing};
 
 /// Options of one config, all files together.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -27,20 +26,6 @@ pub const BYTES_MAX: usize = 4 << 20;
 pub const ERRORS_MAX: usize = 100;
 /// An unknown option of this prefix is a placeholder by intention.
 const PLACEHOLDER_PREFIX: &str = "x-";
-/// Lines that a config may have printed.
-pub const SAID_MAX: usize = 100;
-
-/// Options of uWSGI that make no sense here, and what to do instead.
-const REFUSED: [(&str, &str); 5] = [
-    ("get", "the values of all options are shown by: liege show-config FILE"),
-    ("dump-options", "all options are listed by: liege --help"),
-    ("inject-before", "options of another file are read by: include = FILE"),
-    ("inject-after", "options of another file are read by: include = FILE"),
-    (
-        "resolve",
-        "write the address, or let a program find it: set-ph = NAME=@(exec://getent ahostsv4 HOST | head -n1 | cut -d' ' -f1)",
-    ),
-];
 
 /// Every option that was given, expanded, in the order in which they count.
 #[derive(Clone, Debug, Default)]
@@ -131,13 +116,13 @@ pub(super) struct Loader<'a> {
     /// True once an option was one too many.
     full: bool,
     /// True when nothing more is taken: the config asked for too much, or to exit.
-    stopped: bool,
+    pub(super) stopped: bool,
     /// Blocks of logic around the next line, in the file that is being read.
     pub(super) blocks: Vec<Block>,
     pub(super) turns_left: usize,
-    lists: Lists,
+    pub(super) lists: Lists,
     /// No name is a placeholder: `strict`.
-    strict: bool,
+    pub(super) strict: bool,
     pub(super) declared: BTreeMap<String, Declared>,
     /// Declared options that are being carried out.
     pub(super) deep: usize,
@@ -156,8 +141,8 @@ pub(super) enum Use {
     Placeholder,
     /// A file still to be inherited, under the lists in force where it was named.
     Inherit(Lists),
-    /// An option of `declare-option2`, still to be carried out.
-    Declared,
+    /// An option of `declare-option2`, still to be carried out, likewise.
+    Declared(Lists),
     Print,
 }
 
@@ -170,86 +155,6 @@ impl Loader<'_> {
             Some(word) => self.turn(word, entry),
             None => self.repeat(entry),
         }
-    }
-
-    /// Takes a line that is no word of logic and stands in no block.
-    pub(super) fn act(&mut self, entry: Entry) {
-        if let Err(error) = self.lists.admit(&entry) {
-            return self.fail(error);
-        }
-        if let Some(declared) = self.declared.get(&entry.key).cloned() {
-            return self.take_declared(&declared, entry);
-        }
-        match find(&entry.key).map(|(_, option)| option.name) {
-            Some("ini" | "include") => self.include(&entry),
-            Some("inherit") => self.push(entry, Use::Inherit(self.lists.clone())),
-            Some("set") => self.set(entry, false),
-            Some("set-placeholder") => self.set(entry, true),
-            Some("declare-option") => self.declare(&entry, false),
-            Some("declare-option2") => self.declare(&entry, true),
-            Some("blacklist") => self.lists.begin(lists::Kind::Black, entry),
-            Some("whitelist") => self.lists.begin(lists::Kind::White, entry),
-            Some("end-blacklist") => self.end_list(lists::Kind::Black, &entry),
-            Some("end-whitelist") => self.end_list(lists::Kind::White, &entry),
-            Some("strict") => self.set_strict(&entry),
-            Some("print") => self.push(entry, Use::Print),
-            Some("iprint") => self.say(&entry),
-            Some("exit") => self.exit(&entry),
-            Some("fallback-config") => self.loaded.fallback = self.immediate(&entry),
-            _ => self.push_unless_refused(entry),
-        }
-    }
-
-    fn push_unless_refused(&mut self, entry: Entry) {
-        match REFUSED.iter().find(|(name, _)| *name == entry.key) {
-            Some((_, cure)) => {
-                let cause = format!("liege has no {}", show::quoted(&entry.key));
-                self.fail(ConfigError::at(&entry.place, cause).cure(*cure));
-            }
-            None => self.push(entry, Use::Option),
-        }
-    }
-
-    fn end_list(&mut self, kind: lists::Kind, entry: &Entry) {
-        if let Err(error) = self.lists.end(kind, entry) {
-            self.fail(error);
-        }
-    }
-
-    fn set_strict(&mut self, entry: &Entry) {
-        match values::flag(&entry.value) {
-            Ok(strict) => self.strict = strict,
-            Err(wrong) => self.fail(ConfigError::at(&entry.value_place, wrong.cause)),
-        }
-    }
-
-    fn say(&mut self, entry: &Entry) {
-        let Some(text) = self.immediate(entry) else { return };
-        if self.loaded.said.len() < SAID_MAX {
-            self.loaded.said.push(Placed { value: text, place: entry.place.clone() });
-        }
-    }
-
-    /// What was read before is of no further interest, and what comes behind is not read.
-    fn exit(&mut self, entry: &Entry) {
-        let status = match entry.value.as_str() {
-            "" => Ok(0),
-            text => text.parse(),
-        };
-        match status {
-            Ok(status) => self.loaded.exit = Some(status),
-            Err(_) => {
-                let cause = format!("{} is no exit status", show::quoted(&entry.value));
-                self.fail(ConfigError::at(&entry.value_place, cause).cure("write a number from 0 to 255"));
-            }
-        }
-        self.stopped = true;
-    }
-
-    /// The value of an option that counts at once: it sees what was given so far.
-    fn immediate(&mut self, entry: &Entry) -> Option<String> {
-        let value = self.expander.environment(&entry.value).and_then(|value| self.expander.options(&value));
-        value.map_err(|cause| self.fail(ConfigError::at(&entry.value_place, cause))).ok()
     }
 
     pub(super) fn push(&mut self, mut entry: Entry, use_: Use) {
@@ -267,38 +172,13 @@ impl Loader<'_> {
         self.items.push(Item { entry, use_ });
     }
 
-    /// `set = key=value`: an option where that is one, else a placeholder.
-    fn set(&mut self, entry: Entry, only_placeholder: bool) {
-        let Some((key, value)) = entry.value.split_once('=') else {
-            let error = ConfigError::at(&entry.value_place, format!("{}: no `=`", show::quoted(&entry.key)));
-            return self.fail(error.cure(format!("write: {} = NAME=VALUE", entry.key)));
-        };
-        let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
-        let set = Entry { key, value, ..entry.clone() };
-        let known = !matches!(standing(&set.key), Standing::Unknown);
-        if known && only_placeholder {
-            let cause = format!("{} is an option, it cannot be a placeholder", show::quoted(&set.key));
-            return self.fail(ConfigError::at(&entry.value_place, cause).cure("use `set`, or another name"));
-        }
-        let known = known || self.declared.contains_key(&set.key);
-        if known { self.take_set(set) } else { self.push(set, Use::Placeholder) }
-    }
-
-    /// An option that was set; one that would set another is kept from doing so without end.
-    fn take_set(&mut self, entry: Entry) {
-        let name = find(&entry.key).map(|(_, option)| option.name);
-        if matches!(name, Some("set" | "set-placeholder")) {
-            return self.fail(ConfigError::at(&entry.value_place, "`set` cannot set itself"));
-        }
-        self.act(entry);
-    }
-
     /// Options of `declare-option2` are carried out where they stand, once everything is known.
     fn use_declared(&mut self) {
         self.is_late = true;
         for item in std::mem::take(&mut self.items) {
-            match self.declared.get(&item.entry.key).cloned() {
-                Some(declared) if item.use_ == Use::Declared => {
+            match (self.declared.get(&item.entry.key).cloned(), &item.use_) {
+                (Some(declared), Use::Declared(lists)) => {
+                    self.lists = lists.clone();
                     let entry = self.expand(item).entry;
                     self.take_declared(&declared, entry);
                 }
@@ -344,12 +224,13 @@ impl Loader<'_> {
     /// Drops what has done its work. An unknown name that nobody asks for is probably a typing error:
     /// it is kept, and whoever reads the options refuses it.
     fn keep(&mut self, Item { entry, use_ }: Item) {
-        if use_ == Use::Print && self.loaded.exit.is_none() && self.loaded.said.len() < SAID_MAX {
-            self.loaded.said.push(Placed { value: entry.value, place: entry.place });
-            return;
+        if use_ == Use::Print {
+            return self.print(entry);
         }
         let is_unknown = matches!(standing(&entry.key), Standing::Unknown);
-        if self.strict && is_unknown && matches!(use_, Use::Option | Use::Placeholder) {
+        let is_of_environment = &*entry.place.file == ENVIRONMENT;
+        let is_mine = is_unknown && matches!(use_, Use::Option | Use::Placeholder);
+        if is_mine && self.strict && !is_of_environment {
             return self.fail(unknown_in_strict(&entry));
         }
         if use_ != Use::Option || entry.key.starts_with(PLACEHOLDER_PREFIX) {
@@ -358,7 +239,7 @@ impl Loader<'_> {
         if is_unknown && self.expander.is_named(&entry.key) {
             return;
         }
-        if is_unknown && &*entry.place.file == ENVIRONMENT {
+        if is_unknown && is_of_environment {
             return self.warn_of_variable(&entry);
         }
         self.loaded.entries.push(entry);

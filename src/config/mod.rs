@@ -1,9 +1,11 @@
 //! Pure. The option language: text in, typed options out, each with its place.
 
+mod act;
 mod admit;
 mod blocks;
 mod calculate;
 pub mod check;
+mod conditions;
 mod declare;
 pub mod emperor;
 mod expand;
@@ -12,6 +14,7 @@ mod ini;
 mod lists;
 pub mod load;
 mod logic;
+mod loops;
 mod magic;
 pub mod place;
 pub mod probe;

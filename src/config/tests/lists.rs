@@ -17,13 +17,15 @@ fn a_list_holds_until_its_file_ends_it() {
 
 #[test]
 fn an_included_file_cannot_free_itself() {
-    let tenant = "[uwsgi]\nend-blacklist\nblacklist = env\nend-blacklist\nset = exec-as-root=id\ndeclare-option = mine=exec-as-root=$1\nmine = id\nenv = A=1\n";
+    let tenant = "[uwsgi]\nend-blacklist\nblacklist = env\nend-blacklist\nset = exec-as-root=id\ndeclare-option = mine=exec-as-root=$1\nmine = id\ndeclare-option2 = late=exec-as-root=$1;inherit=c.ini\nlate = id\nenv = A=1\n";
     for how in ["include", "inherit"] {
         let admin = format!("[uwsgi]\nblacklist = exec-as-root\n{how} = b.ini\nend-blacklist\n");
-        let loaded = Files::of(&[("a.ini", &admin), ("b.ini", tenant)]).load("a.ini");
+        let loaded =
+            Files::of(&[("a.ini", &admin), ("b.ini", tenant), ("c.ini", "[uwsgi]\nexec-as-root = id\n")])
+                .load("a.ini");
         assert_eq!(pairs(&loaded), [("env", "A=1")], "{how}");
         let told = sentences(&loaded.errors);
-        assert_eq!(told.matches("is on the blacklist of a.ini:2:1").count(), 2, "{told}");
+        assert_eq!(told.matches("is on the blacklist of a.ini:2:1").count(), 4, "{told}");
         assert_eq!(told.matches("ends nothing").count(), 1, "{told}");
     }
 }

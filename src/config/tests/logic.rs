@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::{Files, load_text, pairs, sentences, typed};
-use crate::config::blocks::{ITEMS_MAX, NESTED_MAX};
+use crate::config::blocks::NESTED_MAX;
 use crate::config::load::{ENTRIES_MAX, ERRORS_MAX};
+use crate::config::loops::ITEMS_MAX;
 
 /// Values of `env` of a config that has no errors.
 fn values(text: &str) -> Vec<String> {
@@ -177,7 +178,7 @@ fn loops_end() {
 fn a_million_keys_are_one_error() {
     let many = "x=1\n".repeat(250_000);
     let world = Files::of(&[
-        ("a.ini", &format!("[uwsgi]\ninclude = b.ini\ninclude = b.ini\ninclude = b.ini\ninclude = b.ini\n")),
+        ("a.ini", "[uwsgi]\ninclude = b.ini\ninclude = b.ini\ninclude = b.ini\ninclude = b.ini\n"),
         ("b.ini", &format!("[uwsgi]\n{many}")),
     ]);
     let loaded = world.load("a.ini");

@@ -15,6 +15,8 @@ use crate::options::{Scope, Standing, standing};
 /// What both see as their environment.
 const VARIABLES: [(&str, &str); 4] = [("HOME", "/root"), ("FOO", "bar"), ("EMPTY", ""), ("SPACED", "p q")];
 
+type Options = Vec<(String, String)>;
+
 /// The real machine, with a fixed environment.
 struct Here {
     surroundings: Surroundings,
@@ -78,7 +80,7 @@ impl Room {
     }
 
     /// Options as uWSGI prints them; it then ends because it cannot write its pid.
-    fn uwsgis(&self, file: &str) -> Vec<(String, String)> {
+    fn uwsgis(&self, file: &str) -> Options {
         let mut command = Command::new("uwsgi");
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(VARIABLES);
         command.envs(self.reloads.map(|value| ("UWSGI_RELOADS", value)));
@@ -95,7 +97,7 @@ impl Room {
         shown.lines().map(pair).filter(|(key, _)| counts(key) && !given.contains(&key.as_str())).collect()
     }
 
-    fn ours(&self, file: &str) -> Vec<(String, String)> {
+    fn ours(&self, file: &str) -> Options {
         let world = Here { surroundings: Surroundings::named(), reloads: self.reloads };
         let loaded = load(vec![typed(1, "ini", file)], Texts::default(), &world);
         assert_eq!(sentences(&loaded.errors), "");
@@ -103,7 +105,7 @@ impl Room {
         pairs(&loaded).into_iter().filter(|(key, _)| counts(key)).map(owned).collect()
     }
 
-    fn both(&self, config: &str) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    fn both(&self, config: &str) -> (Options, Options) {
         let file = self.file(config);
         (self.uwsgis(&file), self.ours(&file))
     }
