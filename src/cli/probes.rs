@@ -13,6 +13,8 @@ use crate::names::{Group, User};
 
 /// Names looked at for one pattern; `/*/*/*/*` would otherwise walk the whole machine.
 pub const NAMES_MAX: usize = 20_000;
+/// Bytes of a pattern: of a path, as the kernel takes it.
+const PATTERN_MAX: usize = 4096;
 /// As `glob(3)`: a wildcard matches no `/` and no leading dot.
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
@@ -39,6 +41,9 @@ impl Probes for FileSystem {
     }
 
     fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
+        if pattern.len() > PATTERN_MAX {
+            return Err(io::ErrorKind::InvalidFilename.into());
+        }
         let mut walk = Walk { left: NAMES_MAX };
         let start = if pattern.starts_with('/') { "/" } else { "" };
         let parts = pattern.split('/').filter(|part| !part.is_empty());

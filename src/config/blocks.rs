@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::conditions::Held;
 use super::load::Loader;
 use super::logic::{Ends, Loop, Word};
 use super::place::{ConfigError, Entry};
@@ -23,8 +24,8 @@ pub(super) struct Block {
     word: Word,
     pub(super) opening: Entry,
     pub(super) in_else: bool,
-    /// Whether the condition held, by its argument: `else` goes by the last time that it was asked.
-    pub(super) held: BTreeMap<String, bool>,
+    /// What the condition said, by its argument: `else` goes by the last time that it was asked.
+    pub(super) held: BTreeMap<String, Held>,
     /// What a loop goes over, by its argument.
     pub(super) items: BTreeMap<String, Arc<[String]>>,
 }

@@ -13,42 +13,39 @@ const PATTERN_MAX: usize = 64 << 10;
 const RELOADS: &str = "UWSGI_RELOADS";
 
 /// What a condition said, and what `%(_)` stands for behind it.
-pub(super) struct Answer {
+#[derive(Clone)]
+pub(super) struct Held {
     pub(super) holds: bool,
     pub(super) subject: Option<String>,
 }
 
 impl Loader<'_> {
-    pub(super) fn ask(&mut self, test: Test, block: &mut Block, item: Option<&str>) -> Option<Answer> {
+    pub(super) fn ask(&mut self, test: Test, block: &mut Block, item: Option<&str>) -> Option<Held> {
         let argument = self.with_item(&block.opening, item)?;
-        let known = block.held.get(&argument).copied();
-        let known = known.filter(|_| block.in_else || !test.about.is_of_the_config());
-        let opening = &block.opening;
-        let subject = self.expanded(&argument).unwrap_or_else(|cause| {
-            self.fail(ConfigError::at(&opening.value_place, cause));
-            argument.clone()
-        });
-        let (found, value) =
-            self.judge(test.about, opening, &subject, known.map(|held| held != test.negated));
-        let held = known.unwrap_or(found != test.negated);
-        block.held.insert(argument, held);
-        let value = if test.about.names_its_subject() { Some(subject) } else { value };
-        Some(Answer { holds: held != block.in_else, subject: value.filter(|_| !block.in_else) })
+        let known = block.held.get(&argument);
+        let held = match known.filter(|_| block.in_else || !test.about.is_of_the_config()) {
+            Some(held) => held.clone(),
+            None => self.judge(test, &block.opening, &argument),
+        };
+        block.held.insert(argument, held.clone());
+        if block.in_else {
+            return Some(Held { holds: !held.holds, subject: None });
+        }
+        Some(held)
     }
 
-    /// Whether it is so, and the value that was found. What is known already is not looked up again.
-    fn judge(
-        &mut self,
-        about: About,
-        opening: &Entry,
-        subject: &str,
-        known: Option<bool>,
-    ) -> (bool, Option<String>) {
-        match about {
-            About::Option => logic::is_given(subject, |name| self.expander.defined(name)),
-            About::Variable => logic::is_given(subject, |name| self.world.variable(name)),
-            _ => (known.unwrap_or_else(|| self.look(about, opening, subject)), None),
-        }
+    fn judge(&mut self, test: Test, opening: &Entry, argument: &str) -> Held {
+        let subject = self.expanded(argument).unwrap_or_else(|cause| {
+            self.fail(ConfigError::at(&opening.value_place, cause));
+            argument.to_owned()
+        });
+        let (found, value) = match test.about {
+            About::Option => logic::is_given(&subject, |name| self.expander.defined(name)),
+            About::Variable => logic::is_given(&subject, |name| self.world.variable(name)),
+            about => (self.look(about, opening, &subject), None),
+        };
+        let subject = if test.about.names_its_subject() { Some(subject) } else { value };
+        Held { holds: found != test.negated, subject }
     }
 
     fn look(&mut self, about: About, opening: &Entry, subject: &str) -> bool {

@@ -18,12 +18,18 @@ impl Loader<'_> {
         if let Some(items) = block.items.get(&argument) {
             return Arc::clone(items);
         }
-        let opening = &block.opening;
-        let found = self.find_items(kind, opening, &argument).unwrap_or_else(|error| {
+        let found = self.find_items(kind, &block.opening, &argument).and_then(|items| {
+            // They are kept as long as the block: what they take is counted.
+            let bytes = items.iter().map(String::len).sum();
+            self.expander.charge(bytes).map_err(|cause| at_value(&block.opening, cause))?;
+            Ok(items)
+        });
+        let found = found.unwrap_or_else(|error| {
             self.fail(error);
             Vec::new()
         });
-        let items: Arc<[String]> = if self.spend(found.len(), opening) { found.into() } else { Arc::new([]) };
+        let items: Arc<[String]> =
+            if self.spend(found.len(), &block.opening) { found.into() } else { Arc::new([]) };
         block.items.insert(argument, Arc::clone(&items));
         items
     }

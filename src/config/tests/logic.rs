@@ -153,6 +153,19 @@ fn the_command_line_has_blocks_too() {
 }
 
 #[test]
+fn what_a_condition_or_a_loop_needs_is_read_once() {
+    let lines = "env = %(_)\n".repeat(2_000);
+    let text = format!("[uwsgi]\nif-hostname = @(name)\nfor = @(name)\n{lines}endfor\nendif\n");
+    let world = Files::of(&[("a.ini", &text), ("name", "node7\n")]);
+    let loaded = world.load("a.ini");
+    // The condition reads it once, each line of the loop for itself.
+    assert!(sentences(&loaded.errors).contains("more than 1000 sources"));
+    let text = format!("[uwsgi]\nif-hostname = @(name)\n{lines}endif\nfor-glob = *@(name)\n{lines}endfor\n");
+    let loaded = Files::of(&[("a.ini", &text), ("name", "node7\n")]).load("a.ini");
+    assert_eq!((sentences(&loaded.errors).as_str(), loaded.entries.len()), ("", 4_000));
+}
+
+#[test]
 fn loops_end() {
     let nested = "for-times = 10000\n".repeat(3) + "env = 1\n" + &"endfor\n".repeat(3);
     let idle = "for-times = 10000\n".repeat(3) + "if-env = NONE\nenv = 1\nendif\n" + &"endfor\n".repeat(3);
@@ -162,7 +175,7 @@ fn loops_end() {
         ("for-times = 1000000000\nenv = 1\nendfor\n", "more than 10000 items"),
         ("for-times = 99999999999999999999999\nenv = 1\nendfor\n", "more than 10000 items"),
         (nested.as_str(), "more than 10000 options"),
-        (idle.as_str(), "too much to expand"),
+        (idle.as_str(), "turns together"),
         (deep.as_str(), "blocks within blocks"),
         (wide.as_str(), "expand"),
     ];
