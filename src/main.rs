@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod control;
 mod emperor;
+mod fallback;
 mod fetch;
 mod inspect;
 mod log;

@@ -50,15 +50,20 @@ fn run(invocation: Invocation) -> ExitCode {
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
         return without_emperor(&loaded);
     }
-    match config_of(&loaded) {
+    let outcome = config_of(&loaded);
+    if let Some(status) = loaded.exit.filter(|_| loaded.errors.is_empty()) {
+        return ExitCode::from(status);
+    }
+    match outcome {
         Ok(config) => ended("emperor", runtime::main(&config)),
-        Err(errors) => refuse(&errors),
+        Err(errors) => fall_back(&loaded, &errors),
     }
 }
 
 /// A config without `emperor` is a vassal's, run in the foreground.
 fn without_emperor(loaded: &Loaded) -> ExitCode {
-    if loaded.entries.is_empty() && loaded.errors.is_empty() {
+    let says_nothing = loaded.entries.is_empty() && loaded.said.is_empty() && loaded.exit.is_none();
+    if says_nothing && loaded.errors.is_empty() {
         return printed(|out| out.write_all(cli::help().as_bytes()));
     }
     vassal()
@@ -76,7 +81,21 @@ fn config_of(loaded: &Loaded) -> Result<EmperorConfig, Vec<ConfigError>> {
     for warning in loaded.advice() {
         log::warn("config", &warning.to_string());
     }
+    for said in &loaded.said {
+        log::info("config", &said.value);
+    }
     loaded.emperor()
+}
+
+/// Tells what is wrong; then goes on with the other config that was named for this case.
+fn fall_back(loaded: &Loaded, errors: &[ConfigError]) -> ExitCode {
+    let status = refuse(errors);
+    let Some(file) = &loaded.fallback else { return status };
+    log::warn("config", &format!("going on with {}", config::quoted(file)));
+    if let Some(error) = crate::fallback::take_over(file, None) {
+        log::error("config", &format!("cannot start again with {}: {error}", config::quoted(file)));
+    }
+    status
 }
 
 fn plan_of(invocation: Invocation) -> Result<String> {

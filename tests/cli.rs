@@ -203,3 +203,24 @@ fn programs_of_the_administrator_run_around_a_start() {
     assert_eq!(emperor.tree.text("told"), format!("a.ini {} 61001 61001\n", vassal.pid));
     emperor.stop();
 }
+
+#[test]
+fn an_emperor_with_a_bad_config_gives_way_to_its_fallback() {
+    let tree = Tree::new();
+    let write = |name: &str, text: &str| {
+        let path = tree.path(name).to_string_lossy().into_owned();
+        std::fs::write(&path, format!("[uwsgi]\n{text}\n")).unwrap();
+        path
+    };
+    // The second one ends by itself, with a status of its own.
+    let second = write("second.ini", "iprint = second %n\nexit = 9");
+    let first =
+        write("first.ini", &format!("fallback-config = {second}\nemperor = {second}\nemperor-frq = 1"));
+    let (code, told) = failure(&["--ini", &first]);
+    assert_eq!(code, Some(9), "{told}");
+    for wanted in ["did you mean `emperor-freq`", "going on with", "second second"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    let circle = write("circle.ini", "fallback-config = circle.ini\nemperor = /\nemperor-frq = 1");
+    assert_eq!(failure(&["--ini", &circle]).0, Some(1));
+}

@@ -205,3 +205,31 @@ fn assert_environment(ours: &Dump, theirs: &Dump) {
     }
     assert!(names(ours).contains(&"UWSGI_EMPEROR_FD".to_owned()));
 }
+
+#[test]
+fn a_vassal_sees_what_its_emperor_sets_whichever_emperor_it_is() {
+    let seen = |program: &str| {
+        let tree = Tree::new();
+        tree.vassal(
+            "x.ini",
+            &format!("env = SHOP=%(shop)-%n\nif-opt = shop=books\nenv = KIND=books\nendif\n{IDLE}"),
+        );
+        let before = tree.path("before.ini");
+        std::fs::write(&before, "[uwsgi]\nenv = BEFORE=%(shop)\nshelf = 3\n").unwrap();
+        let after = tree.path("after.ini");
+        std::fs::write(&after, "[uwsgi]\nenv = AFTER=%(shelf)\n").unwrap();
+        let start =
+            Start::in_tree(tree).program(&[program]).option("--vassals-include-before").option(before);
+        let start = start.option("--vassals-inherit").option(after);
+        let start =
+            start.options(&["--vassal-set", "shop=books", "--binary-path", LIEGE, "--emperor-freq", "1"]);
+        let mut emperor = start.start();
+        emperor.expect_no_tidy_end();
+        let environment = vassal(&emperor, "x.ini").child().environment();
+        ["SHOP=", "KIND=", "BEFORE=", "AFTER="]
+            .map(|name| environment.iter().find(|one| one.starts_with(name)).cloned().unwrap_or_default())
+    };
+    let ours = seen(LIEGE);
+    assert_eq!(ours, ["SHOP=books-x", "KIND=books", "BEFORE=books", "AFTER=3"]);
+    assert_eq!(ours, seen(UWSGI));
+}

@@ -4,6 +4,7 @@ mod command;
 mod help;
 mod markdown;
 mod parse;
+mod probes;
 mod verb;
 pub mod world;
 

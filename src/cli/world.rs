@@ -7,7 +7,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::probes::FileSystem;
 use crate::config::FILE_MAX;
+use crate::config::probe::Probes;
 use crate::config::source::{Host, NotRun, Origin, World};
 use crate::fetch::{Scheme, fetch};
 use crate::names::{Group, User};
@@ -20,7 +22,8 @@ pub fn read(name: &str) -> io::Result<Origin> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).expect("flags of open(2) fit into an int");
     let file = File::options().read(true).custom_flags(flags).open(name)?;
-    read_open(&file, Some(absolute(Path::new(name))?))
+    let origin = read_open(&file, Some(absolute(Path::new(name))?))?;
+    Ok(Origin { inode: inode(name).or(origin.inode), ..origin })
 }
 
 /// Reads a config that is open already, from its start; `path` is what it is called in magic variables.
@@ -39,6 +42,11 @@ fn read_open(file: &File, path: Option<String>) -> io::Result<Origin> {
     }
     text.truncate(length);
     Ok(Origin { text, path, inode: Some(attributes.ino()) })
+}
+
+/// Of a link, the link's own.
+fn inode(name: &str) -> Option<u64> {
+    Path::new(name).symlink_metadata().ok().map(|attributes| attributes.ino())
 }
 
 /// The real path; of a link, the link's own name in its directory, so that a skeleton knows for whom it is read.
@@ -60,6 +68,7 @@ fn path_of(scheme: Scheme<'_>) -> io::Result<Option<String>> {
 /// The files and the environment of this process, and facts of its host.
 pub struct Surroundings {
     host: Host,
+    probes: FileSystem,
     reach: Reach,
 }
 
@@ -75,7 +84,7 @@ enum Reach {
 impl Surroundings {
     /// With the names of its user and group.
     pub fn named() -> Self {
-        Self { host: named_host(), reach: Reach::Own }
+        Self { host: named_host(), probes: FileSystem::default(), reach: Reach::Own }
     }
 
     /// For looking at somebody else's config: whatever it says, no command of it runs and no server is asked.
@@ -83,9 +92,9 @@ impl Surroundings {
         Self { reach: Reach::Look, ..Self::named() }
     }
 
-    /// With their numbers for names: looking them up is not everybody's business.
+    /// With their numbers, whose names are looked up only when a config asks for them.
     pub fn nameless() -> Self {
-        Self { host: host(), reach: Reach::Own }
+        Self { host: host(), probes: FileSystem::default(), reach: Reach::Own }
     }
 }
 
@@ -104,6 +113,10 @@ impl World for Surroundings {
 
     fn host(&self) -> &Host {
         &self.host
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        &self.probes
     }
 }
 
@@ -136,7 +149,10 @@ impl World for Opened<'_> {
                     Some(scheme) => {
                         Ok(Origin { path: path_of(scheme)?, inode: None, ..read_open(file, None)? })
                     }
-                    None => read_open(file, Some(absolute(name)?)),
+                    None => {
+                        let origin = read_open(file, Some(absolute(name)?))?;
+                        Ok(Origin { inode: inode(name).or(origin.inode), ..origin })
+                    }
                 }
             }
             None => self.surroundings.read(name),
@@ -149,6 +165,10 @@ impl World for Opened<'_> {
 
     fn host(&self) -> &Host {
         self.surroundings.host()
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        self.surroundings.probes()
     }
 }
 

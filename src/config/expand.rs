@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::World;
+use super::calculate::{calculate, is_calculation};
+use super::source::{NotRun, World};
 
 /// Bytes of one expanded value.
 pub const VALUE_MAX: usize = 64 << 10;
@@ -10,6 +11,8 @@ pub const VALUE_MAX: usize = 64 << 10;
 pub const DEPTH_MAX: usize = 16;
 /// What one replacement costs besides its bytes.
 const WORK_OF_ONE: usize = 64;
+/// Files and other sources that the values of a config contain with `@(…)`.
+pub const CONTENTS_MAX: usize = 1_000;
 /// Bytes looked at for all values of a config together: what a hostile config may cost.
 pub const WORK_MAX: usize = 16 << 20;
 
@@ -21,6 +24,9 @@ pub struct Expander<'a> {
     /// Names asked for with `%(name)`.
     named: BTreeSet<String>,
     work_left: usize,
+    contents_left: usize,
+    is_exhausted: bool,
+    notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +47,15 @@ impl Sigil {
 impl<'a> Expander<'a> {
     /// Nothing expanded yet.
     pub fn new(world: &'a dyn World) -> Self {
-        Self { world, options: BTreeMap::new(), named: BTreeSet::new(), work_left: WORK_MAX }
+        Self {
+            world,
+            options: BTreeMap::new(),
+            named: BTreeSet::new(),
+            work_left: WORK_MAX,
+            contents_left: CONTENTS_MAX,
+            is_exhausted: false,
+            notes: Vec::new(),
+        }
     }
 
     /// Makes `%(name)` stand for a value, unless an earlier one has that name.
@@ -54,16 +68,88 @@ impl<'a> Expander<'a> {
         self.named.contains(name)
     }
 
-    /// The value with its `$(…)` replaced.
+    /// The value of the first option or placeholder of this name.
+    pub fn defined(&self, name: &str) -> Option<String> {
+        self.options.get(name).cloned()
+    }
+
+    /// Counts bytes that are looked at.
     ///
     /// # Errors
-    /// A sentence: endless, too long, or a form that is not supported yet.
+    /// A sentence: the config asks for too much.
+    pub fn charge(&mut self, bytes: usize) -> Result<(), String> {
+        let left = self.work_left.checked_sub(bytes + WORK_OF_ONE);
+        self.is_exhausted |= left.is_none();
+        self.work_left = left.ok_or("too much to expand in this config")?;
+        Ok(())
+    }
+
+    /// True once the config has asked for too much.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_exhausted
+    }
+
+    /// The value with its `$(…)`, then its `@(…)` replaced.
+    ///
+    /// # Errors
+    /// A sentence: endless, too long, or a source that cannot be read.
     pub fn environment(&mut self, value: &str) -> Result<String, String> {
         let value = self.replace(Sigil::Environment, value, 0)?;
-        match parenthesis("@(", &value) {
-            Some(_) => Err("a file's content in a value, `@(…)`, is not supported yet".to_owned()),
-            None => Ok(value),
+        self.contents(&value)
+    }
+
+    /// What was left as it is, because it is not for us to find out.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// The value with each `name` in it, a text without parentheses of its own, replaced by `by`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn with(&mut self, value: &str, name: &str, by: &str) -> Result<String, String> {
+        let grown = value.matches(name).count() * by.len();
+        self.charge(value.len() + grown)?;
+        if grown > VALUE_MAX { Err(too_long()) } else { Ok(value.replace(name, by)) }
+    }
+
+    /// What a source contains is not searched for further sources: a file must not name what is read or run.
+    fn contents(&mut self, value: &str) -> Result<String, String> {
+        let mut out = String::new();
+        let mut rest = value;
+        while let Some((before, source, behind)) = parenthesis("@(", rest) {
+            out.push_str(before);
+            out.push_str(&self.content(source)?);
+            if out.len() > VALUE_MAX {
+                return Err(too_long());
+            }
+            rest = behind;
         }
+        out.push_str(rest);
+        Ok(out)
+    }
+
+    fn content(&mut self, source: &str) -> Result<String, String> {
+        let quoted = super::show::quoted(source);
+        let left = self.contents_left.checked_sub(1);
+        self.contents_left = left.ok_or_else(|| format!("more than {CONTENTS_MAX} sources in values"))?;
+        let origin = match self.world.read(source) {
+            Err(error) if NotRun::is_in(&error) => {
+                self.notes.push(format!("{quoted}: {error}"));
+                return Ok(format!("@({source})"));
+            }
+            read => read.map_err(|error| format!("cannot read {quoted}: {error}"))?,
+        };
+        self.charge(origin.text.len())?;
+        if origin.text.len() > VALUE_MAX {
+            return Err(format!("{quoted} has more than {VALUE_MAX} bytes"));
+        }
+        let text = String::from_utf8(origin.text).map_err(|_| format!("{quoted} is not valid UTF-8"))?;
+        if text.contains('\0') {
+            return Err(format!("{quoted} contains a NUL byte"));
+        }
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
     }
 
     /// The value with its `%(…)` replaced.
@@ -78,15 +164,14 @@ impl<'a> Expander<'a> {
         if depth > DEPTH_MAX {
             return Err(format!("expands more than {DEPTH_MAX} times: does it contain itself?"));
         }
-        let spent = self.work_left.checked_sub(text.len() + WORK_OF_ONE);
-        self.work_left = spent.ok_or("too much to expand in this config")?;
+        self.charge(text.len())?;
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, inner, behind)) = parenthesis(sigil.opening(), rest) {
             out.push_str(before);
             out.push_str(&self.value(sigil, inner, depth)?);
             if out.len() > VALUE_MAX {
-                return Err(format!("expands to more than {VALUE_MAX} bytes"));
+                return Err(too_long());
             }
             rest = behind;
         }
@@ -98,7 +183,8 @@ impl<'a> Expander<'a> {
         let inner = self.replace(sigil, inner, depth + 1)?;
         let found = match sigil {
             Sigil::Environment => self.variable(&inner),
-            Sigil::Option => self.option(&inner)?,
+            Sigil::Option if is_calculation(&inner) => return self.calculation(&inner, depth),
+            Sigil::Option => self.option(&inner),
         };
         match found {
             Some(value) => self.replace(sigil, &value, depth + 1),
@@ -118,16 +204,29 @@ impl<'a> Expander<'a> {
         self.world.variable(name).or_else(|| default.map(str::to_owned))
     }
 
-    fn option(&mut self, inner: &str) -> Result<Option<String>, String> {
-        if inner.contains([' ', '\t']) || inner.ends_with("++") || inner.ends_with("--") {
-            return Err(format!(
-                "calculating in {} is not supported yet",
-                super::show::quoted(&format!("%({inner})"))
-            ));
-        }
-        self.named.insert(inner.to_owned());
-        Ok(self.options.get(inner).cloned())
+    fn option(&mut self, name: &str) -> Option<String> {
+        self.named.insert(name.to_owned());
+        self.options.get(name).cloned()
     }
+
+    fn calculation(&mut self, words: &str, depth: usize) -> Result<String, String> {
+        let mut trouble = None;
+        let value = calculate(words, |name| {
+            let value = self.option(name)?;
+            // Behind an error nothing is worth its work any more.
+            let value = trouble.is_none().then(|| self.replace(Sigil::Option, &value, depth + 1))?;
+            value.map_err(|error| trouble = Some(error)).ok()
+        });
+        match trouble {
+            Some(error) => Err(error),
+            None if value.len() > VALUE_MAX => Err(too_long()),
+            None => Ok(value),
+        }
+    }
+}
+
+fn too_long() -> String {
+    format!("expands to more than {VALUE_MAX} bytes")
 }
 
 /// Splits at the first `opening … )` whose parentheses balance: before, inside, behind.

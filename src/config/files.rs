@@ -12,10 +12,8 @@ use crate::options::find;
 
 impl Loader<'_> {
     pub(super) fn include(&mut self, entry: &Entry) {
-        let named = self.expander.environment(&entry.value).and_then(|value| self.expander.options(&value));
-        match named {
-            Ok(named) => self.read_named(entry, &named),
-            Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
+        if let Some(named) = self.immediate(entry) {
+            self.read_named(entry, &named);
         }
     }
 
@@ -119,13 +117,20 @@ impl Loader<'_> {
     }
 
     fn take_section(&mut self, section: Section, variables: &FileVariables) {
+        let outside = self.enter_file();
         section.errors.into_iter().for_each(|error| self.fail(error));
         self.loaded.warnings.extend(section.ignored);
         for line in section.lines {
-            let magic = Magic { file: variables, first: self.first.as_ref(), host: self.world.host() };
+            let magic = Magic {
+                file: variables,
+                first: self.first.as_ref(),
+                host: self.world.host(),
+                names: self.world.probes(),
+            };
             let (key, value) = (magic.replace(&line.key), magic.replace(&line.value));
             self.take(Entry { key, value, place: line.place, value_place: line.value_place });
         }
+        self.leave_file(outside);
     }
 }
 

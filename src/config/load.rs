@@ -1,13 +1,18 @@
 //! Pure. From what was written on the command line to every option, in order, with all files read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::blocks::{Block, TURNS_MAX};
+use super::declare::Declared;
 use super::expand::Expander;
+use super::lists::Lists;
+use super::logic;
 use super::magic::FileVariables;
-use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Texts};
+use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::{Origin, World};
-use crate::options::{Standing, find, nearest, standing};
+use crate::options::{Standing, nearest, standing};
 
 /// Options of one config, all files together.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -35,6 +40,12 @@ pub struct Loaded {
     pub texts: Texts,
     /// The file that was read first, if any was.
     pub file: Option<Arc<str>>,
+    /// What the config wants printed: `print`, `iprint`.
+    pub said: Vec<Placed<String>>,
+    /// `exit`: the status to leave with at once.
+    pub exit: Option<u8>,
+    /// `fallback-config`: the config to go on with when this one is of no use.
+    pub fallback: Option<String>,
 }
 
 impl Loaded {
@@ -70,10 +81,20 @@ pub fn load(written: Vec<Entry>, texts: Texts, world: &dyn World) -> Loaded {
         files: 0,
         bytes: 0,
         full: false,
+        stopped: false,
+        blocks: Vec::new(),
+        turns_left: TURNS_MAX,
+        lists: Lists::default(),
+        strict: false,
+        declared: BTreeMap::new(),
+        deep: 0,
+        is_late: false,
     };
     for entry in written {
         loader.take(entry);
     }
+    loader.leave_file(Vec::new());
+    loader.use_declared();
     loader.inherit();
     loader.finish()
 }
@@ -94,6 +115,19 @@ pub(super) struct Loader<'a> {
     pub(super) bytes: usize,
     /// True once an option was one too many.
     full: bool,
+    /// True when nothing more is taken: the config asked for too much, or to exit.
+    pub(super) stopped: bool,
+    /// Blocks of logic around the next line, in the file that is being read.
+    pub(super) blocks: Vec<Block>,
+    pub(super) turns_left: usize,
+    pub(super) lists: Lists,
+    /// No name is a placeholder: `strict`.
+    pub(super) strict: bool,
+    pub(super) declared: BTreeMap<String, Declared>,
+    /// Declared options that are being carried out.
+    pub(super) deep: usize,
+    /// True when everything that was written has been read.
+    pub(super) is_late: bool,
 }
 
 struct Item {
@@ -101,22 +135,25 @@ struct Item {
     use_: Use,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Use {
     Option,
     Placeholder,
-    /// A file still to be inherited.
-    Inherit,
+    /// A file still to be inherited, under the lists in force where it was named.
+    Inherit(Lists),
+    /// An option of `declare-option2`, still to be carried out, likewise.
+    Declared(Lists),
+    Print,
 }
 
 impl Loader<'_> {
     pub(super) fn take(&mut self, entry: Entry) {
-        match find(&entry.key).map(|(_, option)| option.name) {
-            Some("ini" | "xml" | "yaml" | "json" | "toml" | "config" | "include") => self.include(&entry),
-            Some("inherit") => self.push(entry, Use::Inherit),
-            Some("set") => self.set(entry, false),
-            Some("set-placeholder") => self.set(entry, true),
-            _ => self.push(entry, Use::Option),
+        if self.is_done() {
+            return;
+        }
+        match logic::word(&entry.key) {
+            Some(word) => self.turn(word, entry),
+            None => self.repeat(entry),
         }
     }
 
@@ -131,40 +168,32 @@ impl Loader<'_> {
             Ok(value) => entry.value = value,
             Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
         }
+        self.tell_unread(&entry.value_place);
         self.expander.define(&entry.key, &entry.value);
         self.items.push(Item { entry, use_ });
     }
 
-    /// `set = key=value`: an option where that is one, else a placeholder.
-    fn set(&mut self, entry: Entry, only_placeholder: bool) {
-        let Some((key, value)) = entry.value.split_once('=') else {
-            let error = ConfigError::at(&entry.value_place, format!("{}: no `=`", show::quoted(&entry.key)));
-            return self.fail(error.cure(format!("write: {} = NAME=VALUE", entry.key)));
-        };
-        let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
-        let set = Entry { key, value, ..entry.clone() };
-        let known = !matches!(standing(&set.key), Standing::Unknown);
-        if known && only_placeholder {
-            let cause = format!("{} is an option, it cannot be a placeholder", show::quoted(&set.key));
-            return self.fail(ConfigError::at(&entry.value_place, cause).cure("use `set`, or another name"));
+    /// Options of `declare-option2` are carried out where they stand, once everything is known.
+    fn use_declared(&mut self) {
+        self.is_late = true;
+        for item in std::mem::take(&mut self.items) {
+            match (self.declared.get(&item.entry.key).cloned(), &item.use_) {
+                (Some(declared), Use::Declared(lists)) => {
+                    self.lists = lists.clone();
+                    let entry = self.expand(item).entry;
+                    self.take_declared(&declared, entry);
+                }
+                _ => self.items.push(item),
+            }
         }
-        if known { self.take_set(set) } else { self.push(set, Use::Placeholder) }
-    }
-
-    /// An option that was set; one that would set another is kept from doing so without end.
-    fn take_set(&mut self, entry: Entry) {
-        let name = find(&entry.key).map(|(_, option)| option.name);
-        if matches!(name, Some("set" | "set-placeholder")) {
-            return self.fail(ConfigError::at(&entry.value_place, "`set` cannot set itself"));
-        }
-        self.take(entry);
     }
 
     /// Inherited files count after everything else; one may inherit another.
     fn inherit(&mut self) {
         let mut next = 0;
         while next < self.items.len() {
-            if self.items[next].use_ == Use::Inherit {
+            if let Use::Inherit(lists) = &self.items[next].use_ {
+                self.lists = lists.clone();
                 let entry = self.items[next].entry.clone();
                 self.include(&entry);
             }
@@ -182,6 +211,10 @@ impl Loader<'_> {
     }
 
     fn expand(&mut self, mut item: Item) -> Item {
+        // Told already, and at every further value it would be told again.
+        if self.expander.is_exhausted() {
+            return item;
+        }
         match self.expander.options(&item.entry.value) {
             Ok(value) => item.entry.value = value,
             Err(cause) => self.fail(ConfigError::at(&item.entry.value_place, cause)),
@@ -192,14 +225,22 @@ impl Loader<'_> {
     /// Drops what has done its work. An unknown name that nobody asks for is probably a typing error:
     /// it is kept, and whoever reads the options refuses it.
     fn keep(&mut self, Item { entry, use_ }: Item) {
+        if use_ == Use::Print {
+            return self.print(entry);
+        }
+        let is_unknown = matches!(standing(&entry.key), Standing::Unknown);
+        let is_of_environment = &*entry.place.file == ENVIRONMENT;
+        let is_mine = is_unknown && matches!(use_, Use::Option | Use::Placeholder);
+        if is_mine && self.strict && !is_of_environment {
+            return self.fail(unknown_in_strict(&entry));
+        }
         if use_ != Use::Option || entry.key.starts_with(PLACEHOLDER_PREFIX) {
             return;
         }
-        let unknown = matches!(standing(&entry.key), Standing::Unknown);
-        if unknown && self.expander.is_named(&entry.key) {
+        if is_unknown && self.expander.is_named(&entry.key) {
             return;
         }
-        if unknown && &*entry.place.file == ENVIRONMENT {
+        if is_unknown && is_of_environment {
             return self.warn_of_variable(&entry);
         }
         self.loaded.entries.push(entry);
@@ -209,7 +250,44 @@ impl Loader<'_> {
         let cause = format!("no option is called {}: this variable is ignored", show::quoted(&entry.key));
         let warning = ConfigError::at(&entry.place, cause);
         let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
-        self.loaded.warnings.push(ConfigError { cure, ..warning });
+        self.warn(ConfigError { cure, ..warning });
+    }
+
+    /// Tells what was left as it stands in a value at `place`.
+    pub(super) fn tell_unread(&mut self, place: &Place) {
+        for note in self.expander.take_notes() {
+            self.warn(ConfigError::at(place, note));
+        }
+    }
+
+    pub(super) fn warn(&mut self, warning: ConfigError) {
+        if self.loaded.warnings.len() < ERRORS_MAX {
+            self.loaded.warnings.push(warning);
+        }
+    }
+
+    /// Tells an error behind which nothing more is read.
+    pub(super) fn stop(&mut self, error: ConfigError) {
+        self.fail(error);
+        self.stopped = true;
+    }
+
+    /// True when nothing more is taken.
+    pub(super) fn is_done(&self) -> bool {
+        self.stopped || self.full || self.expander.is_exhausted()
+    }
+
+    /// Counts a file that is to be read.
+    pub(super) fn count_file(&mut self) -> Result<(), String> {
+        self.files += 1;
+        if self.files > FILES_MAX { Err(format!("more than {FILES_MAX} files")) } else { Ok(()) }
+    }
+
+    /// Counts what was read of it.
+    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes;
+        let many = self.bytes > BYTES_MAX;
+        if many { Err(format!("files of more than {BYTES_MAX} bytes together")) } else { Ok(()) }
     }
 
     pub(super) fn fail(&mut self, error: ConfigError) {
@@ -217,4 +295,11 @@ impl Loader<'_> {
             self.loaded.errors.push(error);
         }
     }
+}
+
+fn unknown_in_strict(entry: &Entry) -> ConfigError {
+    let cause =
+        format!("no option is called {}, and `strict` admits no placeholders", show::quoted(&entry.key));
+    let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
+    ConfigError { cure, ..ConfigError::at(&entry.place, cause) }
 }

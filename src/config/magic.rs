@@ -1,5 +1,6 @@
 //! Pure. Magic variables: `%n`, `%d`, `%h` … in keys and values of a file.
 
+use super::probe::Probes;
 use super::source::{Host, Origin};
 
 /// What `%x` stands for in one file.
@@ -10,6 +11,8 @@ pub struct FileVariables {
     /// Section, empty when none was named: `%x`.
     section: String,
     path: Option<Path>,
+    /// Name of a config that came without a path: what a vassal is called by its Emperor, or a URL's last part.
+    name: Option<String>,
     inode: Option<u64>,
 }
 
@@ -23,27 +26,51 @@ struct Path {
 impl FileVariables {
     /// The variables of a file that was named `argument`.
     pub fn new(argument: &str, section: Option<&str>, origin: &Origin) -> Self {
-        let path = origin
-            .path
-            .clone()
-            .map(|whole| Path { directory: whole.rfind('/').map_or(0, |at| at + 1), whole });
+        let path = origin.path.clone().map(Path::new);
         let section = section.unwrap_or_default().to_owned();
-        Self { argument: argument.to_owned(), section, path, inode: origin.inode }
+        let suffix = format!(":{section}");
+        let plain = argument.strip_suffix(&suffix).filter(|_| !section.is_empty()).unwrap_or(argument);
+        let name = name_of_url(plain).map(str::to_owned);
+        Self { argument: argument.to_owned(), section, path, name, inode: origin.inode }
     }
 
-    /// Value of a letter or digit; `None` when it stands for nothing here.
-    fn value(&self, letter: char) -> Option<String> {
+    /// Value of a letter or digit; `None` when it stands for nothing here. A config that has a name and no path
+    /// counts as a file of that name in the directory in which we were started.
+    fn value(&self, letter: char, cwd: &str) -> Option<String> {
         match letter {
             'o' => return Some(self.argument.clone()),
             'x' => return Some(self.section.clone()),
             'i' => return self.inode.map(|inode| inode.to_string()),
             _ => {}
         }
-        self.path.as_ref()?.value(letter)
+        if let Some(path) = &self.path {
+            return path.value(letter);
+        }
+        let name = self.name.as_ref()?;
+        let whole = if name.starts_with('/') {
+            name.clone()
+        } else {
+            format!("{}/{name}", cwd.trim_end_matches('/'))
+        };
+        Path::new(whole).value(letter)
     }
 }
 
+/// What a config from a database or a server is called; a program, a descriptor or standard input has no name.
+fn name_of_url(argument: &str) -> Option<&str> {
+    let name = match argument.split_once("://")? {
+        ("emperor", name) => name,
+        ("http" | "https", place) => place.split_once('/')?.1.split(['?', '#']).next()?.rsplit('/').next()?,
+        _ => return None,
+    };
+    Some(name).filter(|name| !name.is_empty())
+}
+
 impl Path {
+    fn new(whole: String) -> Self {
+        Self { directory: whole.rfind('/').map_or(0, |at| at + 1), whole }
+    }
+
     fn value(&self, letter: char) -> Option<String> {
         let (directory, name) = self.whole.split_at(self.directory);
         let stem = name.rsplit_once('.');
@@ -83,6 +110,8 @@ pub struct Magic<'a> {
     pub first: Option<&'a FileVariables>,
     /// Of the host.
     pub host: &'a Host,
+    /// Knows the names of user and group.
+    pub names: &'a dyn Probes,
 }
 
 impl Magic<'_> {
@@ -113,9 +142,11 @@ impl Magic<'_> {
             '%' => Some("%".to_owned()),
             '[' => Some("\u{1b}".to_owned()),
             'O' | 'P' | 'S' | 'D' | 'C' | 'E' | 'N' | 'X' | 'I' | 'J' => {
-                self.first?.value(letter.to_ascii_lowercase())
+                self.first?.value(letter.to_ascii_lowercase(), &self.host.cwd)
             }
-            _ => host_value(self.host, letter).or_else(|| self.file.value(letter)),
+            'U' => Some(self.names.user().unwrap_or_else(|| self.host.user.clone())),
+            'G' => Some(self.names.group().unwrap_or_else(|| self.host.group.clone())),
+            _ => host_value(self.host, letter).or_else(|| self.file.value(letter, &self.host.cwd)),
         }
     }
 }
@@ -129,9 +160,7 @@ fn host_value(host: &Host, letter: char) -> Option<String> {
         't' => (host.start_us / 1_000_000).to_string(),
         'T' => host.start_us.to_string(),
         'u' => host.uid.to_string(),
-        'U' => host.user.clone(),
         'g' => host.gid.to_string(),
-        'G' => host.group.clone(),
         'b' => host.binary.clone(),
         _ => return None,
     })

@@ -1,7 +1,12 @@
 //! Pure. The option language: text in, typed options out, each with its place.
 
+mod act;
 mod admit;
+mod blocks;
+mod calculate;
 pub mod check;
+mod conditions;
+mod declare;
 mod effective;
 pub mod emperor;
 mod expand;
@@ -9,9 +14,13 @@ mod files;
 mod format;
 mod hazard;
 mod keyval;
+mod lists;
 pub mod load;
+mod logic;
+mod loops;
 mod magic;
 pub mod place;
+pub mod probe;
 mod quantity;
 mod show;
 pub mod source;

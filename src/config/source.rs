@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::probe::Probes;
+
 /// A config file that has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -46,6 +48,9 @@ pub trait World {
 
     /// Facts of this process and host.
     fn host(&self) -> &Host;
+
+    /// What conditions and loops may look at.
+    fn probes(&self) -> &dyn Probes;
 }
 
 /// Facts of this process and host that magic variables stand for.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use jail::{Phase, sys};
@@ -10,16 +10,15 @@ use jail::{Phase, sys};
 use super::control::Control;
 use super::master::Outcome;
 use super::phases::{Facts, plan};
-use super::source::Source;
+use super::source::{Reading, Source};
 use super::state::Vassal;
 use super::step::Step;
 use super::tell::Teller;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
 use super::{born, leftovers, master, patch};
-use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
-use crate::fetch;
+use crate::{fallback, fetch};
 
 /// Number of the descriptor on which the Emperor opened our config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
@@ -40,19 +39,48 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 fn run(source: &Source, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
-    match first_config(source, teller)? {
+    let reading = first_config(source, teller)?;
+    let fallback = Fallback { file: reading.fallback, teller };
+    if let Some(status) = reading.exit {
+        return Ok(if status == 1 { fallback.instead_of(status, control.as_ref()) } else { status });
+    }
+    match reading.kind {
         Ok(VassalKind::Uwsgi(option)) => {
-            Err(patch::become_uwsgi(&source.arguments(), control.as_ref(), &option))
+            teller.trouble(&patch::become_uwsgi(&source.arguments(), control.as_ref(), &option));
+            Ok(fallback.instead_of(1, control.as_ref()))
         }
-        Ok(VassalKind::Own(config)) => own(*config, source, control, teller),
-        Err(errors) => Ok(refused(&errors, teller)),
+        Ok(VassalKind::Own(config)) => own(*config, source, control, fallback),
+        Err(errors) => {
+            teller.errors(&errors);
+            Ok(fallback.instead_of(1, control.as_ref()))
+        }
+    }
+}
+
+/// The config to go on with when the first one is of no use, if there is one.
+struct Fallback<'a> {
+    file: Option<String>,
+    teller: &'a Teller,
+}
+
+impl Fallback<'_> {
+    /// Becomes a vassal with that config. Comes back with `status` only when that is not possible.
+    ///
+    /// Must: be called when nothing of the first config runs any more.
+    fn instead_of(&self, status: u8, control: Option<&impl AsFd>) -> u8 {
+        let Some(file) = &self.file else { return status };
+        self.teller.fallen(file);
+        if let Some(error) = fallback::take_over(file, control.map(AsFd::as_fd)) {
+            self.teller.trouble(&Trouble::errno(format!("start again with {file}"), number(&error)));
+        }
+        status
     }
 }
 
 /// The descriptor of the config is closed as soon as it was read.
-fn first_config(source: &Source, teller: &Teller) -> Result<Result<VassalKind, Vec<ConfigError>>, Trouble> {
+fn first_config(source: &Source, teller: &Teller) -> Result<Reading, Trouble> {
     let opened = inherited(CONFIG_FD)?.map(File::from);
-    Ok(source.read(opened.as_ref(), |warnings| teller.warnings(warnings)))
+    Ok(source.read(opened.as_ref(), teller))
 }
 
 fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
@@ -64,11 +92,6 @@ fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
         .map_err(|errno| Trouble::errno(format!("use descriptor {number} of {variable}"), errno))
 }
 
-fn refused(errors: &[ConfigError], teller: &Teller) -> u8 {
-    teller.errors(errors);
-    1
-}
-
 /// A life of our own: phases, command, and what comes after it.
 struct Life<'a> {
     source: &'a Source,
@@ -76,44 +99,50 @@ struct Life<'a> {
     facts: Facts,
     steps: Vec<Step>,
     after: Vec<String>,
+    fallback: Fallback<'a>,
 }
 
 fn own(
     config: VassalConfig,
     source: &Source,
     control: Option<OwnedFd>,
-    teller: &Teller,
+    fallback: Fallback<'_>,
 ) -> Result<u8, Trouble> {
+    let teller = fallback.teller;
     let facts = born::facts(control.is_some());
     let steps = match plan(&config, &facts) {
         Ok(steps) => steps,
-        Err(errors) => return Ok(refused(&errors, teller)),
+        Err(errors) => {
+            teller.errors(&errors);
+            return Ok(fallback.instead_of(1, control.as_ref()));
+        }
     };
     let at_exit = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsUserAtexit);
     let after = at_exit.map(|(_, program)| program.value.clone()).collect();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;
-    Ok(Life { source, teller, facts, steps, after }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
 }
 
 impl Life<'_> {
     /// Goes on with this step, and leaves nothing behind at the end.
     fn live(&self, vassal: &mut Vassal, from: usize) -> u8 {
         leftovers::adopt_orphans();
-        let outcome = self.go_on(vassal, from).unwrap_or_else(|trouble| {
-            self.teller.trouble(&trouble);
-            Outcome::Status(1)
-        });
+        let outcome = self.go_on(vassal, from);
+        if let Err(trouble) = &outcome {
+            self.teller.trouble(trouble);
+        }
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();
         match outcome {
-            Outcome::Status(status) => status,
+            Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
-            Outcome::Renew if fetch::has_pipe() => {
+            Ok(Outcome::Renew) if fetch::has_pipe() => {
                 self.teller.trouble(&patch::become_us(vassal));
                 1
             }
-            Outcome::Renew => 0,
+            Ok(Outcome::Renew) => 0,
+            Err(_) => self.fallback.instead_of(1, vassal.control.as_ref()),
         }
     }
 
@@ -132,8 +161,11 @@ impl Life<'_> {
     /// Whether a vassal could be started with the config as it is now. Tells what is wrong with it.
     fn check(&self, config: Option<OwnedFd>) -> bool {
         let opened = config.map(File::from);
-        let kind = self.source.read(opened.as_ref(), |warnings| self.teller.warnings(warnings));
-        let judged = kind.and_then(|kind| match kind {
+        let reading = self.source.read(opened.as_ref(), self.teller);
+        if reading.exit.is_some() {
+            return true;
+        }
+        let judged = reading.kind.and_then(|kind| match kind {
             VassalKind::Own(config) => plan(&config, &self.facts).map(drop),
             VassalKind::Uwsgi(_) => Ok(()),
         });

@@ -4,12 +4,23 @@
 use std::ffi::OsString;
 use std::fs::File;
 
+use super::tell::Teller;
 use crate::cli::world::{Opened, Surroundings};
 use crate::cli::{self, Invocation};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::vassal::VassalKind;
 use crate::config::{Loaded, load, split_section};
 use crate::options::find;
+
+/// What a config came to.
+pub struct Reading {
+    /// What to run, or all that is wrong, each with its place.
+    pub kind: Result<VassalKind, Vec<ConfigError>>,
+    /// `exit`: the status to leave with at once.
+    pub exit: Option<u8>,
+    /// `fallback-config`.
+    pub fallback: Option<String>,
+}
 
 /// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
 #[derive(Clone, Debug)]
@@ -37,19 +48,17 @@ impl Source {
         self.arguments.iter().skip(verb).map(|one| one.to_string_lossy().into_owned()).collect()
     }
 
-    /// Reads everything. `opened` is the config that the arguments name; without it, it is opened by name.
-    ///
-    /// # Errors
-    /// All that is wrong, each with its place; what is merely odd goes to `warn`.
-    pub fn read(
-        &self,
-        opened: Option<&File>,
-        warn: impl FnOnce(&[ConfigError]),
-    ) -> Result<VassalKind, Vec<ConfigError>> {
-        let invocation = self.invocation()?;
-        let loaded = self.load(invocation, opened);
-        warn(&loaded.texts.explain(loaded.warnings.clone()));
-        loaded.vassal()
+    /// Reads everything. `opened` is the config that the arguments name; without it, it is opened by name. What is
+    /// merely odd in it, and what it wants to be said, is told.
+    pub fn read(&self, opened: Option<&File>, teller: &Teller) -> Reading {
+        let loaded = match self.invocation() {
+            Ok(invocation) => self.load(invocation, opened),
+            Err(errors) => return Reading { kind: Err(errors), exit: None, fallback: None },
+        };
+        teller.warnings(&loaded.texts.explain(loaded.warnings.clone()));
+        loaded.said.iter().for_each(|said| teller.said(&said.value));
+        let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
+        Reading { kind: loaded.vassal(), exit, fallback: loaded.fallback }
     }
 
     fn load(&self, invocation: Invocation, opened: Option<&File>) -> Loaded {

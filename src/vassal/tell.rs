@@ -33,6 +33,16 @@ impl Teller {
         warnings.iter().for_each(|warning| self.config(Level::Warn, warning));
     }
 
+    /// What the config itself wants to be said.
+    pub fn said(&self, text: &str) {
+        write(&self.text(Level::Info, text));
+    }
+
+    /// That the config is given up for another one.
+    pub fn fallen(&self, file: &str) {
+        write(&self.text(Level::Warn, &format!("going on with {}", crate::config::quoted(file))));
+    }
+
     /// A bad config came while the command runs with a good one.
     pub fn kept(&self) {
         let message = "the new config is not used, the command goes on with the old one";

@@ -294,3 +294,49 @@ fn a_vassal_in_its_own_pid_namespace_is_pid_1_there_and_ends_with_its_command() 
     vassal.signal(Signal::USR1);
     assert_eq!(vassal.end().code(), 5);
 }
+
+#[test]
+fn a_config_of_no_use_gives_way_to_its_fallback_in_the_same_process() {
+    for wrong in ["comand = x", "socket = /nowhere/at/all.sock", "module = app"] {
+        let place =
+            Place::new(&format!("fallback-config = DIR/second.ini\n{wrong}\ncommand = sh -c 'echo first'"));
+        place.write("second.ini", "command = sh -c 'echo $PPID %n; exec sleep 1000'");
+        let mut vassal = place.start();
+        let pid = vassal.pid();
+        assert_eq!(vassal.line(), format!("{pid} second"), "{wrong}");
+        assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+        vassal.say(0);
+        let outcome = vassal.end();
+        assert_eq!(outcome.code(), 0, "{}", outcome.errors);
+        assert!(outcome.errors.contains("going on with"), "{}", outcome.errors);
+    }
+}
+
+#[test]
+fn a_fallback_has_no_fallback_and_a_command_is_no_config() {
+    let place = Place::new("fallback-config = DIR/v.ini\ncomand = x");
+    let outcome = place.run();
+    assert_eq!(outcome.code(), 1);
+    assert_eq!(outcome.errors.matches("comand").count(), 4, "{}", outcome.errors);
+
+    let place = Place::new("fallback-config = DIR/second.ini\ncommand = sh -c 'exit 1'");
+    place.write("second.ini", "command = sh -c 'exit 5'");
+    assert_eq!(place.run().code(), 1);
+}
+
+#[test]
+fn a_config_may_say_something_and_exit() {
+    let outcome =
+        Place::new("if-not-env = NEEDED\niprint = NEEDED is missing\nexit = 7\nendif\ncommand = true").run();
+    assert_eq!(outcome.code(), 7);
+    assert!(outcome.told()[0].contains("NEEDED is missing"), "{}", outcome.errors);
+    let place = Place::new("fallback-config = DIR/second.ini\nexit = 1");
+    place.write("second.ini", "command = sh -c 'exit 5'");
+    assert_eq!(place.run().code(), 5);
+}
+
+#[test]
+fn the_name_of_the_user_is_known_to_a_config() {
+    let outcome = Place::new("if-uid = root\ncommand = echo %U %G %u\nelse\ncommand = false\nendif").run();
+    assert_eq!((outcome.code(), outcome.output.as_str()), (0, "root root 0\n"));
+}

@@ -9,7 +9,8 @@ use crate::config::source::{Host, Origin};
 fn magic_variables_of_a_file() {
     let origin = Origin { path: Some("/srv/shops/app.test.ini".into()), inode: Some(7), ..Origin::default() };
     let file = FileVariables::new("app.test.ini:zerg", Some("zerg"), &origin);
-    let magic = Magic { file: &file, first: Some(&file), host: &super::host() };
+    let (host, names) = (super::host(), Files::of(&[]));
+    let magic = Magic { file: &file, first: Some(&file), host: &host, names: &names };
     let table = [
         ("%n|%s|%e", "app.test|app.test.ini|ini"),
         ("%p|%d|%c", "/srv/shops/app.test.ini|/srv/shops/|shops"),
@@ -31,8 +32,36 @@ fn magic_variables_of_a_file() {
 #[test]
 fn a_text_without_a_path_keeps_its_path_variables() {
     let file = FileVariables::new("x", None, &Origin::default());
-    let magic = Magic { file: &file, first: None, host: &Host::default() };
+    let (host, names) = (Host::default(), Files::of(&[]));
+    let magic = Magic { file: &file, first: None, host: &host, names: &names };
     assert_eq!(magic.replace("%o %n %p %N %x."), "x %n %p %N .");
+}
+
+#[test]
+fn a_config_from_a_database_or_a_server_is_called_by_its_name() {
+    let table = [
+        (
+            "emperor://shop.test.ini",
+            None,
+            "shop.test|shop.test.ini|ini|/srv/vassals/shop.test.ini|/srv/vassals/|vassals|srv",
+        ),
+        ("emperor://shop:zerg", Some("zerg"), "shop|shop||/srv/vassals/shop|/srv/vassals/|vassals|srv"),
+        (
+            "http://host/configs/shop.ini?x=1",
+            None,
+            "shop|shop.ini|ini|/srv/vassals/shop.ini|/srv/vassals/|vassals|srv",
+        ),
+        ("http://host", None, "%n|%s|%e|%p|%d|%c|%0"),
+        ("exec:///bin/make-config shop.ini", None, "%n|%s|%e|%p|%d|%c|%0"),
+        ("fd://3", None, "%n|%s|%e|%p|%d|%c|%0"),
+    ];
+    let (host, names) = (super::host(), Files::of(&[]));
+    for (argument, section, wanted) in table {
+        let file = FileVariables::new(argument, section, &Origin::default());
+        let magic = Magic { file: &file, first: None, host: &host, names: &names };
+        assert_eq!(magic.replace("%n|%s|%e|%p|%d|%c|%0"), wanted, "{argument}");
+        assert_eq!(magic.replace("%o|%i"), format!("{argument}|%i"));
+    }
 }
 
 #[test]
@@ -62,23 +91,20 @@ fn what_is_not_supported_yet_or_endless_is_told() {
         "[uwsgi]\ncommand = @(x.txt)\nworld = $(LOOP)\nme = a%(me)\nx-n = %(me + 1)\nx-i = %(me++)\nlogto = @(exec://id)\n",
     );
     insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
-    a.ini:2:11: a file's content in a value, `@(…)`, is not supported yet
+    a.ini:2:11: cannot read `x.txt`: entity not found
       command = @(x.txt)
                 ^
     a.ini:3:9: expands more than 16 times: does it contain itself?
       world = $(LOOP)
               ^
-    a.ini:7:9: a file's content in a value, `@(…)`, is not supported yet
+    a.ini:7:9: cannot read `exec://id`: entity not found
       logto = @(exec://id)
               ^
     a.ini:4:6: expands more than 16 times: does it contain itself?
       me = a%(me)
            ^
-    a.ini:5:7: calculating in `%(me + 1)` is not supported yet
+    a.ini:5:7: expands more than 16 times: does it contain itself?
       x-n = %(me + 1)
-            ^
-    a.ini:6:7: calculating in `%(me++)` is not supported yet
-      x-i = %(me++)
             ^
     ");
 }

@@ -1,12 +1,16 @@
 mod check;
+mod declare;
 mod emperor;
 mod expand;
 mod format;
 mod hazard;
 mod keyval;
+mod lists;
 mod load;
+mod logic;
 mod place;
 mod uwsgi;
+mod uwsgi_formats;
 mod values;
 mod vassal;
 
@@ -15,6 +19,7 @@ use std::io;
 
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
+use super::probe::{FileKind, Probes};
 use super::source::{Host, NotRun, Origin, World};
 
 /// Files by name, and a fixed environment and host.
@@ -43,6 +48,35 @@ impl World for Files {
 
     fn host(&self) -> &Host {
         &self.host
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        self
+    }
+}
+
+/// A name that ends in `.d` is a directory; one that begins with `.` may not be read.
+impl Probes for Files {
+    fn kind(&self, path: &str) -> Option<FileKind> {
+        self.texts.get(path)?;
+        Some(if path.ends_with(".d") { FileKind::Directory } else { FileKind::File })
+    }
+
+    fn is_readable(&self, path: &str) -> bool {
+        self.texts.contains_key(path) && !path.starts_with('.')
+    }
+
+    fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
+        let end = pattern.strip_prefix('*').ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.texts.keys().filter(|name| name.ends_with(end)).cloned().collect())
+    }
+
+    fn user(&self) -> Option<String> {
+        Some(self.host.user.clone())
+    }
+
+    fn group(&self) -> Option<String> {
+        Some(self.host.group.clone())
     }
 }
 

@@ -1,112 +1,318 @@
-//! The same file, read by us and by the real uwsgi, option by option.
+//! The option language, read by the real uWSGI and by us: each line of the tables is asked of both.
 
+use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Files, sentences, typed};
+use super::{pairs, sentences, typed};
+use crate::cli::world::Surroundings;
+use crate::config::load;
+use crate::config::place::Texts;
+use crate::config::probe::Probes;
+use crate::config::source::{Host, Origin, World};
+use crate::options::{Scope, Standing, standing};
 
-const UWSGI: &str = "/usr/bin/uwsgi";
+/// What both see as their environment.
+const VARIABLES: [(&str, &str); 4] = [("HOME", "/root"), ("FOO", "bar"), ("EMPTY", ""), ("SPACED", "p q")];
 
-/// What uwsgi understood: the options of its own words for them, without those that the test gave it.
-fn understood(option: &str, file: &str) -> Vec<(String, String)> {
-    let mut command = Command::new(UWSGI);
-    command.args([&format!("--{option}"), file, "--show-config"]).stdin(Stdio::null());
-    let output = command.output().expect("uwsgi runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let shown =
-        said.split_once("\n[uwsgi]\n").and_then(|(_, rest)| rest.split_once("\n;end of configuration"));
-    let (shown, _) = shown.unwrap_or_else(|| panic!("no config in: {said}"));
-    let pair = |line: &str| line.split_once(" = ").map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let pairs = shown.lines().filter_map(pair);
-    pairs.filter(|(key, _)| key != option && key != "show-config").collect()
+type Options = Vec<(String, String)>;
+
+/// The real machine, with a fixed environment.
+struct Here {
+    surroundings: Surroundings,
+    reloads: Option<&'static str>,
 }
 
-fn compare(option: &str, section: &str, text: &str) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join(format!("x.{option}"));
-    std::fs::write(&path, text).expect("written");
-    let named = format!("{}{section}", path.to_str().expect("UTF-8"));
-    let file = path.to_str().expect("UTF-8");
-    let loaded = Files::of(&[(file, text)]).load_entries(vec![typed(1, option, &named)]);
-    assert_eq!(sentences(&loaded.errors), "", "{option} {text}");
-    let ours: Vec<_> = loaded.entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
-    assert_eq!(ours, understood(option, &named), "{option}{section}: {text}");
-}
-
-fn is_here() -> bool {
-    let here = std::path::Path::new(UWSGI).exists();
-    if !here {
-        eprintln!("skipped: no {UWSGI}");
+impl World for Here {
+    fn read(&self, name: &str) -> io::Result<Origin> {
+        self.surroundings.read(name)
     }
-    here
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let known = VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        known.or(self.reloads.filter(|_| name == "UWSGI_RELOADS")).map(str::to_owned)
+    }
+
+    fn host(&self) -> &Host {
+        self.surroundings.host()
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        self.surroundings.probes()
+    }
+}
+
+/// A directory with files that the configs name as `DIR/…`.
+struct Room {
+    directory: tempfile::TempDir,
+    reloads: Option<&'static str>,
+}
+
+impl Room {
+    fn new() -> Self {
+        let room = Self { directory: tempfile::tempdir().unwrap(), reloads: None };
+        room.write("lines.txt", "one\n\n  two  \nthree");
+        room.write("word.txt", "word\n");
+        room.write("words.txt", "%(base)-word\n");
+        room.write("empty.txt", "");
+        room.write("bare.ini", "[uwsgi]\nenv = LOOP=%(_)\nenv = IS=%n %N %o\n");
+        room.write("heir.ini", "[uwsgi]\nenv = HEIR=%n\n");
+        room.write("section.ini", "[one]\nenv = S=1%x\n[two]\nenv = S=2%x\n");
+        room.write("glob/b", "");
+        room.write("glob/a", "");
+        room.write("glob/c.d/x", "");
+        room
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text.replace("DIR", &self.path().to_string_lossy())).unwrap();
+    }
+
+    fn file(&self, config: &str) -> String {
+        self.write("t.ini", &format!("[uwsgi]\n{config}\n"));
+        self.path().join("t.ini").to_string_lossy().into_owned()
+    }
+
+    /// Options as uWSGI prints them; it then ends because it cannot write its pid.
+    fn uwsgis(&self, file: &str) -> Options {
+        let mut command = Command::new("uwsgi");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(VARIABLES);
+        command.envs(self.reloads.map(|value| ("UWSGI_RELOADS", value)));
+        command.args(["--show-config", "--ini", file, "--pidfile", "/nonexistent/pid"]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        let (_, shown) = text.split_once("[uwsgi]\n").unwrap_or_else(|| panic!("no options shown: {text}"));
+        let (shown, _) = shown.split_once(";end of configuration").unwrap();
+        let pair = |line: &str| {
+            let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
+            (key.to_owned(), value.trim_end().to_owned())
+        };
+        let given = ["show-config", "pidfile", "ini"];
+        shown.lines().map(pair).filter(|(key, _)| counts(key) && !given.contains(&key.as_str())).collect()
+    }
+
+    fn ours(&self, file: &str) -> Options {
+        let world = Here { surroundings: Surroundings::named(), reloads: self.reloads };
+        let loaded = load(vec![typed(1, "ini", file)], Texts::default(), &world);
+        assert_eq!(sentences(&loaded.errors), "");
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        pairs(&loaded).into_iter().filter(|(key, _)| counts(key)).map(owned).collect()
+    }
+
+    fn both(&self, config: &str) -> (Options, Options) {
+        let file = self.file(config);
+        (self.uwsgis(&file), self.ours(&file))
+    }
+}
+
+/// Words of the language itself and placeholders are shown by uWSGI, and are gone when ours is loaded.
+fn counts(key: &str) -> bool {
+    !matches!(standing(key), Standing::Unknown)
+        && !matches!(standing(key), Standing::Ours(group, _) if group.scope == Scope::General)
+}
+
+fn there_is_uwsgi() -> bool {
+    let there = Command::new("uwsgi").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if !there {
+        println!("skipped: there is no uwsgi");
+    }
+    there
+}
+
+const ALIKE: &[&str] = &[
+    // Lines.
+    "env = A=b ; c\n; env = B\n# env = C\n  env   =   D=1  \nenv=E=f=g",
+    "chdir2 = /a\nchdir2 = /b\nprocname",
+    // Magic variables.
+    "env = A=%n|%s|%e|%p|%d|%c|%o|%x\nenv = B=%0|%1",
+    "env = A=%N|%S|%E|%P|%D|%C|%O|%X",
+    "env = A=%v|%h|%k|%u|%U|%g|%G",
+    "env = A=%j|%J|%i|%I\nenv = B=50%%|%%n|%%%%",
+    "%cenv = 1\nname = %n\nenv = A=%(name)",
+    "include = DIR/bare.ini\nini = DIR/section.ini:two\nini = DIR/section.ini:one",
+    // Variables and files in values.
+    "env = A=$(FOO)$(HOME)\nenv = B=x$(EMPTY)y\nenv = C=$(NOPE)\nenv = D=$(FOO",
+    "env = A=$($(X))\nenv = B=($(FOO))",
+    "env = A=@(DIR/word.txt)\nenv = B=x@(DIR/word.txt)y@(DIR/word.txt)\nenv = C=[@(DIR/empty.txt)]",
+    "base = /srv\nenv = A=@(DIR/words.txt)",
+    // Options in values.
+    "env = A=x%(later)\nlater = 5\nlater = 6\nenv = B=%(later)%(later)\nenv = C=%(none)",
+    "base = /srv\nroot = x%(base)\nenv = A=x%(root)\nchdir2 = /%(env)",
+    // Calculations.
+    "v = 5\nw = text\nenv = A=%(v + 1)|%(v - 7)|%(v * 3)|%(v / 2)|%(v / 0)",
+    "v = 5\nenv = A=%(v ++)|%(v --)|%(v ++ ++)|%(v++)|%(v+1)|%( v )|%(v +1)",
+    "v = 5\nw = text\nenv = A=%(v + 1 * 2)|%(w v)|%(v w)|%(w + 1)|%(w w w)|%(v - v w)|%(v w + 1)",
+    "v = 5\nenv = A=%(none + 1)|%(none v)|%(1 2)|%(2 + 2)|%(-5 + 3)|%(v + )|%(+ v)|%(v + + 1)|%(- 5)",
+    "env = A=%(9223372036854775807 + 1)|%(99999999999999999999 + 0)|%(4611686018427387904 * 4)",
+    // Placeholders and set.
+    "set = p=1\nset = chdir2=/x\nset-placeholder = q=2\nset-ph = r=3\nset = e=\nset = f=a=b\nenv = A=%(p)%(q)%(r)[%(e)]%(f)",
+    "for = a b\nset = k=%(_)\nset-ph = l=%(_)\nendfor =\nenv = A=%(k)%(l)",
+    // Loops.
+    "for = a  b,c\nenv = A=%(_)\nenv = B=%(_)%(_)\nendfor =",
+    "for = a%n b\nenv = A=%(_)%n\nend-for =\nfor =\nenv = B=1\nend =\nfor = x x\nprocname = y\nend =",
+    "for = $(FOO) %(x) $(SPACED) @(DIR/word.txt)\nenv = A=%(_)\nendfor =\nx = y z",
+    "for-times = 3\nenv = A=%(_)\nendfor =\nfor-times = 0\nenv = B=%(_)\nendfor =",
+    "for-glob = DIR/glob/*\nenv = A=%(_)\nendfor =\nfor-glob = DIR/none/*\nenv = B=%(_)\nendfor =",
+    "for-glob = DIR/glob/[ab]\nenv = A=%(_)\nendfor =\nfor-glob = DIR/*/a\nenv = B=%(_)\nendfor =",
+    "for-readline = DIR/lines.txt\nenv = A=[%(_)]\nendfor =\nfor-readline = DIR/none.txt\nenv = B=1\nendfor =",
+    "for = bare bare\ninclude = DIR/%(_).ini\nendfor =\nenv = A=1",
+    "for = heir bare\ninherit = DIR/%(_).ini\nendfor =\nenv = A=1",
+    // Conditions on options.
+    "name = shop\nif-opt = name=shop\nenv = A=%(_)\nendif =\nif-opt = name=other\nenv = B=1\nendif =",
+    "name = shop\nif-opt = name\nenv = A=%(_)\nend =\nif-opt = none\nenv = B=1\nend-if =",
+    "if-opt = later\nenv = A=1\nendif =\nlater = 1\nif-not-opt = later\nenv = B=1\nendif =",
+    "chdir2 = /x\nif-not-opt = chdir2=/y\nenv = A=%(_)\nendif =\nif-not-opt = none\nenv = B=%(_)\nendif =",
+    "if-not-opt = x\nx = 1\nenv = A=1\nendif =\nif-opt = x\nenv = B=%(_)\nendif =",
+    "first = 1\nfirst = 2\nif-opt = first=1\nenv = A=%(_)\nendif =\nif-opt = first=2\nenv = B=%(_)\nendif =",
+    // Conditions on the environment.
+    "if-env = FOO\nenv = A=%(_)\nendif =\nif-env = FOO=bar\nenv = B=%(_)\nendif =\nif-env = FOO=x\nenv = C=1\nendif =",
+    "ifenv = EMPTY\nenv = A=[%(_)]\nend =\nif-not-env = FOO\nenv = B=1\nend =\nif-not-env = NOPE\nenv = C=%(_)\nend =",
+    "if-reload =\nenv = A=1\nendif =\nif-not-reload =\nenv = B=[%(_)]\nendif =",
+    // Conditions on the host.
+    "if-hostname = %h\nenv = A=%(_)\nendif =\nif-not-hostname = %h\nenv = B=1\nendif =",
+    "if-hostname-match = ^.+$\nenv = A=%(_)\nendif =\nif-not-hostname-match = ^~$\nenv = B=%(_)\nendif =",
+    "if-plugin = nope\nenv = A=1\nendif =\nifplugin = nope\nenv = B=1\nendif =\nif-not-plugin = nope\nenv = C=%(_)\nendif =",
+    // Conditions on files.
+    "if-exists = DIR\nenv = A=%(_)\nendif =\nifexists = DIR/none\nenv = B=1\nendif =\nif-not-exists = DIR/none\nenv = C=%(_)\nendif =",
+    "if-file = DIR\nenv = A=1\nendif =\nif-file = DIR/word.txt\nenv = B=%(_)\nendif =\nif-not-file = DIR\nenv = C=%(_)\nendif =",
+    "if-dir = DIR\nenv = A=%(_)\nendif =\nifdir = DIR/word.txt\nenv = B=1\nendif =\nif-not-dir = DIR/word.txt\nenv = C=%(_)\nendif =",
+    "if-file = /dev/null\nenv = A=1\nendif =\nif-directory = /dev/null\nenv = B=1\nendif =\nif-exists = /dev/null\nenv = C=1\nendif =",
+    // Declared options.
+    "declare-option = site=set-ph=zz=$1;set=chdir2=/$2/$1\nsite = one two\nenv = A=%(zz)",
+    "declare-option = on=set=procname=x\non = true",
+    // Lists.
+    "blacklist = chdir2 umask\nenv = A=1\nend-blacklist =\nchdir2 = /x",
+    "blacklist = chdir2\nblacklist = umask\nchdir2 = /x\nend-blacklist =",
+    "whitelist = env chdir2 pidfile\nenv = A=1\nchdir2 = /",
+    "strict = true\nenv = A=1",
+];
+
+#[test]
+fn a_config_means_what_it_means_to_uwsgi() {
+    if !there_is_uwsgi() {
+        return;
+    }
+    let room = Room::new();
+    for config in ALIKE {
+        let (theirs, ours) = room.both(config);
+        assert_eq!(ours, theirs, "\n{config}");
+    }
 }
 
 #[test]
-fn ini_is_understood_as_uwsgi_does() {
-    if !is_here() {
+fn a_second_start_of_uwsgi_is_a_reload_for_both() {
+    if !there_is_uwsgi() {
         return;
     }
-    let sections = "x-0 = 0\n[uwsgi]\nx-a = 1 ; no comment\n  x-b\t=\t two words \n# x-c = 1\n;x-d = 1\nx-e = a=b\n[other]\nx-f = 2\n[uwsgi]\nx-a = 3\n";
-    compare_keys("ini", "", sections);
-    compare_keys("ini", ":other", sections);
-}
-
-fn compare_keys(option: &str, section: &str, text: &str) {
-    // Names of ours that begin with `x-` are placeholders, and vanish.
-    compare(option, section, &text.replace("x-", "qq"));
+    let room = Room { reloads: Some("0"), ..Room::new() };
+    let (theirs, ours) =
+        room.both("if-reload =\nenv = A=1\nendif =\nif-not-reload =\nenv = B=[%(_)]\nendif =");
+    assert_eq!(ours, theirs);
+    assert_eq!(ours, [("env".to_owned(), "A=1".to_owned())]);
 }
 
 #[test]
-fn json_is_understood_as_uwsgi_does() {
-    if !is_here() {
+fn a_skeleton_is_called_as_its_link_by_both() {
+    if !there_is_uwsgi() {
         return;
     }
-    for text in [
-        r#"{"other": {"qq": "n"}, "uwsgi": {"qa": true, "qb": false, "qc": null, "qd": -12, "qe": 5000000000}}"#,
-        r#"{"uwsgi": {"qa": 1.50, "qb": 1e3, "qc": ["a", 1, true, null, 2.5, {"q": 1}, ["z"]], "qd": {"k": "v"}}}"#,
-        r#"{"uwsgi": {"qa": "1", "qb": "x", "qa": "2", "q\u00e4": "\u00e4 \" \\ /"}, "uwsgi": {"qz": "1"}}"#,
-        "\n{ \"uwsgi\" :\n{ \"qa\"\t: \" v \" ,\"q b\":\"x\"}\n}\n\n",
-    ] {
-        compare("json", "", text);
-    }
-    compare("json", ":other", r#"{"uwsgi": {"qa": "1"}, "other": {"qb": "2"}}"#);
+    let room = Room::new();
+    let _skeleton = room.file("env = A=%n|%s|%p|%d|%o|%e|%j|%i|%N");
+    let link = room.path().join("shop.test.ini");
+    std::os::unix::fs::symlink("t.ini", &link).unwrap();
+    let link = link.to_string_lossy();
+    assert_eq!(room.ours(&link), room.uwsgis(&link));
+    assert!(room.ours(&link)[0].1.starts_with("A=shop.test|shop.test.ini|"));
 }
 
-#[test]
-fn yaml_is_understood_as_uwsgi_does() {
-    if !is_here() {
-        return;
-    }
-    for text in [
-        "# c\nother:\n  qx: n\nuwsgi:\n  qa: ~\n  qb: true\n  qc: 0x10 # c\n  qd: \"x # y\"\n  qe: 'it''s'\n",
-        "uwsgi:\n  ql:\n    - a\n    - b c\n  qf: [1, 2]\n  qm: {qk: v}\n  qz: 1\nafter:\n  qq: 1\n",
-        "uwsgi:\n  ql:\n  - a\n  - b\n  qa: 1\n  qa: 2\n  ? qc\n  : cv\n  qn:\n  qo: x\n",
-        "---\nuwsgi:\n  qa: 1\n---\nuwsgi:\n  qb: 2\n",
-        "uwsgi:\n  qa: 1\nother:\n  qb: 1\nuwsgi:\n  qc: 3\n",
-        "uwsgi:\n  qa:\n    qb:\n      qc: d\n    qg: h\n  qe: f\n",
-        "uwsgi: [a, b]\n",
-        "uwsgi: x\n",
-        "qx: 1\n",
-    ] {
-        compare("yaml", "", text);
-    }
-    compare("yaml", ":other", "uwsgi:\n  qa: 1\nother:\n  qb: 2\n");
-}
+/// Config, what we make of it instead, and why.
+const DIFFERENT: &[(&str, &[&str], &str)] = &[
+    ("env = A=100%\nenv = B=%z", &["A=100%", "B=%z"], "what stands for nothing is not swallowed"),
+    ("procname = %(a)\na = %(b)\nb = 1", &["1"], "a value that begins with a name is looked up again, too"),
+    (
+        "env = A=$(NOPE:-my-host:90)",
+        &["A=my-host:90"],
+        "uWSGI 2.0 has no defaults; the whole rest is the default",
+    ),
+    (
+        "p = bar\nif-opt = p=$(FOO)\nenv = A=1\nendif =",
+        &["A=1"],
+        "options are compared by their value, not by how it was written",
+    ),
+    (
+        "d = DIR\nif-dir = %(d)\nenv = A=1\nendif =",
+        &["A=1"],
+        "conditions see the variables and options before them",
+    ),
+    ("n = 2\nfor-times = %(n)\nenv = A=%(_)\nendfor =", &["A=1", "A=2"], "and so do loops"),
+    ("set = p = 1\nenv = A=%(p)", &["A=1"], "spaces around the `=` do not belong to the name"),
+    ("if-env = NOPE\nenv = A=1\nelse =\nenv = A=2\nendif =", &["A=2"], "uWSGI 2.0 has no `else`"),
+    (
+        "if-env = NOPE\nif-env = FOO\nendif =\nenv = A=1\nendif =\nenv = B=1",
+        &["B=1"],
+        "the end of an inner block does not end the outer one",
+    ),
+    ("env = A=@(DIR/names.txt)", &["A=@(DIR/word.txt)x"], "what a file contains names no further source"),
+    ("env = A=[@(DIR/dos.txt)]", &["A=[word]"], "a line may end in CR and LF"),
+    (
+        "declare-option = site=set=chdir2=/$1;set=procname=$10\nsite = a b c d e f g h i j",
+        &["/a", "j"],
+        "`$10` is the tenth word, not the first and a zero",
+    ),
+];
 
 #[test]
-fn xml_is_understood_as_uwsgi_does() {
-    if !is_here() {
+fn where_we_differ_from_uwsgi_it_is_on_purpose() {
+    if !there_is_uwsgi() {
         return;
     }
-    for text in [
-        "<?xml version=\"1.0\"?><!-- c --><uwsgi><qa/><qb>  a b </qb><qc>a &amp; b &lt;</qc><ql>1</ql><ql>2</ql></uwsgi>",
-        "<uwsgi>\n  <qa>x</qa>\n  <qb><![CDATA[raw <x>]]></qb>\n</uwsgi>\n",
-        "<uwsgi><qa>one<b>two</b>three</qa><qb>x</qb></uwsgi>",
-        "<uwsgi><qa id=\"q\">x</qa></uwsgi>",
-    ] {
-        compare("xml", "", text);
+    let room = Room::new();
+    room.write("names.txt", "@(DIR/word.txt)x\n");
+    room.write("dos.txt", "word\r\n");
+    for (config, wanted, why) in DIFFERENT {
+        let (theirs, ours) = room.both(config);
+        let values: Vec<&str> = ours.iter().map(|(_, value)| value.as_str()).collect();
+        let wanted: Vec<String> =
+            wanted.iter().map(|value| value.replace("DIR", &room.path().to_string_lossy())).collect();
+        assert_eq!(values, wanted, "{why}:\n{config}");
+        assert_ne!(ours, theirs, "no difference any more: {why}:\n{config}");
     }
-    let many = "<all><uwsgi id=\"one\"><qa>1</qa></uwsgi><uwsgi id=\"two\"><qa>2</qa><qb id=\"two\">x</qb><qc id=\"one\">y</qc></uwsgi><uwsgi><qa>3</qa></uwsgi></all>";
-    for section in ["", ":one", ":two", ":none"] {
-        compare("xml", section, many);
+}
+
+/// Configs that end a start, in both.
+const REFUSED: &[&str] = &[
+    "set = nothing",
+    "strict = true\nnone = 1",
+    "set = p=1\nstrict = true\nenv = A=%(p)",
+    "blacklist = env\nenv = A=1",
+    "whitelist = chdir2\nenv = A=1",
+    "env = A=@(DIR/none.txt)",
+    "include = DIR/none.ini",
+    "declare-option = none",
+    "set-ph = chdir2=/x",
+];
+
+#[test]
+fn what_uwsgi_refuses_is_refused() {
+    if !there_is_uwsgi() {
+        return;
+    }
+    let room = Room::new();
+    for config in REFUSED {
+        let file = room.file(config);
+        let world = Here { surroundings: Surroundings::named(), reloads: None };
+        let loaded = load(vec![typed(1, "ini", &file)], Texts::default(), &world);
+        assert_eq!(loaded.errors.len(), 1, "{config}: {}", sentences(&loaded.errors));
+        let mut command = Command::new("uwsgi");
+        command.args(["--show-config", "--ini", &file, "--pidfile", "/nonexistent/pid"]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!text.contains(";end of configuration"), "{config}: {text}");
     }
 }

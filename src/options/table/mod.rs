@@ -9,6 +9,7 @@ use super::spec::{Group, OptionSpec, Scope};
 /// Every option that liege knows, in the order of the help.
 pub static GROUPS: &[Group] = &[
     Group { heading: "General", scope: Scope::General, options: general::GENERAL },
+    Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
     Group {
