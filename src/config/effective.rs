@@ -11,7 +11,10 @@ use super::show::printable;
 
 /// The options of a config as they count.
 #[derive(Clone, Debug)]
-pub struct Effective<'a>(&'a [Entry]);
+pub struct Effective<'a> {
+    options: &'a [Entry],
+    placeholders: &'a [Entry],
+}
 
 impl Loaded {
     /// The options as they count.
@@ -20,7 +23,7 @@ impl Loaded {
     /// What could not be read or expanded, each with its line.
     pub fn effective(&self) -> Result<Effective<'_>, Vec<ConfigError>> {
         match self.errors.is_empty() {
-            true => Ok(Effective(&self.entries)),
+            true => Ok(Effective { options: &self.entries, placeholders: &self.placeholders }),
             false => Err(self.texts.explain(self.errors.clone())),
         }
     }
@@ -29,8 +32,14 @@ impl Loaded {
 impl Effective<'_> {
     /// For machines; `docs/configs.md` describes it.
     pub fn json(&self, warnings: &[ConfigError]) -> Value {
-        let options: Vec<Value> = self.0.iter().map(option).collect();
-        json!({ "version": VERSION, "options": options, "warnings": complaints(warnings) })
+        let [options, placeholders] =
+            [self.options, self.placeholders].map(|entries| entries.iter().map(option).collect::<Vec<_>>());
+        json!({
+            "version": VERSION,
+            "options": options,
+            "placeholders": placeholders,
+            "warnings": complaints(warnings),
+        })
     }
 }
 
@@ -45,7 +54,10 @@ impl fmt::Display for Effective<'_> {
     /// An ini file: each option below the place that it came from, for ini knows no comment behind a value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[uwsgi]")?;
-        for Entry { key, value, place, .. } in self.0 {
+        for Entry { key, value, place, .. } in self.placeholders {
+            writeln!(f, "; {place}: %({}) is {}", printable(key), printable(value))?;
+        }
+        for Entry { key, value, place, .. } in self.options {
             writeln!(f, "; {place}")?;
             match value.is_empty() {
                 true => writeln!(f, "{}", printable(key))?,

@@ -32,6 +32,8 @@ const PLACEHOLDER_PREFIX: &str = "x-";
 pub struct Loaded {
     /// The options.
     pub entries: Vec<Entry>,
+    /// Names of the config's own, expanded, in order.
+    pub placeholders: Vec<Entry>,
     /// What could not be read or expanded.
     pub errors: Vec<ConfigError>,
     /// What is probably not meant, but harmless.
@@ -234,10 +236,11 @@ impl Loader<'_> {
         if is_mine && self.strict && !is_of_environment {
             return self.fail(unknown_in_strict(&entry));
         }
-        if use_ != Use::Option || entry.key.starts_with(PLACEHOLDER_PREFIX) {
-            return;
+        let is_named = is_unknown && self.expander.is_named(&entry.key);
+        if use_ == Use::Placeholder || entry.key.starts_with(PLACEHOLDER_PREFIX) || is_named {
+            return self.loaded.placeholders.push(entry);
         }
-        if is_unknown && self.expander.is_named(&entry.key) {
+        if use_ != Use::Option {
             return;
         }
         if is_unknown && is_of_environment {
