@@ -6,7 +6,7 @@ use crate::cli::Invocation;
 use crate::cli::world::Surroundings;
 use crate::config::check::{Report, check, naming};
 use crate::config::load;
-use crate::config::place::ConfigError;
+use crate::config::place::{ConfigError, Placed};
 use crate::monitors::is_vassal;
 use crate::vassal::program;
 
@@ -30,11 +30,10 @@ fn configs(name: &str) -> Vec<String> {
 ///
 /// # Errors
 /// What could not be read or expanded.
-pub fn effective(file: &str, invocation: Invocation) -> Result<String, Vec<ConfigError>> {
-    let json = invocation.json;
-    let mut entries = invocation.entries;
-    entries.push(naming(file));
-    let loaded = load(entries, invocation.texts, &Surroundings::onlooker());
+pub fn effective(invocation: Invocation) -> Result<String, Vec<ConfigError>> {
+    let Invocation { mut entries, operands, json, texts, .. } = invocation;
+    entries.extend(operands.into_iter().map(|Placed { value, place }| naming(&value, place)));
+    let loaded = load(entries, texts, &Surroundings::onlooker());
     let effective = loaded.effective()?;
     let warnings = loaded.texts.explain(loaded.warnings.clone());
     match json {

@@ -116,8 +116,7 @@ fn check(invocation: &Invocation) -> ExitCode {
 }
 
 fn show_config(invocation: Invocation) -> ExitCode {
-    let file = operand(&invocation).to_owned();
-    match inspect::effective(&file, invocation) {
+    match inspect::effective(invocation) {
         Ok(text) => printed(|out| out.write_all(text.as_bytes())),
         Err(errors) => refuse(&errors),
     }

@@ -32,6 +32,11 @@ const SPOKEN: [&str; 17] = [
     "declare-option2",
     "strict",
 ];
+/// Configs that do not mean the same, and why.
+const DIFFERENT: [(&str, &str); 2] = [
+    ("form/declared.ini", "uwsgi does not show what a declared option stands for"),
+    ("logic/else.ini", "uwsgi 2.0 has no `else`"),
+];
 /// Fewer would be no corpus.
 const CONFIGS_MIN: usize = 70;
 
@@ -142,7 +147,9 @@ fn every_config_means_to_us_what_it_means_to_uwsgi() {
         let ours = (meant(ours.options), meant(ours.placeholders));
         let is_placeholder = |key: &str| ours.1.iter().any(|(name, _)| name == key);
         let (placeholders, options) = theirs.into_iter().partition(|(key, _)| is_placeholder(key));
-        if ours != (options, placeholders) {
+        let alike = ours == (options, placeholders);
+        let different = DIFFERENT.iter().any(|(name, _)| config.ends_with(name));
+        if alike == different {
             differ += &format!("{}\n  uwsgi: {:?}\n  liege: {ours:?}\n", config.display(), uwsgis(config));
         }
     }
@@ -160,14 +167,21 @@ fn one_config_in_five_formats_is_one_config() {
     }
 }
 
+/// What people run, other than what only shows the language.
+const REAL: [&str; 4] = ["emperor", "hosting", "manual", "skeleton"];
+
 #[test]
-fn no_config_of_the_corpus_is_called_wrong() {
+fn nothing_in_a_real_config_is_taken_for_a_typing_error() {
     common::demand_root();
-    for config in configs() {
+    let is_real = |config: &&PathBuf| REAL.iter().any(|kind| config.parent().unwrap().ends_with(kind));
+    let configs = configs();
+    let real: Vec<&PathBuf> = configs.iter().filter(is_real).collect();
+    assert!(real.len() > 30, "{}", real.len());
+    for config in real {
         let name = config.file_name().unwrap().to_str().unwrap();
-        let output = run(&config, LIEGE, &["check", name]);
+        let output = run(config, LIEGE, &["check", name]);
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        let unsupported = said.contains("not supported yet");
-        assert!(output.status.success() || unsupported, "{}: {said}", config.display());
+        let taken = said.contains("did you mean") || said.contains("unknown option");
+        assert!(!taken && said.contains(name), "{}: {said}", config.display());
     }
 }

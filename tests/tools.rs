@@ -57,7 +57,10 @@ fn the_exit_status_tells_fine_from_wrong_from_mistyped() {
     }
     assert_eq!(liege(&["check"]).status.code(), Some(2));
     assert_eq!(liege(&["check", "--emperor-tyrant", "x"]).status.code(), Some(2));
-    assert_eq!(liege(&["show-config", "/nowhere/a.ini"]).status.code(), Some(2));
+    let gone = liege(&["show-config", "/nowhere/a.ini"]);
+    let said = String::from_utf8(gone.stderr).unwrap();
+    assert!(gone.status.code() == Some(2) && said.contains("command line:2:1"), "{said}");
+    assert!(said.contains("\n  /nowhere/a.ini\n  ^"), "{said}");
 }
 
 #[test]

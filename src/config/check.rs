@@ -76,15 +76,15 @@ pub fn check(files: &[String], world: &dyn World, find: &dyn Fn(&str) -> Option<
 }
 
 /// The option that reads a file named on the command line.
-pub fn naming(file: &str) -> Entry {
-    let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
+pub fn naming(file: &str, place: Place) -> Entry {
     Entry { key: "include".into(), value: file.into(), value_place: place.clone(), place }
 }
 
 fn check_file(file: &str, world: &dyn World, find: &dyn Fn(&str) -> Option<PathBuf>) -> Finding {
     let mut texts = Texts::default();
     texts.insert(&Arc::from(COMMAND_LINE), file);
-    let loaded = load(vec![naming(file)], texts, world);
+    let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
+    let loaded = load(vec![naming(file, place)], texts, world);
     let runner = runner(&loaded);
     let verdict = judge(&loaded, runner, find);
     let judged = loaded.entries.iter().filter_map(|entry| judge_option(entry, runner));

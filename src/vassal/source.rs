@@ -55,10 +55,14 @@ impl Source {
             Ok(invocation) => self.load(invocation, opened),
             Err(errors) => return Reading { kind: Err(errors), exit: None, fallback: None },
         };
-        teller.warnings(&loaded.texts.explain(loaded.warnings.clone()));
+        let kind = loaded.vassal();
+        // What uwsgi reads itself is not ignored by anybody.
+        let is_uwsgis = matches!(kind, Ok(VassalKind::Uwsgi(_)));
+        let oddities = loaded.texts.explain(loaded.warnings.clone());
+        teller.warnings(&if is_uwsgis { oddities } else { loaded.advice() });
         loaded.said.iter().for_each(|said| teller.said(&said.value));
         let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
-        Reading { kind: loaded.vassal(), exit, fallback: loaded.fallback }
+        Reading { kind, exit, fallback: loaded.fallback }
     }
 
     fn load(&self, invocation: Invocation, opened: Option<&File>) -> Loaded {
