@@ -9,7 +9,7 @@ use liege_fuzz::config::check::check;
 fuzz_target!(|bytes: &[u8]| {
     let Some((format, text)) = bytes.split_first() else { return };
     let suffix = ["ini", "xml", "yaml", "json", "toml"][usize::from(*format) % 5];
-    let report = check(&[format!("0.{suffix}")], &Bytes::new(text));
-    // Whatever was wrong can be said.
-    let _ = report.to_string();
+    let report = check(&[format!("0.{suffix}")], &Bytes::new(text), &|_: &str| None);
+    // Whatever was wrong can be said, to people and to machines.
+    let _ = (report.to_string(), report.json().to_string());
 });

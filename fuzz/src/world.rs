@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::config::probe::{FileKind, Probes};
 use crate::config::source::{Host, Origin, World};
 
 /// Between two files; no file that people write has it.
@@ -41,5 +42,33 @@ impl World for Bytes {
 
     fn host(&self) -> &Host {
         &self.host
+    }
+
+    fn probes(&self) -> &dyn Probes {
+        self
+    }
+}
+
+impl Probes for Bytes {
+    fn kind(&self, path: &str) -> Option<FileKind> {
+        let text = self.file(path)?;
+        Some(if text.is_empty() { FileKind::Directory } else { FileKind::File })
+    }
+
+    fn is_readable(&self, path: &str) -> bool {
+        self.file(path).is_some()
+    }
+
+    fn glob(&self, pattern: &str) -> io::Result<Vec<String>> {
+        let every = (0..self.files.len()).map(|number| format!("{number}{pattern}"));
+        Ok(every.collect())
+    }
+
+    fn user(&self) -> Option<String> {
+        Some("shop".to_owned())
+    }
+
+    fn group(&self) -> Option<String> {
+        None
     }
 }

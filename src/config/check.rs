@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::admit::meant;
 use super::hazard::{self, Runner};
-use super::load::{Loaded, load};
+use super::load::{ERRORS_MAX, Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use super::show::quoted;
 use super::source::World;
@@ -153,6 +153,7 @@ fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
         let cause = format!("uwsgi takes {} for a placeholder, and nothing uses it", quoted(&entry.key));
         ConfigError::at(&entry.place, cause).cure(meant(&entry.key))
     });
+    let unused = unused.take(ERRORS_MAX);
     let said = loaded.warnings.iter().chain(&loaded.errors).cloned();
     loaded.texts.explain(said.chain(unused).collect())
 }

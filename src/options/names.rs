@@ -1,5 +1,7 @@
 //! Pure. What is known of a name, and which name was meant.
 
+use std::sync::LazyLock;
+
 use super::spec::{Group, OptionSpec};
 use super::table::{find, options};
 use super::uwsgi::{UwsgiOption, names, uwsgi};
@@ -31,14 +33,14 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     let limit = EDITS_MAX.min(name.len() / 3);
     let plain = name.trim_start_matches('-').to_ascii_lowercase().replace(['_', ' '], "-");
     // Names of very different length cost nothing, and a name of a megabyte no more than one of forty letters.
-    let alike = every_name().filter(|known| known.len().abs_diff(plain.len()) <= limit);
-    let near = alike.map(|known| (strsim::damerau_levenshtein(&plain, known), known));
+    let alike = EVERY_NAME.iter().filter(|known| known.len().abs_diff(plain.len()) <= limit);
+    let near = alike.map(|known| (strsim::osa_distance(&plain, known), *known));
     near.filter(|(edits, _)| *edits <= limit).min_by_key(|(edits, _)| *edits).map(|(_, known)| known)
 }
 
-/// Ours first: of equally near names the first is proposed.
-fn every_name() -> impl Iterator<Item = &'static str> {
+/// Ours first: of equally near names the first is proposed. Gathered once: a config may misspell thousands.
+static EVERY_NAME: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let ours =
         options().flat_map(|(_, option)| std::iter::once(option.name).chain(option.aliases.iter().copied()));
-    ours.chain(names())
-}
+    ours.chain(names()).collect()
+});

@@ -15,7 +15,7 @@ const SECONDS: &str = "300";
 /// The same, to see that it runs and that nothing is found at once.
 const SECONDS_QUICK: &str = "20";
 /// No input may cost more memory (MiB) or time (s) than this.
-const LIMITS: [&str; 3] = ["-rss_limit_mb=768", "-timeout=5", "-max_len=16384"];
+const LIMITS: [&str; 3] = ["-rss_limit_mb=768", "-timeout=20", "-max_len=16384"];
 /// What the fuzzer has to work with: real configs.
 const SEEDS: [&str; 2] = ["tests/corpus", "examples"];
 
