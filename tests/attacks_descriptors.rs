@@ -109,7 +109,7 @@ fn assert_is_sealed(vassal: &Process) {
 #[test]
 fn a_script_whose_interpreter_is_the_vassal_itself_is_run_as_its_owner_and_overwrites_nothing() {
     let tree = tree();
-    let script = tree.path("trick");
+    let script = tree.path("trick.ini");
     tree.place(&script, 0, "#!/proc/self/exe --emperor=/nowhere\n");
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     alices(&tree, "x.ini", &format!("command = {}\n", script.display()));

@@ -73,7 +73,9 @@ fn the_options_that_count_are_shown_with_their_places() {
     std::fs::write(&file, content).unwrap();
     let (file, part) = (file.to_str().unwrap(), part.to_str().unwrap());
     let shown = text(&liege(&["show-config", file]));
-    let wanted = format!("[uwsgi]\n; {part}:2:1\nenv = NAME=shop\n; {file}:4:1\ncommand = run it\n");
+    let wanted = format!(
+        "[uwsgi]\n; {file}:2:1: %(site) is shop\n; {part}:2:1\nenv = NAME=shop\n; {file}:4:1\ncommand = run it\n"
+    );
     assert_eq!(shown, wanted);
 
     let (code, document) = json(&["show-config", "--json", "--set", "site=other", file]);
