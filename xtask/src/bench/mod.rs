@@ -2,6 +2,7 @@
 //!
 //! Prints medians, 95th percentiles and ratios; asserts nothing, because another machine gives other numbers.
 
+mod bare;
 mod cold;
 mod court;
 mod dinit;

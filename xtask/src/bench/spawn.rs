@@ -5,14 +5,18 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::bare::{Bare, Whose};
 use super::court::{Court, Kind, Vassals};
 use super::lab::{Floor, Lab, NAMESPACES};
 use super::stamps::{ms, now_ns};
 use super::table::Table;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The slowest start that is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 const FLOOR: &str = "C floor: clone3, ids, exec";
 const POOL: &str = "C floor, vfork-like, network namespaces from a pool";
+const TENANT: &str = "jail crate alone, ids of a tenant";
+const ROOT: &str = "jail crate alone, ids of root";
 const LIEGE: &str = "liege";
 const AGAIN: &str = "liege, from kill -9 of the one before";
 
@@ -29,12 +33,15 @@ fn one_at_a_time(lab: &Lab) -> Result<Table> {
     let mut table = Table::new("One jail into a running Emperor, until its program runs", "ms");
     let mut floor = lab.floor(&[], NAMESPACES.1)?;
     let mut pool = lab.floor(&["-v", "-p", "4"], NAMESPACES.1)?;
+    let mut bare = Bare::new(lab)?;
     let (court, _) = Court::open(lab, Kind::Liege, Vassals::Jailed, 1)?;
     let ready = lab.stamps.of('s', "v0.ini", 0, PATIENCE);
     for round in 0..lab.rounds(200, 10) {
         table.add(FLOOR, one(lab, &mut floor, &format!("f{round}"))?);
         pool.order("fill")?;
         table.add(POOL, one(lab, &mut pool, &format!("p{round}"))?);
+        table.add(TENANT, bare.one(lab, Whose::Tenant, &format!("t{round}"))?);
+        table.add(ROOT, bare.one(lab, Whose::Root, &format!("r{round}"))?);
         if ready.is_ok() {
             let name = format!("c{round}.ini");
             let born = create(lab, &court, &name);

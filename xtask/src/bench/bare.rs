@@ -1,0 +1,84 @@
+//! The jail crate alone, without an Emperor: what one of its spawns costs, next to the floor's.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use anyhow::{Context, Result, bail};
+use jail::plan::Network;
+use jail::run::{Birth, Pool, Spawned, spawn};
+use jail::{Born, Identity, Namespaces, Program, Spec};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+use super::lab::Lab;
+use super::stamps::{ms, now_ns};
+
+/// Whose jails are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A tenant's: other ids, no new privileges, the filter of system calls; the child gets a copy of our memory.
+    Tenant,
+    /// Root's own: the child shares our memory until its exec.
+    Root,
+}
+
+/// Spawns as a spawner does.
+pub struct Bare {
+    pool: Pool,
+    null: OwnedFd,
+    stamp: CString,
+}
+
+impl Bare {
+    /// With an empty pool of network namespaces.
+    ///
+    /// # Errors
+    /// `/proc` or `/dev/null` is not there.
+    pub fn new(lab: &Lab) -> Result<Self> {
+        let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        let stamp = CString::new(lab.stamp().as_os_str().as_bytes())?;
+        Ok(Self { pool: Pool::new()?, null, stamp })
+    }
+
+    /// Milliseconds from before the spawn to the first instruction of the program; the making of the network
+    /// namespace beforehand does not count.
+    ///
+    /// # Errors
+    /// A step failed, or the program did not report.
+    pub fn one(&mut self, lab: &Lab, whose: Whose, name: &str) -> Result<f64> {
+        self.pool.refill_one()?;
+        let network = self.pool.take().context("just made")?;
+        let before = now_ns();
+        let plan = jail::plan::plan(&self.spec(whose, &network, name)?);
+        let spawned = spawn(&plan, &Birth::default())?;
+        let (Spawned::Running(born) | Spawned::Walking(born, _)) = spawned else { bail!("a step failed") };
+        let stamp = lab.stamps.of('s', name, before, super::spawn::PATIENCE);
+        end(&born)?;
+        Ok(ms(before, stamp?.at_ns))
+    }
+
+    fn spec(&self, whose: Whose, network: &OwnedFd, name: &str) -> Result<Spec> {
+        let is_tenant = whose == Whose::Tenant;
+        let null = self.null.as_raw_fd();
+        let five = [Namespaces::FS, Namespaces::NET, Namespaces::IPC, Namespaces::PID, Namespaces::UTS];
+        let argv = vec![self.stamp.clone(), CString::new(name)?];
+        Ok(Spec {
+            namespaces: five.into_iter().fold(Namespaces::NONE, Namespaces::with),
+            network: Network::Pooled(network.as_raw_fd()),
+            identity: is_tenant.then(|| Identity { uid: 1000, gid: 1000, groups: Vec::new() }),
+            no_new_privs: is_tenant,
+            dies_with_parent: true,
+            session: true,
+            descriptors: vec![(null, 0), (null, 1), (null, 2)],
+            program: Program::Path { file: self.stamp.clone(), search: Vec::new(), argv },
+            ..Spec::default()
+        })
+    }
+}
+
+fn end(born: &Born) -> Result<()> {
+    let _ = pidfd_send_signal(&born.pidfd, Signal::KILL);
+    waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED).context("cannot reap a jail")?;
+    Ok(())
+}
