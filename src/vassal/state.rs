@@ -3,6 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use jail::Identity;
+use jail::run::OldRoot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
@@ -27,6 +29,10 @@ pub struct Vassal {
     pub arguments: Vec<String>,
     base: Environment,
     added: Vec<(String, String)>,
+    /// Who it becomes, where that was looked up before its file system changed.
+    pub identity: Option<Identity>,
+    /// The root that the as-root programs may still look at.
+    pub old_root: Option<OldRoot>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Working directory of the command.
@@ -52,6 +58,8 @@ impl Vassal {
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
+            identity: None,
+            old_root: None,
             sockets: Vec::new(),
             directory: None,
             log: None,
