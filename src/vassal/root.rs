@@ -16,6 +16,7 @@ use super::trouble::Trouble;
 /// Whatever is not exactly as asked.
 pub fn enter(vassal: &mut Vassal, rootfs: &Rootfs) -> Result<(), Trouble> {
     vassal.old_root = run::enter(rootfs).map_err(|failure| trouble("build the file system", &failure))?;
+    vassal.moved = rootfs.moves();
     Ok(())
 }
 
@@ -43,7 +44,7 @@ fn trouble(what: &str, failure: &Failure) -> Trouble {
 }
 
 fn advice(errno: i32) -> Option<&'static str> {
-    let errno = Errno::from_raw_os_error(errno);
+    let errno = (errno != 0).then(|| Errno::from_raw_os_error(errno))?;
     Some(match errno {
         Errno::NOENT => "it must be there before the vassal starts: create it, or correct the path",
         Errno::ACCESS if !geteuid().is_root() => "the vassal's user must be allowed to see it",

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 17] = [
+const NEEDED: [(&str, &str); 18] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 17] = [
     ("uwsgi-plugin-gevent-python3", "uwsgi-plugin-gevent-python3"),
     ("uwsgi-plugin-rbthreads", "uwsgi-plugin-rbthreads"),
     ("uwsgi-plugin-asyncio-python3", "uwsgi-plugin-asyncio-python3"),
+    ("busybox-static", "busybox-static"),
     ("vim", "vim"),
     ("rsync", "rsync"),
     ("curl", "curl"),

@@ -26,14 +26,19 @@ pub(super) fn proc() -> Result<OwnedFd, Failure> {
     if genuine { Ok(proc) } else { Err(wanted.into()) }
 }
 
-/// Makes `root` the root and leaves the old one behind.
+/// Makes `root` the root, with the old one on top of it: no directory is needed for that.
 ///
-/// Must: run after all mounts.
-/// Must not: run while mounts are shared, or the host sees our unmount.
+/// Must: run after all mounts, and be followed by `drop_old`.
 pub(super) fn pivot(root: BorrowedFd<'_>) -> Result<(), Failure> {
     fchdir(root)?;
-    // The old root on top of the new one: no directory is needed for it, and it goes at once.
-    pivot_root(c".", c".").map_err(refused)?;
+    pivot_root(c".", c".").map_err(refused)
+}
+
+/// Leaves the old root behind, with all mounts below it.
+///
+/// Must not: run while mounts are shared, or the host sees our unmount.
+pub(super) fn drop_old(root: BorrowedFd<'_>) -> Result<(), Failure> {
+    fchdir(root)?;
     unmount(c".", UnmountFlags::DETACH)?;
     stand_in(root)
 }

@@ -41,11 +41,14 @@ pub fn enter(rootfs: &Rootfs) -> Result<Option<OldRoot>, Failure> {
     }
     let old = match (&rootfs.old, rootfs.moves()) {
         (_, false) => building.stay().map(|()| None),
-        (Old::Left, true) => leave::pivot(building.root.as_fd()).map(|()| None),
+        (Old::Left, true) => {
+            leave::pivot(building.root.as_fd())?;
+            building.stay()?;
+            leave::drop_old(building.root.as_fd()).map(|()| None)
+        }
         (Old::Kept(path), true) => {
             let place = building.find(path).map_err(|failure| named(path, failure))?;
             let old = leave::pivot_keeping(building.root.as_fd(), &place.0, &proc)?;
-            // It lies on the old root, which is to be seen.
             building.stay().map(|()| Some(old))
         }
     }?;
@@ -138,7 +141,7 @@ impl Building {
         self.made.push(Expected { id, target: target.to_path_buf(), attributes });
     }
 
-    /// The root stays; what was kept ready beside it goes.
+    /// What was kept ready goes. It lies on the old root: that could neither be seen nor unmounted below it.
     fn stay(&mut self) -> Result<(), Failure> {
         self.stage.take().map_or(Ok(()), Stage::remove)
     }
