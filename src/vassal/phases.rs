@@ -60,7 +60,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     }
     steps.extend(rootfs::enter(config, facts));
     steps.extend(programs(config, Phase::AsRoot));
-    steps.extend(rootfs::leave(config, facts));
+    steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
     steps.extend(identity(config, facts));

@@ -74,7 +74,7 @@ pub fn enter(config: &VassalConfig, facts: &Facts) -> Option<Step> {
 }
 
 /// The step that leaves the old root of `pivot-root`.
-pub fn leave(config: &VassalConfig, _: &Facts) -> Option<Step> {
+pub fn leave(config: &VassalConfig) -> Option<Step> {
     matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/")).then_some(Step::LeaveOldRoot)
 }
 
@@ -272,3 +272,7 @@ fn dev(facts: &Facts) -> Vec<Mount> {
     mounts.push(mount("/dev/shm", Source::Memory(None, OPEN_MODE), INERT));
     mounts
 }
+
+#[cfg(test)]
+#[path = "rootfs_tests.rs"]
+mod tests;

@@ -33,12 +33,11 @@ pub fn place(config: &str) -> Place {
     place
 }
 
-/// One mount as the jail sees it: place, options, type.
+/// One mount as the jail sees it: place and options.
 #[derive(Debug)]
 pub struct Mounted {
     pub target: String,
     pub options: String,
-    pub kind: String,
     pub shared: bool,
 }
 
@@ -46,12 +45,11 @@ pub struct Mounted {
 pub fn mounts(text: &str) -> Vec<Mounted> {
     text.lines()
         .filter_map(|line| {
-            let (left, right) = line.split_once(" - ")?;
+            let (left, _) = line.split_once(" - ")?;
             let words: Vec<&str> = left.split(' ').collect();
             Some(Mounted {
                 target: words.get(4)?.to_string(),
                 options: words.get(5)?.to_string(),
-                kind: right.split(' ').next()?.to_owned(),
                 shared: words[6..].iter().any(|field| field.contains(':')),
             })
         })
@@ -90,7 +88,7 @@ gid = 54322
 
 #[test]
 fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
-    let place = place(&format!("{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %d:%i / /.. /proc/1/root/; readlink /proc/1/cwd; ls /proc/1/fd /proc/self/fd > /tmp/x; pwd'"));
+    let place = place(&format!("{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/1/root/; readlink /proc/self/cwd; pwd'"));
     let before = table_of_the_host();
     let outcome = place.run();
     let output = fine(&outcome);
@@ -116,7 +114,7 @@ fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
     }
     let root = std::fs::metadata(place.path("root")).unwrap();
     let same = format!("{}:{}\n", root.dev(), root.ino());
-    assert!(output.ends_with(&format!("{same}{same}/\n")) || output.contains(&format!("{same}{same}")), "{output}");
+    assert!(output.ends_with(&format!("{same}{same}{same}/\n/\n")), "{same} {output}");
     assert_eq!(table_of_the_host(), before);
 }
 
@@ -169,16 +167,18 @@ fn flags_reach_the_mounts_below_a_recursive_bind_m10() {
 }
 
 #[test]
-fn a_private_tmp_needs_no_root_of_its_own() {
-    let place = place("unshare = fs\ntmpfs = /tmp\nreadonly = DIR/data\nmask = DIR/root/secret\nuid = 54321\ngid = 54322\ncommand = sh -c 'touch /tmp/liege-private-tmp; ls /tmp; touch DIR/data/x; ls DIR/root/secret'");
-    // The place itself lies below /tmp, where it would be covered.
-    let config = std::fs::read_to_string(place.path("v.ini")).unwrap().replace("tmpfs = /tmp\n", "tmpfs = /var/tmp\n").replace("/tmp/liege-private", "/var/tmp/liege-private").replace("ls /tmp", "ls /var/tmp");
-    std::fs::write(place.path("v.ini"), config).unwrap();
+fn private_memory_needs_no_root_of_its_own() {
+    // Not /tmp: the place of this test lies below it.
+    let place = place("unshare = fs\ntmpfs = /var/tmp\nreadonly = DIR/data\nmask = DIR/root/secret\nuid = 54321\ngid = 54322\ncommand = sh -c 'touch /var/tmp/liege-private; ls /var/tmp; touch DIR/data/x; ls DIR/root/secret'");
     std::fs::set_permissions(place.path("data"), PermissionsExt::from_mode(0o777)).unwrap();
     let outcome = place.run();
-    assert_eq!(outcome.output, "liege-private-tmp\n", "{}", outcome.errors);
-    assert!(outcome.errors.contains("Read-only file system") && outcome.errors.contains("ermission denied"), "{}", outcome.errors);
-    assert!(!Path::new("/var/tmp/liege-private-tmp").exists());
+    assert_eq!(outcome.output, "liege-private\n", "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("Read-only file system") && outcome.errors.contains("ermission denied"),
+        "{}",
+        outcome.errors
+    );
+    assert!(!Path::new("/var/tmp/liege-private").exists());
 }
 
 #[test]
@@ -231,18 +231,14 @@ fn names_of_users_are_those_of_the_host() {
 fn nothing_is_mounted_for_the_whole_host() {
     let before = table_of_the_host();
     for line in ["rootfs = DIR/root", "tmpfs = /mnt", "bind = DIR/data:/mnt", "proc", "mask = /mnt", "pivot_root = DIR/root DIR/root/old"] {
-        let mut command = place(&format!("{line}\ncommand = true"));
-        let outcome = Outcome::of(command_with_a_lie(&mut command).env("LIEGE_JAIL", "fs,pid"));
+        let place = place(&format!("{line}\ncommand = true"));
+        // The environment claims namespaces that nobody made.
+        let outcome = Outcome::of(place.command().env("LIEGE_JAIL", "fs,pid"));
         assert_eq!(outcome.code(), 1, "{line}");
         assert!(outcome.errors.contains("mounts would be made for the whole host"), "{line}: {}", outcome.errors);
         assert!(outcome.errors.contains("unshare = fs"), "{line}: {}", outcome.errors);
     }
     assert_eq!(table_of_the_host(), before);
-}
-
-/// The environment claims namespaces that nobody made.
-fn command_with_a_lie(place: &mut Place) -> &mut std::process::Command {
-    Box::leak(Box::new(place.command()))
 }
 
 #[test]
@@ -253,5 +249,5 @@ fn an_ordinary_user_is_told_what_is_missing() {
     command.args(["vassal", "--ini", "v.ini"]).current_dir(place.path(""));
     let outcome = Outcome::of(&mut command);
     assert!(outcome.errors.contains("a file system of its own needs root of the vassal's own user namespace"), "{}", outcome.errors);
-    assert!(outcome.errors.contains("add \\\"user\\\" to emperor-use-clone"), "{}", outcome.errors);
+    assert!(outcome.errors.contains("add \"user\" to emperor-use-clone"), "{}", outcome.errors);
 }

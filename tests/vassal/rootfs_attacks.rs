@@ -72,7 +72,7 @@ fn a_source_that_is_exchanged_for_a_link_shows_nothing_else_m2() {
 
 #[test]
 fn what_hides_is_an_inode_of_our_own_m3() {
-    let place = place(&format!("{JAIL}{USER}rootfs = DIR/root\nproc\nmask = /etc/hidden\ncommand = sh -c 'stat -c %F:%s:%a /etc/hidden; cat /proc/self/mountinfo'"));
+    let place = place(&format!("{JAIL}{USER}rootfs = DIR/root\nproc\nmask = /etc/hidden\ncommand = sh -c 'stat -c %%F:%%s:%%a /etc/hidden; cat /proc/self/mountinfo'"));
     // What others take to hide files with.
     symlink("/proc/sys/kernel/core_pattern", place.path("root/dev/null")).unwrap();
     let outcome = place.run();
@@ -91,7 +91,7 @@ fn what_hides_is_an_inode_of_our_own_m3() {
 #[test]
 fn terminals_and_devices_of_the_root_are_covered_by_own_ones_m4() {
     let host = || std::fs::read_dir("/dev/pts").map_or(0, Iterator::count);
-    let place = place(&format!("{JAIL}rootfs = DIR/root\nproc\ndev = minimal\ncommand = sh -c 'ls /dev/pts; readlink /dev/ptmx; ls /dev/console /dev/null-of-the-root; stat -c %t:%T /dev/null /dev/pts/ptmx; : < /dev/ptmx && echo opened'"));
+    let place = place(&format!("{JAIL}rootfs = DIR/root\nproc\ndev = minimal\ncommand = sh -c 'ls /dev/pts; readlink /dev/ptmx; ls /dev/console /dev/null-of-the-root; stat -c %%t:%%T /dev/null /dev/pts/ptmx; : < /dev/ptmx && echo opened'"));
     std::fs::write(place.path("root/dev/null-of-the-root"), "").unwrap();
     symlink("/proc/sysrq-trigger", place.path("root/dev/console")).unwrap();
     symlink("/etc/passwd", place.path("root/dev/null")).unwrap();

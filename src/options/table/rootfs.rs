@@ -57,7 +57,6 @@ pub(super) const ROOTFS: &[OptionSpec] = &[
     )
     .aliases(&["ns"]),
     OptionSpec::new("namespace-keep-mount", Kind::Keep, "What `namespace` keeps of the host, at the same path or at another.")
-        .aliases(&["ns-keep-mount"])
         .repeats(),
     OptionSpec::new("namespace-net", Kind::Text, "`namespace` makes a network too, with `lo` up; the value names nothing.")
         .aliases(&["ns-net"]),

@@ -3,10 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, major, minor, openat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, major, minor, openat};
 use rustix::io::{Errno, read};
 
-use super::place::kind_of;
+use super::place::{kind_of, top, walk};
 use crate::plan::{Device, Failure, Made, Root, Rootfs, Source};
 
 /// Bytes of a file that is copied into the jail.
@@ -44,10 +44,9 @@ fn open(source: &Source) -> Result<Option<OwnedFd>, Failure> {
 
 /// Over no symbolic link: whoever may write somewhere on the way must not choose what is shown.
 fn tree(path: &Path) -> Result<OwnedFd, Failure> {
-    let strict = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), strict) {
-        Err(Errno::LOOP) => Err("a part of this path is a symbolic link: write the path without links".into()),
-        answer => Ok(answer?),
+    match walk(top()?, path)? {
+        Some(tree) => Ok(tree),
+        None => Err("a part of this path is a symbolic link: write the path without links".into()),
     }
 }
 
