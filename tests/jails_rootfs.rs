@@ -8,12 +8,24 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use common::{ALICE, Emperor, LIEGE, Start, Tree};
 
-const APPLETS: [&str; 14] =
-    ["sh", "ls", "cat", "mount", "umount", "id", "touch", "mknod", "sed", "sleep", "unshare", "grep", "wc", "stat"];
+const APPLETS: [&str; 14] = [
+    "sh", "ls", "cat", "mount", "umount", "id", "touch", "mknod", "sed", "sleep", "unshare", "grep", "wc",
+    "stat",
+];
 
 /// A root file system of busybox, of root's and for everybody.
 fn root(tree: &Tree) {
-    for name in ["root", "root/bin", "root/proc", "root/dev", "root/tmp", "root/run", "root/etc", "root/secret", "root/data"] {
+    for name in [
+        "root",
+        "root/bin",
+        "root/proc",
+        "root/dev",
+        "root/tmp",
+        "root/run",
+        "root/etc",
+        "root/secret",
+        "root/data",
+    ] {
         tree.dir(name);
     }
     std::fs::copy("/bin/busybox", tree.path("root/bin/busybox")).expect("busybox-static is installed");
@@ -28,7 +40,10 @@ const LOOK: &str = "sh -c '{ cat /proc/self/mountinfo; for try in \"umount /secr
 
 fn config(tree: &Tree, lines: &str, command: &str) -> String {
     let root = tree.path("root").display().to_string();
-    format!("{lines}tmpfs = /tmp:2m\ntmpfs = /run\nproc\ndev = minimal\nmask = /secret\ncommand = {command}\n").replace("ROOT", &root)
+    format!(
+        "{lines}tmpfs = /tmp:2m\ntmpfs = /run\nproc\ndev = minimal\nmask = /secret\ncommand = {command}\n"
+    )
+    .replace("ROOT", &root)
 }
 
 /// Everything that was looked at.
@@ -44,7 +59,11 @@ fn assert_jailed(lines: &[String], uid: &str) {
     for place in ["/", "/tmp", "/run", "/proc", "/dev", "/dev/pts", "/dev/shm", "/secret"] {
         assert!(places.contains(&place), "{place} in {lines:#?}");
     }
-    assert!(places.iter().all(|place| *place == "/" || ["/tmp", "/run", "/proc", "/dev", "/secret"].iter().any(|top| place.starts_with(top))), "{places:?}");
+    assert!(
+        places.iter().all(|place| *place == "/"
+            || ["/tmp", "/run", "/proc", "/dev", "/secret"].iter().any(|top| place.starts_with(top))),
+        "{places:?}"
+    );
     // M10: read back for every mount.
     for mount in &mounts {
         let options: Vec<&str> = mount[5].split(',').collect();
@@ -52,7 +71,10 @@ fn assert_jailed(lines: &[String], uid: &str) {
         assert!(options.contains(&"nodev") || mount[4].starts_with("/dev"), "{mount:?}");
     }
     // M8, M9.
-    assert!(!lines.iter().any(|line| line.starts_with("undone") || line == "file" || line == "sda"), "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| line.starts_with("undone") || line == "file" || line == "sda"),
+        "{lines:#?}"
+    );
     assert!(lines.iter().any(|line| line == "mine"), "{lines:#?}");
     assert_eq!(lines[lines.len() - 2], uid, "{lines:#?}");
 }
@@ -108,7 +130,9 @@ fn a_tenant_without_a_user_namespace_is_told_how_to_get_one() {
     root(&tree);
     tree.vassal_of(ALICE, "alice.ini", &config(&tree, "rootfs = ROOT\n", "sleep 1000"));
     let emperor = Start::in_tree(tree).option("--emperor-tyrant").options(&CLONE).start();
-    emperor.wait_for_line(|line| line.contains("a file system of its own needs root of the vassal's own user namespace"));
+    emperor.wait_for_line(|line| {
+        line.contains("a file system of its own needs root of the vassal's own user namespace")
+    });
     emperor.wait_for_line(|line| line.contains("add \"user\" to emperor-use-clone"));
     emperor.stop();
 }
@@ -123,18 +147,32 @@ fn a_tenant_binds_what_he_may_see_and_nothing_else() {
     let lines = format!("rootfs = ROOT\nbind = {closed}:/data\n");
     tree.vassal_of(ALICE, "alice.ini", &config(&tree, &lines, "sleep 1000"));
     let emperor = Start::in_tree(tree).option("--emperor-tyrant").options(&CLONE_USER).start();
-    emperor.wait_for_line(|line| line.contains("cannot build the file system: EACCES") && line.contains("closed/in"));
+    emperor.wait_for_line(|line| {
+        line.contains("cannot build the file system: EACCES") && line.contains("closed/in")
+    });
     emperor.stop();
 }
 
 #[test]
 fn a_plan_shows_what_is_mounted_in_order() {
     let tree = Tree::new();
-    let text = config(&tree, "rootfs = ROOT ro\nbind = /srv:/srv:ro,noexec\nuid = 61001\ngid = 61001\n", "sleep 1000");
+    let text = config(
+        &tree,
+        "rootfs = ROOT ro\nbind = /srv:/srv:ro,noexec\nuid = 61001\ngid = 61001\n",
+        "sleep 1000",
+    );
     let file = tree.vassal("shop.ini", &text);
-    let output = std::process::Command::new(LIEGE).args(["plan"]).arg(&file).args(["--emperor-use-clone", "fs,pid"]).output().unwrap();
+    let output = std::process::Command::new(LIEGE)
+        .args(["plan"])
+        .arg(&file)
+        .args(["--emperor-use-clone", "fs,pid"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let at = |part: &str| {
+        text.find(part)
+            .unwrap_or_else(|| panic!("{part} in {text}{}", String::from_utf8_lossy(&output.stderr)))
+    };
     let order = [
         "look up uid=61001",
         "build the file system\n    root: /var/lib",

@@ -135,7 +135,9 @@ fn drop_root(config: &VassalConfig) -> Vec<Step> {
 
 fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     // Root regains by exec whatever its bounding set allows.
-    cap(config).or_else(|| rootfs::kept(config, facts)).map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
+    cap(config)
+        .or_else(|| rootfs::kept(config, facts))
+        .map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
 }
 
 fn stay_user(config: &VassalConfig) -> Vec<Step> {
@@ -203,7 +205,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
-    refusals.extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));
+    refusals
+        .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));
     if !config.unshare.is_empty() {
         refusals.push(needs_root("unshare", config.unshare_at.as_ref()));
     }

@@ -75,7 +75,8 @@ pub fn enter(config: &VassalConfig, facts: &Facts) -> Option<Step> {
 
 /// The step that leaves the old root of `pivot-root`.
 pub fn leave(config: &VassalConfig) -> Option<Step> {
-    matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/")).then_some(Step::LeaveOldRoot)
+    matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/"))
+        .then_some(Step::LeaveOldRoot)
 }
 
 /// Where the first of these options stands.
@@ -192,7 +193,9 @@ fn root(config: &VassalConfig) -> (Root, Old) {
 
 fn place_of(wish: &MountWish) -> Option<PathBuf> {
     match wish {
-        MountWish::Bind(_, place, ..) | MountWish::Keep(_, place) | MountWish::Memory(place, _) => Some(place.clone()),
+        MountWish::Bind(_, place, ..) | MountWish::Keep(_, place) | MountWish::Memory(place, _) => {
+            Some(place.clone())
+        }
         MountWish::Proc => Some("/proc".into()),
         MountWish::DevMinimal | MountWish::DevHost => Some("/dev".into()),
         MountWish::HostsMade => Some(HOSTS.into()),
@@ -210,7 +213,9 @@ fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount
             (place.clone(), Source::Tree(source.clone(), *depth), *attributes)
         }
         // Root of a user namespace may not take a directory out from under its mounts.
-        MountWish::Keep(source, place) => (place.clone(), Source::Tree(source.clone(), depth), Attributes::NONE),
+        MountWish::Keep(source, place) => {
+            (place.clone(), Source::Tree(source.clone(), depth), Attributes::NONE)
+        }
         MountWish::Memory(place, size) => (place.clone(), Source::Memory(*size, OPEN_MODE), HARMLESS),
         MountWish::Proc => return proc(config, facts),
         MountWish::DevMinimal => return dev(facts),
@@ -265,7 +270,9 @@ fn dev(facts: &Facts) -> Vec<Mount> {
         source: Source::Device(*device, made),
         attributes: quiet,
     }));
-    let link = |(name, to): &(&str, &'static str)| mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE);
+    let link = |(name, to): &(&str, &'static str)| {
+        mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE)
+    };
     mounts.extend(LINKS.iter().map(link));
     // A user namespace of one id has no number for the group of terminals.
     mounts.push(mount("/dev/pts", Source::Terminals((!user).then_some(TTY)), quiet));

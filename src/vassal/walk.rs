@@ -57,7 +57,9 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),
         Step::LeaveOldRoot => root::leave(vassal),
-        Step::Bind(socket) => Listening::bind(socket, vassal.identity.as_ref()).map(|socket| vassal.sockets.push(socket)),
+        Step::Bind(socket) => {
+            Listening::bind(socket, vassal.identity.as_ref()).map(|socket| vassal.sockets.push(socket))
+        }
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
@@ -84,7 +86,11 @@ fn jailed(step: &Step, same: &jail::Step) -> Result<(), Trouble> {
     })
 }
 
-fn take_identity(vassal: &Vassal, step: &Step, (wanted, keep): (&Wanted, jail::Capabilities)) -> Result<(), Trouble> {
+fn take_identity(
+    vassal: &Vassal,
+    step: &Step,
+    (wanted, keep): (&Wanted, jail::Capabilities),
+) -> Result<(), Trouble> {
     let known = vassal.identity.clone().map_or_else(|| identity::resolve(wanted), Ok);
     jailed(step, &jail::Step::Identity(known?, keep))
 }

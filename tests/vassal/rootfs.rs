@@ -8,8 +8,8 @@ use super::emperor::{Outcome, Place};
 /// From the package busybox-static.
 const BUSYBOX: &str = "/bin/busybox";
 const APPLETS: [&str; 18] = [
-    "sh", "ls", "cat", "mount", "umount", "id", "touch", "mkdir", "mknod", "stat", "grep", "hostname", "readlink", "unshare",
-    "true", "pwd", "ps", "rmdir",
+    "sh", "ls", "cat", "mount", "umount", "id", "touch", "mkdir", "mknod", "stat", "grep", "hostname",
+    "readlink", "unshare", "true", "pwd", "ps", "rmdir",
 ];
 /// Namespaces, and a user that is nobody's.
 pub const JAIL: &str = "unshare = fs,pid,uts,ipc\n";
@@ -88,7 +88,9 @@ gid = 54322
 
 #[test]
 fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
-    let place = place(&format!("{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/1/root/; readlink /proc/self/cwd; pwd'"));
+    let place = place(&format!(
+        "{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/1/root/; readlink /proc/self/cwd; pwd'"
+    ));
     let before = table_of_the_host();
     let outcome = place.run();
     let output = fine(&outcome);
@@ -96,7 +98,19 @@ fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
     let targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();
     assert_eq!(
         targets,
-        ["/", "/tmp", "/run", "/proc", "/dev", "/data", "/dev/pts", "/dev/shm", "/etc/hosts", "/secret", "/etc/hidden"]
+        [
+            "/",
+            "/tmp",
+            "/run",
+            "/proc",
+            "/dev",
+            "/data",
+            "/dev/pts",
+            "/dev/shm",
+            "/etc/hosts",
+            "/secret",
+            "/etc/hidden"
+        ]
     );
     assert!(mounts.iter().all(|mount| !mount.shared), "{mounts:?}");
     for (target, options) in [
@@ -120,7 +134,9 @@ fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
 
 #[test]
 fn what_is_private_is_gone_with_the_vassal_and_what_is_hidden_is_not_seen() {
-    let place = place(&format!("{WHOLE}command = sh -c 'touch /tmp/mine /run/mine; cat /etc/hidden; ls /secret; cat /data/file /etc/hosts; touch /new /data/new; hostname; ls /dev | tr \"\\\\n\" \" \"; echo; echo x > /dev/null && echo null'"));
+    let place = place(&format!(
+        "{WHOLE}command = sh -c 'touch /tmp/mine /run/mine; cat /etc/hidden; ls /secret; cat /data/file /etc/hosts; touch /new /data/new; hostname; ls /dev | tr \"\\\\n\" \" \"; echo; echo x > /dev/null && echo null'"
+    ));
     std::fs::remove_file(place.path("root/bin/true")).unwrap();
     symlink("busybox", place.path("root/bin/tr")).unwrap();
     let outcome = place.run();
@@ -136,18 +152,29 @@ fn what_is_private_is_gone_with_the_vassal_and_what_is_hidden_is_not_seen() {
 
 #[test]
 fn changes_in_an_overlay_do_not_reach_the_directory_below() {
-    let place = place(&format!("{JAIL}rootfs = DIR/root overlay\nproc\nbind = DIR/data:/srv/new/place\ncommand = sh -c 'echo changed > /etc/hosts; rmdir /old; mkdir /fresh; cat /etc/hosts; ls -d /fresh /old; cat /srv/new/place/file'"));
+    let place = place(&format!(
+        "{JAIL}rootfs = DIR/root overlay\nproc\nbind = DIR/data:/srv/new/place\ncommand = sh -c 'echo changed > /etc/hosts; rmdir /old; mkdir /fresh; cat /etc/hosts; ls -d /fresh /old; cat /srv/new/place/file'"
+    ));
     let outcome = place.run();
     assert_eq!(outcome.output, "changed\n/fresh\ndata\n", "{}", outcome.errors);
     assert_eq!(place.read("root/etc/hosts"), "of the root\n");
-    assert!(place.path("root/old").is_dir() && !place.path("root/fresh").exists() && !place.path("root/srv").exists());
+    assert!(
+        place.path("root/old").is_dir()
+            && !place.path("root/fresh").exists()
+            && !place.path("root/srv").exists()
+    );
 }
 
 #[test]
 fn a_root_that_is_written_through_makes_no_places_of_its_own() {
-    let place = place(&format!("{JAIL}{USER}rootfs = DIR/root\nbind = DIR/data:/missing/place\ncommand = true"));
+    let place =
+        place(&format!("{JAIL}{USER}rootfs = DIR/root\nbind = DIR/data:/missing/place\ncommand = true"));
     let outcome = place.run();
-    assert!(outcome.errors.contains("/missing/place: it is missing in the root file system"), "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("/missing/place: it is missing in the root file system"),
+        "{}",
+        outcome.errors
+    );
     assert!(!place.path("root/missing").exists());
 }
 
@@ -163,13 +190,19 @@ fn flags_reach_the_mounts_below_a_recursive_bind_m10() {
     for target in ["/data", "/data/sub"] {
         assert!(has(&mounts, target, &["ro", "nosuid", "nodev", "noexec"]), "{mounts:?}{}", outcome.errors);
     }
-    assert!(outcome.output.ends_with("inner\n") && outcome.errors.contains("Read-only"), "{}", outcome.errors);
+    assert!(
+        outcome.output.ends_with("inner\n") && outcome.errors.contains("Read-only"),
+        "{}",
+        outcome.errors
+    );
 }
 
 #[test]
 fn private_memory_needs_no_root_of_its_own() {
     // Not /tmp: the place of this test lies below it.
-    let place = place("unshare = fs\ntmpfs = /var/tmp\nreadonly = DIR/data\nmask = DIR/root/secret\nuid = 54321\ngid = 54322\ncommand = sh -c 'touch /var/tmp/liege-private; ls /var/tmp; touch DIR/data/x; ls DIR/root/secret'");
+    let place = place(
+        "unshare = fs\ntmpfs = /var/tmp\nreadonly = DIR/data\nmask = DIR/root/secret\nuid = 54321\ngid = 54322\ncommand = sh -c 'touch /var/tmp/liege-private; ls /var/tmp; touch DIR/data/x; ls DIR/root/secret'",
+    );
     std::fs::set_permissions(place.path("data"), PermissionsExt::from_mode(0o777)).unwrap();
     let outcome = place.run();
     assert_eq!(outcome.output, "liege-private\n", "{}", outcome.errors);
@@ -184,7 +217,9 @@ fn private_memory_needs_no_root_of_its_own() {
 #[test]
 fn as_root_programs_see_the_old_root_of_pivot_root_and_nobody_after_them() {
     for unmounts in ["", "exec-as-root = umount -l /old\n"] {
-        let place = place(&format!("{JAIL}{USER}pivot_root = DIR/root DIR/root/old\nexec-as-root = cat /old$PLACE/data/file; mount -t proc none /proc\n{unmounts}command = sh -c 'cat /proc/self/mountinfo; ls /old; pwd'"));
+        let place = place(&format!(
+            "{JAIL}{USER}pivot_root = DIR/root DIR/root/old\nexec-as-root = cat /old$PLACE/data/file; mount -t proc none /proc\n{unmounts}command = sh -c 'cat /proc/self/mountinfo; ls /old; pwd'"
+        ));
         let mut command = place.command();
         command.env("PLACE", place.path(""));
         let outcome = Outcome::of(&mut command);
@@ -198,7 +233,9 @@ fn as_root_programs_see_the_old_root_of_pivot_root_and_nobody_after_them() {
 
 #[test]
 fn the_namespace_of_uwsgi_has_its_name_and_its_proc_and_keeps_what_it_is_told_to() {
-    let place = place(&format!("namespace = DIR/root:inside\nnamespace-keep-mount = DIR/data:/data\nnamespace-net = x\n{USER}command = sh -c 'hostname; cat /data/file; cat /proc/self/mountinfo; cat /proc/net/dev; echo $$'"));
+    let place = place(&format!(
+        "namespace = DIR/root:inside\nnamespace-keep-mount = DIR/data:/data\nnamespace-net = x\n{USER}command = sh -c 'hostname; cat /data/file; cat /proc/self/mountinfo; cat /proc/net/dev; echo $$'"
+    ));
     let before = (table_of_the_host(), std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap());
     let outcome = place.run();
     let output = fine(&outcome);
@@ -216,7 +253,10 @@ fn a_chroot_without_namespaces_needs_a_user_and_with_them_it_is_a_whole_root() {
     assert_eq!(fine(&outcome), "/\nbin\ndata\ndev\netc\nold\nproc\nrun\nsecret\ntmp\n");
     let outcome = place("chroot = DIR/root\ncommand = true").run();
     assert!(outcome.errors.contains("root can leave a `chroot` again"), "{}", outcome.errors);
-    let outcome = place(&format!("{JAIL}chroot = DIR/root\nexec-as-root = mount -t proc none /proc\ncommand = cat /proc/self/mountinfo")).run();
+    let outcome = place(&format!(
+        "{JAIL}chroot = DIR/root\nexec-as-root = mount -t proc none /proc\ncommand = cat /proc/self/mountinfo"
+    ))
+    .run();
     assert_eq!(mounts(fine(&outcome)).len(), 2);
 }
 
@@ -230,12 +270,23 @@ fn names_of_users_are_those_of_the_host() {
 #[test]
 fn nothing_is_mounted_for_the_whole_host() {
     let before = table_of_the_host();
-    for line in ["rootfs = DIR/root", "tmpfs = /mnt", "bind = DIR/data:/mnt", "proc", "mask = /mnt", "pivot_root = DIR/root DIR/root/old"] {
+    for line in [
+        "rootfs = DIR/root",
+        "tmpfs = /mnt",
+        "bind = DIR/data:/mnt",
+        "proc",
+        "mask = /mnt",
+        "pivot_root = DIR/root DIR/root/old",
+    ] {
         let place = place(&format!("{line}\ncommand = true"));
         // The environment claims namespaces that nobody made.
         let outcome = Outcome::of(place.command().env("LIEGE_JAIL", "fs,pid"));
         assert_eq!(outcome.code(), 1, "{line}");
-        assert!(outcome.errors.contains("mounts would be made for the whole host"), "{line}: {}", outcome.errors);
+        assert!(
+            outcome.errors.contains("mounts would be made for the whole host"),
+            "{line}: {}",
+            outcome.errors
+        );
         assert!(outcome.errors.contains("unshare = fs"), "{line}: {}", outcome.errors);
     }
     assert_eq!(table_of_the_host(), before);
@@ -248,6 +299,10 @@ fn an_ordinary_user_is_told_what_is_missing() {
     command.args(["--reuid=54321", "--regid=54322", "--clear-groups"]).arg(place.command().get_program());
     command.args(["vassal", "--ini", "v.ini"]).current_dir(place.path(""));
     let outcome = Outcome::of(&mut command);
-    assert!(outcome.errors.contains("a file system of its own needs root of the vassal's own user namespace"), "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("a file system of its own needs root of the vassal's own user namespace"),
+        "{}",
+        outcome.errors
+    );
     assert!(outcome.errors.contains("add \"user\" to emperor-use-clone"), "{}", outcome.errors);
 }

@@ -22,7 +22,8 @@ pub use filter::{Filter, Instruction};
 pub use namespaces::Namespaces;
 pub use order::plan;
 pub use rootfs::{
-    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs, Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
+    Source,
 };
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};

@@ -189,7 +189,8 @@ impl Rootfs {
 
     /// True when something has to be kept ready outside of the new root while it is built.
     pub fn needs_stage(&self) -> bool {
-        let staged = |mount: &Mount| matches!(mount.source, Source::Nothing | Source::Text(_) | Source::Copy(_));
+        let staged =
+            |mount: &Mount| matches!(mount.source, Source::Nothing | Source::Text(_) | Source::Copy(_));
         matches!(self.root, Root::Overlay(..)) || self.mounts.iter().any(staged)
     }
 }
@@ -222,7 +223,9 @@ impl fmt::Display for Mount {
         let target = self.target.display();
         match &self.source {
             Source::Tree(path, Depth::One) => write!(f, "{target}: {}", path.display())?,
-            Source::Tree(path, Depth::All) => write!(f, "{target}: {} with all mounts below it", path.display())?,
+            Source::Tree(path, Depth::All) => {
+                write!(f, "{target}: {} with all mounts below it", path.display())?
+            }
             Source::Memory(None, _) => write!(f, "{target}: memory")?,
             Source::Memory(Some(size), _) => write!(f, "{target}: memory, at most {size} bytes")?,
             Source::Proc => write!(f, "{target}: proc of this pid namespace")?,
@@ -232,7 +235,9 @@ impl fmt::Display for Mount {
             Source::Text(_) => write!(f, "{target}: a file made for it")?,
             Source::Copy(path) => write!(f, "{target}: a copy of {}", path.display())?,
             Source::Device(device, Made::New) => return write!(f, "{target}: device {}", device.in_words()),
-            Source::Device(device, Made::Bound) => write!(f, "{target}: device {} as it is outside", device.in_words())?,
+            Source::Device(device, Made::Bound) => {
+                write!(f, "{target}: device {} as it is outside", device.in_words())?
+            }
             Source::Link(to) => return write!(f, "{target}: link to {to}"),
         }
         f.write_str(&bracketed(self.attributes))

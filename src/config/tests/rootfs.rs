@@ -49,7 +49,15 @@ fn a_size_has_a_unit_and_is_not_nothing() {
 
 #[test]
 fn a_path_that_depends_on_what_lies_on_the_way_is_refused() {
-    for line in ["rootfs = srv", "rootfs = /srv/../etc", "bind = a:/b", "bind = /a:/b/..", "tmpfs = tmp", "mask = ../x", "chroot = ."] {
+    for line in [
+        "rootfs = srv",
+        "rootfs = /srv/../etc",
+        "bind = a:/b",
+        "bind = /a:/b/..",
+        "tmpfs = tmp",
+        "mask = ../x",
+        "chroot = .",
+    ] {
         assert!(refused(line).contains("is no absolute path without `..`"), "{line}");
     }
     for line in ["bind = /a:/", "tmpfs = /", "mask = /", "readonly = /"] {
@@ -69,7 +77,11 @@ fn what_is_wrong_is_told_with_its_cure() {
         ("pivot_root = /n", "are not two directories", "NEW OLD"),
         ("pivot_root = /n /o", "`/o` is not below the new root", "OLD is an empty directory"),
         ("ns = /n:a b", "is no host name", "use letters"),
-        ("rootfs = /r\nchroot = /c", "another option has said already what `/` is (a.ini:3:10)", "leave out one"),
+        (
+            "rootfs = /r\nchroot = /c",
+            "another option has said already what `/` is (a.ini:3:10)",
+            "leave out one",
+        ),
     ] {
         let told = refused(line);
         assert!(told.contains(cause) && told.contains(cure), "{line}: {told}");

@@ -1,6 +1,6 @@
 //! Pure. What a config says of the vassal's file system, typed.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 
 use jail::plan::{Attributes, Depth, HARMLESS};
@@ -136,7 +136,8 @@ fn root(config: &mut RootfsConfig, entry: &Entry, wish: RootWish) {
     let kind = std::mem::discriminant(&wish);
     let old = config.root.replace(entry.placed(wish));
     // A later one replaces an earlier one of its kind.
-    config.other_root = old.filter(|old| std::mem::discriminant(&old.value) != kind).or(config.other_root.take());
+    config.other_root =
+        old.filter(|old| std::mem::discriminant(&old.value) != kind).or(config.other_root.take());
 }
 
 /// What no single option shows.
@@ -174,14 +175,19 @@ fn absolute(value: &str) -> Result<PathBuf, Wrong> {
     let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     match path.is_absolute() && plain {
         true => Ok(path.components().collect()),
-        false => wrong(format!("{} is no absolute path without `..`", quoted(value)), "write the whole path, from `/` on"),
+        false => wrong(
+            format!("{} is no absolute path without `..`", quoted(value)),
+            "write the whole path, from `/` on",
+        ),
     }
 }
 
 /// Inside, and not `/` itself.
 fn below_root(value: &str) -> Result<PathBuf, Wrong> {
     match absolute(value)? {
-        path if path == Path::new("/") => wrong("`/` itself is what `rootfs` is for", "name something below it"),
+        path if path == Path::new("/") => {
+            wrong("`/` itself is what `rootfs` is for", "name something below it")
+        }
         path => Ok(path),
     }
 }
@@ -191,7 +197,10 @@ fn rootfs(value: &str) -> Result<RootWish, Wrong> {
         Some((directory, "ro")) => (directory, Writes::Nowhere),
         Some((directory, "overlay")) => (directory, Writes::Memory),
         Some((_, odd)) if !odd.contains('/') => {
-            return wrong(format!("{} says nothing of a root", quoted(odd)), "write: DIRECTORY, DIRECTORY ro, or DIRECTORY overlay");
+            return wrong(
+                format!("{} says nothing of a root", quoted(odd)),
+                "write: DIRECTORY, DIRECTORY ro, or DIRECTORY overlay",
+            );
         }
         _ => (value, Writes::Through),
     };
@@ -235,7 +244,10 @@ fn bind_flags(flags: &str) -> Result<(Attributes, Depth), Wrong> {
             name => match Attributes::named(name) {
                 Some(one) => attributes = attributes.with(one),
                 None => {
-                    return wrong(format!("{} is no flag of a bind", quoted(name)), "use some of: ro, rw, noexec, exec, nosuid, suid, nodev, dev, rbind");
+                    return wrong(
+                        format!("{} is no flag of a bind", quoted(name)),
+                        "use some of: ro, rw, noexec, exec, nosuid, suid, nodev, dev, rbind",
+                    );
                 }
             },
         }
@@ -258,8 +270,17 @@ fn bytes(value: &str) -> Result<u64, Wrong> {
     };
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.parse::<u64>().ok().filter(|number| plain && *number > 0);
-    let size = number.and_then(|number| number.checked_mul(1 << shift)).filter(|size| i64::try_from(*size).is_ok());
-    size.map_or_else(|| wrong(format!("{} is no size", quoted(value)), "write bytes, or a number with k, m or g, such as 64m"), Ok)
+    let size =
+        number.and_then(|number| number.checked_mul(1 << shift)).filter(|size| i64::try_from(*size).is_ok());
+    size.map_or_else(
+        || {
+            wrong(
+                format!("{} is no size", quoted(value)),
+                "write bytes, or a number with k, m or g, such as 64m",
+            )
+        },
+        Ok,
+    )
 }
 
 fn dev(value: &str) -> Result<MountWish, Wrong> {
@@ -285,7 +306,10 @@ fn resolvers(value: &str) -> Result<MountWish, Wrong> {
     let addresses: Option<Vec<IpAddr>> = text(value)?.split(',').map(|one| one.trim().parse().ok()).collect();
     match addresses {
         Some(addresses) => Ok(MountWish::Resolvers(addresses)),
-        None => wrong(format!("{} has something that is no address", quoted(value)), "use `host`, or addresses such as 192.0.2.1,2001:db8::1"),
+        None => wrong(
+            format!("{} has something that is no address", quoted(value)),
+            "use `host`, or addresses such as 192.0.2.1,2001:db8::1",
+        ),
     }
 }
 

@@ -22,7 +22,8 @@ const TABLE_MAX: usize = 32 << 20;
 pub(super) fn proc() -> Result<OwnedFd, Failure> {
     let wanted = "/proc must be mounted where the jail is made: what was mounted is read back there";
     let proc = openat(CWD, c"/proc", path_flags() | OFlags::DIRECTORY, Mode::empty())?;
-    let genuine = fstatfs(&proc)?.f_type as u64 == PROC_SUPER_MAGIC as u64 && fstat(&proc)?.st_ino == PROC_ROOT;
+    let genuine =
+        fstatfs(&proc)?.f_type as u64 == PROC_SUPER_MAGIC as u64 && fstat(&proc)?.st_ino == PROC_ROOT;
     if genuine { Ok(proc) } else { Err(wanted.into()) }
 }
 
@@ -44,12 +45,20 @@ pub(super) fn drop_old(root: BorrowedFd<'_>) -> Result<(), Failure> {
 }
 
 /// The same, with the old root at `place` until somebody leaves it.
-pub(super) fn pivot_keeping(root: BorrowedFd<'_>, place: &OwnedFd, proc: &OwnedFd) -> Result<OldRoot, Failure> {
+pub(super) fn pivot_keeping(
+    root: BorrowedFd<'_>,
+    place: &OwnedFd,
+    proc: &OwnedFd,
+) -> Result<OldRoot, Failure> {
     let old = top()?;
     fchdir(place)?;
     pivot_root(format!("/proc/self/fd/{}", root.as_raw_fd()), c".").map_err(refused)?;
     stand_in(root)?;
-    Ok(OldRoot { id: mount_id(old.as_fd())?, old, proc: proc.try_clone().map_err(|_| Failure::from(Errno::MFILE))? })
+    Ok(OldRoot {
+        id: mount_id(old.as_fd())?,
+        old,
+        proc: proc.try_clone().map_err(|_| Failure::from(Errno::MFILE))?,
+    })
 }
 
 fn refused(errno: Errno) -> Failure {
@@ -102,6 +111,10 @@ impl OldRoot {
             Ok(()) | Err(Errno::INVAL) => chdir(Path::new("/"))?,
             Err(errno) => return Err(errno.into()),
         }
-        if mountinfo::has(&table(&self.proc)?, self.id) { Err("the old root is still there".into()) } else { Ok(()) }
+        if mountinfo::has(&table(&self.proc)?, self.id) {
+            Err("the old root is still there".into())
+        } else {
+            Ok(())
+        }
     }
 }

@@ -69,7 +69,9 @@ struct Building {
 impl Building {
     fn begin(rootfs: &Rootfs, opened: &Opened, stage: Option<Stage>) -> Result<Self, Failure> {
         let (root, attributes) = match (&rootfs.root, &opened.root) {
-            (Root::Directory(_, attributes), Some(source)) => (clone(source.as_fd(), Depth::All)?, *attributes),
+            (Root::Directory(_, attributes), Some(source)) => {
+                (clone(source.as_fd(), Depth::All)?, *attributes)
+            }
             (Root::Overlay(_, attributes), Some(lower)) => {
                 let stage = stage.as_ref().ok_or("an overlay without a place for its changes")?;
                 (stage.overlay(lower.as_fd())?, *attributes)
@@ -149,7 +151,8 @@ impl Building {
 
 /// A copy of a mount, seen by nobody yet.
 fn clone(source: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd, Failure> {
-    let one = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let one =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     match depth {
         Depth::One => Ok(open_tree(source, c"", one)?),
         Depth::All => Ok(open_tree(source, c"", one | OpenTreeFlags::AT_RECURSIVE)?),

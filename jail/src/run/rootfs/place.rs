@@ -37,7 +37,9 @@ pub(super) fn walk(from: OwnedFd, path: &Path) -> Result<Option<OwnedFd>, Failur
         match part {
             Component::RootDir => continue,
             Component::Normal(name) => here = openat(&here, name, path_flags(), Mode::empty())?,
-            Component::CurDir | Component::ParentDir | Component::Prefix(_) => return Err("a path must not lead up".into()),
+            Component::CurDir | Component::ParentDir | Component::Prefix(_) => {
+                return Err("a path must not lead up".into());
+            }
         }
         if kind_of(&here)?.is_symlink() {
             return Ok(None);

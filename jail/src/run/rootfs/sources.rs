@@ -99,6 +99,7 @@ pub(super) fn content_up_to(file: impl AsFd, most: usize) -> Result<Vec<u8>, Fai
 /// A failure with the path that it is about.
 pub(super) fn named(path: &Path, failure: Failure) -> Failure {
     let path = path.display();
-    let detail = if failure.detail.is_empty() { path.to_string() } else { format!("{path}: {}", failure.detail) };
+    let detail =
+        if failure.detail.is_empty() { path.to_string() } else { format!("{path}: {}", failure.detail) };
     Failure { detail, ..failure }
 }

@@ -25,8 +25,11 @@ pub(super) struct Stage(OwnedFd);
 impl Stage {
     /// Limited, except for the changes in a root, which are limited by what the jail may have.
     pub(super) fn new(root: &Root) -> Result<Self, Failure> {
-        let settings: &[(&str, &str)] =
-            if matches!(root, Root::Overlay(..)) { &[("mode", "755")] } else { &[("mode", "755"), ("size", FILES_MAX)] };
+        let settings: &[(&str, &str)] = if matches!(root, Root::Overlay(..)) {
+            &[("mode", "755")]
+        } else {
+            &[("mode", "755"), ("size", FILES_MAX)]
+        };
         let stage = mounted("tmpfs", settings)?;
         move_mount(&stage, c"", CWD, c"/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
         Ok(Self(stage))
