@@ -100,7 +100,9 @@ fn a_tenant_has_one_as_root_of_his_user_namespace_m8_m9_m10() {
         let tree = Tree::new();
         root(&tree);
         // What root of one id may change is what is his.
-        chown(tree.path("root/etc/hosts"), Some(ALICE), Some(ALICE)).unwrap();
+        for his in ["root", "root/etc", "root/etc/hosts"] {
+            chown(tree.path(his), Some(ALICE), Some(ALICE)).unwrap();
+        }
         tree.vassal_of(ALICE, "alice.ini", &config(&tree, &format!("rootfs = ROOT {writes}\n"), LOOK));
         let start = Start::in_tree(tree).option("--emperor-tyrant").options(&CLONE_USER);
         let emperor = start.start();
