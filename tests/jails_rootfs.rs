@@ -8,9 +8,10 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
 use common::{ALICE, Emperor, LIEGE, Start, Tree};
 
-const APPLETS: [&str; 14] = [
+const APPLETS: [&str; 15] = [
     "sh", "ls", "cat", "mount", "umount", "id", "touch", "mknod", "sed", "sleep", "unshare", "grep", "wc",
     "stat",
+    "test",
 ];
 
 /// A root file system of busybox, of root's and for everybody.
@@ -111,6 +112,26 @@ fn a_tenant_has_one_as_root_of_his_user_namespace_m8_m9_m10() {
         let hosts = if writes == "ro" { "of the root" } else { "changed" };
         assert!(lines.iter().any(|line| line == hosts), "{lines:#?}");
         assert_eq!(std::fs::read_to_string(emperor.tree.path("root/etc/hosts")).unwrap(), "of the root\n");
+        emperor.stop();
+    }
+}
+
+#[test]
+fn a_tenant_has_the_roots_of_uwsgi_too() {
+    for root_line in ["pivot_root = ROOT ROOT/old", "namespace = ROOT:box", "chroot = ROOT\nproc"] {
+        let tree = Tree::new();
+        root(&tree);
+        tree.dir("root/old");
+        let look = "sh -c '{ ls /old; cat /proc/self/mountinfo; echo end; } 2>&1 | sed \"s/^/>/\"; exec sleep 1000'";
+        let seen = "exec-as-root = test -d /proc/1 || mount -t proc none /proc; ls /old | wc -l";
+        let lines = format!("{root_line}\n{seen}\ncommand = {look}\n");
+        let text = lines.replace("ROOT", &tree.path("root").display().to_string());
+        tree.vassal_of(ALICE, "alice.ini", &text);
+        let emperor = Start::in_tree(tree).option("--emperor-tyrant").options(&CLONE_USER).start();
+        let lines = looked(&emperor);
+        let places: Vec<&str> =
+            lines.iter().filter(|line| line.contains(" - ")).filter_map(|line| line.split(' ').nth(4)).collect();
+        assert_eq!((places, lines.len()), (vec!["/", "/proc"], 3), "{root_line}: {lines:#?}");
         emperor.stop();
     }
 }

@@ -89,7 +89,7 @@ gid = 54322
 #[test]
 fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
     let place = place(&format!(
-        "{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/1/root/; readlink /proc/self/cwd; pwd'"
+        "{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/self/root/; readlink /proc/self/cwd; pwd'"
     ));
     let before = table_of_the_host();
     let outcome = place.run();
