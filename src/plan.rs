@@ -87,6 +87,7 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
         root,
         jailed: !charter.namespaces.is_empty(),
         own_hostname: charter.namespaces.has(Namespaces::UTS),
+        born: charter.namespaces,
         emperor: true,
         permitted: if root { Capabilities::all() } else { Capabilities::NONE },
     }

@@ -30,7 +30,11 @@ pub struct Wrong {
     pub cure: Option<String>,
 }
 
-pub(super) fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
+/// Says so.
+///
+/// # Errors
+/// Always.
+pub fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
     Err(Wrong { cause: cause.into(), cure: Some(cure.to_owned()) })
 }
 

@@ -1,6 +1,7 @@
 //! Pure. What a vassal's config says, typed.
 
 mod read;
+pub mod rootfs;
 
 use std::path::PathBuf;
 
@@ -55,6 +56,8 @@ pub struct VassalConfig {
     pub hostname: Option<Placed<String>>,
     /// `logto`: standard output and error are appended to this file, opened with the vassal's ids.
     pub logto: Option<Placed<PathBuf>>,
+    /// What it sees as its file system.
+    pub rootfs: rootfs::RootfsConfig,
 }
 
 /// A program put in our place.

@@ -52,6 +52,24 @@ pub enum Kind {
     User,
     /// A group, by name or number.
     Group,
+    /// A directory and what it is to be.
+    Root,
+    /// A path outside, a path inside, flags.
+    Bind,
+    /// A path and a size.
+    Memory,
+    /// `minimal` or `host`.
+    Device,
+    /// `generate` or `host`.
+    Hosts,
+    /// `host`, or addresses.
+    Resolvers,
+    /// Two directories.
+    Pivot,
+    /// A directory and a host name.
+    Namespace,
+    /// A path outside, and a path inside if that is another.
+    Keep,
 }
 
 impl Kind {
@@ -79,6 +97,15 @@ impl Kind {
             Self::Shell => "SHELL-COMMAND",
             Self::User => "USER",
             Self::Group => "GROUP",
+            Self::Root => "DIRECTORY [ro|overlay]",
+            Self::Bind => "SOURCE:PLACE[:FLAG,…]",
+            Self::Memory => "PATH[:SIZE]",
+            Self::Device => "minimal|host",
+            Self::Hosts => "generate|host",
+            Self::Resolvers => "host|ADDRESS,…",
+            Self::Pivot => "NEW OLD",
+            Self::Namespace => "DIRECTORY[:HOSTNAME]",
+            Self::Keep => "SOURCE[:PLACE]",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 use jail::{Capabilities, Namespaces};
-use rustix::process::{geteuid, getpid};
+use rustix::process::{geteuid, getpid, getppid};
 use rustix::thread::capabilities;
 
 use super::phases::Facts;
@@ -21,6 +21,7 @@ pub fn facts(emperor: bool) -> Facts {
         root: geteuid().is_root(),
         jailed: !jail.is_empty() || getpid().is_init(),
         own_hostname: jail.has(Namespaces::UTS) || is_uts_own(),
+        born: if shares_mounts() { jail.without(Namespaces::FS) } else { jail },
         emperor,
         permitted: permitted(),
     }
@@ -29,6 +30,13 @@ pub fn facts(emperor: bool) -> Facts {
 fn namespaces() -> Namespaces {
     let named = std::env::var(JAIL).unwrap_or_default();
     Namespaces::from_str(&named).unwrap_or_default()
+}
+
+/// True when our parent has our mounts: whatever our environment says, they are not ours alone.
+fn shares_mounts() -> bool {
+    let parent = getppid().map(|pid| format!("/proc/{}/ns/mnt", pid.as_raw_nonzero()));
+    let theirs = parent.and_then(|path| std::fs::read_link(path).ok());
+    theirs.is_some() && theirs == std::fs::read_link("/proc/self/ns/mnt").ok()
 }
 
 /// An Emperor that knows nothing of `LIEGE_JAIL` may have made a namespace too. Without `/proc` we do not know.

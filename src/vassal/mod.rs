@@ -12,6 +12,8 @@ mod master;
 mod patch;
 pub mod phases;
 mod programs;
+mod root;
+mod rootfs;
 mod sockets;
 mod source;
 mod state;

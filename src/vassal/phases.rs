@@ -9,6 +9,7 @@ use jail::{Capabilities, Namespaces, Phase};
 use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::{Address, VassalConfig};
 
+use super::rootfs;
 use super::step::{Socket, Step, Wanted};
 
 /// What a vassal is born as, as far as its phases depend on that.
@@ -20,6 +21,8 @@ pub struct Facts {
     pub jailed: bool,
     /// The host name it sees is nobody else's.
     pub own_hostname: bool,
+    /// Namespaces that it was born into.
+    pub born: Namespaces,
     /// An Emperor waits for it.
     pub emperor: bool,
     /// Capabilities it holds.
@@ -46,11 +49,18 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         return steps;
     }
     steps.extend(programs(config, Phase::InJail));
-    steps.extend(jail(config));
-    if facts.jailed || !config.unshare.is_empty() {
+    let unshare = rootfs::unshared(config, facts);
+    steps.extend(jail(config, unshare));
+    if facts.jailed || !unshare.is_empty() {
         steps.extend(programs(config, Phase::PostJail));
     }
+    if config.uid.is_some() && rootfs::moves(config) {
+        // By the names of the host: those inside may be written by whoever is jailed there.
+        steps.push(Step::LookUp(wanted(config)));
+    }
+    steps.extend(rootfs::enter(config, facts));
     steps.extend(programs(config, Phase::AsRoot));
+    steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
     steps.extend(identity(config, facts));
@@ -64,19 +74,19 @@ fn programs(config: &VassalConfig, phase: Phase) -> Vec<Step> {
     of_phase.map(|(_, program)| Step::Run(phase, program.value.clone())).collect()
 }
 
-fn jail(config: &VassalConfig) -> Vec<Step> {
+fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
     let mut steps = Vec::new();
-    if !config.unshare.is_empty() {
-        steps.push(Step::Unshare(config.unshare));
+    if !unshare.is_empty() {
+        steps.push(Step::Unshare(unshare));
     }
-    if config.unshare.has(Namespaces::FS) {
+    if unshare.has(Namespaces::FS) {
         // A new mount namespace still passes its mounts on to the old one.
         steps.push(Step::PrivateMounts);
     }
-    if config.unshare.has(Namespaces::NET) {
+    if unshare.has(Namespaces::NET) {
         steps.push(Step::LoopbackUp);
     }
-    if config.unshare.has(Namespaces::PID) {
+    if unshare.has(Namespaces::PID) {
         // A new pid namespace begins with the next child, not with the caller.
         steps.push(Step::Fork);
     }
@@ -106,7 +116,7 @@ fn wanted(config: &VassalConfig) -> Wanted {
 fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut steps = match (facts.root, config.uid.is_some()) {
         (true, true) => drop_root(config),
-        (true, false) => stay_root(config),
+        (true, false) => stay_root(config, facts),
         (false, _) => stay_user(config),
     };
     if facts.emperor {
@@ -123,9 +133,11 @@ fn drop_root(config: &VassalConfig) -> Vec<Step> {
     vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs, filter]
 }
 
-fn stay_root(config: &VassalConfig) -> Vec<Step> {
+fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     // Root regains by exec whatever its bounding set allows.
-    cap(config).map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
+    cap(config)
+        .or_else(|| rootfs::kept(config, facts))
+        .map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
 }
 
 fn stay_user(config: &VassalConfig) -> Vec<Step> {
@@ -163,6 +175,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"user\" to emperor-use-clone",
         ));
     }
+    refusals.extend(rootfs::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(
@@ -183,7 +196,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
 }
 
 fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
-    facts.own_hostname || config.unshare.has(Namespaces::UTS)
+    facts.own_hostname || rootfs::unshared(config, facts).has(Namespaces::UTS)
 }
 
 /// What only root of the vassal's own user namespace (or of the host) can do.
@@ -192,6 +205,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
+    refusals
+        .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));
     if !config.unshare.is_empty() {
         refusals.push(needs_root("unshare", config.unshare_at.as_ref()));
     }
@@ -200,12 +215,12 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     refusals
 }
 
-fn needs_root(option: &str, place: Option<&Place>) -> ConfigError {
+pub(super) fn needs_root(option: &str, place: Option<&Place>) -> ConfigError {
     let cause = format!("{option} needs root of the vassal's own user namespace");
     refusal(place, &cause, "add \"user\" to emperor-use-clone")
 }
 
-fn refusal(place: Option<&Place>, cause: &str, cure: &str) -> ConfigError {
+pub(super) fn refusal(place: Option<&Place>, cause: &str, cure: &str) -> ConfigError {
     ConfigError { place: place.cloned(), line: None, cause: cause.into(), cure: Some(cure.into()) }
 }
 

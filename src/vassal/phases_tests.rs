@@ -7,6 +7,7 @@ const ROOT: Facts = Facts {
     root: true,
     jailed: false,
     own_hostname: false,
+    born: Namespaces::NONE,
     emperor: true,
     permitted: Capabilities(u64::MAX),
 };

@@ -1,9 +1,10 @@
 //! Shell programs of the phases (`exec-*`): each in a process of its own, waited for to its end.
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use jail::Phase;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::control::Word;
@@ -12,7 +13,7 @@ use super::environment::Environment;
 use super::launch::Launch;
 use super::state::Vassal;
 use super::step::option_of;
-use super::trouble::{Trouble, number};
+use super::trouble::Trouble;
 use super::watch::{Happening, reap};
 use crate::emperor::order::to_vassal;
 
@@ -42,7 +43,7 @@ pub fn run(vassal: &mut Vassal, phase: Phase, text: &str, environment: Environme
 }
 
 fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
-    let null = File::open("/dev/null").map_err(|error| Trouble::errno("open /dev/null", number(&error)))?;
+    let null = empty()?;
     let launch = Launch {
         argv: &[SHELL, "-c", text],
         environment,
@@ -53,6 +54,14 @@ fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
         terminal: false,
     };
     launch.start()
+}
+
+/// A jail may have no `/dev`: a pipe that nobody writes to is as empty.
+fn empty() -> Result<OwnedFd, Trouble> {
+    match File::open("/dev/null") {
+        Ok(null) => Ok(null.into()),
+        Err(_) => Ok(pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?.0),
+    }
 }
 
 /// How `pid` ended, if it did; every other child that ended is reaped by the way.

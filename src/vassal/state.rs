@@ -3,8 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use jail::Identity;
+use jail::run::OldRoot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
+use rustix::process::{chdir, fchdir, getcwd};
 
 use std::path::Path;
 
@@ -27,6 +30,12 @@ pub struct Vassal {
     pub arguments: Vec<String>,
     base: Environment,
     added: Vec<(String, String)>,
+    /// Who it becomes, where that was looked up before its file system changed.
+    pub identity: Option<Identity>,
+    /// Its root is another one than that of the host.
+    pub moved: bool,
+    /// The root that the as-root programs may still look at.
+    pub old_root: Option<OldRoot>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Working directory of the command.
@@ -52,6 +61,9 @@ impl Vassal {
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
+            identity: None,
+            moved: false,
+            old_root: None,
             sockets: Vec::new(),
             directory: None,
             log: None,
@@ -113,7 +125,12 @@ impl Vassal {
             advice: directory_advice(errno),
             ..Trouble::errno(format!("change directory to {}", path.display()), errno)
         };
-        self.directory = Some(opened.map_err(cannot)?);
+        let directory = opened.map_err(cannot)?;
+        if self.moved && !is_inside(&directory).map_err(cannot)? {
+            let trouble = Trouble::new(format!("{} is outside of the jail", path.display()));
+            return Err(trouble.advise("name a directory of the new root"));
+        }
+        self.directory = Some(directory);
         Ok(())
     }
 
@@ -134,6 +151,14 @@ impl Vassal {
         self.log = Some(opened);
         Ok(())
     }
+}
+
+/// Whether a directory can be reached from our root: a link of `/proc` may lead elsewhere. Leaves us at `/`.
+fn is_inside(directory: &OwnedFd) -> Result<bool, Errno> {
+    fchdir(directory)?;
+    let path = getcwd(Vec::new());
+    chdir(c"/")?;
+    Ok(path?.as_bytes().starts_with(b"/"))
 }
 
 fn directory_advice(errno: Errno) -> Option<String> {

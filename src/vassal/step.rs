@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use jail::plan::Filter;
+use jail::plan::{Filter, Rootfs};
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::vassal::{Address, Patch};
@@ -50,6 +50,14 @@ pub enum Step {
     Fork,
     /// Host name.
     Hostname(String),
+    /// Uid, gid and groups are looked up by the names of the host.
+    LookUp(Wanted),
+    /// Another file system.
+    Enter(Rootfs),
+    /// `chroot(2)`, where the mounts are everybody's.
+    Chroot(PathBuf),
+    /// Away from the old root, which the as-root programs could still see.
+    LeaveOldRoot,
     /// A listening socket, handed on to the command.
     Bind(Socket),
     /// Bounding set.
@@ -89,6 +97,17 @@ pub fn option_of(phase: Phase) -> &'static str {
     }
 }
 
+impl Step {
+    /// True when paths mean something else after it.
+    pub fn changes_root(&self) -> bool {
+        match self {
+            Self::Enter(rootfs) => rootfs.moves(),
+            Self::Chroot(_) => true,
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -100,6 +119,10 @@ impl fmt::Display for Step {
             Self::LoopbackUp => f.write_str("bring lo up"),
             Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
+            Self::LookUp(wanted) => write!(f, "look up {wanted}"),
+            Self::Enter(rootfs) => write!(f, "{rootfs}"),
+            Self::Chroot(path) => write!(f, "change root to {}", path.display()),
+            Self::LeaveOldRoot => f.write_str("leave the old root behind"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
             Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),

@@ -11,6 +11,7 @@ use super::identity;
 use super::launch::Launch;
 use super::patch;
 use super::programs;
+use super::root;
 use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Step, Wanted};
@@ -52,11 +53,17 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
     match step {
         Step::Run(phase, text) => run(vassal, *phase, text),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
-        Step::Bind(socket) => Listening::bind(socket).map(|socket| vassal.sockets.push(socket)),
+        Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
+        Step::Enter(rootfs) => root::enter(vassal, rootfs),
+        Step::Chroot(path) => root::chroot(path),
+        Step::LeaveOldRoot => root::leave(vassal),
+        Step::Bind(socket) => {
+            Listening::bind(socket, vassal.identity.as_ref()).map(|socket| vassal.sockets.push(socket))
+        }
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
-        Step::Identity(wanted, keep) => take_identity(step, wanted, *keep),
+        Step::Identity(wanted, keep) => take_identity(vassal, step, (wanted, *keep)),
         Step::Unshare(namespaces) => jailed(step, &jail::Step::Unshare(*namespaces)),
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
@@ -79,8 +86,13 @@ fn jailed(step: &Step, same: &jail::Step) -> Result<(), Trouble> {
     })
 }
 
-fn take_identity(step: &Step, wanted: &Wanted, keep: jail::Capabilities) -> Result<(), Trouble> {
-    jailed(step, &jail::Step::Identity(identity::resolve(wanted)?, keep))
+fn take_identity(
+    vassal: &Vassal,
+    step: &Step,
+    (wanted, keep): (&Wanted, jail::Capabilities),
+) -> Result<(), Trouble> {
+    let known = vassal.identity.clone().map_or_else(|| identity::resolve(wanted), Ok);
+    jailed(step, &jail::Step::Identity(known?, keep))
 }
 
 fn run(vassal: &mut Vassal, phase: Phase, text: &str) -> Result<(), Trouble> {

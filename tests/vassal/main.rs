@@ -5,4 +5,6 @@ mod emperor;
 mod identity;
 mod life;
 mod phases;
+mod rootfs;
+mod rootfs_attacks;
 mod sockets;

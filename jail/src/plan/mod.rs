@@ -5,9 +5,11 @@ mod capabilities;
 mod errno;
 mod failure;
 mod filter;
+pub mod mountinfo;
 mod namespaces;
 mod order;
 mod refusals;
+mod rootfs;
 mod show;
 mod spec;
 mod step;
@@ -19,6 +21,10 @@ pub use failure::Failure;
 pub use filter::{Filter, Instruction};
 pub use namespaces::Namespaces;
 pub use order::plan;
+pub use rootfs::{
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
+    Source,
+};
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 

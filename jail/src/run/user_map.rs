@@ -25,6 +25,12 @@ pub fn groups_are_given_up() -> bool {
     std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
 }
 
+/// True in a user namespace that is not the first one: there not every id has a number.
+pub(super) fn inside_user_namespace() -> bool {
+    let whole = |text: String| text.split_whitespace().eq(["0", "0", "4294967295"]);
+    !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(whole)
+}
+
 /// Makes sure that the files below `/proc/PID` of ourselves, or of a child made meanwhile, belong to us: a spawner
 /// is not dumpable, and then they are root's.
 ///

@@ -26,7 +26,7 @@ pub(crate) use exit::exit_now;
 pub use fork::fork;
 pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, place};
 pub(crate) use loopback::loopback_up;
-pub(crate) use mounts::nosuid_below_root;
+pub(crate) use mounts::{nosuid_below_root, set_attributes};
 pub(crate) use seccomp::filter;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub use sockets::{refuse_rights, unread};

@@ -1,7 +1,12 @@
 //! `mount_setattr(2)`: attributes of a whole tree of mounts, all or none.
 #![allow(unsafe_code, reason = "rustix has no mount_setattr")]
 
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
 use rustix::io::Errno;
+
+use crate::plan::Attributes;
 
 /// Sets `nosuid` on the root of this mount namespace and on every mount below it.
 ///
@@ -12,14 +17,31 @@ use rustix::io::Errno;
 /// # Errors
 /// `ENOSYS` before Linux 5.12, `EPERM` without CAP_SYS_ADMIN over this mount namespace.
 pub(crate) fn nosuid_below_root() -> Result<(), Errno> {
+    set(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attributes(Attributes::NOSUID))
+}
+
+/// Sets attributes on the mount that `tree` is the root of, and on all mounts below it, and cuts them off from their peers.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.12, `EINVAL` where `tree` is no root of a mount, `EPERM`.
+pub(crate) fn set_attributes(tree: BorrowedFd<'_>, wanted: Attributes) -> Result<(), Errno> {
+    let mut attributes = attributes(wanted);
+    attributes.propagation = libc::MS_PRIVATE;
+    set(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
+}
+
+fn attributes(wanted: Attributes) -> libc::mount_attr {
     // SAFETY: all zero is a valid mount_attr: nothing to set, nothing to clear.
     let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };
-    attributes.attr_set = libc::MOUNT_ATTR_NOSUID;
-    let (path, size) = (c"/".as_ptr(), size_of::<libc::mount_attr>());
-    let flags = libc::AT_RECURSIVE;
+    attributes.attr_set = wanted.0;
+    attributes
+}
+
+fn set(directory: RawFd, path: &CStr, flags: i32, attributes: &libc::mount_attr) -> Result<(), Errno> {
+    let (path, size) = (path.as_ptr(), size_of::<libc::mount_attr>());
     // SAFETY: the kernel reads a string and a whole mount_attr of the size given; both outlive the call.
     super::answer(unsafe {
-        libc::syscall(libc::SYS_mount_setattr, libc::AT_FDCWD, path, flags, &raw const attributes, size)
+        libc::syscall(libc::SYS_mount_setattr, directory, path, flags, &raw const *attributes, size)
     })
     .map(|_| ())
 }

@@ -55,6 +55,14 @@ pub fn sample(kind: Kind) -> &'static str {
         Kind::Config => "b.ini",
         Kind::Words | Kind::Shell => "run me",
         Kind::User | Kind::Group => "77",
+        Kind::Root => "/r ro",
+        Kind::Bind => "/a:/b:ro",
+        Kind::Memory => "/t:1m",
+        Kind::Device => "minimal",
+        Kind::Hosts | Kind::Resolvers => "host",
+        Kind::Pivot => "/n /n/o",
+        Kind::Namespace => "/n:box",
+        Kind::Keep => "/k",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jail::Phase;
 
+use super::rootfs;
 use super::{Patch, VassalConfig, VassalKind};
 use crate::config::admit::{admit, value};
 use crate::config::load::{ERRORS_MAX, Loaded};
@@ -125,9 +126,10 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
             config.unshare = config.unshare.with(value(entry, namespaces)?);
             config.unshare_at = Some(entry.value_place.clone());
         }
+        "namespace" => rootfs::namespace(config, entry)?,
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
         // A test gives every option of the table and looks for its effect.
-        _ => {}
+        name => rootfs::read(&mut config.rootfs, name, entry)?,
     }
     Ok(())
 }
@@ -175,6 +177,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
             error.cure("add `uid`: groups are changed together with the user")
         }));
     }
+    errors.extend(rootfs::contradictions(&config.rootfs));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
         errors.push(ConfigError::whole("this config runs nothing").cure(cure));

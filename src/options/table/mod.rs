@@ -2,6 +2,7 @@
 
 mod emperor;
 mod general;
+mod rootfs;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -30,6 +31,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Vassal,
         options: vassal::PHASES,
     },
+    Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
 

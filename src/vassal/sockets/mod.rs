@@ -6,6 +6,7 @@ mod file;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use jail::Identity;
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{
@@ -34,16 +35,16 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Binds and listens.
+    /// Binds and listens; `known` is who the vassal becomes, where that was looked up already.
     ///
     /// # Errors
     /// A path that others could redirect, something else under the name, or what the system refuses.
-    pub fn bind(wanted: &Socket) -> Result<Self, Trouble> {
+    pub fn bind(wanted: &Socket, known: Option<&Identity>) -> Result<Self, Trouble> {
         let (socket, file) = match &wanted.address {
             Address::Tcp(address) => (tcp(*address).map_err(|errno| unbound(wanted, errno))?, None),
             Address::Abstract(name) => (hidden(name).map_err(|errno| unbound(wanted, errno))?, None),
             Address::Unix(path) => {
-                let vassal = identity::resolve(&wanted.vassal)?;
+                let vassal = known.cloned().map_or_else(|| identity::resolve(&wanted.vassal), Ok)?;
                 let owner = match &wanted.owner {
                     Some(text) => Some(identity::owner(text)?),
                     None => wanted.vassal.uid.as_ref().map(|_| (vassal.uid, vassal.gid)),

@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 18] = [
     ("uwsgi-plugin-gevent-python3", "uwsgi-plugin-gevent-python3"),
     ("uwsgi-plugin-rbthreads", "uwsgi-plugin-rbthreads"),
     ("uwsgi-plugin-asyncio-python3", "uwsgi-plugin-asyncio-python3"),
+    ("busybox-static", "busybox-static"),
     ("vim", "vim"),
     ("rsync", "rsync"),
     ("curl", "curl"),

@@ -1,0 +1,285 @@
+//! Pure. The file system of a vassal: from its config and what it was born as to what is mounted, in order.
+
+use std::path::{Path, PathBuf};
+
+use caps::Capability;
+use jail::plan::{
+    Attributes, DEVICES, Depth, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs, Source,
+};
+use jail::{Capabilities, Namespaces};
+
+use super::phases::{Facts, refusal};
+use super::step::Step;
+use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::VassalConfig;
+use crate::config::vassal::rootfs::{HOSTS, MountWish, RESOLV_CONF, RootWish, Writes, lonely};
+
+/// Mode of private memory, as of `/tmp`.
+const OPEN_MODE: u32 = 0o1777;
+/// Mode of directories of root.
+const ROOTS_MODE: u32 = 0o755;
+/// Bytes for the names of devices.
+const DEV_SIZE: u64 = 1 << 20;
+/// Group of terminals (`tty`, the same in every distribution).
+const TTY: u32 = 5;
+/// What a jail's root must not write to: these reach beyond any namespace.
+const REACHES_OUT: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+/// What it must not see.
+const TELLS: [&str; 8] = [
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/timer_list",
+    "/proc/sched_debug",
+    "/proc/latency_stats",
+    "/proc/acpi",
+    "/proc/scsi",
+    "/proc/asound",
+];
+/// What root of the host keeps in a file system of its own: enough to be root there, nothing that reaches out of it.
+const ROOT_KEEPS: [Capability; 11] = [
+    Capability::CAP_CHOWN,
+    Capability::CAP_DAC_OVERRIDE,
+    Capability::CAP_FOWNER,
+    Capability::CAP_FSETID,
+    Capability::CAP_KILL,
+    Capability::CAP_SETGID,
+    Capability::CAP_SETUID,
+    Capability::CAP_SETPCAP,
+    Capability::CAP_NET_BIND_SERVICE,
+    Capability::CAP_SYS_CHROOT,
+    Capability::CAP_AUDIT_WRITE,
+];
+/// What root of a user namespace does not keep: it could take away what hides or protects something.
+const UNDOES: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_MKNOD];
+
+/// The namespaces that are made after birth: those of `unshare`, and what `namespace` stands for where birth gave none.
+pub fn unshared(config: &VassalConfig, facts: &Facts) -> Namespaces {
+    let Some(RootWish::Namespace(_)) = wish(config) else { return config.unshare };
+    let meant = Namespaces::FS.with(Namespaces::PID).with(Namespaces::IPC).with(Namespaces::UTS);
+    let net = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
+    config.unshare.with(meant.with(net).without(facts.born))
+}
+
+/// True when `/` becomes another directory.
+pub fn moves(config: &VassalConfig) -> bool {
+    config.rootfs.root.is_some()
+}
+
+/// The step that builds it, if there is anything to build.
+pub fn enter(config: &VassalConfig, facts: &Facts) -> Option<Step> {
+    if let (Some(RootWish::Chroot(path)), false) = (wish(config), owns_mounts(config, facts)) {
+        return Some(Step::Chroot(path.clone()));
+    }
+    first_place(config).map(|_| Step::Enter(rootfs(config, facts)))
+}
+
+/// The step that leaves the old root of `pivot-root`.
+pub fn leave(config: &VassalConfig) -> Option<Step> {
+    matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/"))
+        .then_some(Step::LeaveOldRoot)
+}
+
+/// Where the first of these options stands.
+pub fn first_place(config: &VassalConfig) -> Option<&Place> {
+    let mounts = config.rootfs.mounts.iter().map(|one| &one.place);
+    config.rootfs.root.iter().map(|one| &one.place).chain(mounts).next()
+}
+
+/// What a root that stays root keeps where the config says nothing; `None` is everything. The options of uWSGI leave
+/// root what it has, as they do there.
+pub fn kept(config: &VassalConfig, facts: &Facts) -> Option<Capabilities> {
+    let ours = |one: &Placed<MountWish>| !matches!(one.value, MountWish::Keep(..));
+    let is_ours = matches!(wish(config), Some(RootWish::Rootfs(..))) || config.rootfs.mounts.iter().any(ours);
+    let beyond = match in_user_namespace(facts) {
+        true => Capabilities::of(&UNDOES),
+        false => facts.permitted.without(Capabilities::of(&ROOT_KEEPS)),
+    };
+    is_ours.then(|| facts.permitted.without(beyond))
+}
+
+/// What this vassal may not do.
+pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
+    let mut refusals = lonely(&config.rootfs);
+    let Some(first) = first_place(config) else { return refusals };
+    let chroot = matches!(wish(config), Some(RootWish::Chroot(_))) && config.rootfs.mounts.is_empty();
+    if !owns_mounts(config, facts) && facts.root {
+        match chroot {
+            false => refusals.push(refusal(
+                Some(first),
+                "mounts would be made for the whole host",
+                "add \"fs\" to emperor-use-clone, or `unshare = fs`",
+            )),
+            true if config.uid.is_none() => refusals.push(refusal(
+                Some(first),
+                "root can leave a `chroot` again",
+                "add `uid`, or `unshare = fs`: in an `fs` namespace nothing else is left",
+            )),
+            true => {}
+        }
+    }
+    let proc = config.rootfs.mounts.iter().find(|one| one.value == MountWish::Proc);
+    if let (Some(proc), false) = (proc, facts.born.with(unshared(config, facts)).has(Namespaces::PID)) {
+        refusals.push(refusal(
+            Some(&proc.place),
+            "`proc` would show the processes of the host",
+            "add \"pid\" to emperor-use-clone, or `unshare = pid`",
+        ));
+    }
+    refusals.extend(twice(config));
+    refusals
+}
+
+/// Two things in one place: only the later one would be seen.
+fn twice(config: &VassalConfig) -> Vec<ConfigError> {
+    let mut seen: Vec<(PathBuf, &Place)> = Vec::new();
+    let mut refusals = Vec::new();
+    for one in &config.rootfs.mounts {
+        let Some(target) = place_of(&one.value) else { continue };
+        match seen.iter().find(|(place, _)| *place == target) {
+            Some((_, first)) => refusals.push(refusal(
+                Some(&one.place),
+                &format!("something is mounted on {} already ({first})", target.display()),
+                "leave out one of the two",
+            )),
+            None => seen.push((target, &one.place)),
+        }
+    }
+    refusals
+}
+
+fn owns_mounts(config: &VassalConfig, facts: &Facts) -> bool {
+    facts.born.with(unshared(config, facts)).has(Namespaces::FS)
+}
+
+fn in_user_namespace(facts: &Facts) -> bool {
+    facts.born.has(Namespaces::USER)
+}
+
+fn wish(config: &VassalConfig) -> Option<&RootWish> {
+    config.rootfs.root.as_ref().map(|root| &root.value)
+}
+
+/// All of it, in order: what lies above something comes before it, what hides or protects comes last.
+fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
+    let mut mounts: Vec<Mount> = Vec::new();
+    if let Some(RootWish::Namespace(_)) = wish(config) {
+        mounts.extend(proc(config, facts));
+    }
+    config.rootfs.mounts.iter().for_each(|one| mounts.extend(expanded(&one.value, config, facts)));
+    // Stable: what is at the same depth stays in the order in which it was written.
+    mounts.sort_by_key(|mount| (is_cover(mount), mount.target.components().count()));
+    let (root, old) = root(config);
+    Rootfs { root, mounts, old }
+}
+
+fn is_cover(mount: &Mount) -> bool {
+    matches!(mount.source, Source::Nothing | Source::Itself(_))
+}
+
+fn root(config: &VassalConfig) -> (Root, Old) {
+    let as_is = |path: &PathBuf| Root::Directory(path.clone(), Attributes::NONE);
+    match wish(config) {
+        None => (Root::Present, Old::Left),
+        Some(RootWish::Rootfs(path, Writes::Through)) => (Root::Directory(path.clone(), HARMLESS), Old::Left),
+        Some(RootWish::Rootfs(path, Writes::Nowhere)) => {
+            (Root::Directory(path.clone(), HARMLESS.with(Attributes::RO)), Old::Left)
+        }
+        Some(RootWish::Rootfs(path, Writes::Memory)) => (Root::Overlay(path.clone(), HARMLESS), Old::Left),
+        Some(RootWish::Chroot(path) | RootWish::Namespace(path)) => (as_is(path), Old::Left),
+        Some(RootWish::Pivot(new, old)) if old == Path::new("/") => (as_is(new), Old::Left),
+        Some(RootWish::Pivot(new, old)) => (as_is(new), Old::Kept(old.clone())),
+    }
+}
+
+fn place_of(wish: &MountWish) -> Option<PathBuf> {
+    match wish {
+        MountWish::Bind(_, place, ..) | MountWish::Keep(_, place) | MountWish::Memory(place, _) => {
+            Some(place.clone())
+        }
+        MountWish::Proc => Some("/proc".into()),
+        MountWish::DevMinimal | MountWish::DevHost => Some("/dev".into()),
+        MountWish::HostsMade => Some(HOSTS.into()),
+        MountWish::Resolvers(_) => Some(RESOLV_CONF.into()),
+        MountWish::Copy(path) => Some(path.into()),
+        // These go on what is there.
+        MountWish::Mask(_) | MountWish::Readonly(_) => None,
+    }
+}
+
+fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount> {
+    let depth = if in_user_namespace(facts) { Depth::All } else { Depth::One };
+    let (target, source, attributes) = match wish {
+        MountWish::Bind(source, place, attributes, depth) => {
+            (place.clone(), Source::Tree(source.clone(), *depth), *attributes)
+        }
+        // Root of a user namespace may not take a directory out from under its mounts.
+        MountWish::Keep(source, place) => {
+            (place.clone(), Source::Tree(source.clone(), depth), Attributes::NONE)
+        }
+        MountWish::Memory(place, size) => (place.clone(), Source::Memory(*size, OPEN_MODE), HARMLESS),
+        MountWish::Proc => return proc(config, facts),
+        MountWish::DevMinimal => return dev(facts),
+        MountWish::DevHost => {
+            let attributes = Attributes::NOSUID.with(Attributes::NOEXEC);
+            ("/dev".into(), Source::Tree("/dev".into(), Depth::All), attributes)
+        }
+        MountWish::Mask(path) => (path.clone(), Source::Nothing, INERT.with(Attributes::RO)),
+        MountWish::Readonly(path) => (path.clone(), Source::Itself(Presence::Needed), Attributes::RO),
+        MountWish::HostsMade => (HOSTS.into(), Source::Text(hosts(config)), INERT.with(Attributes::RO)),
+        MountWish::Copy(path) => (path.into(), Source::Copy(path.into()), INERT.with(Attributes::RO)),
+        MountWish::Resolvers(list) => {
+            let text = list.iter().map(|address| format!("nameserver {address}\n")).collect();
+            (RESOLV_CONF.into(), Source::Text(text), INERT.with(Attributes::RO))
+        }
+    };
+    vec![Mount { target, source, attributes }]
+}
+
+fn hosts(config: &VassalConfig) -> String {
+    let own = config.hostname.as_ref().map_or_else(String::new, |name| format!("127.0.1.1 {}\n", name.value));
+    format!("127.0.0.1 localhost\n::1 localhost\n{own}")
+}
+
+/// Root of the host that stays root is kept from what reaches beyond the jail; anybody else has no right to it.
+fn proc(config: &VassalConfig, facts: &Facts) -> Vec<Mount> {
+    let mut mounts = vec![Mount { target: "/proc".into(), source: Source::Proc, attributes: INERT }];
+    if config.uid.is_none() && !in_user_namespace(facts) {
+        let protected = |path: &&str| Mount {
+            target: path.into(),
+            source: Source::Itself(Presence::Optional),
+            attributes: INERT.with(Attributes::RO),
+        };
+        let hidden = |path: &&str| Mount {
+            target: path.into(),
+            source: Source::Nothing,
+            attributes: INERT.with(Attributes::RO),
+        };
+        mounts.extend(REACHES_OUT.iter().map(protected).chain(TELLS.iter().map(hidden)));
+    }
+    mounts
+}
+
+fn dev(facts: &Facts) -> Vec<Mount> {
+    let user = in_user_namespace(facts);
+    let quiet = Attributes::NOSUID.with(Attributes::NOEXEC);
+    let mount = |target: &str, source, attributes| Mount { target: target.into(), source, attributes };
+    let made = if user { Made::Bound } else { Made::New };
+    let mut mounts = vec![mount("/dev", Source::Memory(Some(DEV_SIZE), ROOTS_MODE), quiet)];
+    mounts.extend(DEVICES.iter().map(|device| Mount {
+        target: device.path(),
+        source: Source::Device(*device, made),
+        attributes: quiet,
+    }));
+    let link = |(name, to): &(&str, &'static str)| {
+        mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE)
+    };
+    mounts.extend(LINKS.iter().map(link));
+    // A user namespace of one id has no number for the group of terminals.
+    mounts.push(mount("/dev/pts", Source::Terminals((!user).then_some(TTY)), quiet));
+    mounts.push(mount("/dev/shm", Source::Memory(None, OPEN_MODE), INERT));
+    mounts
+}
+
+#[cfg(test)]
+#[path = "rootfs_tests.rs"]
+mod tests;
