@@ -70,7 +70,7 @@ impl Loader<'_> {
     fn set_strict(&mut self, entry: &Entry) {
         match values::flag(&entry.value) {
             Ok(strict) => self.strict = strict,
-            Err(wrong) => self.fail(ConfigError::at(&entry.value_place, wrong.cause)),
+            Err(wrong) => self.fail(wrong.at(&entry.value_place)),
         }
     }
 
@@ -129,7 +129,8 @@ impl Loader<'_> {
     fn take_set(&mut self, entry: Entry) {
         let name = find(&entry.key).map(|(_, option)| option.name);
         if matches!(name, Some("set" | "set-placeholder")) {
-            return self.fail(ConfigError::at(&entry.value_place, "`set` cannot set itself"));
+            let error = ConfigError::at(&entry.value_place, "`set` cannot set itself");
+            return self.fail(error.cure("write what it is to set: set = NAME=VALUE"));
         }
         self.act(entry);
     }

@@ -12,6 +12,7 @@ use super::magic::FileVariables;
 use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::{Origin, World};
+use super::values::Wrong;
 use crate::options::{Standing, nearest, standing};
 
 /// Options of one config, all files together.
@@ -42,6 +43,8 @@ pub struct Loaded {
     pub texts: Texts,
     /// The file that was read first, if any was.
     pub file: Option<Arc<str>>,
+    /// Where the first section that was read begins.
+    pub(super) section: Option<Place>,
     /// What the config wants printed: `print`, `iprint`.
     pub said: Vec<Placed<String>>,
     /// `exit`: the status to leave with at once.
@@ -61,9 +64,9 @@ impl Loaded {
         Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
     }
 
-    /// What is said of the whole config is said of its first file.
+    /// What is said of the whole config is said of its first section, else of its first file.
     fn of_file(&self, errors: Vec<ConfigError>) -> Vec<ConfigError> {
-        let whole = self.file.as_ref().map(Place::whole);
+        let whole = self.section.clone().or_else(|| self.file.as_ref().map(Place::whole));
         let placed =
             |error: ConfigError| ConfigError { place: error.place.or_else(|| whole.clone()), ..error };
         errors.into_iter().map(placed).collect()
@@ -162,13 +165,14 @@ impl Loader<'_> {
     pub(super) fn push(&mut self, mut entry: Entry, use_: Use) {
         if self.items.len() == ENTRIES_MAX {
             if !std::mem::replace(&mut self.full, true) {
-                self.fail(ConfigError::at(&entry.place, format!("more than {ENTRIES_MAX} options")));
+                let cause = format!("more than {ENTRIES_MAX} options");
+                self.fail(ConfigError::at(&entry.place, cause).cure("repeat less, or split the config"));
             }
             return;
         }
         match self.expander.environment(&entry.value) {
             Ok(value) => entry.value = value,
-            Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
+            Err(wrong) => self.fail(wrong.at(&entry.value_place)),
         }
         self.tell_unread(&entry.value_place);
         self.expander.define(&entry.key, &entry.value);
@@ -219,7 +223,7 @@ impl Loader<'_> {
         }
         match self.expander.options(&item.entry.value) {
             Ok(value) => item.entry.value = value,
-            Err(cause) => self.fail(ConfigError::at(&item.entry.value_place, cause)),
+            Err(wrong) => self.fail(wrong.at(&item.entry.value_place)),
         }
         item
     }
@@ -281,16 +285,18 @@ impl Loader<'_> {
     }
 
     /// Counts a file that is to be read.
-    pub(super) fn count_file(&mut self) -> Result<(), String> {
+    pub(super) fn count_file(&mut self) -> Result<(), Wrong> {
         self.files += 1;
-        if self.files > FILES_MAX { Err(format!("more than {FILES_MAX} files")) } else { Ok(()) }
+        let many = || Wrong::new(format!("more than {FILES_MAX} files"), "put several of them into one");
+        if self.files > FILES_MAX { Err(many()) } else { Ok(()) }
     }
 
     /// Counts what was read of it.
-    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), String> {
+    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), Wrong> {
         self.bytes += bytes;
-        let many = self.bytes > BYTES_MAX;
-        if many { Err(format!("files of more than {BYTES_MAX} bytes together")) } else { Ok(()) }
+        let many =
+            || Wrong::new(format!("files of more than {BYTES_MAX} bytes together"), "read fewer of them");
+        if self.bytes > BYTES_MAX { Err(many()) } else { Ok(()) }
     }
 
     pub(super) fn fail(&mut self, error: ConfigError) {

@@ -31,7 +31,7 @@ pub use files::split_section;
 pub use format::FILE_MAX;
 pub use load::{Loaded, load};
 pub use show::quoted;
-pub use values::address;
+pub use values::{DESCRIPTOR_MAX, address};
 
 #[cfg(test)]
 mod tests;

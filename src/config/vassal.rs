@@ -75,4 +75,6 @@ pub enum Address {
     Unix(PathBuf),
     /// Unix stream socket with an abstract name (`@name`).
     Abstract(String),
+    /// A socket that listens already, left open by whoever started us: `fd://N`.
+    Inherited(std::os::fd::RawFd),
 }

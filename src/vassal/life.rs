@@ -16,7 +16,8 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
-use super::{born, leftovers, master, patch};
+use super::{born, leftovers, master, patch, sockets};
+use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::{fallback, fetch};
 
@@ -110,7 +111,7 @@ fn own(
 ) -> Result<u8, Trouble> {
     let teller = fallback.teller;
     let facts = born::facts(control.is_some());
-    let steps = match plan(&config, &facts) {
+    let steps = match steps(&config, &facts) {
         Ok(steps) => steps,
         Err(errors) => {
             teller.errors(&errors);
@@ -121,6 +122,12 @@ fn own(
     let after = at_exit.map(|(_, program)| program.value.clone()).collect();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;
     Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
+}
+
+/// What is to be done, unless something that must be there is missing.
+fn steps(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<ConfigError>> {
+    let missing = sockets::missing(config);
+    if missing.is_empty() { plan(config, facts) } else { Err(missing) }
 }
 
 impl Life<'_> {
@@ -166,7 +173,7 @@ impl Life<'_> {
             return true;
         }
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) => plan(&config, &self.facts).map(drop),
+            VassalKind::Own(config) => steps(&config, &self.facts).map(drop),
             VassalKind::Uwsgi(_) => Ok(()),
         });
         let Err(errors) = judged else { return true };

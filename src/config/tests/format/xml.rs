@@ -4,7 +4,7 @@ const MANY: &str = "<all>\n <uwsgi id=\"one\"><a>1</a></uwsgi>\n <uwsgi id=\"two
 
 fn asked(id: &str) -> Vec<(String, String)> {
     let section = format::parse(Format::Xml, &"f".into(), MANY, Some(id));
-    assert!(section.found && section.sections == ["one", "two"]);
+    assert!(section.found.is_some() && section.sections == ["one", "two"]);
     section.lines.into_iter().map(|one| (one.key, one.value)).collect()
 }
 
@@ -27,7 +27,7 @@ fn an_id_chooses_among_several() {
     assert_eq!(asked("two"), owned(&[("a", "2"), ("b", "x")]));
     assert_eq!(asked("none"), owned(&[("a", "3")]), "an element without an id belongs to all");
     let lacks = format::parse(Format::Xml, &"f".into(), "<all><uwsgi id='x'/></all>", Some("y"));
-    assert!(!lacks.found);
+    assert!(lacks.found.is_none());
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn only_a_mapping_at_the_top_of_the_file_is_a_section() {
     let found = ["x: 1", "a:\n  uwsgi:\n    b: 1", "- uwsgi:\n    b: 1", "uwsgi: x", "uwsgi:", ""];
     for text in found {
         let section = section(Format::Yaml, text);
-        assert!(!section.found && section.lines.is_empty(), "{text:?}");
+        assert!(section.found.is_none() && section.lines.is_empty(), "{text:?}");
     }
     let twice = "uwsgi:\n  a: 1\nuwsgi:\n  b: 2\n";
     assert_eq!(pairs(Format::Yaml, twice), owned(&[("a", "1")]), "reading ends with the section");
