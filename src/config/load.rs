@@ -13,7 +13,7 @@ use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::{Origin, World};
 use super::values::Wrong;
-use crate::options::{Standing, nearest, standing};
+use crate::options::{Standing, find, nearest, standing};
 
 /// Options of one config, all files together.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -33,6 +33,8 @@ const PLACEHOLDER_PREFIX: &str = "x-";
 pub struct Loaded {
     /// The options.
     pub entries: Vec<Entry>,
+    /// Options that were carried out while reading, each line once.
+    pub consumed: Vec<Placed<&'static str>>,
     /// Names of the config's own, expanded, in order.
     pub placeholders: Vec<Entry>,
     /// What could not be read or expanded.
@@ -157,8 +159,20 @@ impl Loader<'_> {
             return;
         }
         match logic::word(&entry.key) {
-            Some(word) => self.turn(word, entry),
+            Some(word) => {
+                self.consumed(&entry.key, entry.place.clone());
+                self.turn(word, entry);
+            }
             None => self.repeat(entry),
+        }
+    }
+
+    /// Remembers an option that has been carried out; a loop repeats one line after the other.
+    pub(super) fn consumed(&mut self, key: &str, place: Place) {
+        let consumed = &mut self.loaded.consumed;
+        let is_again = consumed.last().is_some_and(|last| last.place == place);
+        if let Some((_, option)) = find(key).filter(|_| !is_again && consumed.len() < ENTRIES_MAX) {
+            consumed.push(Placed { value: option.name, place });
         }
     }
 
@@ -310,5 +324,5 @@ fn unknown_in_strict(entry: &Entry) -> ConfigError {
     let cause =
         format!("no option is called {}, and `strict` admits no placeholders", show::quoted(&entry.key));
     let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
-    ConfigError { cure, ..ConfigError::at(&entry.place, cause) }
+    ConfigError::at(&entry.place, cause).cure(cure.unwrap_or_else(|| "leave out it, or `strict`".to_owned()))
 }

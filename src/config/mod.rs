@@ -19,6 +19,7 @@ pub mod load;
 mod logic;
 mod loops;
 mod magic;
+mod pairs;
 pub mod place;
 pub mod probe;
 mod quantity;

@@ -58,8 +58,7 @@ impl Source {
         let kind = loaded.vassal();
         // What uwsgi reads itself is not ignored by anybody.
         let is_uwsgis = matches!(kind, Ok(VassalKind::Uwsgi(_)));
-        let oddities = loaded.texts.explain(loaded.warnings.clone());
-        teller.warnings(&if is_uwsgis { oddities } else { loaded.advice() });
+        teller.warnings(&if is_uwsgis { loaded.misread() } else { loaded.advice() });
         loaded.said.iter().for_each(|said| teller.said(&said.value));
         let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
         Reading { kind, exit, fallback: loaded.fallback }

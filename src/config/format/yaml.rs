@@ -31,7 +31,8 @@ struct Reader<'p, 't> {
 pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
     let section = Section::default();
     let mut reader = Reader { places, wanted, open: Vec::new(), inside: false, section };
-    for event in Parser::new_from_str(places.text) {
+    let mut events = Parser::new_from_str(places.text);
+    while let Some(event) = events.next() {
         let read = event.map_err(|error| reader.failure(&error));
         let read = read.and_then(|(event, span)| reader.take(event, span));
         if let Err(error) = read {
@@ -39,6 +40,9 @@ pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
             break;
         }
         if reader.section.found.is_some() && !reader.inside {
+            // A line that is indented less than the others would end the section unseen.
+            let behind = events.next().and_then(Result::err).map(|error| reader.failure(&error));
+            behind.into_iter().for_each(|error| reader.section.fail(error));
             break;
         }
     }
