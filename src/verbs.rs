@@ -44,9 +44,10 @@ fn carry_out(invocation: Invocation) -> ExitCode {
 /// An Emperor if a source was given, else a vassal.
 fn run(invocation: Invocation) -> ExitCode {
     if invocation.verb == Verb::Vassal || std::env::var_os(HAS_EMPEROR).is_some() {
-        return vassal();
+        return vassal(None);
     }
-    let loaded = load(invocation);
+    let owner = Surroundings::named();
+    let loaded = config::load_once(invocation.entries, invocation.texts, &Surroundings::onlooker(), &owner);
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
         return without_emperor(&loaded);
     }
@@ -66,11 +67,11 @@ fn without_emperor(loaded: &Loaded) -> ExitCode {
     if says_nothing && loaded.errors.is_empty() {
         return printed(|out| out.write_all(cli::help().as_bytes()));
     }
-    vassal()
+    vassal(Some(loaded))
 }
 
-fn vassal() -> ExitCode {
-    crate::vassal::main(std::env::args_os().skip(1).collect())
+fn vassal(loaded: Option<&Loaded>) -> ExitCode {
+    crate::vassal::main(std::env::args_os().skip(1).collect(), loaded)
 }
 
 fn load(invocation: Invocation) -> Loaded {

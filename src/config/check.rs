@@ -176,9 +176,12 @@ fn packages(entries: &[Entry]) -> String {
 /// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
 /// nobody uses is probably a typing error.
 fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
-    if runner != Runner::Uwsgi {
-        return loaded.oddities();
-    }
+    let unread = loaded.texts.explain(loaded.unread.clone());
+    let odd = if runner == Runner::Uwsgi { misread(loaded) } else { loaded.oddities() };
+    unread.into_iter().chain(odd).collect()
+}
+
+fn misread(loaded: &Loaded) -> Vec<ConfigError> {
     let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
     let unused = unknown.map(|entry| {
         let cause = format!("uwsgi takes {} for a placeholder, and nothing uses it", quoted(&entry.key));

@@ -66,7 +66,7 @@ impl Loader<'_> {
         let origin = match read {
             Err(error) if NotRun::is_in(&error) => {
                 let told = format!("{}: {error}", show::quoted(&named.path));
-                self.loaded.warnings.push(ConfigError::at(&entry.value_place, told));
+                self.leave_unread(ConfigError::at(&entry.value_place, told));
                 return Ok(None);
             }
             read => read.map_err(|error| source::unread(&named.path, &error).at(&entry.value_place))?,

@@ -13,6 +13,7 @@ use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::{Origin, World};
 use super::values::Wrong;
+use super::vassal::VassalKind;
 use crate::options::{Standing, find, nearest, standing};
 
 /// Options of one config, all files together.
@@ -41,6 +42,8 @@ pub struct Loaded {
     pub errors: Vec<ConfigError>,
     /// What is probably not meant, but harmless.
     pub warnings: Vec<ConfigError>,
+    /// What was left unread, because whoever reads here only looks at the config.
+    pub unread: Vec<ConfigError>,
     /// The texts behind the places.
     pub texts: Texts,
     /// The file that was read first, if any was.
@@ -64,6 +67,13 @@ impl Loaded {
         }
         let found = read.err().unwrap_or_default().into_iter().filter(|error| error.place.is_some());
         Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
+    }
+
+    /// True when nothing that is unread can change who runs this. What a condition said may hang on it.
+    fn is_surely_uwsgis(&self) -> bool {
+        let has_condition = self.consumed.iter().any(|one| one.value.starts_with("if-"));
+        let is_emperors = self.entries.iter().any(|entry| entry.key == "emperor");
+        !has_condition && !is_emperors && matches!(self.vassal(), Ok(VassalKind::Uwsgi(_)))
     }
 
     /// What is said of the whole config is said of its first section, else of its first file.
@@ -104,6 +114,13 @@ pub fn load(written: Vec<Entry>, texts: Texts, world: &dyn World) -> Loaded {
     loader.use_declared();
     loader.inherit();
     loader.finish()
+}
+
+/// The same, where a source that is no file is asked once at most: first as `onlooker`, who asks none, then as the
+/// one that the config is for, unless that is not needed. What uwsgi runs it reads itself, and asks for itself.
+pub fn load_once(written: Vec<Entry>, texts: Texts, onlooker: &dyn World, owner: &dyn World) -> Loaded {
+    let seen = load(written.clone(), texts.clone(), onlooker);
+    if seen.unread.is_empty() || seen.is_surely_uwsgis() { seen } else { load(written, texts, owner) }
 }
 
 pub(super) struct Loader<'a> {
@@ -277,7 +294,13 @@ impl Loader<'_> {
     /// Tells what was left as it stands in a value at `place`.
     pub(super) fn tell_unread(&mut self, place: &Place) {
         for note in self.expander.take_notes() {
-            self.warn(ConfigError::at(place, note));
+            self.leave_unread(ConfigError::at(place, note));
+        }
+    }
+
+    pub(super) fn leave_unread(&mut self, note: ConfigError) {
+        if self.loaded.unread.len() < ERRORS_MAX {
+            self.loaded.unread.push(note);
         }
     }
 

@@ -7,7 +7,7 @@ use super::load::Loader;
 use super::logic::Loop;
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
-use super::source;
+use super::source::{self, NotRun};
 use super::values::Wrong;
 
 /// Items of one loop.
@@ -73,6 +73,11 @@ impl Loader<'_> {
         self.count_file().map_err(placed)?;
         let origin = match self.world.read(name) {
             Ok(origin) => origin,
+            Err(error) if NotRun::is_in(&error) => {
+                let told = format!("{}: {error}; nothing is repeated", quoted(name));
+                self.leave_unread(at_value(opening, told));
+                return Ok(Vec::new());
+            }
             Err(error) => {
                 let wrong = source::unread(name, &error);
                 self.warn(placed(Wrong { cause: format!("{}; nothing is repeated", wrong.cause), ..wrong }));

@@ -30,7 +30,7 @@ pub mod vassal;
 
 pub use files::split_section;
 pub use format::FILE_MAX;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_once};
 pub use show::quoted;
 pub use values::{DESCRIPTOR_MAX, address};
 

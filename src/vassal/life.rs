@@ -17,6 +17,7 @@ use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
 use super::{born, leftovers, master, patch, sockets};
+use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::{fallback, fetch};
@@ -24,23 +25,27 @@ use crate::{fallback, fetch};
 /// Number of the descriptor on which the Emperor opened our config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
 
-/// Runs the vassal that these arguments (without the name of the program) describe.
+/// Runs the vassal that these arguments (without the name of the program) describe; `loaded` is what its config
+/// says, if that has been read.
 ///
 /// Must: be called before this process opens any descriptor, starts any thread or drops any right.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+pub fn main(arguments: Vec<OsString>, loaded: Option<&Loaded>) -> ExitCode {
     let source = Source::new(arguments);
     let teller = Teller::new(&source.name());
-    let status = run(&source, &teller).unwrap_or_else(|trouble| {
+    let status = run(&source, loaded, &teller).unwrap_or_else(|trouble| {
         teller.trouble(&trouble);
         1
     });
     ExitCode::from(status)
 }
 
-fn run(source: &Source, teller: &Teller) -> Result<u8, Trouble> {
+fn run(source: &Source, loaded: Option<&Loaded>, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
-    let reading = first_config(source, teller)?;
+    let reading = match loaded {
+        Some(loaded) => Reading::of(loaded, teller),
+        None => first_config(source, teller)?,
+    };
     let fallback = Fallback { file: reading.fallback, teller };
     if let Some(status) = reading.exit {
         return Ok(if status == 1 { fallback.instead_of(status, control.as_ref()) } else { status });

@@ -342,3 +342,63 @@ fn the_name_of_the_user_is_known_to_a_config() {
     let outcome = Place::new("if-uid = root\ncommand = echo %U %G %u\nelse\ncommand = false\nendif").run();
     assert_eq!((outcome.code(), outcome.output.as_str()), (0, "root root 0\n"));
 }
+
+/// `liege --ini v.ini`, which could be an Emperor too.
+fn foreground(place: &Place) -> Command {
+    let vassal = place.command();
+    let mut command = Command::new(vassal.get_program());
+    command.args(["--ini", "v.ini"]).current_dir(place.path("")).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// How often a command in a config has been run.
+fn runs(place: &Place) -> usize {
+    place.read("runs").lines().count()
+}
+
+#[test]
+fn a_command_in_a_config_runs_once_for_each_time_that_the_config_is_read() {
+    let value = "env = A=@(exec://echo x >>DIR/runs; echo y)";
+    let place = Place::new(&format!("{value}\ncommand = sh -c 'echo $A; exec sleep 1000'"));
+    let mut vassal = place.start();
+    assert_eq!((vassal.line().as_str(), runs(&place)), ("y", 1));
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    // A config of no use is read once, and the command goes on.
+    place.write("v.ini", &format!("{value}\ncomand = x"));
+    vassal.say(1);
+    assert_eq!([vassal.byte(), vassal.byte(), Some(1)], [Some(1), Some(5), Some(1)]);
+    assert_eq!(runs(&place), 2);
+    vassal.say(0);
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn a_command_in_a_config_runs_once_when_the_role_has_to_be_found_out_first() {
+    for config in ["env = A=@(exec://echo x >>DIR/runs; echo y)\ncommand = true", "ini = exec://DIR/ask.sh"] {
+        let place = Place::new(config);
+        place.write("ask", "command = true");
+        std::fs::write(
+            place.path("ask.sh"),
+            format!("#!/bin/sh\ncd {0}; echo x >>runs; cat ask\n", place.path("").display()),
+        )
+        .unwrap();
+        std::fs::set_permissions(place.path("ask.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let mut command = foreground(&place);
+        let outcome = Outcome::of(&mut command);
+        assert_eq!((outcome.code(), runs(&place)), (0, 1), "{config}: {}", outcome.errors);
+    }
+}
+
+#[test]
+fn a_command_in_a_config_of_uwsgis_is_left_to_uwsgi() {
+    let place = Place::new("module = app\nenv = A=@(exec://echo x >>DIR/runs; echo y)");
+    let bin = place.directory("bin", 0, 0o755);
+    std::fs::write(bin.join("uwsgi"), "#!/bin/sh\necho $@\n").unwrap();
+    std::fs::set_permissions(bin.join("uwsgi"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for mut command in [place.command(), foreground(&place)] {
+        let outcome = Outcome::of(command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())));
+        assert_eq!((outcome.output.as_str(), runs(&place)), ("--ini v.ini\n", 0), "{}", outcome.errors);
+        assert_eq!(outcome.errors, "");
+    }
+}
