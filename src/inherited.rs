@@ -4,7 +4,7 @@
 use std::os::fd::{OwnedFd, RawFd};
 
 use jail::sys;
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags};
 use rustix::net::sockopt::socket_acceptconn;
 
 use crate::config::DESCRIPTOR_MAX;
@@ -13,7 +13,7 @@ use crate::config::DESCRIPTOR_MAX;
 pub const CURE: &str =
     "only who starts this process can leave it a listening socket there; else use an address";
 
-/// A copy of the listening socket of this number; neither is left to a program that we start.
+/// A copy of the listening socket of this number, for ourselves.
 ///
 /// # Errors
 /// Why it is none.
@@ -29,12 +29,22 @@ pub fn listening(number: RawFd) -> Result<OwnedFd, String> {
     }
 }
 
+/// The same, and the socket is left to no program that we start.
+///
+/// # Errors
+/// As above.
+pub fn take(number: RawFd) -> Result<OwnedFd, String> {
+    let socket = listening(number)?;
+    let hidden = sys::set_flags(number, FdFlags::CLOEXEC);
+    hidden.map(|()| socket).map_err(|errno| format!("cannot hide descriptor {number}: {errno}"))
+}
+
 /// Leaves every listening socket to the program that takes our place.
 ///
 /// Must: be called by a process that has no listening socket of its own any more.
 pub fn hand_on() {
     for number in (sys::FIRST..=DESCRIPTOR_MAX).filter(|number| listening(*number).is_ok()) {
         // What cannot be kept open the program will miss, and say so.
-        let _ = sys::keep_open(number);
+        let _ = sys::set_flags(number, FdFlags::empty());
     }
 }

@@ -347,5 +347,6 @@ fn unknown_in_strict(entry: &Entry) -> ConfigError {
     let cause =
         format!("no option is called {}, and `strict` admits no placeholders", show::quoted(&entry.key));
     let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
-    ConfigError::at(&entry.place, cause).cure(cure.unwrap_or_else(|| "leave out it, or `strict`".to_owned()))
+    ConfigError::at(&entry.place, cause)
+        .cure(cure.unwrap_or_else(|| "leave it out, or leave out `strict`".to_owned()))
 }

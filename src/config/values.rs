@@ -2,7 +2,6 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 use std::fmt;
-use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -21,9 +20,9 @@ const HOSTNAME_MAX: usize = 64;
 const CONFIG_SUFFIXES: [&str; 7] = [".ini", ".xml", ".yml", ".yaml", ".js", ".json", ".toml"];
 
 /// First number behind the standard descriptors, and the highest one that a socket is looked for under.
-const DESCRIPTOR_MIN: RawFd = 3;
+const DESCRIPTOR_MIN: i32 = 3;
 /// See above.
-pub const DESCRIPTOR_MAX: RawFd = 255;
+pub const DESCRIPTOR_MAX: i32 = 255;
 
 /// Of sources, ours and uWSGI's.
 const SCHEMES: &str = "dir,glob,pg,sqlite,mongodb,amqp,zmq,zoo,ldap,etcd,http,https";
@@ -282,7 +281,7 @@ pub fn address(value: &str) -> Result<Address, Wrong> {
 }
 
 /// The number of a descriptor that is not one of the standard ones.
-fn descriptor(number: &str) -> Result<RawFd, Wrong> {
+fn descriptor(number: &str) -> Result<i32, Wrong> {
     let digits = number.bytes().all(|byte| byte.is_ascii_digit());
     let parsed =
         number.parse().ok().filter(|number| digits && (DESCRIPTOR_MIN..=DESCRIPTOR_MAX).contains(number));

@@ -76,5 +76,5 @@ pub enum Address {
     /// Unix stream socket with an abstract name (`@name`).
     Abstract(String),
     /// A socket that listens already, left open by whoever started us: `fd://N`.
-    Inherited(std::os::fd::RawFd),
+    Inherited(i32),
 }

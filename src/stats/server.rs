@@ -173,8 +173,7 @@ fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
             Ok((Some(listener.into()), None))
         }
         Address::Inherited(number) => {
-            let listener =
-                inherited::listening(*number).map_err(|why| anyhow!("{why}: {}", inherited::CURE))?;
+            let listener = inherited::take(*number).map_err(|why| anyhow!("{why}: {}", inherited::CURE))?;
             ioctl_fionbio(&listener, true)?;
             Ok((Some(listener), None))
         }

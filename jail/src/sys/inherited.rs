@@ -25,7 +25,7 @@ pub fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// A copy of a descriptor that another program left open for us; both are closed on exec from now on.
+/// A copy of a descriptor that another program left open for us, closed on exec.
 ///
 /// # Errors
 /// `EBADF` when the number is not open, or one of the standard descriptors; those of `fcntl(2)`.
@@ -33,17 +33,15 @@ pub fn copy_of(number: RawFd) -> Result<OwnedFd, Errno> {
     if number < FIRST {
         return Err(Errno::BADF);
     }
-    let left = borrow(number)?;
-    fcntl_setfd(left, FdFlags::CLOEXEC)?;
-    fcntl_dupfd_cloexec(left, FIRST)
+    fcntl_dupfd_cloexec(borrow(number)?, FIRST)
 }
 
-/// Leaves a descriptor open over the next exec.
+/// Leaves a descriptor open over the next exec (no flags), or has it closed (`CLOEXEC`).
 ///
 /// # Errors
 /// `EBADF` when the number is not open.
-pub fn keep_open(number: RawFd) -> Result<(), Errno> {
-    fcntl_setfd(borrow(number)?, FdFlags::empty())
+pub fn set_flags(number: RawFd, flags: FdFlags) -> Result<(), Errno> {
+    fcntl_setfd(borrow(number)?, flags)
 }
 
 /// Puts a copy of `descriptor` at another number, open over exec; what was there is closed.

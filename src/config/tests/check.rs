@@ -93,7 +93,7 @@ fn pairs_that_uwsgi_would_misread_are_told_with_their_column() {
     for (value, wanted) in [
         (
             "attach-daemon2 = cmd=sleep 1,pidfle=/run/p",
-            "a.ini:3:31: `attach-daemon2`: no key is called `pidfle`",
+            "a.ini:3:30: `attach-daemon2`: no key is called `pidfle`",
         ),
         (
             "attach-daemon2 = cmd=x,stopsignal=QUIT",

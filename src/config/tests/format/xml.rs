@@ -53,9 +53,11 @@ fn what_is_no_xml_or_no_value_is_told() {
     f:2:6: not valid XML: expected 'a' tag, not 'b'
        <a>1</b>
            ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     f:1:11: not valid XML: unknown entity reference 'nbsp'
       <uwsgi><a>&nbsp;</a></uwsgi>
                 ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     f:2:3: <a> has elements in it: they are not read
        <a><b>1</b></a><c>d<e/></c>
         ^
@@ -67,6 +69,7 @@ fn what_is_no_xml_or_no_value_is_told() {
     f:1:1: not valid XML: unknown token
       uwsgi
       ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     ");
 }
 
