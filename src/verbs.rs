@@ -46,8 +46,8 @@ fn run(invocation: Invocation) -> ExitCode {
     if invocation.verb == Verb::Vassal || std::env::var_os(HAS_EMPEROR).is_some() {
         return vassal(None);
     }
-    let owner = Surroundings::named();
-    let loaded = config::load_once(invocation.entries, invocation.texts, &Surroundings::onlooker(), &owner);
+    let (entries, texts) = (invocation.entries, invocation.texts);
+    let loaded = config::load_once(entries, texts, &Surroundings::onlooker(), Surroundings::named);
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
         return without_emperor(&loaded);
     }

@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 use common::{LIEGE, Start, Tree, liege};
 
+/// What systemd does for a socket unit.
+const ACTIVATE: &str = "/usr/bin/systemd-socket-activate";
 /// Puts its standard input at descriptor 7, and becomes liege with a config.
 const BEQUEATH: &str = r#"exec 7<&0 </dev/null && exec "$0" vassal --ini "$1""#;
 /// Answers one connection at descriptor 3, and says by what names its sockets go.
@@ -63,6 +65,22 @@ fn a_command_gets_the_socket_that_its_vassal_was_left_like_one_that_was_bound() 
     let output = run(&tree, socket);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(answer(client), "door:0");
+}
+
+#[test]
+fn a_vassal_that_systemd_starts_on_a_connection_answers_it() {
+    if !std::path::Path::new(ACTIVATE).exists() {
+        println!("skipped: there is no {ACTIVATE}");
+        return;
+    }
+    let tree = with_config(&format!("socket = fd://3\n{ANSWER}"));
+    let (door, config) = (tree.path("run/door"), tree.path("x.ini"));
+    let mut command = Command::new(ACTIVATE);
+    command.arg("-l").arg(&door).args([LIEGE, "vassal", "--ini"]).arg(config);
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let client = common::eventually("a socket of systemd's", || UnixStream::connect(&door).ok());
+    assert_eq!(answer(client), "door");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -109,14 +109,16 @@ fn judged(loaded: &Loaded, runner: Runner) -> Vec<Judged> {
     let others = loaded.entries.iter();
     let others = others.filter_map(|entry| judge_option((&entry.key, &entry.value), &entry.place, runner));
     let mut judged: Vec<Judged> = others.chain(consumed).collect();
-    let mut files: Vec<Arc<str>> = Vec::new();
+    let mut files: Vec<Arc<str>> = loaded.file.iter().cloned().collect();
     for one in &judged {
         if !files.contains(&one.place.file) {
             files.push(Arc::clone(&one.place.file));
         }
     }
     let number = |file: &Arc<str>| files.iter().position(|known| known == file);
-    judged.sort_by_key(|one| (number(&one.place.file), one.place.line, one.place.column));
+    judged.sort_by_cached_key(|one| (number(&one.place.file), one.place.line, one.place.column));
+    // A loop takes a line, and a file, as often as it likes.
+    judged.dedup();
     judged
 }
 
@@ -173,14 +175,15 @@ fn packages(entries: &[Entry]) -> String {
     packages.join(" ")
 }
 
-/// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
-/// nobody uses is probably a typing error.
+/// What was not looked at, and what is probably not meant.
 fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
     let unread = loaded.texts.explain(loaded.unread.clone());
     let odd = if runner == Runner::Uwsgi { misread(loaded) } else { loaded.oddities() };
     unread.into_iter().chain(odd).collect()
 }
 
+/// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
+/// nobody uses is probably a typing error.
 fn misread(loaded: &Loaded) -> Vec<ConfigError> {
     let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
     let unused = unknown.map(|entry| {

@@ -118,9 +118,14 @@ pub fn load(written: Vec<Entry>, texts: Texts, world: &dyn World) -> Loaded {
 
 /// The same, where a source that is no file is asked once at most: first as `onlooker`, who asks none, then as the
 /// one that the config is for, unless that is not needed. What uwsgi runs it reads itself, and asks for itself.
-pub fn load_once(written: Vec<Entry>, texts: Texts, onlooker: &dyn World, owner: &dyn World) -> Loaded {
+pub fn load_once<W: World>(
+    written: Vec<Entry>,
+    texts: Texts,
+    onlooker: &W,
+    owner: impl FnOnce() -> W,
+) -> Loaded {
     let seen = load(written.clone(), texts.clone(), onlooker);
-    if seen.unread.is_empty() || seen.is_surely_uwsgis() { seen } else { load(written, texts, owner) }
+    if seen.unread.is_empty() || seen.is_surely_uwsgis() { seen } else { load(written, texts, &owner()) }
 }
 
 pub(super) struct Loader<'a> {

@@ -79,8 +79,8 @@ impl Reading {
 fn load_own(invocation: Invocation, opened: Option<&File>) -> Loaded {
     let name = config_of(&invocation).unwrap_or_default();
     let world = |surroundings| Opened::new(surroundings, &name, opened);
-    let (onlooker, owner) = (world(Surroundings::nameless_onlooker()), world(Surroundings::nameless()));
-    load_once(invocation.entries, invocation.texts, &onlooker, &owner)
+    let onlooker = world(Surroundings::nameless_onlooker());
+    load_once(invocation.entries, invocation.texts, &onlooker, || world(Surroundings::nameless()))
 }
 
 /// The last file that the arguments name, without its section.

@@ -170,7 +170,7 @@ fn a_place_that_cannot_be_used_is_told_with_its_cure() {
 #[test]
 fn what_is_wrong_with_a_config_is_told_under_its_name_and_with_its_file() {
     let outcome = Place::new("chdir = /").run();
-    let expected = "error vassal=v.ini msg=\"v.ini: this config runs nothing\"";
+    let expected = "error vassal=v.ini msg=\"v.ini:1:1: this config runs nothing\"";
     assert_eq!((outcome.told()[0], outcome.code()), (expected, 1));
     let place = Place::new("");
     std::fs::write(place.path("v.ini"), "command = true\n").unwrap();
