@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::admit::meant;
 use super::hazard::{self, Runner};
-use super::load::{Loaded, load};
+use super::load::{ERRORS_MAX, Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use super::show::quoted;
 use super::source::World;
@@ -178,20 +178,23 @@ fn packages(entries: &[Entry]) -> String {
 /// What was not looked at, and what is probably not meant.
 fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
     let unread = loaded.texts.explain(loaded.unread.clone());
-    let odd = if runner == Runner::Uwsgi { misread(loaded) } else { loaded.oddities() };
-    unread.into_iter().chain(odd).collect()
+    match runner {
+        Runner::Uwsgi => [unread, taken_otherwise(loaded), loaded.misread()].concat(),
+        _ => [unread, loaded.oddities()].concat(),
+    }
 }
 
 /// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
 /// nobody uses is probably a typing error.
-fn misread(loaded: &Loaded) -> Vec<ConfigError> {
+fn taken_otherwise(loaded: &Loaded) -> Vec<ConfigError> {
     let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
     let unused = unknown.map(|entry| {
         let cause = format!("uwsgi takes {} for a placeholder, and nothing uses it", quoted(&entry.key));
         ConfigError::at(&entry.place, cause).cure(meant(&entry.key))
     });
-    let errors = loaded.errors.iter().cloned().chain(unused).collect();
-    loaded.misread().into_iter().chain(loaded.texts.explain(errors)).collect()
+    let unused = unused.take(ERRORS_MAX);
+    let said = loaded.warnings.iter().chain(&loaded.errors).cloned();
+    loaded.texts.explain(said.chain(unused).collect())
 }
 
 /// `None` for what is no option of uWSGI, and for what is an error here.

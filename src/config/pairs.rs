@@ -2,7 +2,7 @@
 //! word for 0 where it wants a number, without saying so.
 
 use super::keyval::{self, Fault, Pair};
-use super::load::Loaded;
+use super::load::{ERRORS_MAX, Loaded};
 use super::place::{ConfigError, Entry};
 use super::values::{Wrong, integer};
 
@@ -57,7 +57,7 @@ impl Loaded {
     /// What uwsgi would read otherwise than it was meant, each with its line: for a config that it reads.
     pub fn misread(&self) -> Vec<ConfigError> {
         let wrong = self.entries.iter().filter_map(|entry| judge(entry).err());
-        self.texts.explain(self.warnings.iter().cloned().chain(wrong).collect())
+        self.texts.explain(wrong.take(ERRORS_MAX).collect())
     }
 }
 

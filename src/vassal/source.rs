@@ -69,7 +69,8 @@ impl Reading {
         let kind = loaded.vassal();
         // What uwsgi reads itself is not ignored by anybody.
         let is_uwsgis = matches!(kind, Ok(VassalKind::Uwsgi(_)));
-        teller.warnings(&if is_uwsgis { loaded.misread() } else { loaded.advice() });
+        let misread = || [loaded.texts.explain(loaded.warnings.clone()), loaded.misread()].concat();
+        teller.warnings(&if is_uwsgis { misread() } else { loaded.advice() });
         loaded.said.iter().for_each(|said| teller.said(&said.value));
         let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
         Self { kind, exit, fallback: loaded.fallback.clone() }
