@@ -49,7 +49,7 @@ fn run(invocation: Invocation) -> ExitCode {
     let (entries, texts) = (invocation.entries, invocation.texts);
     let loaded = config::load_once(entries, texts, &Surroundings::onlooker(), Surroundings::named);
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
-        return without_emperor(&loaded);
+        return without_emperor(loaded);
     }
     let outcome = config_of(&loaded);
     if let Some(status) = loaded.exit.filter(|_| loaded.errors.is_empty()) {
@@ -62,7 +62,7 @@ fn run(invocation: Invocation) -> ExitCode {
 }
 
 /// A config without `emperor` is a vassal's, run in the foreground.
-fn without_emperor(loaded: &Loaded) -> ExitCode {
+fn without_emperor(loaded: Loaded) -> ExitCode {
     let says_nothing = loaded.entries.is_empty() && loaded.said.is_empty() && loaded.exit.is_none();
     if says_nothing && loaded.errors.is_empty() {
         return printed(|out| out.write_all(cli::help().as_bytes()));
@@ -70,7 +70,7 @@ fn without_emperor(loaded: &Loaded) -> ExitCode {
     vassal(Some(loaded))
 }
 
-fn vassal(loaded: Option<&Loaded>) -> ExitCode {
+fn vassal(loaded: Option<Loaded>) -> ExitCode {
     crate::vassal::main(std::env::args_os().skip(1).collect(), loaded)
 }
 

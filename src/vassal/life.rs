@@ -29,7 +29,7 @@ const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
 /// says, if that has been read.
 ///
 /// Must: be called before this process opens any descriptor, starts any thread or drops any right.
-pub fn main(arguments: Vec<OsString>, loaded: Option<&Loaded>) -> ExitCode {
+pub fn main(arguments: Vec<OsString>, loaded: Option<Loaded>) -> ExitCode {
     let source = Source::new(arguments);
     let teller = Teller::new(&source.name());
     let status = run(&source, loaded, &teller).unwrap_or_else(|trouble| {
@@ -39,11 +39,11 @@ pub fn main(arguments: Vec<OsString>, loaded: Option<&Loaded>) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn run(source: &Source, loaded: Option<&Loaded>, teller: &Teller) -> Result<u8, Trouble> {
+fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
     let reading = match loaded {
-        Some(loaded) => Reading::of(loaded, teller),
+        Some(loaded) => Reading::of(&loaded, teller),
         None => first_config(source, teller)?,
     };
     let fallback = Fallback { file: reading.fallback, teller };
