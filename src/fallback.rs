@@ -18,7 +18,7 @@ const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
 /// Becomes `liege FILE`, with our environment, our rights and the descriptor `kept`. Comes back only when that is
 /// not possible, with the reason; without one this is the second start already.
 ///
-/// Must: be called by a process with a single thread that has no children left.
+/// Must: be called by a process with a single thread that has no children and no listening socket of its own left.
 pub fn take_over(file: &str, kept: Option<BorrowedFd<'_>>) -> Option<io::Error> {
     if std::env::var_os(FALLEN).is_some() {
         return None;
@@ -30,6 +30,7 @@ pub fn take_over(file: &str, kept: Option<BorrowedFd<'_>>) -> Option<io::Error> 
 }
 
 fn exec(file: &str) -> io::Error {
+    crate::inherited::hand_on();
     let mut command = Command::new(OURSELVES);
     // A file whose name begins with a dash is no option.
     command.args([OsString::from("--"), file.into()]).env_remove(CONFIG_FD).env(FALLEN, "1");

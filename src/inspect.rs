@@ -35,7 +35,7 @@ pub fn effective(invocation: Invocation) -> Result<String, Vec<ConfigError>> {
     entries.extend(operands.into_iter().map(|Placed { value, place }| naming(&value, place)));
     let loaded = load(entries, texts, &Surroundings::onlooker());
     let effective = loaded.effective()?;
-    let warnings = loaded.texts.explain(loaded.warnings.clone());
+    let warnings = loaded.texts.explain(loaded.unread.iter().chain(&loaded.warnings).cloned().collect());
     match json {
         true => Ok(format!("{:#}\n", effective.json(&warnings))),
         false => Ok(effective.to_string()),

@@ -6,6 +6,7 @@ mod control;
 mod emperor;
 mod fallback;
 mod fetch;
+mod inherited;
 mod inspect;
 mod log;
 mod monitors;

@@ -44,11 +44,12 @@ fn carry_out(invocation: Invocation) -> ExitCode {
 /// An Emperor if a source was given, else a vassal.
 fn run(invocation: Invocation) -> ExitCode {
     if invocation.verb == Verb::Vassal || std::env::var_os(HAS_EMPEROR).is_some() {
-        return vassal();
+        return vassal(None);
     }
-    let loaded = load(invocation);
+    let (entries, texts) = (invocation.entries, invocation.texts);
+    let loaded = config::load_once(entries, texts, &Surroundings::onlooker(), Surroundings::named);
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
-        return without_emperor(&loaded);
+        return without_emperor(loaded);
     }
     let outcome = config_of(&loaded);
     if let Some(status) = loaded.exit.filter(|_| loaded.errors.is_empty()) {
@@ -61,16 +62,16 @@ fn run(invocation: Invocation) -> ExitCode {
 }
 
 /// A config without `emperor` is a vassal's, run in the foreground.
-fn without_emperor(loaded: &Loaded) -> ExitCode {
+fn without_emperor(loaded: Loaded) -> ExitCode {
     let says_nothing = loaded.entries.is_empty() && loaded.said.is_empty() && loaded.exit.is_none();
     if says_nothing && loaded.errors.is_empty() {
         return printed(|out| out.write_all(cli::help().as_bytes()));
     }
-    vassal()
+    vassal(Some(loaded))
 }
 
-fn vassal() -> ExitCode {
-    crate::vassal::main(std::env::args_os().skip(1).collect())
+fn vassal(loaded: Option<Loaded>) -> ExitCode {
+    crate::vassal::main(std::env::args_os().skip(1).collect(), loaded)
 }
 
 fn load(invocation: Invocation) -> Loaded {

@@ -36,7 +36,7 @@ fn uwsgi() -> Option<Emperor> {
     let has_zmq =
         Command::new(PYTHON).args(["-c", "import zmq"]).output().is_ok_and(|output| output.status.success());
     if !has_zmq || !Path::new(PLUGIN).exists() {
-        eprintln!("skipped: needs {PLUGIN} and python3-zmq");
+        println!("skipped: needs {PLUGIN} and python3-zmq");
         return None;
     }
     let tree = Tree::new();
@@ -142,7 +142,7 @@ fn our_emperor_hands_a_long_config_to_a_vassal_of_ours_and_the_new_one_at_a_relo
 #[test]
 fn our_emperor_hands_its_config_to_a_real_uwsgi_that_cannot_open_the_file() {
     if !Path::new(UWSGI).exists() {
-        eprintln!("skipped: no {UWSGI}");
+        println!("skipped: no {UWSGI}");
         return;
     }
     let tree = Tree::new();

@@ -252,3 +252,45 @@ fn a_file_of_a_gigabyte_is_refused_at_its_first_mebibyte() {
         assert!(String::from_utf8(output.stdout).unwrap().contains("larger than 1048576 bytes"), "{name}");
     }
 }
+
+/// Row I9: real keys, each one a line, in every format.
+#[test]
+fn a_million_keys_are_one_error_and_little_memory() {
+    let tree = Tree::new();
+    let keys = |line: fn(u32) -> String| (0..1_000_000).map(line).collect::<String>();
+    for (name, text) in [
+        ("x.ini", format!("[uwsgi]\n{}", keys(|number| format!("k{number}=1\n")))),
+        ("x.xml", format!("<uwsgi>{}</uwsgi>", keys(|number| format!("<k{number}/>")))),
+        ("x.yaml", format!("uwsgi:\n{}", keys(|number| format!(" k{number}: 1\n")))),
+        ("x.json", format!("{{\"uwsgi\":{{{}\"k\":1}}}}", keys(|number| format!("\"k{number}\":1,")))),
+        ("x.toml", format!("[uwsgi]\n{}", keys(|number| format!("k{number}=1\n")))),
+    ] {
+        let path = tree.path(name);
+        std::fs::write(&path, text).unwrap();
+        let said = frugally(&format!("exec '{LIEGE}' check '{}'", path.display()));
+        assert!(said.contains("larger than 1048576 bytes"), "{name}: {said}");
+        assert_eq!(said.matches("error").count(), 1, "{name}: {said}");
+    }
+}
+
+/// Row I9: a line of text, not a hole in a file.
+#[test]
+fn a_line_of_a_gigabyte_is_one_error_and_little_memory() {
+    let tree = Tree::new();
+    let said = frugally(&format!("head -c 1G /dev/zero | tr '\\0' x | '{LIEGE}' vassal --ini - 2>&1"));
+    assert!(said.contains("larger than 1048576 bytes"), "{said}");
+    let line = "x".repeat(1 << 20);
+    let files = tree.path("many.ini");
+    // As long as a file may be, with the name of its section.
+    std::fs::write(&files, format!("[uwsgi]\n{}", &line[8..])).unwrap();
+    let said = frugally(&format!("exec '{LIEGE}' check '{}'", files.display()));
+    assert!(said.contains("a line of more than 65536 bytes"), "{said}");
+}
+
+/// What a shell line prints that gets along with 64 MiB of memory for data, and fails.
+fn frugally(line: &str) -> String {
+    let script = format!("ulimit -d 65536 && {line}");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

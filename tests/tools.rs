@@ -131,7 +131,7 @@ fn every_name() -> BTreeSet<String> {
 #[test]
 fn no_option_of_a_real_uwsgi_is_taken_for_a_typing_error() {
     if !Path::new(PLUGINS).exists() {
-        eprintln!("skipped: uwsgi-core and its plugins are not installed");
+        println!("skipped: uwsgi-core and its plugins are not installed");
         return;
     }
     let names = every_name();

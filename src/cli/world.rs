@@ -92,6 +92,11 @@ impl Surroundings {
         Self { reach: Reach::Look, ..Self::named() }
     }
 
+    /// The same with the numbers of its user and group.
+    pub fn nameless_onlooker() -> Self {
+        Self { reach: Reach::Look, ..Self::nameless() }
+    }
+
     /// With their numbers, whose names are looked up only when a config asks for them.
     pub fn nameless() -> Self {
         Self { host: host(), probes: FileSystem::default(), reach: Reach::Own }

@@ -31,24 +31,27 @@ impl Loader<'_> {
         if let Some(declared) = self.declared.get(&entry.key).cloned() {
             return self.take_declared(&declared, entry);
         }
-        match find(&entry.key).map(|(_, option)| option.name) {
-            Some("ini" | "xml" | "yaml" | "json" | "toml" | "config" | "include") => self.include(&entry),
-            Some("inherit") => self.push(entry, Use::Inherit(self.lists.clone())),
-            Some("set") => self.set(entry, false),
-            Some("set-placeholder") => self.set(entry, true),
-            Some("declare-option") => self.declare(&entry, false),
-            Some("declare-option2") => self.declare(&entry, true),
-            Some("blacklist") => self.lists.begin(Kind::Black, entry),
-            Some("whitelist") => self.lists.begin(Kind::White, entry),
-            Some("end-blacklist") => self.end_list(Kind::Black, &entry),
-            Some("end-whitelist") => self.end_list(Kind::White, &entry),
-            Some("strict") => self.set_strict(&entry),
-            Some("print") => self.push(entry, Use::Print),
-            Some("iprint") => self.say(&entry),
-            Some("exit") => self.exit(&entry),
-            Some("fallback-config") => self.loaded.fallback = self.immediate(&entry),
-            _ => self.push_unless_refused(entry),
+        let Some((_, option)) = find(&entry.key) else { return self.push_unless_refused(entry) };
+        let place = entry.place.clone();
+        match option.name {
+            "ini" | "xml" | "yaml" | "json" | "toml" | "config" | "include" => self.include(&entry),
+            "inherit" => self.push(entry, Use::Inherit(self.lists.clone())),
+            "set" => self.set(entry, false),
+            "set-placeholder" => self.set(entry, true),
+            "declare-option" => self.declare(&entry, false),
+            "declare-option2" => self.declare(&entry, true),
+            "blacklist" => self.lists.begin(Kind::Black, entry),
+            "whitelist" => self.lists.begin(Kind::White, entry),
+            "end-blacklist" => self.end_list(Kind::Black, &entry),
+            "end-whitelist" => self.end_list(Kind::White, &entry),
+            "strict" => self.set_strict(&entry),
+            "print" => self.push(entry, Use::Print),
+            "iprint" => self.say(&entry),
+            "exit" => self.exit(&entry),
+            "fallback-config" => self.loaded.fallback = self.immediate(&entry),
+            _ => return self.push_unless_refused(entry),
         }
+        self.consumed(option.name, place);
     }
 
     fn push_unless_refused(&mut self, entry: Entry) {
@@ -70,7 +73,7 @@ impl Loader<'_> {
     fn set_strict(&mut self, entry: &Entry) {
         match values::flag(&entry.value) {
             Ok(strict) => self.strict = strict,
-            Err(wrong) => self.fail(ConfigError::at(&entry.value_place, wrong.cause)),
+            Err(wrong) => self.fail(wrong.at(&entry.value_place)),
         }
     }
 
@@ -129,7 +132,8 @@ impl Loader<'_> {
     fn take_set(&mut self, entry: Entry) {
         let name = find(&entry.key).map(|(_, option)| option.name);
         if matches!(name, Some("set" | "set-placeholder")) {
-            return self.fail(ConfigError::at(&entry.value_place, "`set` cannot set itself"));
+            let error = ConfigError::at(&entry.value_place, "`set` cannot set itself");
+            return self.fail(error.cure("write what it is to set: set = NAME=VALUE"));
         }
         self.act(entry);
     }

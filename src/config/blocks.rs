@@ -43,7 +43,7 @@ impl Loader<'_> {
     fn open_block(&mut self, word: Word, opening: Entry) {
         if self.blocks.len() == NESTED_MAX {
             let cause = format!("blocks within blocks, more than {NESTED_MAX} deep");
-            return self.stop(ConfigError::at(&opening.place, cause));
+            return self.stop(ConfigError::at(&opening.place, cause).cure("end some of them before"));
         }
         let (held, items) = (BTreeMap::new(), BTreeMap::new());
         self.blocks.push(Block { word, opening, in_else: false, held, items });
@@ -165,14 +165,14 @@ impl Loader<'_> {
     pub(super) fn with_item(&mut self, entry: &Entry, item: Option<&str>) -> Option<String> {
         let Some(item) = item else { return Some(entry.value.clone()) };
         let value = self.expander.with(&entry.value, ITEM, item);
-        value.map_err(|cause| self.fail(ConfigError::at(&entry.value_place, cause))).ok()
+        value.map_err(|wrong| self.fail(wrong.at(&entry.value_place))).ok()
     }
 
     /// The argument of a word of logic: unlike in uWSGI it may use what was given so far.
     pub(super) fn expanded(&mut self, opening: &Entry, argument: &str) -> Result<String, ConfigError> {
         let value = self.expander.environment(argument).and_then(|value| self.expander.options(&value));
         self.tell_unread(&opening.value_place);
-        value.map_err(|cause| ConfigError::at(&opening.value_place, cause))
+        value.map_err(|wrong| wrong.at(&opening.value_place))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Finding {
     pub warnings: Vec<ConfigError>,
     /// What becomes of each option of uWSGI in it, in the order written.
     pub options: Vec<Judged>,
+    /// The config that is used when this one is of no use.
+    pub fallback: Option<String>,
 }
 
 /// What a config file is.
@@ -50,6 +52,8 @@ pub enum Verdict {
         /// Debian's packages that would run it.
         packages: String,
     },
+    /// Nothing runs: it has the reader exit with this status.
+    Exits(u8),
     /// Of no use before these errors are gone.
     Wrong(Vec<ConfigError>),
 }
@@ -87,9 +91,35 @@ fn check_file(file: &str, world: &dyn World, find: &dyn Fn(&str) -> Option<PathB
     let loaded = load(vec![naming(file, place)], texts, world);
     let runner = runner(&loaded);
     let verdict = judge(&loaded, runner, find);
-    let judged = loaded.entries.iter().filter_map(|entry| judge_option(entry, runner));
-    let options = judged.filter(|judged| !verdict.blames(&judged.place)).collect();
-    Finding { file: file.to_owned(), warnings: warnings(&loaded, runner), verdict, options }
+    let mut options = judged(&loaded, runner);
+    options.retain(|judged| !verdict.blames(&judged.place));
+    Finding {
+        file: file.to_owned(),
+        warnings: warnings(&loaded, runner),
+        verdict,
+        options,
+        fallback: loaded.fallback,
+    }
+}
+
+/// Those that were carried out while reading stand between the others, file by file.
+fn judged(loaded: &Loaded, runner: Runner) -> Vec<Judged> {
+    let consumed = loaded.consumed.iter().filter(|one| &*one.place.file != COMMAND_LINE);
+    let consumed = consumed.filter_map(|one| judge_option((one.value, ""), &one.place, runner));
+    let others = loaded.entries.iter();
+    let others = others.filter_map(|entry| judge_option((&entry.key, &entry.value), &entry.place, runner));
+    let mut judged: Vec<Judged> = others.chain(consumed).collect();
+    let mut files: Vec<Arc<str>> = loaded.file.iter().cloned().collect();
+    for one in &judged {
+        if !files.contains(&one.place.file) {
+            files.push(Arc::clone(&one.place.file));
+        }
+    }
+    let number = |file: &Arc<str>| files.iter().position(|known| known == file);
+    judged.sort_by_cached_key(|one| (number(&one.place.file), one.place.line, one.place.column));
+    // A loop takes a line, and a file, as often as it likes.
+    judged.dedup();
+    judged
 }
 
 fn runner(loaded: &Loaded) -> Runner {
@@ -103,6 +133,9 @@ fn runner(loaded: &Loaded) -> Runner {
 }
 
 fn judge(loaded: &Loaded, runner: Runner, find: &dyn Fn(&str) -> Option<PathBuf>) -> Verdict {
+    if let Some(status) = loaded.exit.filter(|_| loaded.errors.is_empty()) {
+        return Verdict::Exits(status);
+    }
     if runner == Runner::Emperor {
         return loaded.emperor().map_or_else(Verdict::Wrong, |_| Verdict::Emperor);
     }
@@ -142,12 +175,18 @@ fn packages(entries: &[Entry]) -> String {
     packages.join(" ")
 }
 
+/// What was not looked at, and what is probably not meant.
+fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
+    let unread = loaded.texts.explain(loaded.unread.clone());
+    match runner {
+        Runner::Uwsgi => [unread, taken_otherwise(loaded), loaded.misread()].concat(),
+        _ => [unread, loaded.oddities()].concat(),
+    }
+}
+
 /// What a uwsgi would make of its config is not ours to call wrong, but what it takes for a placeholder that
 /// nobody uses is probably a typing error.
-fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
-    if runner != Runner::Uwsgi {
-        return loaded.oddities();
-    }
+fn taken_otherwise(loaded: &Loaded) -> Vec<ConfigError> {
     let unknown = loaded.entries.iter().filter(|entry| matches!(standing(&entry.key), Standing::Unknown));
     let unused = unknown.map(|entry| {
         let cause = format!("uwsgi takes {} for a placeholder, and nothing uses it", quoted(&entry.key));
@@ -159,16 +198,16 @@ fn warnings(loaded: &Loaded, runner: Runner) -> Vec<ConfigError> {
 }
 
 /// `None` for what is no option of uWSGI, and for what is an error here.
-fn judge_option(entry: &Entry, runner: Runner) -> Option<Judged> {
-    let option = uwsgi(&entry.key)?;
-    let place = entry.place.clone();
-    if let Some(hazard) = hazard::judge(&entry.key, &entry.value, runner) {
+fn judge_option((key, value): (&str, &str), place: &Place, runner: Runner) -> Option<Judged> {
+    let option = uwsgi(key)?;
+    let place = place.clone();
+    if let Some(hazard) = hazard::judge(key, value, runner) {
         let (reason, safe) = (hazard.danger.to_owned(), Some(hazard.safe));
         return Some(Judged { option, place, fate: Fate::Unsafe, reason, safe });
     }
     let fate = match runner {
         Runner::Uwsgi => Fate::Same,
-        _ if is_ours(&entry.key) || !option.is_app_servers() || option.is_ignored() => option.fate,
+        _ if is_ours(key) || !option.is_app_servers() || option.is_ignored() => option.fate,
         _ => return None,
     };
     let reason = if fate == Fate::Same { String::new() } else { option.why().to_owned() };

@@ -56,7 +56,8 @@ impl Loader<'_> {
             About::HostnameMatch => {
                 let found = matches(subject, &host.hostname);
                 found.unwrap_or_else(|cause| {
-                    self.fail(ConfigError::at(&opening.value_place, cause));
+                    let error = ConfigError::at(&opening.value_place, cause);
+                    self.fail(error.cure("a backslash before a sign makes it an ordinary one"));
                     false
                 })
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::load::{Loader, Use};
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
+use super::values::Wrong;
 use crate::options::{Standing, standing};
 
 /// Options declared in one config.
@@ -43,7 +44,7 @@ impl Loader<'_> {
             return Err(at(format!("{} is an option already", quoted(name))).cure("take another name"));
         }
         if self.declared.len() == DECLARED_MAX {
-            return Err(at(format!("more than {DECLARED_MAX} declared options")));
+            return Err(at(format!("more than {DECLARED_MAX} declared options")).cure("declare fewer"));
         }
         let part = |text: &str| {
             let (key, value) = text.split_once('=').unwrap_or((text, ""));
@@ -60,7 +61,7 @@ impl Loader<'_> {
         }
         if self.deep == DEEP_MAX {
             let cause = format!("declared options use each other more than {DEEP_MAX} deep");
-            return self.stop(ConfigError::at(&entry.place, cause));
+            return self.stop(ConfigError::at(&entry.place, cause).cure("take one out that uses itself"));
         }
         self.expander.define(&entry.key, &entry.value);
         self.deep += 1;
@@ -71,14 +72,14 @@ impl Loader<'_> {
             }
             match self.filled(value, &words) {
                 Ok(value) => self.act(Entry { key: key.clone(), value, ..entry.clone() }),
-                Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
+                Err(wrong) => self.fail(wrong.at(&entry.value_place)),
             }
         }
         self.deep -= 1;
     }
 
     /// The text with `$1` … replaced by these words; one that is missing stays as it is.
-    fn filled(&mut self, text: &str, words: &[&str]) -> Result<String, String> {
+    fn filled(&mut self, text: &str, words: &[&str]) -> Result<String, Wrong> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('$') {

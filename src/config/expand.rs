@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calculate::{calculate, is_calculation};
-use super::source::{NotRun, World};
+use super::show::quoted;
+use super::source::{self, NotRun, World};
+use super::values::Wrong;
 
 /// Bytes of one expanded value.
 pub const VALUE_MAX: usize = 64 << 10;
@@ -15,6 +17,9 @@ const WORK_OF_ONE: usize = 64;
 pub const CONTENTS_MAX: usize = 1_000;
 /// Bytes looked at for all values of a config together: what a hostile config may cost.
 pub const WORK_MAX: usize = 16 << 20;
+
+/// What to do about too much.
+const SMALLER: &str = "repeat less: each value may name a few short ones";
 
 /// Replaces names in parentheses by what they stand for; what stands for nothing stays as it is.
 pub struct Expander<'a> {
@@ -77,10 +82,10 @@ impl<'a> Expander<'a> {
     ///
     /// # Errors
     /// A sentence: the config asks for too much.
-    pub fn charge(&mut self, bytes: usize) -> Result<(), String> {
+    pub fn charge(&mut self, bytes: usize) -> Result<(), Wrong> {
         let left = self.work_left.checked_sub(bytes + WORK_OF_ONE);
         self.is_exhausted |= left.is_none();
-        self.work_left = left.ok_or("too much to expand in this config")?;
+        self.work_left = left.ok_or_else(|| Wrong::new("too much to expand in this config", SMALLER))?;
         Ok(())
     }
 
@@ -93,7 +98,7 @@ impl<'a> Expander<'a> {
     ///
     /// # Errors
     /// A sentence: endless, too long, or a source that cannot be read.
-    pub fn environment(&mut self, value: &str) -> Result<String, String> {
+    pub fn environment(&mut self, value: &str) -> Result<String, Wrong> {
         let value = self.replace(Sigil::Environment, value, 0)?;
         self.contents(&value)
     }
@@ -107,14 +112,14 @@ impl<'a> Expander<'a> {
     ///
     /// # Errors
     /// As above.
-    pub fn with(&mut self, value: &str, name: &str, by: &str) -> Result<String, String> {
+    pub fn with(&mut self, value: &str, name: &str, by: &str) -> Result<String, Wrong> {
         let grown = value.matches(name).count() * by.len();
         self.charge(value.len() + grown)?;
         if grown > VALUE_MAX { Err(too_long()) } else { Ok(value.replace(name, by)) }
     }
 
     /// What a source contains is not searched for further sources: a file must not name what is read or run.
-    fn contents(&mut self, value: &str) -> Result<String, String> {
+    fn contents(&mut self, value: &str) -> Result<String, Wrong> {
         let mut out = String::new();
         let mut rest = value;
         while let Some((before, source, behind)) = parenthesis("@(", rest) {
@@ -129,24 +134,26 @@ impl<'a> Expander<'a> {
         Ok(out)
     }
 
-    fn content(&mut self, source: &str) -> Result<String, String> {
-        let quoted = super::show::quoted(source);
+    fn content(&mut self, source: &str) -> Result<String, Wrong> {
         let left = self.contents_left.checked_sub(1);
-        self.contents_left = left.ok_or_else(|| format!("more than {CONTENTS_MAX} sources in values"))?;
+        let many = || Wrong::new(format!("more than {CONTENTS_MAX} sources in values"), SMALLER);
+        self.contents_left = left.ok_or_else(many)?;
         let origin = match self.world.read(source) {
             Err(error) if NotRun::is_in(&error) => {
-                self.notes.push(format!("{quoted}: {error}"));
+                self.notes.push(format!("{}: {error}", quoted(source)));
                 return Ok(format!("@({source})"));
             }
-            read => read.map_err(|error| format!("cannot read {quoted}: {error}"))?,
+            read => read.map_err(|error| source::unread(source, &error))?,
         };
         self.charge(origin.text.len())?;
+        let wrong =
+            |what: &str| Wrong::new(format!("{} {what}", quoted(source)), "a value takes one short text");
         if origin.text.len() > VALUE_MAX {
-            return Err(format!("{quoted} has more than {VALUE_MAX} bytes"));
+            return Err(wrong(&format!("has more than {VALUE_MAX} bytes")));
         }
-        let text = String::from_utf8(origin.text).map_err(|_| format!("{quoted} is not valid UTF-8"))?;
+        let text = String::from_utf8(origin.text).map_err(|_| wrong("is not valid UTF-8"))?;
         if text.contains('\0') {
-            return Err(format!("{quoted} contains a NUL byte"));
+            return Err(wrong("contains a NUL byte"));
         }
         let line = text.strip_suffix('\n').unwrap_or(&text);
         Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
@@ -156,13 +163,14 @@ impl<'a> Expander<'a> {
     ///
     /// # Errors
     /// As above.
-    pub fn options(&mut self, value: &str) -> Result<String, String> {
+    pub fn options(&mut self, value: &str) -> Result<String, Wrong> {
         self.replace(Sigil::Option, value, 0)
     }
 
-    fn replace(&mut self, sigil: Sigil, text: &str, depth: usize) -> Result<String, String> {
+    fn replace(&mut self, sigil: Sigil, text: &str, depth: usize) -> Result<String, Wrong> {
         if depth > DEPTH_MAX {
-            return Err(format!("expands more than {DEPTH_MAX} times: does it contain itself?"));
+            let cause = format!("expands more than {DEPTH_MAX} times: does it contain itself?");
+            return Err(Wrong::new(cause, "give one of the names in it a value without the others"));
         }
         self.charge(text.len())?;
         let mut out = String::new();
@@ -179,7 +187,7 @@ impl<'a> Expander<'a> {
         Ok(out)
     }
 
-    fn value(&mut self, sigil: Sigil, inner: &str, depth: usize) -> Result<String, String> {
+    fn value(&mut self, sigil: Sigil, inner: &str, depth: usize) -> Result<String, Wrong> {
         let inner = self.replace(sigil, inner, depth + 1)?;
         let found = match sigil {
             Sigil::Environment => self.variable(&inner),
@@ -209,7 +217,7 @@ impl<'a> Expander<'a> {
         self.options.get(name).cloned()
     }
 
-    fn calculation(&mut self, words: &str, depth: usize) -> Result<String, String> {
+    fn calculation(&mut self, words: &str, depth: usize) -> Result<String, Wrong> {
         let mut trouble = None;
         let value = calculate(words, |name| {
             let value = self.option(name)?;
@@ -225,8 +233,8 @@ impl<'a> Expander<'a> {
     }
 }
 
-fn too_long() -> String {
-    format!("expands to more than {VALUE_MAX} bytes")
+fn too_long() -> Wrong {
+    Wrong::new(format!("expands to more than {VALUE_MAX} bytes"), SMALLER)
 }
 
 /// Splits at the first `opening … )` whose parentheses balance: before, inside, behind.

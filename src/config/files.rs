@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::format::{self, Format, SECTION, Section};
-use super::load::{BYTES_MAX, DEPTH_MAX, FILES_MAX, Loader};
+use super::load::{DEPTH_MAX, Loader};
 use super::magic::{FileVariables, Magic};
 use super::place::{ConfigError, Entry, Place};
 use super::show;
-use super::source::{NotRun, Origin};
+use super::source::{self, NotRun, Origin};
 use crate::options::find;
 
 impl Loader<'_> {
@@ -26,7 +26,8 @@ impl Loader<'_> {
         };
         if path.is_empty() {
             let cause = format!("{} needs a file", show::quoted(&entry.key));
-            return self.fail(ConfigError::at(&entry.value_place, cause));
+            let cure = format!("write: {} = FILE", show::printable(&entry.key));
+            return self.fail(ConfigError::at(&entry.value_place, cause).cure(cure));
         }
         let source = Source { path, section: section.map(str::to_owned), origin };
         if let Err(error) = self.read_source(entry, source) {
@@ -40,13 +41,18 @@ impl Loader<'_> {
         self.check_limits(entry, &here)?;
         let Some(origin) = self.origin(entry, &source)? else { return Ok(()) };
         let file: Arc<str> = source.path.as_str().into();
-        let text = format::decode(&file, &origin.text)?;
-        self.loaded.texts.insert(&file, text);
         self.loaded.file.get_or_insert_with(|| Arc::clone(&file));
+        let text = format::decode(&file, &origin.text).inspect_err(|_| {
+            // What it would have been shows where the fault is.
+            let start = &origin.text[..origin.text.len().min(format::FILE_MAX)];
+            self.loaded.texts.insert(&file, String::from_utf8_lossy(start));
+        })?;
+        self.loaded.texts.insert(&file, text);
         let variables = FileVariables::new(&source.argument(), source.section.as_deref(), &origin);
         self.first.get_or_insert_with(|| variables.clone());
         let parsed = format::parse(format, &file, text, source.section.as_deref());
         self.check_section(entry, &source, (format, &parsed))?;
+        self.loaded.section = self.loaded.section.take().or_else(|| parsed.found.clone());
         self.last = Some((source.path, origin));
         self.open.push(here);
         self.take_section(parsed, &variables);
@@ -55,41 +61,30 @@ impl Loader<'_> {
     }
 
     /// What the source holds; `None` when it is not for us to find out.
-    fn origin(&mut self, entry: &Entry, source: &Source) -> Result<Option<Origin>, ConfigError> {
-        let read = source.origin.clone().map_or_else(|| self.world.read(&source.path), Ok);
+    fn origin(&mut self, entry: &Entry, named: &Source) -> Result<Option<Origin>, ConfigError> {
+        let read = named.origin.clone().map_or_else(|| self.world.read(&named.path), Ok);
         let origin = match read {
             Err(error) if NotRun::is_in(&error) => {
-                let told = format!("{}: {error}", show::quoted(&source.path));
-                self.loaded.warnings.push(ConfigError::at(&entry.value_place, told));
+                let told = format!("{}: {error}", show::quoted(&named.path));
+                self.leave_unread(ConfigError::at(&entry.value_place, told));
                 return Ok(None);
             }
-            Err(error) => {
-                let cause = format!("cannot read {}: {error}", show::quoted(&source.path));
-                return Err(ConfigError::at(&entry.value_place, cause));
-            }
-            Ok(origin) => origin,
+            read => read.map_err(|error| source::unread(&named.path, &error).at(&entry.value_place))?,
         };
-        self.bytes += origin.text.len();
-        if self.bytes > BYTES_MAX {
-            let cause = format!("files of more than {BYTES_MAX} bytes together");
-            return Err(ConfigError::at(&entry.value_place, cause));
-        }
+        self.count_bytes(origin.text.len()).map_err(|wrong| wrong.at(&entry.value_place))?;
         Ok(Some(origin))
     }
 
     fn check_limits(&mut self, entry: &Entry, here: &(String, String)) -> Result<(), ConfigError> {
-        let at = |cause: String| Err(ConfigError::at(&entry.value_place, cause));
-        self.files += 1;
+        let refuse = |cause: String, cure: &str| Err(ConfigError::at(&entry.value_place, cause).cure(cure));
         if self.open.contains(here) {
-            return at(format!("{} includes itself", show::quoted(&here.0)));
+            return refuse(format!("{} includes itself", show::quoted(&here.0)), "take this line out");
         }
         if self.open.len() >= DEPTH_MAX {
-            return at(format!("files include each other more than {DEPTH_MAX} deep"));
+            let cause = format!("files include each other more than {DEPTH_MAX} deep");
+            return refuse(cause, "name the files side by side in one of them");
         }
-        if self.files > FILES_MAX {
-            return at(format!("more than {FILES_MAX} files"));
-        }
-        Ok(())
+        self.count_file().map_err(|wrong| wrong.at(&entry.value_place))
     }
 
     /// A section that was asked for must be there; that a file lacks the usual one is only told. Where the file
@@ -101,7 +96,7 @@ impl Loader<'_> {
         (format, parsed): (Format, &Section),
     ) -> Result<(), ConfigError> {
         let broken = format != Format::Ini && !parsed.errors.is_empty();
-        if parsed.found || broken {
+        if parsed.found.is_some() || broken {
             return Ok(());
         }
         let cure = sections_cure(format, &parsed.sections);

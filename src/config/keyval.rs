@@ -2,7 +2,6 @@
 //!
 //! Items end at a comma, the first `=` splits. A backslash makes the character behind it an ordinary one, whatever
 //! it is and in one pass: `\,` is a comma, `\\` a backslash, `\"` a quote for the shell. There are no quotes.
-#![cfg_attr(not(test), expect(dead_code, reason = "the options that are written so are read by later parts"))]
 
 use super::place::{ConfigError, Entry, Place};
 use super::show::quoted;

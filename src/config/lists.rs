@@ -47,7 +47,7 @@ impl Lists {
             return Ok(());
         }
         let cause = format!("{} ends nothing: this file has begun no such list", quoted(&entry.key));
-        Err(ConfigError::at(&entry.place, cause))
+        Err(ConfigError::at(&entry.place, cause).cure("take it out"))
     }
 
     /// Whether the option of a line may be used.
@@ -63,7 +63,7 @@ impl Lists {
                 format!("{} is not on the whitelist of {}", quoted(&entry.key), list.opening.place)
             }
         };
-        Err(ConfigError::at(&entry.place, cause))
+        Err(ConfigError::at(&entry.place, cause).cure("leave it out, or ask whoever made the list"))
     }
 }
 

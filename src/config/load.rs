@@ -12,7 +12,9 @@ use super::magic::FileVariables;
 use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
 use super::source::{Origin, World};
-use crate::options::{Standing, nearest, standing};
+use super::values::Wrong;
+use super::vassal::VassalKind;
+use crate::options::{Standing, find, nearest, standing};
 
 /// Options of one config, all files together.
 pub const ENTRIES_MAX: usize = 10_000;
@@ -32,16 +34,22 @@ const PLACEHOLDER_PREFIX: &str = "x-";
 pub struct Loaded {
     /// The options.
     pub entries: Vec<Entry>,
+    /// Options that were carried out while reading, each line once.
+    pub consumed: Vec<Placed<&'static str>>,
     /// Names of the config's own, expanded, in order.
     pub placeholders: Vec<Entry>,
     /// What could not be read or expanded.
     pub errors: Vec<ConfigError>,
     /// What is probably not meant, but harmless.
     pub warnings: Vec<ConfigError>,
+    /// What was left unread, because whoever reads here only looks at the config.
+    pub unread: Vec<ConfigError>,
     /// The texts behind the places.
     pub texts: Texts,
     /// The file that was read first, if any was.
     pub file: Option<Arc<str>>,
+    /// Where the first section that was read begins.
+    pub(super) section: Option<Place>,
     /// What the config wants printed: `print`, `iprint`.
     pub said: Vec<Placed<String>>,
     /// `exit`: the status to leave with at once.
@@ -61,9 +69,16 @@ impl Loaded {
         Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
     }
 
-    /// What is said of the whole config is said of its first file.
+    /// True when nothing that is unread can change who runs this. What a condition said may hang on it.
+    fn is_surely_uwsgis(&self) -> bool {
+        let has_condition = self.consumed.iter().any(|one| one.value.starts_with("if-"));
+        let is_emperors = self.entries.iter().any(|entry| entry.key == "emperor");
+        !has_condition && !is_emperors && matches!(self.vassal(), Ok(VassalKind::Uwsgi(_)))
+    }
+
+    /// What is said of the whole config is said of its first section, else of its first file.
     fn of_file(&self, errors: Vec<ConfigError>) -> Vec<ConfigError> {
-        let whole = self.file.as_ref().map(Place::whole);
+        let whole = self.section.clone().or_else(|| self.file.as_ref().map(Place::whole));
         let placed =
             |error: ConfigError| ConfigError { place: error.place.or_else(|| whole.clone()), ..error };
         errors.into_iter().map(placed).collect()
@@ -99,6 +114,18 @@ pub fn load(written: Vec<Entry>, texts: Texts, world: &dyn World) -> Loaded {
     loader.use_declared();
     loader.inherit();
     loader.finish()
+}
+
+/// The same, where a source that is no file is asked once at most: first as `onlooker`, who asks none, then as the
+/// one that the config is for, unless that is not needed. What uwsgi runs it reads itself, and asks for itself.
+pub fn load_once<W: World>(
+    written: Vec<Entry>,
+    texts: Texts,
+    onlooker: &W,
+    owner: impl FnOnce() -> W,
+) -> Loaded {
+    let seen = load(written.clone(), texts.clone(), onlooker);
+    if seen.unread.is_empty() || seen.is_surely_uwsgis() { seen } else { load(written, texts, &owner()) }
 }
 
 pub(super) struct Loader<'a> {
@@ -154,21 +181,34 @@ impl Loader<'_> {
             return;
         }
         match logic::word(&entry.key) {
-            Some(word) => self.turn(word, entry),
+            Some(word) => {
+                self.consumed(&entry.key, entry.place.clone());
+                self.turn(word, entry);
+            }
             None => self.repeat(entry),
+        }
+    }
+
+    /// Remembers an option that has been carried out; a loop repeats one line after the other.
+    pub(super) fn consumed(&mut self, key: &str, place: Place) {
+        let consumed = &mut self.loaded.consumed;
+        let is_again = consumed.last().is_some_and(|last| last.place == place);
+        if let Some((_, option)) = find(key).filter(|_| !is_again && consumed.len() < ENTRIES_MAX) {
+            consumed.push(Placed { value: option.name, place });
         }
     }
 
     pub(super) fn push(&mut self, mut entry: Entry, use_: Use) {
         if self.items.len() == ENTRIES_MAX {
             if !std::mem::replace(&mut self.full, true) {
-                self.fail(ConfigError::at(&entry.place, format!("more than {ENTRIES_MAX} options")));
+                let cause = format!("more than {ENTRIES_MAX} options");
+                self.fail(ConfigError::at(&entry.place, cause).cure("repeat less, or split the config"));
             }
             return;
         }
         match self.expander.environment(&entry.value) {
             Ok(value) => entry.value = value,
-            Err(cause) => self.fail(ConfigError::at(&entry.value_place, cause)),
+            Err(wrong) => self.fail(wrong.at(&entry.value_place)),
         }
         self.tell_unread(&entry.value_place);
         self.expander.define(&entry.key, &entry.value);
@@ -219,7 +259,7 @@ impl Loader<'_> {
         }
         match self.expander.options(&item.entry.value) {
             Ok(value) => item.entry.value = value,
-            Err(cause) => self.fail(ConfigError::at(&item.entry.value_place, cause)),
+            Err(wrong) => self.fail(wrong.at(&item.entry.value_place)),
         }
         item
     }
@@ -259,7 +299,13 @@ impl Loader<'_> {
     /// Tells what was left as it stands in a value at `place`.
     pub(super) fn tell_unread(&mut self, place: &Place) {
         for note in self.expander.take_notes() {
-            self.warn(ConfigError::at(place, note));
+            self.leave_unread(ConfigError::at(place, note));
+        }
+    }
+
+    pub(super) fn leave_unread(&mut self, note: ConfigError) {
+        if self.loaded.unread.len() < ERRORS_MAX {
+            self.loaded.unread.push(note);
         }
     }
 
@@ -281,16 +327,18 @@ impl Loader<'_> {
     }
 
     /// Counts a file that is to be read.
-    pub(super) fn count_file(&mut self) -> Result<(), String> {
+    pub(super) fn count_file(&mut self) -> Result<(), Wrong> {
         self.files += 1;
-        if self.files > FILES_MAX { Err(format!("more than {FILES_MAX} files")) } else { Ok(()) }
+        let many = || Wrong::new(format!("more than {FILES_MAX} files"), "put several of them into one");
+        if self.files > FILES_MAX { Err(many()) } else { Ok(()) }
     }
 
     /// Counts what was read of it.
-    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), String> {
+    pub(super) fn count_bytes(&mut self, bytes: usize) -> Result<(), Wrong> {
         self.bytes += bytes;
-        let many = self.bytes > BYTES_MAX;
-        if many { Err(format!("files of more than {BYTES_MAX} bytes together")) } else { Ok(()) }
+        let many =
+            || Wrong::new(format!("files of more than {BYTES_MAX} bytes together"), "read fewer of them");
+        if self.bytes > BYTES_MAX { Err(many()) } else { Ok(()) }
     }
 
     pub(super) fn fail(&mut self, error: ConfigError) {
@@ -304,5 +352,6 @@ fn unknown_in_strict(entry: &Entry) -> ConfigError {
     let cause =
         format!("no option is called {}, and `strict` admits no placeholders", show::quoted(&entry.key));
     let cure = nearest(&entry.key).map(|name| format!("did you mean `{name}`?"));
-    ConfigError { cure, ..ConfigError::at(&entry.place, cause) }
+    ConfigError::at(&entry.place, cause)
+        .cure(cure.unwrap_or_else(|| "leave it out, or leave out `strict`".to_owned()))
 }

@@ -7,6 +7,8 @@ use super::load::Loader;
 use super::logic::Loop;
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
+use super::source::{self, NotRun};
+use super::values::Wrong;
 
 /// Items of one loop.
 pub const ITEMS_MAX: usize = 10_000;
@@ -21,7 +23,7 @@ impl Loader<'_> {
         let found = self.find_items(kind, &block.opening, &argument).and_then(|items| {
             // They are kept as long as the block: what they take is counted.
             let bytes = items.iter().map(String::len).sum();
-            self.expander.charge(bytes).map_err(|cause| at_value(&block.opening, cause))?;
+            self.expander.charge(bytes).map_err(|wrong| wrong.at(&block.opening.value_place))?;
             Ok(items)
         });
         let found = found.unwrap_or_else(|error| {
@@ -56,27 +58,36 @@ impl Loader<'_> {
 
     fn paths(&mut self, opening: &Entry, pattern: String) -> Result<Vec<String>, ConfigError> {
         // Each may look at as many names as a file may have lines.
-        self.count_file().map_err(|cause| at_value(opening, cause))?;
-        let cannot = |error| at_value(opening, format!("cannot list {}: {error}", quoted(&pattern)));
+        self.count_file().map_err(|wrong| wrong.at(&opening.value_place))?;
+        let cannot = |error| {
+            let error = at_value(opening, format!("cannot list {}: {error}", quoted(&pattern)));
+            error.cure("a pattern has *, ? and [a-z]; name the directories before them in full")
+        };
         let found = self.world.probes().glob(&pattern).map_err(cannot)?;
         Ok(if found.is_empty() { vec![pattern] } else { found })
     }
 
     /// The lines of a file. That there is none is told, and nothing is repeated: as in uWSGI.
     fn lines(&mut self, opening: &Entry, name: &str) -> Result<Vec<String>, ConfigError> {
-        let at = |cause: String| at_value(opening, cause);
-        self.count_file().map_err(at)?;
+        let placed = |wrong: Wrong| wrong.at(&opening.value_place);
+        self.count_file().map_err(placed)?;
         let origin = match self.world.read(name) {
             Ok(origin) => origin,
+            Err(error) if NotRun::is_in(&error) => {
+                let told = format!("{}: {error}; nothing is repeated", quoted(name));
+                self.leave_unread(at_value(opening, told));
+                return Ok(Vec::new());
+            }
             Err(error) => {
-                let cause = format!("cannot read {}: {error}; nothing is repeated", quoted(name));
-                self.warn(at(cause));
+                let wrong = source::unread(name, &error);
+                self.warn(placed(Wrong { cause: format!("{}; nothing is repeated", wrong.cause), ..wrong }));
                 return Ok(Vec::new());
             }
         };
-        self.count_bytes(origin.text.len()).map_err(at)?;
-        let text = std::str::from_utf8(&origin.text)
-            .map_err(|_| at(format!("{} is not valid UTF-8", quoted(name))))?;
+        self.count_bytes(origin.text.len()).map_err(placed)?;
+        let text = std::str::from_utf8(&origin.text).map_err(|_| {
+            at_value(opening, format!("{} is not valid UTF-8", quoted(name))).cure("name a text file")
+        })?;
         Ok(text
             .strip_suffix('\n')
             .unwrap_or(text)

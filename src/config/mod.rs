@@ -19,6 +19,7 @@ pub mod load;
 mod logic;
 mod loops;
 mod magic;
+mod pairs;
 pub mod place;
 pub mod probe;
 mod quantity;
@@ -29,9 +30,9 @@ pub mod vassal;
 
 pub use files::split_section;
 pub use format::FILE_MAX;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_once};
 pub use show::quoted;
-pub use values::address;
+pub use values::{DESCRIPTOR_MAX, address};
 
 #[cfg(test)]
 mod tests;

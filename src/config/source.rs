@@ -3,6 +3,8 @@
 use std::io;
 
 use super::probe::Probes;
+use super::show::quoted;
+use super::values::Wrong;
 
 /// A config file that has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,18 @@ impl From<NotRun> for io::Error {
     fn from(why: NotRun) -> Self {
         Self::other(why)
     }
+}
+
+/// That a source cannot be read, and what to do about that.
+pub fn unread(name: &str, error: &io::Error) -> Wrong {
+    let cure = match error.kind() {
+        io::ErrorKind::NotFound => "is the name right? A relative one counts from the start directory (%v)",
+        io::ErrorKind::PermissionDenied => "let the user who reads this config read it",
+        io::ErrorKind::InvalidInput => "name a file; what a program prints is read with exec://COMMAND",
+        io::ErrorKind::Unsupported => "name a file, or a scheme that is read: fd, exec, http, emperor",
+        _ => "try it by hand: it has to be read, or to answer, within 20 s",
+    };
+    Wrong::new(format!("cannot read {}: {error}", quoted(name)), cure)
 }
 
 /// What a config may ask of the world.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jail::{Capabilities, Namespaces};
 
 use super::emperor::Source;
+use super::place::{ConfigError, Place};
 use super::show::quoted;
 use super::vassal::Address;
 
@@ -17,6 +18,11 @@ const SOCKET_PATH_MAX: usize = 107;
 const HOSTNAME_MAX: usize = 64;
 /// Suffixes by which a plain source is one config, not a directory of them.
 const CONFIG_SUFFIXES: [&str; 7] = [".ini", ".xml", ".yml", ".yaml", ".js", ".json", ".toml"];
+
+/// First number behind the standard descriptors, and the highest one that a socket is looked for under.
+const DESCRIPTOR_MIN: i32 = 3;
+/// See above.
+pub const DESCRIPTOR_MAX: i32 = 255;
 
 /// Of sources, ours and uWSGI's.
 const SCHEMES: &str = "dir,glob,pg,sqlite,mongodb,amqp,zmq,zoo,ldap,etcd,http,https";
@@ -30,12 +36,24 @@ pub struct Wrong {
     pub cure: Option<String>,
 }
 
+impl Wrong {
+    /// Something wrong, and what to do instead.
+    pub fn new(cause: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { cause: cause.into(), cure: Some(cure.into()) }
+    }
+
+    /// The same as an error at a place.
+    pub fn at(self, place: &Place) -> ConfigError {
+        ConfigError { cure: self.cure, ..ConfigError::at(place, self.cause) }
+    }
+}
+
 /// Says so.
 ///
 /// # Errors
 /// Always.
 pub fn wrong<T>(cause: impl Into<String>, cure: &str) -> Result<T, Wrong> {
-    Err(Wrong { cause: cause.into(), cure: Some(cure.to_owned()) })
+    Err(Wrong::new(cause, cure))
 }
 
 /// `false no off 0` is false, whatever the case of its letters; everything else is true, also no value at all.
@@ -245,7 +263,7 @@ pub fn hostname(name: &str) -> Result<String, Wrong> {
     }
 }
 
-/// Where a socket listens: `:3031`, `127.0.0.1:3031`, `[::1]:3031`, `/path`, `path`, `@abstract`.
+/// Where a socket listens: `:3031`, `127.0.0.1:3031`, `[::1]:3031`, `/path`, `path`, `@abstract`, `fd://3`.
 ///
 /// # Errors
 /// Host names, ports that are none, names too long for the kernel.
@@ -254,9 +272,8 @@ pub fn address(value: &str) -> Result<Address, Wrong> {
     if let Some(name) = value.strip_prefix('@') {
         return socket_name(name).map(|name| Address::Abstract(name.to_owned()));
     }
-    if value.starts_with("fd://") {
-        let cause = format!("{}: no descriptor is passed on to whoever reads this", quoted(&value));
-        return wrong(cause, "use HOST:PORT, a path or @NAME");
+    if let Some(number) = value.strip_prefix("fd://") {
+        return descriptor(number).map(Address::Inherited);
     }
     if value.contains("://") {
         return wrong(format!("{} is no address", quoted(&value)), "use HOST:PORT, a path or @NAME");
@@ -265,6 +282,15 @@ pub fn address(value: &str) -> Result<Address, Wrong> {
         return tcp(&value).map(Address::Tcp);
     }
     socket_name(&value).map(|path| Address::Unix(path.into()))
+}
+
+/// The number of a descriptor that is not one of the standard ones.
+fn descriptor(number: &str) -> Result<i32, Wrong> {
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed =
+        number.parse().ok().filter(|number| digits && (DESCRIPTOR_MIN..=DESCRIPTOR_MAX).contains(number));
+    let cure = "the first descriptor that a program can be left is fd://3, the last one fd://255";
+    parsed.map_or_else(|| wrong(format!("{} is no descriptor of a socket", quoted(number)), cure), Ok)
 }
 
 fn socket_name(name: &str) -> Result<&str, Wrong> {

@@ -78,4 +78,6 @@ pub enum Address {
     Unix(PathBuf),
     /// Unix stream socket with an abstract name (`@name`).
     Abstract(String),
+    /// A socket that listens already, left open by whoever started us: `fd://N`.
+    Inherited(i32),
 }

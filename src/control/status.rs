@@ -6,7 +6,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use comfy_table::Table;
 use serde_json::Value;
 
@@ -56,6 +56,11 @@ fn fetch(address: &Address) -> Result<String> {
                 UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
             read(socket)
+        }
+        Address::Inherited(number) => {
+            bail!(
+                "fd://{number} is a socket of a process that was started with it: say HOST:PORT, a path or @NAME"
+            )
         }
     }
 }

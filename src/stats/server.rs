@@ -7,16 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{SendFlags, SocketFlags};
 
 use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
-use crate::log;
 use crate::reactor::{Poller, Token};
+use crate::{inherited, log};
 
 /// Most readers at one time; further ones wait in the listener's queue.
 const CLIENTS_MAX: usize = 16;
@@ -171,6 +171,11 @@ fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
                 UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
             listener.set_nonblocking(true)?;
             Ok((Some(listener.into()), None))
+        }
+        Address::Inherited(number) => {
+            let listener = inherited::take(*number).map_err(|why| anyhow!("{why}: {}", inherited::CURE))?;
+            ioctl_fionbio(&listener, true)?;
+            Ok((Some(listener), None))
         }
         Address::Unix(path) => {
             let listener =

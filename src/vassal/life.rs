@@ -16,30 +16,36 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
-use super::{born, leftovers, master, patch};
+use super::{born, leftovers, master, patch, sockets};
+use crate::config::Loaded;
+use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::{fallback, fetch};
 
 /// Number of the descriptor on which the Emperor opened our config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
 
-/// Runs the vassal that these arguments (without the name of the program) describe.
+/// Runs the vassal that these arguments (without the name of the program) describe; `loaded` is what its config
+/// says, if that has been read.
 ///
 /// Must: be called before this process opens any descriptor, starts any thread or drops any right.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+pub fn main(arguments: Vec<OsString>, loaded: Option<Loaded>) -> ExitCode {
     let source = Source::new(arguments);
     let teller = Teller::new(&source.name());
-    let status = run(&source, &teller).unwrap_or_else(|trouble| {
+    let status = run(&source, loaded, &teller).unwrap_or_else(|trouble| {
         teller.trouble(&trouble);
         1
     });
     ExitCode::from(status)
 }
 
-fn run(source: &Source, teller: &Teller) -> Result<u8, Trouble> {
+fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
-    let reading = first_config(source, teller)?;
+    let reading = match loaded {
+        Some(loaded) => Reading::of(&loaded, teller),
+        None => first_config(source, teller)?,
+    };
     let fallback = Fallback { file: reading.fallback, teller };
     if let Some(status) = reading.exit {
         return Ok(if status == 1 { fallback.instead_of(status, control.as_ref()) } else { status });
@@ -110,7 +116,7 @@ fn own(
 ) -> Result<u8, Trouble> {
     let teller = fallback.teller;
     let facts = born::facts(control.is_some());
-    let steps = match plan(&config, &facts) {
+    let steps = match steps(&config, &facts) {
         Ok(steps) => steps,
         Err(errors) => {
             teller.errors(&errors);
@@ -121,6 +127,12 @@ fn own(
     let after = at_exit.map(|(_, program)| program.value.clone()).collect();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;
     Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
+}
+
+/// What is to be done, unless something that must be there is missing.
+fn steps(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<ConfigError>> {
+    let missing = sockets::missing(config);
+    if missing.is_empty() { plan(config, facts) } else { Err(missing) }
 }
 
 impl Life<'_> {
@@ -170,7 +182,7 @@ impl Life<'_> {
             return true;
         }
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) => plan(&config, &self.facts).map(drop),
+            VassalKind::Own(config) => steps(&config, &self.facts).map(drop),
             VassalKind::Uwsgi(_) => Ok(()),
         });
         let Err(errors) = judged else { return true };

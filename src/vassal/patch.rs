@@ -12,7 +12,7 @@ use super::programs::SHELL;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use crate::config::vassal::Patch;
-use crate::fetch;
+use crate::{fetch, inherited};
 
 /// Where programs find the number of their control descriptor.
 pub const EMPEROR_FD: &str = "UWSGI_EMPEROR_FD";
@@ -49,6 +49,7 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
     let argv: Vec<&str> = std::iter::once(uwsgi.as_str()).chain(ours).collect();
     let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
     fetch::hand_on();
+    inherited::hand_on();
     match control {
         Some(control) => with_control(launch, control.as_fd()),
         None => launch.replace_us(None),
@@ -62,6 +63,7 @@ pub fn become_us(vassal: &Vassal) -> Trouble {
     let argv: Vec<&str> = [OURSELVES, "vassal"].into_iter().chain(ours).collect();
     let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
     fetch::hand_on();
+    inherited::hand_on();
     match &vassal.control {
         Some(control) => with_control(launch, control.as_fd()),
         None => launch.replace_us(None),

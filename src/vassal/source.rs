@@ -9,7 +9,7 @@ use crate::cli::world::{Opened, Surroundings};
 use crate::cli::{self, Invocation};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::vassal::VassalKind;
-use crate::config::{Loaded, load, split_section};
+use crate::config::{Loaded, load_once, split_section};
 use crate::options::find;
 
 /// What a config came to.
@@ -51,30 +51,37 @@ impl Source {
     /// Reads everything. `opened` is the config that the arguments name; without it, it is opened by name. What is
     /// merely odd in it, and what it wants to be said, is told.
     pub fn read(&self, opened: Option<&File>, teller: &Teller) -> Reading {
-        let loaded = match self.invocation() {
-            Ok(invocation) => self.load(invocation, opened),
-            Err(errors) => return Reading { kind: Err(errors), exit: None, fallback: None },
-        };
-        let kind = loaded.vassal();
-        // What uwsgi reads itself is not ignored by anybody.
-        let is_uwsgis = matches!(kind, Ok(VassalKind::Uwsgi(_)));
-        let oddities = loaded.texts.explain(loaded.warnings.clone());
-        teller.warnings(&if is_uwsgis { oddities } else { loaded.advice() });
-        loaded.said.iter().for_each(|said| teller.said(&said.value));
-        let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
-        Reading { kind, exit, fallback: loaded.fallback }
-    }
-
-    fn load(&self, invocation: Invocation, opened: Option<&File>) -> Loaded {
-        let name = config_of(&invocation).unwrap_or_default();
-        let world = Opened::new(Surroundings::nameless(), &name, opened);
-        load(invocation.entries, invocation.texts, &world)
+        match self.invocation() {
+            Ok(invocation) => Reading::of(&load_own(invocation, opened), teller),
+            Err(errors) => Reading { kind: Err(errors), exit: None, fallback: None },
+        }
     }
 
     fn invocation(&self) -> Result<Invocation, Vec<ConfigError>> {
         let environment: Vec<_> = std::env::vars_os().collect();
         cli::parse(&self.arguments, &environment)
     }
+}
+
+impl Reading {
+    /// What a config came to that has been read. What is merely odd in it, and what it wants to be said, is told.
+    pub fn of(loaded: &Loaded, teller: &Teller) -> Self {
+        let kind = loaded.vassal();
+        // What uwsgi reads itself is not ignored by anybody.
+        let is_uwsgis = matches!(kind, Ok(VassalKind::Uwsgi(_)));
+        let misread = || [loaded.texts.explain(loaded.warnings.clone()), loaded.misread()].concat();
+        teller.warnings(&if is_uwsgis { misread() } else { loaded.advice() });
+        loaded.said.iter().for_each(|said| teller.said(&said.value));
+        let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
+        Self { kind, exit, fallback: loaded.fallback.clone() }
+    }
+}
+
+fn load_own(invocation: Invocation, opened: Option<&File>) -> Loaded {
+    let name = config_of(&invocation).unwrap_or_default();
+    let world = |surroundings| Opened::new(surroundings, &name, opened);
+    let onlooker = world(Surroundings::nameless_onlooker());
+    load_once(invocation.entries, invocation.texts, &onlooker, || world(Surroundings::nameless()))
 }
 
 /// The last file that the arguments name, without its section.

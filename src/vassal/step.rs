@@ -153,6 +153,7 @@ impl fmt::Display for Socket {
         match &self.address {
             Address::Tcp(address) => write!(f, "{address}"),
             Address::Abstract(name) => write!(f, "@{name}"),
+            Address::Inherited(number) => write!(f, "fd://{number}"),
             Address::Unix(path) => {
                 write!(f, "{} (mode {:04o}", path.display(), self.mode)?;
                 self.owner.as_ref().map_or(Ok(()), |owner| write!(f, ", owner {owner}"))?;

@@ -126,17 +126,19 @@ fn signals_reach_the_command() {
 
 #[test]
 fn orphans_are_reaped_while_the_command_runs_and_killed_when_it_ends() {
-    let orphans = "setsid sh -c \"echo \\$\\$\" & setsid sh -c \"echo \\$\\$; exec sleep 1000\" & wait %1";
+    let orphans =
+        "setsid sh -c \"echo short \\$\\$\" & setsid sh -c \"echo long \\$\\$; exec sleep 1000\" & wait %1";
     let place = Place::new(&format!("command = sh -c '(({orphans})&); exec sleep 1000'"));
     let mut vassal = place.start();
-    let orphans: [i32; 2] = [vassal.line().parse().unwrap(), vassal.line().parse().unwrap()];
-    let short = orphans.into_iter().find(|pid| {
-        !std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().starts_with("sleep")
-    });
-    wait_until_gone(short.unwrap());
+    let mut lines = [vassal.line(), vassal.line()];
+    // The long one comes first: its name does.
+    lines.sort_unstable();
+    let pid = |line: &str, name: &str| line.strip_prefix(name).unwrap().parse().unwrap();
+    let (long, short) = (pid(&lines[0], "long "), pid(&lines[1], "short "));
+    wait_until_gone(short);
     vassal.say(0);
     assert_eq!(vassal.end().code(), 0);
-    orphans.into_iter().for_each(wait_until_gone);
+    wait_until_gone(long);
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn a_place_that_cannot_be_used_is_told_with_its_cure() {
 #[test]
 fn what_is_wrong_with_a_config_is_told_under_its_name_and_with_its_file() {
     let outcome = Place::new("chdir = /").run();
-    let expected = "error vassal=v.ini msg=\"v.ini: this config runs nothing\"";
+    let expected = "error vassal=v.ini msg=\"v.ini:1:1: this config runs nothing\"";
     assert_eq!((outcome.told()[0], outcome.code()), (expected, 1));
     let place = Place::new("");
     std::fs::write(place.path("v.ini"), "command = true\n").unwrap();
@@ -339,4 +341,64 @@ fn a_config_may_say_something_and_exit() {
 fn the_name_of_the_user_is_known_to_a_config() {
     let outcome = Place::new("if-uid = root\ncommand = echo %U %G %u\nelse\ncommand = false\nendif").run();
     assert_eq!((outcome.code(), outcome.output.as_str()), (0, "root root 0\n"));
+}
+
+/// `liege --ini v.ini`, which could be an Emperor too.
+fn foreground(place: &Place) -> Command {
+    let vassal = place.command();
+    let mut command = Command::new(vassal.get_program());
+    command.args(["--ini", "v.ini"]).current_dir(place.path("")).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// How often a command in a config has been run.
+fn runs(place: &Place) -> usize {
+    place.read("runs").lines().count()
+}
+
+#[test]
+fn a_command_in_a_config_runs_once_for_each_time_that_the_config_is_read() {
+    let value = "env = A=@(exec://echo x >>DIR/runs; echo y)";
+    let place = Place::new(&format!("{value}\ncommand = sh -c 'echo $A; exec sleep 1000'"));
+    let mut vassal = place.start();
+    assert_eq!((vassal.line().as_str(), runs(&place)), ("y", 1));
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    // A config of no use is read once, and the command goes on.
+    place.write("v.ini", &format!("{value}\ncomand = x"));
+    vassal.say(1);
+    assert_eq!([vassal.byte(), vassal.byte(), Some(1)], [Some(1), Some(5), Some(1)]);
+    assert_eq!(runs(&place), 2);
+    vassal.say(0);
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn a_command_in_a_config_runs_once_when_the_role_has_to_be_found_out_first() {
+    for config in ["env = A=@(exec://echo x >>DIR/runs; echo y)\ncommand = true", "ini = exec://DIR/ask.sh"] {
+        let place = Place::new(config);
+        place.write("ask", "command = true");
+        std::fs::write(
+            place.path("ask.sh"),
+            format!("#!/bin/sh\ncd {0}; echo x >>runs; cat ask\n", place.path("").display()),
+        )
+        .unwrap();
+        std::fs::set_permissions(place.path("ask.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        let mut command = foreground(&place);
+        let outcome = Outcome::of(&mut command);
+        assert_eq!((outcome.code(), runs(&place)), (0, 1), "{config}: {}", outcome.errors);
+    }
+}
+
+#[test]
+fn a_command_in_a_config_of_uwsgis_is_left_to_uwsgi() {
+    let place = Place::new("module = app\nenv = A=@(exec://echo x >>DIR/runs; echo y)");
+    let bin = place.directory("bin", 0, 0o755);
+    std::fs::write(bin.join("uwsgi"), "#!/bin/sh\necho $@\n").unwrap();
+    std::fs::set_permissions(bin.join("uwsgi"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for mut command in [place.command(), foreground(&place)] {
+        let outcome = Outcome::of(command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())));
+        assert_eq!((outcome.output.as_str(), runs(&place)), ("--ini v.ini\n", 0), "{}", outcome.errors);
+        assert_eq!(outcome.errors, "");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 
 use super::{borrow, close_range, close_range_on_exec, duplicate_to};
 
@@ -23,6 +23,25 @@ pub fn adopt(number: RawFd) -> Result<OwnedFd, Errno> {
     fcntl_setfd(borrow(number)?, FdFlags::CLOEXEC)?;
     // SAFETY: it is open, and the caller is its only owner.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// A copy of a descriptor that another program left open for us, closed on exec.
+///
+/// # Errors
+/// `EBADF` when the number is not open, or one of the standard descriptors; those of `fcntl(2)`.
+pub fn copy_of(number: RawFd) -> Result<OwnedFd, Errno> {
+    if number < FIRST {
+        return Err(Errno::BADF);
+    }
+    fcntl_dupfd_cloexec(borrow(number)?, FIRST)
+}
+
+/// Leaves a descriptor open over the next exec (no flags), or has it closed (`CLOEXEC`).
+///
+/// # Errors
+/// `EBADF` when the number is not open.
+pub fn set_flags(number: RawFd, flags: FdFlags) -> Result<(), Errno> {
+    fcntl_setfd(borrow(number)?, flags)
 }
 
 /// Puts a copy of `descriptor` at another number, open over exec; what was there is closed.

@@ -24,7 +24,7 @@ pub(crate) use descriptors::{
 pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
 pub use fork::fork;
-pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, place};
+pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, copy_of, place, set_flags};
 pub(crate) use loopback::loopback_up;
 pub(crate) use mounts::{nosuid_below_root, set_attributes};
 pub(crate) use seccomp::filter;

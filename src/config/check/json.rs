@@ -24,6 +24,8 @@ fn finding(finding: &Finding) -> Value {
         "file": finding.file,
         "verdict": verdict(&finding.verdict),
         "runs": runs(&finding.verdict),
+        "exit": exit(&finding.verdict),
+        "fallback": finding.fallback,
         "errors": complaints(errors),
         "warnings": complaints(&finding.warnings),
         "options": finding.options.iter().map(judged).collect::<Vec<_>>(),
@@ -34,6 +36,7 @@ fn verdict(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Emperor => "emperor",
         Verdict::Own(_) | Verdict::Uwsgi { .. } => "vassal",
+        Verdict::Exits(_) => "exit",
         Verdict::Wrong(_) => "wrong",
     }
 }
@@ -46,8 +49,12 @@ fn runs(verdict: &Verdict) -> Value {
             let program = found.as_ref().map(|path| path.to_string_lossy());
             json!({ "by": "uwsgi", "because": because, "program": program, "packages": packages })
         }
-        Verdict::Wrong(_) => Value::Null,
+        Verdict::Exits(_) | Verdict::Wrong(_) => Value::Null,
     }
+}
+
+fn exit(verdict: &Verdict) -> Option<u8> {
+    if let Verdict::Exits(status) = verdict { Some(*status) } else { None }
 }
 
 /// Errors or warnings.

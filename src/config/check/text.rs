@@ -22,6 +22,9 @@ impl fmt::Display for Report {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_verdict(f)?;
+        if let Some(fallback) = &self.fallback {
+            writeln!(f, "  if it is of no use, this one is used: {}", printable(fallback))?;
+        }
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         let notable = self.options.iter().filter(|judged| judged.fate != Fate::Same);
         notable.clone().try_for_each(|judged| self.write_judged(f, judged))?;
@@ -49,6 +52,7 @@ impl Finding {
                     printable(because)
                 )
             }
+            Verdict::Exits(status) => writeln!(f, "{file}: OK, exits with status {status}: nothing runs"),
             Verdict::Wrong(errors) => errors.iter().try_for_each(|error| write_error(f, &file, error)),
         }
     }

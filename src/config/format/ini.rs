@@ -19,7 +19,9 @@ pub fn parse(file: &Arc<str>, text: &str, wanted: &str) -> Section {
             Ok(Parsed::Nothing) => {}
             Ok(Parsed::Header(name)) => {
                 inside = name == wanted;
-                section.found |= inside;
+                if inside {
+                    section.found.get_or_insert_with(|| at(trimmed(line, 0).0));
+                }
                 section.sections.push(name);
             }
             Ok(Parsed::Line(written)) if inside => section.push(written),
@@ -41,13 +43,14 @@ enum Parsed {
 
 fn parse_line(line: &str, at: impl Fn(usize) -> Place) -> Result<Parsed, ConfigError> {
     if line.len() > LINE_MAX {
-        return Err(ConfigError::at(&at(0), format!("a line of more than {LINE_MAX} bytes")));
+        let cause = format!("a line of more than {LINE_MAX} bytes");
+        return Err(ConfigError::at(&at(0), cause).cure("shorten it, or split it"));
     }
     let (start, text) = trimmed(line, 0);
     match text.chars().next() {
         None | Some(';' | '#') => Ok(Parsed::Nothing),
         Some('[') => header(&text[1..], &at(start)).map(Parsed::Header),
-        Some('=') => Err(ConfigError::at(&at(start), "no name before the `=`")),
+        Some('=') => Err(ConfigError::at(&at(start), "no name before the `=`").cure("write: NAME = VALUE")),
         Some(_) => Ok(Parsed::Line(written(text, start, at))),
     }
 }

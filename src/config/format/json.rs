@@ -49,8 +49,8 @@ pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
         }
     };
     for (key, value) in members {
-        if key == wanted && !section.found {
-            section.found = true;
+        if key == wanted && section.found.is_none() {
+            section.found = Some(places.of(value.get()));
             take_object(places, value, &mut section);
         }
         section.sections.push(key);
@@ -86,7 +86,8 @@ fn failure(places: &Places<'_>, part: &str, error: &serde_json::Error) -> Config
     let at = (before + error.column().saturating_sub(1)).min(part.len());
     let sentence = error.to_string();
     let cause = sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(cause, _)| cause);
-    ConfigError::at(&places.at(places.offset(part) + at), format!("not valid JSON: {cause}"))
+    let cure = "names and texts stand in \"…\", commas between two of them, all of it in {\"uwsgi\": { … }}";
+    ConfigError::at(&places.at(places.offset(part) + at), format!("not valid JSON: {cause}")).cure(cure)
 }
 
 fn take(places: &Places<'_>, (key, place): (String, Place), value: &RawValue, section: &mut Section) {

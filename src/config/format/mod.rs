@@ -94,8 +94,8 @@ pub struct Written {
 pub struct Section {
     /// Its options, in order.
     pub lines: Vec<Written>,
-    /// True when the section is there.
-    pub found: bool,
+    /// Where the section begins; `None` when it is not there.
+    pub found: Option<Place>,
     /// Names of the sections that were seen, in order.
     pub sections: Vec<String>,
     /// What could not be read.
@@ -110,13 +110,16 @@ impl Section {
     fn push(&mut self, written: Written) {
         if written.value.len() > LINE_MAX {
             let cause = format!("a value of more than {LINE_MAX} bytes");
-            return self.fail(ConfigError::at(&written.value_place, cause));
+            return self.fail(ConfigError::at(&written.value_place, cause).cure("shorten it, or split it"));
         }
         match self.lines.len() {
             LINES_MAX if self.full => {}
             LINES_MAX => {
                 self.full = true;
-                self.fail(ConfigError::at(&written.place, format!("more than {LINES_MAX} options")));
+                let cause = format!("more than {LINES_MAX} options");
+                self.fail(
+                    ConfigError::at(&written.place, cause).cure("repeat less, or use a loop: for-times = N"),
+                );
             }
             _ => self.lines.push(written),
         }
@@ -140,16 +143,19 @@ impl Section {
 /// # Errors
 /// Larger than `FILE_MAX`, a NUL byte, or not UTF-8; with the place where that begins.
 pub fn decode<'a>(file: &Arc<str>, bytes: &'a [u8]) -> Result<&'a str, ConfigError> {
+    let refuse = |index: usize, cause: String, cure: &str| {
+        ConfigError::at(&places::place_of(file, bytes, index), cause).cure(cure)
+    };
     if bytes.len() > FILE_MAX {
-        let start = places::place(file, 1, 0);
-        return Err(ConfigError::at(&start, format!("larger than {FILE_MAX} bytes, the most that is read")));
+        let cause = format!("larger than {FILE_MAX} bytes, the most that is read");
+        return Err(refuse(0, cause, "is it a config? If so, split it: include = FILE"));
     }
     if let Some(index) = bytes.iter().position(|byte| *byte == 0) {
-        let place = places::place_of(file, bytes, index);
-        return Err(ConfigError::at(&place, "a NUL byte: this is no text file"));
+        let cause = "a NUL byte: this is no text file".to_owned();
+        return Err(refuse(index, cause, "is it a config? Save it as plain text (UTF-8, not UTF-16)"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        ConfigError::at(&places::place_of(file, bytes, error.valid_up_to()), "not valid UTF-8")
+        refuse(error.valid_up_to(), "not valid UTF-8".to_owned(), "save the file as UTF-8")
     })?;
     // Some editors begin a file with an invisible byte order mark.
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

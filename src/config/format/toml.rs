@@ -15,7 +15,9 @@ pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
         Ok(table) => take_file(places, table.get_ref(), wanted, &mut section),
         Err(error) => {
             let at = error.span().map_or(0, |span| span.start.min(places.text.len()));
-            section.fail(ConfigError::at(&places.at(at), format!("not valid TOML: {}", error.message())));
+            let cause = format!("not valid TOML: {}", error.message().trim_end());
+            let cure = "a line is NAME = \"TEXT\", NAME = NUMBER or NAME = [\"TEXT\", …], below [uwsgi]";
+            section.fail(ConfigError::at(&places.at(at), cause).cure(cure));
         }
     }
     section
@@ -26,7 +28,7 @@ fn take_file(places: &Places<'_>, file: &DeTable<'_>, wanted: &str, section: &mu
         let DeValue::Table(table) = value.get_ref() else { continue };
         section.sections.push(key.get_ref().to_string());
         if key.get_ref() == wanted {
-            section.found = true;
+            section.found = Some(places.at(key.span().start));
             for (key, value) in in_order(table) {
                 take(places, key, value, section);
             }
@@ -68,7 +70,10 @@ fn take_one(
         // `0o755` and `0x10` would be no numbers to the option.
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(number) => number.to_string(),
-            Err(_) => return section.fail(ConfigError::at(&value_place, "a number out of range")),
+            Err(_) => {
+                let error = ConfigError::at(&value_place, "a number out of range");
+                return section.fail(error.cure("write it as a text: \"…\""));
+            }
         },
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(flag) => flag.to_string(),

@@ -18,7 +18,7 @@ pub fn parse(places: &Places<'_>, wanted: Option<&str>) -> Section {
     let mut section = Section::default();
     if let Some(at) = crowded(places.text) {
         let cause = format!("more than {QUOTES_MAX} quotes in one element or text");
-        section.fail(ConfigError::at(&places.at(at), cause));
+        section.fail(ConfigError::at(&places.at(at), cause).cure("an element needs no attributes but id"));
         return section;
     }
     // Without a document type there are no entities of the file's own, so nothing can multiply.
@@ -33,7 +33,7 @@ pub fn parse(places: &Places<'_>, wanted: Option<&str>) -> Section {
     section.sections =
         candidates(&document).filter_map(|node| node.attribute("id")).map(str::to_owned).collect();
     if let Some(root) = candidates(&document).find(|node| is_meant(*node, wanted)) {
-        section.found = true;
+        section.found = Some(places.at(root.range().start));
         let elements = root.children().filter(Node::is_element).filter(|node| has_id(*node, wanted));
         elements.for_each(|element| take(places, element, &mut section));
     }
@@ -98,11 +98,13 @@ fn failure(places: &Places<'_>, error: &Error) -> ConfigError {
         .cure("leave it out; entities of your own are placeholders here: %(name)"),
         Error::NodesLimitReached => {
             ConfigError::at(&places.at(0), format!("more than {NODES_MAX} elements and texts"))
+                .cure("repeat less, or use a loop: <for-times>N</for-times>")
         }
         _ => {
             let sentence = error.to_string();
             let cause = sentence.rsplit_once(" at ").map_or(sentence.as_str(), |(cause, _)| cause);
             ConfigError::at(&place, format!("not valid XML: {}", printable(cause)))
+                .cure("an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;")
         }
     }
 }

@@ -31,14 +31,18 @@ struct Reader<'p, 't> {
 pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
     let section = Section::default();
     let mut reader = Reader { places, wanted, open: Vec::new(), inside: false, section };
-    for event in Parser::new_from_str(places.text) {
+    let mut events = Parser::new_from_str(places.text);
+    while let Some(event) = events.next() {
         let read = event.map_err(|error| reader.failure(&error));
         let read = read.and_then(|(event, span)| reader.take(event, span));
         if let Err(error) = read {
             reader.section.fail(error);
             break;
         }
-        if reader.section.found && !reader.inside {
+        if reader.section.found.is_some() && !reader.inside {
+            // A line that is indented less than the others would end the section unseen.
+            let behind = events.next().and_then(Result::err).map(|error| reader.failure(&error));
+            behind.into_iter().for_each(|error| reader.section.fail(error));
             break;
         }
     }
@@ -83,10 +87,12 @@ impl Reader<'_, '_> {
 
     fn begin(&mut self, open: Open, place: &Place) -> Result<(), ConfigError> {
         if matches!(self.open.last(), Some(Open::Mapping(None))) {
-            return Err(ConfigError::at(place, "a key must be a word, not a mapping or a list"));
+            let error = ConfigError::at(place, "a key must be a word, not a mapping or a list");
+            return Err(error.cure("write: name: value"));
         }
         if self.open.len() == DEPTH_MAX {
-            return Err(ConfigError::at(place, format!("mappings and lists more than {DEPTH_MAX} deep")));
+            let cause = format!("mappings and lists more than {DEPTH_MAX} deep");
+            return Err(ConfigError::at(place, cause).cure("write the options right below `uwsgi:`"));
         }
         if self.open.len() == 1 {
             self.enter();
@@ -97,9 +103,11 @@ impl Reader<'_, '_> {
 
     /// Something at the top of the file begins.
     fn enter(&mut self) {
-        let Some((name, _)) = self.key().clone() else { return };
+        let Some((name, place)) = self.key().clone() else { return };
         self.inside = name == self.wanted;
-        self.section.found |= self.inside;
+        if self.inside {
+            self.section.found.get_or_insert(place);
+        }
         self.section.sections.push(name);
     }
 
@@ -154,7 +162,9 @@ impl Reader<'_, '_> {
     fn failure(&self, error: &ScanError) -> ConfigError {
         let marker = error.marker();
         let place = self.places.of_character(marker.line(), marker.col());
-        ConfigError::at(&place, format!("not valid YAML: {}", error.info()))
+        ConfigError::at(&place, format!("not valid YAML: {}", error.info())).cure(
+            "a line is NAME: VALUE, indented with spaces below `uwsgi:`; a value with : or # stands in \"…\"",
+        )
     }
 }
 

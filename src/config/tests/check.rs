@@ -63,3 +63,51 @@ fn what_a_vassal_can_do_without_does_not_make_it_uwsgis() {
     assert!(program("[uwsgi]\nmaster = 1\nsocket = /run/s\n").contains("run by uwsgi"));
     assert!(program("[uwsgi]\nmaster = 1\nhttp-socket = :80\ncommand = x\n").contains("for uwsgi, but"));
 }
+
+#[test]
+fn what_is_carried_out_while_reading_is_judged_too() {
+    let shop = "[uwsgi]\nset = base=/srv\nfor = 1 2 3\ninclude = more.ini\nendfor =\nif-env = HOME\nchdir = %(base)\n\
+        endif =\nfallback-config = safe.ini\ncommand = sleep 1\n";
+    let more = "[uwsgi]\nset-ph = x=1\nenv = A=%(x)\n";
+    let files = [("shop.ini", shop), ("more.ini", more)];
+    let names = ["shop.ini".to_owned()];
+    let report = check(&names, &Files::of(&files), &found);
+    insta::assert_snapshot!("what_is_carried_out_while_reading_is_judged_too", report.to_string());
+    let judged = report.0[0].options.iter().map(|judged| format!("{} {}", judged.place, judged.option.name));
+    insta::assert_snapshot!("every_line_is_judged_once", judged.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_config_that_exits_is_no_config_without_a_program() {
+    let report = checked(&[("a.ini", "[uwsgi]\nfallback-config = b.ini\nexit = 3\n")]);
+    assert_eq!(report.exit_code(), 0);
+    insta::assert_snapshot!("a_config_that_exits_is_no_config_without_a_program", report.to_string());
+    assert_eq!(report.json()["files"][0]["exit"], 3);
+    assert_eq!(report.json()["files"][0]["fallback"], "b.ini");
+}
+
+#[test]
+fn pairs_that_uwsgi_would_misread_are_told_with_their_column() {
+    let text = |value: &str| format!("[uwsgi]\nmodule = app\n{value}\n");
+    let said = |value: &str| checked(&[("a.ini", &text(value))]).to_string();
+    for (value, wanted) in [
+        (
+            "attach-daemon2 = cmd=sleep 1,pidfle=/run/p",
+            "a.ini:3:30: `attach-daemon2`: no key is called `pidfle`",
+        ),
+        (
+            "attach-daemon2 = cmd=x,stopsignal=QUIT",
+            "a.ini:3:35: `attach-daemon2`: `stopsignal` takes a number",
+        ),
+        ("attach-daemon2 = cmd=x,uid=www", "a.ini:3:28: `attach-daemon2`: `uid` takes a number"),
+        ("subscribe2 = server=:1,key=a,wieght=2", "did you mean `weight`?"),
+    ] {
+        assert!(said(value).contains(wanted), "{value}: {}", said(value));
+    }
+    for fine in [
+        "attach-daemon2 = cmd=echo a\\,b,freq=3,daemonize,touch=/a;/b",
+        "subscribe2 = server=:1,key=a,weight=2",
+    ] {
+        assert!(!said(fine).contains("warning"), "{fine}: {}", said(fine));
+    }
+}

@@ -42,6 +42,7 @@ fn a_declaration_cannot_take_a_name_or_go_on_without_end() {
     a.ini:5:1: declared options use each other more than 8 deep
       me = x
       ^
+      take one out that uses itself
     ");
     let wide = format!("declare-option = a={}\n", "b=1;".repeat(9_000))
         + &format!("declare-option = b={}\n", "c=1;".repeat(9_000))
@@ -98,8 +99,11 @@ fn what_a_source_contains_is_bounded() {
     assert_eq!(pairs(&loaded).last(), Some(&("env", "[@(self)]")));
     insta::assert_snapshot!(sentences(&loaded.errors), @r"
     a.ini:2:7: `large` has more than 65536 bytes
+      a value takes one short text
     a.ini:3:7: `nul` contains a NUL byte
+      a value takes one short text
     a.ini:5:7: cannot read `none`: entity not found
+      is the name right? A relative one counts from the start directory (%v)
     ");
     let many = "env = @(x)\n".repeat(1_001);
     let loaded = Files::of(&[("a.ini", &format!("[uwsgi]\n{many}")), ("x", "")]).load("a.ini");

@@ -140,7 +140,9 @@ fn what_no_single_option_shows_is_told() {
       add `uid`: groups are changed together with the user
     ");
     insta::assert_snapshot!(told("[uwsgi]\nemperor-tyrant = 1\n"), @r"
-    a.ini: no `emperor` option
+    a.ini:1:1: no `emperor` option
+      [uwsgi]
+      ^
       say where vassals come from: --emperor DIRECTORY
     ");
     assert!(load_text("[uwsgi]\nemperor-tyrant = 1\n").emperor_settings().expect("fine").tyrant);

@@ -90,21 +90,25 @@ fn what_is_not_supported_yet_or_endless_is_told() {
     let loaded = load_text(
         "[uwsgi]\ncommand = @(x.txt)\nworld = $(LOOP)\nme = a%(me)\nx-n = %(me + 1)\nx-i = %(me++)\nlogto = @(exec://id)\n",
     );
-    let noted = sentences(&loaded.texts.explain(loaded.warnings));
+    let noted = sentences(&loaded.texts.explain(loaded.unread));
     assert!(noted.starts_with("a.ini:7:9: `exec://id`: "), "{noted}");
     insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.errors)), @r"
     a.ini:2:11: cannot read `x.txt`: entity not found
       command = @(x.txt)
                 ^
+      is the name right? A relative one counts from the start directory (%v)
     a.ini:3:9: expands more than 16 times: does it contain itself?
       world = $(LOOP)
               ^
+      give one of the names in it a value without the others
     a.ini:4:6: expands more than 16 times: does it contain itself?
       me = a%(me)
            ^
+      give one of the names in it a value without the others
     a.ini:5:7: expands more than 16 times: does it contain itself?
       x-n = %(me + 1)
             ^
+      give one of the names in it a value without the others
     ");
 }
 

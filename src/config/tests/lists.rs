@@ -8,10 +8,15 @@ fn a_list_holds_until_its_file_ends_it() {
     assert_eq!(pairs(&loaded), [("uid", "1"), ("exec-as-root", "ls"), ("env", "A=1"), ("gid", "3")]);
     insta::assert_snapshot!(sentences(&loaded.errors), @r"
     a.ini:4:1: `exec-as-root` is on the blacklist of a.ini:2:1
+      leave it out, or ask whoever made the list
     a.ini:5:1: `emperor-cap` is on the blacklist of a.ini:2:1
+      leave it out, or ask whoever made the list
     a.ini:10:1: `gid` is not on the whitelist of a.ini:8:1
+      leave it out, or ask whoever made the list
     a.ini:11:1: `set` is not on the whitelist of a.ini:8:1
+      leave it out, or ask whoever made the list
     a.ini:14:1: `end-whitelist` ends nothing: this file has begun no such list
+      take it out
     ");
 }
 
@@ -37,7 +42,9 @@ fn strict_admits_options_alone() {
     assert_eq!(pairs(&loaded), [("env", "1")]);
     insta::assert_snapshot!(sentences(&loaded.errors), @r"
     a.ini:2:1: no option is called `mine-own`, and `strict` admits no placeholders
+      leave it out, or leave out `strict`
     a.ini:5:1: no option is called `x-mine`, and `strict` admits no placeholders
+      leave it out, or leave out `strict`
     a.ini:6:1: no option is called `gdi`, and `strict` admits no placeholders
       did you mean `gid`?
     ");

@@ -51,6 +51,7 @@ fn set_makes_options_and_placeholders() {
     a.ini:4:7: `set` cannot set itself
       set = set=a=b
             ^
+      write what it is to set: set = NAME=VALUE
     ");
 }
 
@@ -97,18 +98,23 @@ fn files_that_cannot_be_read_are_told_where_they_are_named() {
     a.ini:2:11: cannot read `none.ini`: entity not found
       include = none.ini
                 ^
+      is the name right? A relative one counts from the start directory (%v)
     a.ini:3:7: cannot read `ftp`: entity not found
       ini = ftp
             ^
+      is the name right? A relative one counts from the start directory (%v)
     a.ini:4:6: `ini` needs a file
       ini =
            ^
+      write: ini = FILE
     a.ini:5:11: `a.ini` includes itself
       include = a.ini
                 ^
+      take this line out
     a.ini:6:7: cannot read `-`: entity not found
       ini = -
             ^
+      is the name right? A relative one counts from the start directory (%v)
     ");
 }
 
@@ -169,7 +175,7 @@ fn what_is_not_run_here_is_told_and_changes_nothing() {
     let loaded = world.load("a.ini");
     assert_eq!(sentences(&loaded.errors), "");
     assert_eq!(pairs(&loaded), [("chdir", "x")]);
-    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.warnings)), @r"
+    insta::assert_snapshot!(sentences(&loaded.texts.explain(loaded.unread)), @r"
     a.ini:2:7: `exec://true`: not run here: only the process that the config is for does that
       ini = exec://true
             ^

@@ -109,6 +109,7 @@ fn what_stands_in_no_block_is_told_with_both_ends() {
     a.ini:11:21: bad pattern `(`: found open group without closing ')'
       if-hostname-match = (
                           ^
+      a backslash before a sign makes it an ordinary one
     a.ini:14:13: `x` is no number
       for-times = x
                   ^

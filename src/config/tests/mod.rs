@@ -9,6 +9,7 @@ mod lists;
 mod load;
 mod logic;
 mod place;
+mod real_uwsgi;
 mod rootfs;
 mod uwsgi;
 mod uwsgi_formats;

@@ -2,9 +2,8 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use super::{pairs, sentences, typed};
+use super::{pairs, real_uwsgi, sentences, typed};
 use crate::cli::world::Surroundings;
 use crate::config::load;
 use crate::config::place::Texts;
@@ -79,22 +78,16 @@ impl Room {
         self.path().join("t.ini").to_string_lossy().into_owned()
     }
 
-    /// Options as uWSGI prints them; it then ends because it cannot write its pid.
-    fn uwsgis(&self, file: &str) -> Options {
-        let mut command = Command::new("uwsgi");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(VARIABLES);
-        command.envs(self.reloads.map(|value| ("UWSGI_RELOADS", value)));
-        command.args(["--show-config", "--ini", file, "--pidfile", "/nonexistent/pid"]);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-        let (_, shown) = text.split_once("[uwsgi]\n").unwrap_or_else(|| panic!("no options shown: {text}"));
-        let (shown, _) = shown.split_once(";end of configuration").unwrap();
-        let pair = |line: &str| {
+    /// Options as uWSGI prints them; `None` when it refuses the file.
+    fn uwsgis(&self, file: &str) -> Option<Options> {
+        let reloads = self.reloads.map(|value| ("UWSGI_RELOADS", value));
+        let variables: Vec<_> = VARIABLES.into_iter().chain(reloads).collect();
+        let pair = |line: &String| {
             let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
             (key.to_owned(), value.trim_end().to_owned())
         };
-        let given = ["show-config", "pidfile", "ini"];
-        shown.lines().map(pair).filter(|(key, _)| counts(key) && !given.contains(&key.as_str())).collect()
+        let lines = real_uwsgi::shown(&["--ini", file], &variables)?;
+        Some(lines.iter().map(pair).filter(|(key, _)| counts(key)).collect())
     }
 
     fn ours(&self, file: &str) -> Options {
@@ -107,7 +100,7 @@ impl Room {
 
     fn both(&self, config: &str) -> (Options, Options) {
         let file = self.file(config);
-        (self.uwsgis(&file), self.ours(&file))
+        (self.uwsgis(&file).expect("a config that uwsgi takes"), self.ours(&file))
     }
 }
 
@@ -115,14 +108,6 @@ impl Room {
 fn counts(key: &str) -> bool {
     !matches!(standing(key), Standing::Unknown)
         && !matches!(standing(key), Standing::Ours(group, _) if group.scope == Scope::General)
-}
-
-fn there_is_uwsgi() -> bool {
-    let there = Command::new("uwsgi").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !there {
-        println!("skipped: there is no uwsgi");
-    }
-    there
 }
 
 const ALIKE: &[&str] = &[
@@ -195,7 +180,7 @@ const ALIKE: &[&str] = &[
 
 #[test]
 fn a_config_means_what_it_means_to_uwsgi() {
-    if !there_is_uwsgi() {
+    if !real_uwsgi::is_here() {
         return;
     }
     let room = Room::new();
@@ -207,7 +192,7 @@ fn a_config_means_what_it_means_to_uwsgi() {
 
 #[test]
 fn a_second_start_of_uwsgi_is_a_reload_for_both() {
-    if !there_is_uwsgi() {
+    if !real_uwsgi::is_here() {
         return;
     }
     let room = Room { reloads: Some("0"), ..Room::new() };
@@ -219,7 +204,7 @@ fn a_second_start_of_uwsgi_is_a_reload_for_both() {
 
 #[test]
 fn a_skeleton_is_called_as_its_link_by_both() {
-    if !there_is_uwsgi() {
+    if !real_uwsgi::is_here() {
         return;
     }
     let room = Room::new();
@@ -227,7 +212,7 @@ fn a_skeleton_is_called_as_its_link_by_both() {
     let link = room.path().join("shop.test.ini");
     std::os::unix::fs::symlink("t.ini", &link).unwrap();
     let link = link.to_string_lossy();
-    assert_eq!(room.ours(&link), room.uwsgis(&link));
+    assert_eq!(Some(room.ours(&link)), room.uwsgis(&link));
     assert!(room.ours(&link)[0].1.starts_with("A=shop.test|shop.test.ini|"));
 }
 
@@ -269,7 +254,7 @@ const DIFFERENT: &[(&str, &[&str], &str)] = &[
 
 #[test]
 fn where_we_differ_from_uwsgi_it_is_on_purpose() {
-    if !there_is_uwsgi() {
+    if !real_uwsgi::is_here() {
         return;
     }
     let room = Room::new();
@@ -300,7 +285,7 @@ const REFUSED: &[&str] = &[
 
 #[test]
 fn what_uwsgi_refuses_is_refused() {
-    if !there_is_uwsgi() {
+    if !real_uwsgi::is_here() {
         return;
     }
     let room = Room::new();
@@ -309,10 +294,6 @@ fn what_uwsgi_refuses_is_refused() {
         let world = Here { surroundings: Surroundings::named(), reloads: None };
         let loaded = load(vec![typed(1, "ini", &file)], Texts::default(), &world);
         assert_eq!(loaded.errors.len(), 1, "{config}: {}", sentences(&loaded.errors));
-        let mut command = Command::new("uwsgi");
-        command.args(["--show-config", "--ini", &file, "--pidfile", "/nonexistent/pid"]);
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(!text.contains(";end of configuration"), "{config}: {text}");
+        assert_eq!(room.uwsgis(&file), None, "{config}");
     }
 }

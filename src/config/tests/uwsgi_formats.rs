@@ -1,23 +1,13 @@
 //! The same file, read by us and by the real uwsgi, option by option.
 
-use std::process::{Command, Stdio};
-
+use super::real_uwsgi::{is_here, shown};
 use super::{Files, sentences, typed};
 
-const UWSGI: &str = "/usr/bin/uwsgi";
-
-/// What uwsgi understood: the options of its own words for them, without those that the test gave it.
+/// What uwsgi understood.
 fn understood(option: &str, file: &str) -> Vec<(String, String)> {
-    let mut command = Command::new(UWSGI);
-    command.args([&format!("--{option}"), file, "--show-config"]).stdin(Stdio::null());
-    let output = command.output().expect("uwsgi runs");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let shown =
-        said.split_once("\n[uwsgi]\n").and_then(|(_, rest)| rest.split_once("\n;end of configuration"));
-    let (shown, _) = shown.unwrap_or_else(|| panic!("no config in: {said}"));
-    let pair = |line: &str| line.split_once(" = ").map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let pairs = shown.lines().filter_map(pair);
-    pairs.filter(|(key, _)| key != option && key != "show-config").collect()
+    let lines = shown(&[&format!("--{option}"), file], &[]).expect("a config that uwsgi takes");
+    let pair = |line: &String| line.split_once(" = ").map(|(key, value)| (key.to_owned(), value.to_owned()));
+    lines.iter().filter_map(pair).collect()
 }
 
 fn compare(option: &str, section: &str, text: &str) {
@@ -30,14 +20,6 @@ fn compare(option: &str, section: &str, text: &str) {
     assert_eq!(sentences(&loaded.errors), "", "{option} {text}");
     let ours: Vec<_> = loaded.entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
     assert_eq!(ours, understood(option, &named), "{option}{section}: {text}");
-}
-
-fn is_here() -> bool {
-    let here = std::path::Path::new(UWSGI).exists();
-    if !here {
-        eprintln!("skipped: no {UWSGI}");
-    }
-    here
 }
 
 #[test]

@@ -124,12 +124,15 @@ fn addresses() {
         ("/run/a:b.sock", Address::Unix("/run/a:b.sock".into())),
         ("run/a.sock", Address::Unix("run/a.sock".into())),
         ("@name", Address::Abstract("name".into())),
+        ("fd://3", Address::Inherited(3)),
+        ("fd://255", Address::Inherited(255)),
     ];
     for (text, wanted) in table {
         assert_eq!(address(text), Ok(wanted));
     }
-    for bad in
-        ["", "@", ":", ":70000", ":+80", "localhost:80", "1.2.3:80", "::1:80", "fd://3", &"x".repeat(108)]
+    for bad in ["", "@", ":", ":70000", ":+80", "localhost:80", "1.2.3:80", "::1:80", &"x".repeat(108)]
+        .into_iter()
+        .chain(["fd://", "fd://2", "fd://256", "fd://+3", "fd://x"])
     {
         assert!(address(bad).is_err(), "{bad}");
     }

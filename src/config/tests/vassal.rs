@@ -133,7 +133,9 @@ fn what_no_single_option_shows_is_told() {
       add-gid = 6
                 ^
       add `uid`: groups are changed together with the user
-    a.ini: this config runs nothing
+    a.ini:1:1: this config runs nothing
+      [uwsgi]
+      ^
       say what runs: command = PROGRAM ARGUMENTS
     ");
 }

@@ -88,7 +88,7 @@ pub(super) const SOCKETS: &[OptionSpec] = &[
     OptionSpec::new(
         "socket",
         Kind::Address,
-        "Listens here before the user is changed and hands the socket on (LISTEN_FDS): `:3031`, `127.0.0.1:3031`, `[::1]:3031`, a path, `@abstract`.",
+        "Listens here before the user is changed and hands the socket on (LISTEN_FDS): `:3031`, `127.0.0.1:3031`, `[::1]:3031`, a path, `@abstract`, or `fd://3`, which listens already.",
     )
     .aliases(&["uwsgi-socket"])
     .repeats(),

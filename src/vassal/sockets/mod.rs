@@ -4,19 +4,22 @@ mod directory;
 mod file;
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use jail::Identity;
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen,
+    socket_with,
 };
 
 use super::identity;
 use super::step::Socket;
 use super::trouble::Trouble;
-use crate::config::vassal::Address;
+use crate::config::place::{ConfigError, Placed};
+use crate::config::vassal::{Address, VassalConfig};
+use crate::inherited;
 
 use file::SocketFile;
 
@@ -43,6 +46,7 @@ impl Listening {
         let (socket, file) = match &wanted.address {
             Address::Tcp(address) => (tcp(*address).map_err(|errno| unbound(wanted, errno))?, None),
             Address::Abstract(name) => (hidden(name).map_err(|errno| unbound(wanted, errno))?, None),
+            Address::Inherited(number) => return Self::inherit(*number),
             Address::Unix(path) => {
                 let vassal = known.cloned().map_or_else(|| identity::resolve(&wanted.vassal), Ok)?;
                 let owner = match &wanted.owner {
@@ -57,6 +61,15 @@ impl Listening {
         Ok(Self { socket, name: name(&wanted.address), file })
     }
 
+    /// Takes a copy of a socket that listens already: whoever started us bound it, and to him its file belongs.
+    fn inherit(number: RawFd) -> Result<Self, Trouble> {
+        let cannot =
+            |why| Trouble::new(format!("cannot listen on fd://{number}: {why}")).advise(inherited::CURE);
+        let socket = inherited::listening(number).map_err(cannot)?;
+        let name = name(&address_of(&socket).unwrap_or(Address::Inherited(number)));
+        Ok(Self { socket, name, file: None })
+    }
+
     /// What the command calls it.
     pub fn name(&self) -> &str {
         &self.name
@@ -66,6 +79,34 @@ impl Listening {
 impl AsFd for Listening {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// What is wrong with the sockets that a config expects to be there.
+pub fn missing(config: &VassalConfig) -> Vec<ConfigError> {
+    let refusal = |socket: &Placed<Address>| {
+        let Address::Inherited(number) = socket.value else { return None };
+        let why = inherited::listening(number).err()?;
+        Some(
+            ConfigError::at(&socket.place, format!("cannot listen on fd://{number}: {why}"))
+                .cure(inherited::CURE),
+        )
+    };
+    config.sockets.iter().filter_map(refusal).collect()
+}
+
+/// Where a socket listens, as a config says it.
+fn address_of(socket: &OwnedFd) -> Option<Address> {
+    let address = getsockname(socket).ok()?;
+    match SocketAddr::try_from(address.clone()) {
+        Ok(address) => Some(Address::Tcp(address)),
+        Err(_) => {
+            let unix = SocketAddrUnix::try_from(address).ok()?;
+            let hidden = unix
+                .abstract_name()
+                .map(|name| Address::Abstract(String::from_utf8_lossy(name).into_owned()));
+            hidden.or_else(|| Some(Address::Unix(unix.path()?.to_str().ok()?.into())))
+        }
     }
 }
 
@@ -98,9 +139,10 @@ fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
     socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
-/// File name, port or abstract name, without what the list of names cannot hold.
+/// File name, port, abstract name or number, without what the list of names cannot hold.
 fn name(address: &Address) -> String {
     let text = match address {
+        Address::Inherited(number) => number.to_string(),
         Address::Tcp(address) => address.port().to_string(),
         Address::Abstract(name) => name.clone(),
         Address::Unix(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),

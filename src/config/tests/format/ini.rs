@@ -49,6 +49,7 @@ fn lines_that_cannot_be_read_are_told_and_skipped() {
     a.ini:2:2: no name before the `=`
        = 5
        ^
+      write: NAME = VALUE
     a.ini:3:1: a section header ends with `]`
       [broken
       ^
@@ -64,8 +65,8 @@ fn lines_that_cannot_be_read_are_told_and_skipped() {
 fn a_file_that_is_no_text_is_refused_where_that_begins() {
     let file: Arc<str> = "a.ini".into();
     let refused = |bytes: &[u8]| decode(&file, bytes).expect_err("refused").to_string();
-    assert_eq!(refused(b"[uwsgi]\nuid\0"), "a.ini:2:4: a NUL byte: this is no text file");
-    assert_eq!(refused(b"[uwsgi]\n\xc3\xa4\xff"), "a.ini:2:3: not valid UTF-8");
+    assert!(refused(b"[uwsgi]\nuid\0").starts_with("a.ini:2:4: a NUL byte: this is no text file\n"));
+    assert!(refused(b"[uwsgi]\n\xc3\xa4\xff").starts_with("a.ini:2:3: not valid UTF-8\n"));
     assert!(refused(&vec![b' '; FILE_MAX + 1]).contains("larger than"));
     assert_eq!(decode(&file, "\u{feff}[uwsgi]".as_bytes()), Ok("[uwsgi]"));
 }

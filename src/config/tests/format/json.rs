@@ -39,17 +39,22 @@ fn what_is_no_json_is_told_where_that_begins() {
     f:2:10: not valid JSON: key must be a string
        {"a": 1,}}
                ^
+      names and texts stand in "…", commas between two of them, all of it in {"uwsgi": { … }}
     f:1:11: not valid JSON: invalid type: sequence, expected an object, { … }
       {"uwsgi": []}
                 ^
+      names and texts stand in "…", commas between two of them, all of it in {"uwsgi": { … }}
     f:1:24: not valid JSON: unexpected end of hex escape
       {"uwsgi": {"a": "\ud800"}}
                              ^
+      names and texts stand in "…", commas between two of them, all of it in {"uwsgi": { … }}
     f:1:1: not valid JSON: invalid type: sequence, expected an object, { … }
       []
       ^
+      names and texts stand in "…", commas between two of them, all of it in {"uwsgi": { … }}
     f:1:4: not valid JSON: trailing characters
       {} x
          ^
+      names and texts stand in "…", commas between two of them, all of it in {"uwsgi": { … }}
     "#);
 }

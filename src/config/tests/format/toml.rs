@@ -18,13 +18,15 @@ fn keys_are_taken_in_the_order_of_the_text() {
 fn what_is_no_toml_or_no_value_is_told() {
     let broken = ["[uwsgi]\na = 1\na = 2\n", "[uwsgi]\na = b\n", "[uwsgi]\na = {b = 1}\nd = 2026-01-01\n"];
     let all: String = broken.map(|text| told(text, &section(Format::Toml, text))).concat();
-    insta::assert_snapshot!(all, @r"
+    insta::assert_snapshot!(all, @r#"
     f:3:1: not valid TOML: duplicate key
       a = 2
       ^
+      a line is NAME = "TEXT", NAME = NUMBER or NAME = ["TEXT", …], below [uwsgi]
     f:2:5: not valid TOML: string values must be quoted, expected literal string
       a = b
           ^
+      a line is NAME = "TEXT", NAME = NUMBER or NAME = ["TEXT", …], below [uwsgi]
     f:2:5: `a` is given a value of type table: it is not read
       a = {b = 1}
           ^
@@ -33,5 +35,5 @@ fn what_is_no_toml_or_no_value_is_told() {
       d = 2026-01-01
           ^
       an option's value is a string, a number, true, false, or an array of these
-    ");
+    "#);
 }

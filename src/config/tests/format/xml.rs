@@ -4,7 +4,7 @@ const MANY: &str = "<all>\n <uwsgi id=\"one\"><a>1</a></uwsgi>\n <uwsgi id=\"two
 
 fn asked(id: &str) -> Vec<(String, String)> {
     let section = format::parse(Format::Xml, &"f".into(), MANY, Some(id));
-    assert!(section.found && section.sections == ["one", "two"]);
+    assert!(section.found.is_some() && section.sections == ["one", "two"]);
     section.lines.into_iter().map(|one| (one.key, one.value)).collect()
 }
 
@@ -27,7 +27,7 @@ fn an_id_chooses_among_several() {
     assert_eq!(asked("two"), owned(&[("a", "2"), ("b", "x")]));
     assert_eq!(asked("none"), owned(&[("a", "3")]), "an element without an id belongs to all");
     let lacks = format::parse(Format::Xml, &"f".into(), "<all><uwsgi id='x'/></all>", Some("y"));
-    assert!(!lacks.found);
+    assert!(lacks.found.is_none());
 }
 
 #[test]
@@ -53,9 +53,11 @@ fn what_is_no_xml_or_no_value_is_told() {
     f:2:6: not valid XML: expected 'a' tag, not 'b'
        <a>1</b>
            ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     f:1:11: not valid XML: unknown entity reference 'nbsp'
       <uwsgi><a>&nbsp;</a></uwsgi>
                 ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     f:2:3: <a> has elements in it: they are not read
        <a><b>1</b></a><c>d<e/></c>
         ^
@@ -67,6 +69,7 @@ fn what_is_no_xml_or_no_value_is_told() {
     f:1:1: not valid XML: unknown token
       uwsgi
       ^
+      an option is <name>VALUE</name>, all of them in <uwsgi> … </uwsgi>; & is written &amp; and < is &lt;
     ");
 }
 

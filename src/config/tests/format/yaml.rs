@@ -27,7 +27,7 @@ fn only_a_mapping_at_the_top_of_the_file_is_a_section() {
     let found = ["x: 1", "a:\n  uwsgi:\n    b: 1", "- uwsgi:\n    b: 1", "uwsgi: x", "uwsgi:", ""];
     for text in found {
         let section = section(Format::Yaml, text);
-        assert!(!section.found && section.lines.is_empty(), "{text:?}");
+        assert!(section.found.is_none() && section.lines.is_empty(), "{text:?}");
     }
     let twice = "uwsgi:\n  a: 1\nuwsgi:\n  b: 2\n";
     assert_eq!(pairs(Format::Yaml, twice), owned(&[("a", "1")]), "reading ends with the section");
@@ -46,7 +46,7 @@ fn anchors_tags_and_what_has_no_value_are_told() {
         "uwsgi:\n  [a]: b\n",
     ];
     let all: String = broken.map(|text| told(text, &section(Format::Yaml, text))).concat();
-    insta::assert_snapshot!(all, @r"
+    insta::assert_snapshot!(all, @r#"
     f:2:6: an anchor (&name) or a tag (!name) is not read in a config
         a: &x 1
            ^
@@ -62,6 +62,7 @@ fn anchors_tags_and_what_has_no_value_are_told() {
     f:2:2: not valid YAML: tabs disallowed within this context (block indentation)
        a: 1
        ^
+      a line is NAME: VALUE, indented with spaces below `uwsgi:`; a value with : or # stands in "…"
     f:2:5: `alone` has no name: it is not read
         - alone
           ^
@@ -69,7 +70,8 @@ fn anchors_tags_and_what_has_no_value_are_told() {
     f:2:3: a key must be a word, not a mapping or a list
         [a]: b
         ^
-    ");
+      write: name: value
+    "#);
 }
 
 #[test]
