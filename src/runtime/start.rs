@@ -26,7 +26,7 @@ use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
-use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
+use crate::spawner::charter::{Arguments, Charter, Filtering, Leftover, VassalProgram};
 use crate::spawner::wire::Ticket;
 use crate::spawner::{client, lend};
 use crate::{log, stats};
@@ -168,6 +168,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
+        scoped: is_scoped(namespaces),
+        filtering: Filtering::Standard,
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -176,6 +178,11 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         files: Vec::new(),
         pool: POOL,
     })
+}
+
+/// Abstract sockets belong to a network and ask nobody for rights.
+fn is_scoped(namespaces: Namespaces) -> bool {
+    !namespaces.has(Namespaces::NET) && jail::run::landlock_version() >= jail::plan::SCOPES_SINCE
 }
 
 /// True when ids can be given: real root, or root of a container.

@@ -4,10 +4,10 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 
 use caps::Capability;
-use jail::plan::Network;
+use jail::plan::{Filter, Network, Scopes};
 use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
-use super::charter::{Charter, VassalProgram};
+use super::charter::{Charter, Filtering, VassalProgram};
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
 
@@ -66,6 +66,8 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         bounding: bounding(charter, identity.is_some(), user),
         keep: kept(charter, user),
         no_new_privs: identity.is_some() || user,
+        scopes: if charter.scoped { Scopes::ABSTRACT_SOCKETS } else { Scopes::default() },
+        filters: filters(charter, user),
         identity,
         dies_with_parent: true,
         session: true,
@@ -114,6 +116,16 @@ fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities
         _ if user => None,
         _ if dropped && can => Some(Capabilities::NONE),
         _ => None,
+    }
+}
+
+/// Root of a user namespace has phases that mount; what they do not need, its master refuses to its command.
+fn filters(charter: &Charter, user: bool) -> Vec<Filter> {
+    match charter.filtering {
+        Filtering::Standard if user => vec![Filter::of_root()],
+        Filtering::Standard => vec![Filter::standard()],
+        Filtering::Off => vec![Filter::setid_files()],
+        Filtering::Chosen(filter) => vec![Filter::setid_files(), filter],
     }
 }
 
