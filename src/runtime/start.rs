@@ -18,6 +18,7 @@ use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::residence::Residence;
+use crate::config::confine::Choice;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
@@ -29,7 +30,7 @@ use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Filtering, Leftover, VassalProgram};
 use crate::spawner::wire::Ticket;
 use crate::spawner::{client, lend};
-use crate::{log, stats};
+use crate::{log, seccomp, stats};
 
 /// Network namespaces kept ready.
 const POOL: u16 = 16;
@@ -169,7 +170,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
         scoped: is_scoped(namespaces),
-        filtering: Filtering::Standard,
+        filtering: filtering(config, namespaces)?,
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -177,6 +178,20 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         files: Vec::new(),
         pool: POOL,
+    })
+}
+
+/// The profile is read here, with the rights of whoever wrote the config, and once for all vassals.
+fn filtering(config: &EmperorConfig, namespaces: Namespaces) -> Result<Filtering> {
+    let Some(choice) = &config.seccomp else { return Ok(Filtering::Standard) };
+    let root = namespaces.has(Namespaces::USER);
+    let kept = if root { config.vassal_cap.unwrap_or(Capabilities::all()) } else { Capabilities::NONE };
+    let chosen = seccomp::load(&choice.value, kept).map_err(|cause| anyhow!("{}: emperor-seccomp: {cause}", choice.place))?;
+    Ok(match (chosen, &choice.value) {
+        (Some(filter), Choice::Strict) => Filtering::Strict(filter),
+        (Some(filter), _) => Filtering::Chosen(filter),
+        (None, Choice::Off) => Filtering::Off,
+        (None, _) => Filtering::Standard,
     })
 }
 

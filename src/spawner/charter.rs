@@ -63,7 +63,9 @@ pub enum Filtering {
     Standard,
     /// None but that against setuid files.
     Off,
-    /// Another one, and that against setuid files.
+    /// This one on top of the default.
+    Strict(Filter),
+    /// This one in its place, and that against setuid files.
     Chosen(Filter),
 }
 

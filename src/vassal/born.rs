@@ -7,6 +7,7 @@ use jail::{Capabilities, Namespaces};
 use rustix::process::{geteuid, getpid};
 use rustix::thread::capabilities;
 
+use super::confine::Around;
 use super::phases::Facts;
 
 /// Names the namespaces that a vassal was born into, set by liege's spawner (`fs,pid,uts`).
@@ -23,6 +24,7 @@ pub fn facts(emperor: bool) -> Facts {
         own_hostname: jail.has(Namespaces::UTS) || is_uts_own(),
         emperor,
         permitted: permitted(),
+        around: Around::look(jail),
     }
 }
 

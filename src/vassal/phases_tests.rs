@@ -9,6 +9,7 @@ const ROOT: Facts = Facts {
     own_hostname: false,
     emperor: true,
     permitted: Capabilities(u64::MAX),
+    around: Around { given: confine::Given::Nothing, shares_network: false, landlock: 0 },
 };
 const TENANT: Facts = Facts { root: false, permitted: Capabilities::NONE, ..ROOT };
 

@@ -50,6 +50,7 @@ fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
         directory: None,
         input: Some(null.as_fd()),
         output: None,
+        limits: None,
         terminal: false,
     };
     launch.start()

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use std::path::Path;
 
+use super::confine::Ready;
 use super::control::{Control, Word};
 use super::environment::Environment;
 use super::identity::current_user;
@@ -29,6 +30,8 @@ pub struct Vassal {
     added: Vec<(String, String)>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
+    /// Limits of the command.
+    pub limits: Ready,
     /// Working directory of the command.
     pub directory: Option<OwnedFd>,
     /// Log file of the command.
@@ -53,6 +56,7 @@ impl Vassal {
             base: Environment::new(std::env::vars_os()),
             added,
             sockets: Vec::new(),
+            limits: Ready::default(),
             directory: None,
             log: None,
         })

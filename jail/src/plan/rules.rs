@@ -32,6 +32,12 @@ impl Answer {
     pub const ALLOW: Self = Self(libc::SECCOMP_RET_ALLOW);
     /// It ends the process.
     pub const KILL: Self = Self(libc::SECCOMP_RET_KILL_PROCESS);
+    /// It ends the thread.
+    pub const KILL_THREAD: Self = Self(libc::SECCOMP_RET_KILL_THREAD);
+    /// SIGSYS.
+    pub const TRAP: Self = Self(libc::SECCOMP_RET_TRAP);
+    /// It is done, and the kernel's log says so.
+    pub const LOG: Self = Self(libc::SECCOMP_RET_LOG);
     /// Highest error that a call can have (`MAX_ERRNO` of the kernel).
     pub const ERRNO_MAX: u16 = 4095;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
-use crate::plan::{Failure, Fence, Rights};
+use crate::plan::{Failure, Fence, Filter, Rights};
 use crate::sys;
 
 /// The version of Landlock that this kernel has; 0 for none.
@@ -40,6 +40,14 @@ pub fn build(fence: &Fence) -> Result<OwnedFd, Failure> {
 /// Neither `no_new_privs` nor CAP_SYS_ADMIN, or too many fences.
 pub fn go_behind(fence: BorrowedFd<'_>) -> Result<(), Errno> {
     sys::landlock_restrict(fence)
+}
+
+/// Puts this process under a filter of system calls, for ever.
+///
+/// # Errors
+/// As [`go_behind`]; `EINVAL` or `ENOSYS` where the kernel was built without filters.
+pub fn filter(filter: &Filter) -> Result<(), Errno> {
+    sys::filter(filter.program)
 }
 
 pub(super) fn fence_in(fence: &Fence) -> Result<(), Failure> {

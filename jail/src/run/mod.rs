@@ -20,7 +20,7 @@ pub use crate::plan::Failure;
 pub use cgroup::{Cgroup, Removed};
 pub use descriptors::open_standard_descriptors;
 pub use executable::Executable;
-pub use fence::{build, go_behind, landlock_version};
+pub use fence::{build, filter, go_behind, landlock_version};
 pub use parcel::{DESCRIPTORS_MAX, Parcel, receive, send};
 pub use perform::{perform, perform_with};
 pub use pool::Pool;

@@ -4,6 +4,7 @@ use jail::Phase;
 
 use super::{Patch, VassalConfig, VassalKind};
 use crate::config::admit::{admit, value};
+use crate::config::confine;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
@@ -125,6 +126,8 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
             config.unshare = config.unshare.with(value(entry, namespaces)?);
             config.unshare_at = Some(entry.value_place.clone());
         }
+        "seccomp" | "no-new-privs" => confine::apply(&mut config.confine, name, entry)?,
+        fence if fence.starts_with("landlock-") => confine::apply(&mut config.confine, fence, entry)?,
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
         // A test gives every option of the table and looks for its effect.
         _ => {}

@@ -1,5 +1,6 @@
 //! Pure. The table of options.
 
+mod confine;
 mod emperor;
 mod general;
 mod vassal;
@@ -12,6 +13,7 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
+    Group { heading: "Emperor: what vassals may ask of the kernel", scope: Scope::Emperor, options: confine::EMPERORS },
     Group {
         heading: "Emperor: tenants who do not trust each other",
         scope: Scope::Emperor,
@@ -29,6 +31,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: jail and phases, in the order in which they happen",
         scope: Scope::Vassal,
         options: vassal::PHASES,
+    },
+    Group {
+        heading: "Vassal: what its command may ask of the kernel",
+        scope: Scope::Vassal,
+        options: confine::VASSALS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
