@@ -74,7 +74,7 @@ pub static VERBS: &[VerbSpec] = &[
         "doctor",
         "[--json]",
         Some((0, 0)),
-        "Looks at this host: what jails need of it, what it lacks, and the command that mends it.",
+        "Tells what this host lacks, and the commands that mend it.",
     ),
     spec(
         Verb::Completions,

@@ -133,6 +133,13 @@ fn fence(config: &Confinement, around: &Around, scoped: bool) -> Option<Fence> {
     (fence != Fence::default()).then_some(fence)
 }
 
+/// What an admin should know that he has asked for.
+pub fn warnings(config: &Confinement) -> Vec<ConfigError> {
+    let gains = config.no_new_privs.as_ref().filter(|wanted| !wanted.value);
+    let cause = "programs of this vassal may gain privileges, and no filter of system calls is on them";
+    gains.map(|wanted| ConfigError::at(&wanted.place, cause)).into_iter().collect()
+}
+
 /// What this vassal may not ask for, and what its kernel cannot do.
 pub fn refusals(config: &Confinement, around: &Around, root: bool) -> Vec<ConfigError> {
     let mut refusals = Vec::new();

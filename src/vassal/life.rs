@@ -16,7 +16,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
-use super::{born, leftovers, master, patch};
+use super::{born, confine, leftovers, master, patch};
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::{fallback, fetch};
 
@@ -117,6 +117,7 @@ fn own(
             return Ok(fallback.instead_of(1, control.as_ref()));
         }
     };
+    teller.warnings(&confine::warnings(&config.confine));
     let at_exit = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsUserAtexit);
     let after = at_exit.map(|(_, program)| program.value.clone()).collect();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;

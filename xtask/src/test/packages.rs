@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 17] = [
+const NEEDED: [(&str, &str); 21] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -25,6 +25,10 @@ const NEEDED: [(&str, &str); 17] = [
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
     ("sudo", "sudo"),
+    ("busybox", "busybox"),
+    ("redis-server", "redis-server"),
+    ("dropbear-bin", "dropbear"),
+    ("golang-github-containers-common", "golang-github-containers-common"),
 ];
 
 /// Installs what is missing and asks nothing. What cannot be installed is told, and the tests that need it
