@@ -69,8 +69,12 @@ pub struct Finding {
 }
 
 /// Knobs of `/proc/sys` that protect links and files in directories where everybody writes, and the least they should be.
-pub const PROTECTED: [(&str, u64); 4] =
-    [("fs/protected_hardlinks", 1), ("fs/protected_symlinks", 1), ("fs/protected_fifos", 1), ("fs/protected_regular", 1)];
+pub const PROTECTED: [(&str, u64); 4] = [
+    ("fs/protected_hardlinks", 1),
+    ("fs/protected_symlinks", 1),
+    ("fs/protected_fifos", 1),
+    ("fs/protected_regular", 1),
+];
 /// Packets are passed on between networks.
 pub const FORWARD: &str = "net/ipv4/ip_forward";
 
@@ -105,7 +109,11 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
 fn root(seen: &Seen) -> Finding {
     match seen.root {
         true => ok("root", "vassals can get the ids of their owners"),
-        false => optional("root", "not root: vassals keep your ids, and tyrant mode is out of reach", "sudo liege …"),
+        false => optional(
+            "root",
+            "not root: vassals keep your ids, and tyrant mode is out of reach",
+            "sudo liege …",
+        ),
     }
 }
 
@@ -120,14 +128,18 @@ fn kernel(seen: &Seen) -> Finding {
 fn mounts(seen: &Seen) -> Finding {
     match seen.kernel >= KERNEL_LEAST {
         true => ok("mount_setattr, idmapped mounts", "the kernel has them"),
-        false => missing("mount_setattr, idmapped mounts", "the kernel is too old", "boot Linux 5.12 or newer"),
+        false => {
+            missing("mount_setattr, idmapped mounts", "the kernel is too old", "boot Linux 5.12 or newer")
+        }
     }
 }
 
 fn filters(seen: &Seen) -> Finding {
     match seen.filters {
         true => ok("seccomp", "filters of system calls"),
-        false => missing("seccomp", "no filters of system calls", "boot a kernel with CONFIG_SECCOMP_FILTER=y"),
+        false => {
+            missing("seccomp", "no filters of system calls", "boot a kernel with CONFIG_SECCOMP_FILTER=y")
+        }
     }
 }
 
@@ -139,7 +151,11 @@ fn landlock(seen: &Seen) -> Finding {
             "the kernel has none, or it is not turned on",
             "add `landlock` to lsm= on the kernel's command line (CONFIG_SECURITY_LANDLOCK=y)",
         ),
-        1 | 2 => optional("landlock", version + ": no `landlock-ro`, `landlock-rw`, no scopes", "boot Linux 6.12 or newer"),
+        1 | 2 => optional(
+            "landlock",
+            version + ": no `landlock-ro`, `landlock-rw`, no scopes",
+            "boot Linux 6.12 or newer",
+        ),
         3..=5 => optional("landlock", version + ": no scopes", "boot Linux 6.12 or newer"),
         _ => ok("landlock", version),
     }
@@ -149,14 +165,22 @@ fn namespaces(seen: &Seen) -> Finding {
     let lacks: Vec<&str> = NAMESPACES.into_iter().filter(|name| !seen.has_namespace(name)).collect();
     match lacks.is_empty() {
         true => ok("namespaces", NAMESPACES.join(",")),
-        false => missing("namespaces", format!("no {}", lacks.join(",")), "boot a kernel with CONFIG_NAMESPACES and all below it"),
+        false => missing(
+            "namespaces",
+            format!("no {}", lacks.join(",")),
+            "boot a kernel with CONFIG_NAMESPACES and all below it",
+        ),
     }
 }
 
 fn time(seen: &Seen) -> Finding {
     match seen.has_namespace("time") {
         true => ok("time namespaces", "the kernel has them"),
-        false => optional("time namespaces", "the kernel has none", "boot Linux 5.6 or newer with CONFIG_TIME_NS=y"),
+        false => optional(
+            "time namespaces",
+            "the kernel has none",
+            "boot Linux 5.6 or newer with CONFIG_TIME_NS=y",
+        ),
     }
 }
 
@@ -174,8 +198,7 @@ fn user(seen: &Seen) -> Finding {
     missing("user namespaces", reason, cure)
 }
 
-const UNCONFINED: &str =
-    "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for liege with the rule `userns,`";
+const UNCONFINED: &str = "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for liege with the rule `userns,`";
 
 fn apparmor(seen: &Seen) -> Finding {
     match (seen.apparmor, seen.root) {
@@ -217,7 +240,11 @@ fn controllers(seen: &Seen) -> Finding {
 fn kill(seen: &Seen) -> Finding {
     match seen.kernel >= KILL_SINCE {
         true => ok("cgroup.kill", "the kernel has it"),
-        false => optional("cgroup.kill", "the kernel is too old: processes are killed one by one", "boot Linux 5.14 or newer"),
+        false => optional(
+            "cgroup.kill",
+            "the kernel is too old: processes are killed one by one",
+            "boot Linux 5.14 or newer",
+        ),
     }
 }
 
@@ -235,7 +262,11 @@ fn tun(seen: &Seen) -> Finding {
 fn forward(seen: &Seen) -> Finding {
     match seen.knob(FORWARD) {
         Some(1..) => ok("ip_forward", "packets are passed on"),
-        _ => optional("ip_forward", "off: jails reach no other network by routing", "sysctl -w net.ipv4.ip_forward=1"),
+        _ => optional(
+            "ip_forward",
+            "off: jails reach no other network by routing",
+            "sysctl -w net.ipv4.ip_forward=1",
+        ),
     }
 }
 

@@ -44,7 +44,9 @@ fn each_way_to_forbid_user_namespaces_has_its_own_cure() {
     let forbidden = || Seen { user: Some("EPERM".into()), root: false, ..whole() };
     let cure = |seen: Seen| missing_one(&seen);
     assert!(cure(Seen { user_max: Some(0), ..forbidden() }).contains("user.max_user_namespaces=15000"));
-    assert!(cure(Seen { user_clone_off: true, ..forbidden() }).contains("kernel.unprivileged_userns_clone=1"));
+    assert!(
+        cure(Seen { user_clone_off: true, ..forbidden() }).contains("kernel.unprivileged_userns_clone=1")
+    );
     assert!(cure(Seen { container: Some("docker".into()), ..forbidden() }).contains("docker container"));
     assert!(cure(forbidden()).contains("CONFIG_USER_NS"));
 }

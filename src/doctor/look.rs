@@ -36,7 +36,9 @@ pub fn look() -> Seen {
 
 /// Makes a user namespace in a child that ends at once: what is written down about them is not all.
 fn user() -> Option<String> {
-    let child = sys::fork(|| run::perform(&Step::Unshare(Namespaces::USER)).map_or_else(|failure| failure.errno, |()| 0));
+    let child = sys::fork(|| {
+        run::perform(&Step::Unshare(Namespaces::USER)).map_or_else(|failure| failure.errno, |()| 0)
+    });
     let status = child.ok().and_then(|pid| waitpid(Some(pid), WaitOptions::empty()).ok().flatten());
     match status.and_then(|(_, status)| status.exit_status()) {
         Some(0) => None,

@@ -26,9 +26,7 @@ impl Report {
 
     /// For machines.
     pub fn json(&self) -> Value {
-        let check = |one: &Finding| {
-            json!({ "name": one.name, "state": one.state.word(), "found": one.found, "cure": one.cure })
-        };
+        let check = |one: &Finding| json!({ "name": one.name, "state": one.state.word(), "found": one.found, "cure": one.cure });
         json!({ "ok": self.is_fine(), "checks": self.0.iter().map(check).collect::<Vec<Value>>() })
     }
 }

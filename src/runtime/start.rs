@@ -17,8 +17,8 @@ use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
+use super::filtering;
 use super::residence::Residence;
-use crate::config::confine::Choice;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
@@ -27,10 +27,10 @@ use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
-use crate::spawner::charter::{Arguments, Charter, Filtering, Leftover, VassalProgram};
+use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
 use crate::spawner::wire::Ticket;
 use crate::spawner::{client, lend};
-use crate::{log, seccomp, stats};
+use crate::{log, stats};
 
 /// Network namespaces kept ready.
 const POOL: u16 = 16;
@@ -169,8 +169,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
-        scoped: is_scoped(namespaces),
-        filtering: filtering(config, namespaces)?,
+        scoped: filtering::is_scoped(namespaces),
+        filtering: filtering::of_config(config, namespaces)?,
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -179,25 +179,6 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         files: Vec::new(),
         pool: POOL,
     })
-}
-
-/// The profile is read here, with the rights of whoever wrote the config, and once for all vassals.
-fn filtering(config: &EmperorConfig, namespaces: Namespaces) -> Result<Filtering> {
-    let Some(choice) = &config.seccomp else { return Ok(Filtering::Standard) };
-    let root = namespaces.has(Namespaces::USER);
-    let kept = if root { config.vassal_cap.unwrap_or(Capabilities::all()) } else { Capabilities::NONE };
-    let chosen = seccomp::load(&choice.value, kept).map_err(|cause| anyhow!("{}: emperor-seccomp: {cause}", choice.place))?;
-    Ok(match (chosen, &choice.value) {
-        (Some(filter), Choice::Strict) => Filtering::Strict(filter),
-        (Some(filter), _) => Filtering::Chosen(filter),
-        (None, Choice::Off) => Filtering::Off,
-        (None, _) => Filtering::Standard,
-    })
-}
-
-/// Abstract sockets belong to a network and ask nobody for rights.
-fn is_scoped(namespaces: Namespaces) -> bool {
-    !namespaces.has(Namespaces::NET) && jail::run::landlock_version() >= jail::plan::SCOPES_SINCE
 }
 
 /// True when ids can be given: real root, or root of a container.

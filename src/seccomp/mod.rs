@@ -28,15 +28,17 @@ pub fn load(choice: &Choice, capabilities: Capabilities) -> Result<Option<Filter
         Choice::Strict => filter("strict", STRICT, setting).map(Some),
         Choice::File(path) => {
             let name = path.display().to_string();
-            let text = text(path).map_err(|error| format!("cannot read the seccomp profile {name}: {error}"))?;
+            let text =
+                text(path).map_err(|error| format!("cannot read the seccomp profile {name}: {error}"))?;
             filter(&name, &text, setting).map(Some)
         }
     }
 }
 
 fn filter(name: &str, text: &str, setting: Setting) -> Result<Filter, String> {
-    let rules = profile::read(text, setting)
-        .map_err(|error| format!("{name}:{}:{}: no seccomp profile: {error}", error.line(), error.column()))?;
+    let rules = profile::read(text, setting).map_err(|error| {
+        format!("{name}:{}:{}: no seccomp profile: {error}", error.line(), error.column())
+    })?;
     let program = compile(&rules).ok_or_else(|| format!("{name}: more rules than the kernel takes"))?;
     Ok(Filter::kept(name, program))
 }

@@ -146,7 +146,11 @@ pub fn read(text: &str, setting: Setting) -> Result<Rules, serde_json::Error> {
 
 /// Calls that are younger than the profile: "not there" lets programs fall back, where "not allowed" ends them.
 fn newer(action: Action, otherwise: Answer) -> Answer {
-    if matches!(action, Action::Errno) { Answer::errno(rustix::io::Errno::NOSYS.raw_os_error()) } else { otherwise }
+    if matches!(action, Action::Errno) {
+        Answer::errno(rustix::io::Errno::NOSYS.raw_os_error())
+    } else {
+        otherwise
+    }
 }
 
 impl Action {
@@ -206,7 +210,8 @@ impl Argument {
                 return Test { argument: self.index, compare };
             }
         };
-        let widened_by_high_half = matches!(relation, Relation::NotEqual | Relation::Greater | Relation::AtLeast);
+        let widened_by_high_half =
+            matches!(relation, Relation::NotEqual | Relation::Greater | Relation::AtLeast);
         let compare = match small {
             Some(value) if widened_by_high_half == action.lets_through() => Compare::Low(relation, value),
             _ => Compare::Whole(relation, self.value),
@@ -218,7 +223,8 @@ impl Argument {
 impl Condition {
     fn all_hold(&self, setting: Setting) -> bool {
         let arch = self.arches.is_empty() || self.names_our_arch();
-        arch && self.caps.iter().all(|name| held(name, setting)) && self.min_kernel.is_none_or(|least| setting.kernel >= least)
+        arch && self.caps.iter().all(|name| held(name, setting))
+            && self.min_kernel.is_none_or(|least| setting.kernel >= least)
     }
 
     fn any_holds(&self, setting: Setting) -> bool {
@@ -245,7 +251,9 @@ fn index<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
 
 /// `4.8`.
 fn version<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<(u32, u32)>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
     let wrong = || serde::de::Error::custom(format!("`{text}` is no version of a kernel, such as 4.8"));
     numbers(&text).map(Some).ok_or_else(wrong)
 }

@@ -18,8 +18,10 @@ fn with(row: &str) -> Rules {
 
 #[test]
 fn a_profile_is_its_default_and_its_rows() {
-    let rules = with(r#"{"names": ["read", "write", "no_such_call"], "action": "SCMP_ACT_ALLOW"},
-                        {"name": "mount", "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "args": null}"#);
+    let rules = with(
+        r#"{"names": ["read", "write", "no_such_call"], "action": "SCMP_ACT_ALLOW"},
+                        {"name": "mount", "action": "SCMP_ACT_ERRNO", "errnoRet": 38, "args": null}"#,
+    );
     assert_eq!((rules.otherwise, rules.newer), (Answer::errno(1), Answer::errno(38)));
     let always = |answer| vec![Clause { tests: Vec::new().into(), answer }];
     let expected = [("read", Answer::ALLOW), ("write", Answer::ALLOW), ("mount", Answer::errno(38))];
@@ -46,7 +48,11 @@ fn a_row_counts_where_its_conditions_hold() {
         (r#""includes": {"arches": ["amd64", "arm64", "riscv64"]}"#, true, true),
         (r#""includes": {}, "excludes": {}"#, true, true),
     ] {
-        assert_eq!((allowed(conditions, SETTING), allowed(conditions, admin)), (without, with), "{conditions}");
+        assert_eq!(
+            (allowed(conditions, SETTING), allowed(conditions, admin)),
+            (without, with),
+            "{conditions}"
+        );
     }
 }
 
@@ -55,7 +61,8 @@ fn a_row_counts_where_its_conditions_hold() {
 fn comparisons_let_through_no_more_for_a_bit_in_the_high_half() {
     let compare = |action: &str, operation: &str, value: u64| {
         let argument = format!(r#"{{"index": 0, "value": {value}, "op": "SCMP_CMP_{operation}"}}"#);
-        let rules = with(&format!(r#"{{"names": ["socket"], "action": "SCMP_ACT_{action}", "args": [{argument}]}}"#));
+        let rules =
+            with(&format!(r#"{{"names": ["socket"], "action": "SCMP_ACT_{action}", "args": [{argument}]}}"#));
         rules.calls[&number("socket")][0].tests[0].compare
     };
     assert_eq!(compare("ALLOW", "NE", 40), Compare::Low(Relation::NotEqual, 40));
@@ -90,11 +97,22 @@ fn what_is_wrong_is_told_with_its_place() {
     let row = |row: &str| told(&format!("{{\"defaultAction\": \"SCMP_ACT_ALLOW\",\n\"syscalls\": [{row}]}}"));
     assert!(told("{").starts_with("1:1 EOF"), "{}", told("{"));
     assert!(told("{\"syscalls\": []}").contains("missing field `defaultAction`"));
-    assert!(told("{\"defaultAction\": \"SCMP_ACT_ALOW\"}").contains("unknown variant `SCMP_ACT_ALOW`, expected one of"));
-    assert!(told("{\"defaultAction\": \"SCMP_ACT_ALLOW\",\n \"syscals\": []}").starts_with("2:10 unknown field `syscals`"));
-    let odd = row(r#"{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 6, "value": 0, "op": "SCMP_CMP_EQ"}]}"#);
+    assert!(
+        told("{\"defaultAction\": \"SCMP_ACT_ALOW\"}")
+            .contains("unknown variant `SCMP_ACT_ALOW`, expected one of")
+    );
+    assert!(
+        told("{\"defaultAction\": \"SCMP_ACT_ALLOW\",\n \"syscals\": []}")
+            .starts_with("2:10 unknown field `syscals`")
+    );
+    let odd = row(
+        r#"{"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 6, "value": 0, "op": "SCMP_CMP_EQ"}]}"#,
+    );
     assert!(odd.starts_with("2:") && odd.contains("arguments 0 to 5"), "{odd}");
-    assert!(row(r#"{"names": ["read"], "action": "SCMP_ACT_TRACE"}"#).contains("unknown variant `SCMP_ACT_TRACE`"));
+    assert!(
+        row(r#"{"names": ["read"], "action": "SCMP_ACT_TRACE"}"#)
+            .contains("unknown variant `SCMP_ACT_TRACE`")
+    );
 }
 
 #[test]

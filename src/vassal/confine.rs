@@ -154,7 +154,11 @@ pub fn refusals(config: &Confinement, around: &Around, root: bool) -> Vec<Config
     }
     if let Some(gains) = config.no_new_privs.as_ref().filter(|wanted| (inherits || !root) && !wanted.value) {
         let cause = "only a trusted config can turn `no-new-privs` off";
-        refusals.push(refusal(&gains.place, cause, "leave it out, or let the config and all above it be root's"));
+        refusals.push(refusal(
+            &gains.place,
+            cause,
+            "leave it out, or let the config and all above it be root's",
+        ));
     }
     refusals.extend(beyond_the_kernel(config, around));
     refusals
@@ -168,7 +172,9 @@ fn beyond_the_kernel(config: &Confinement, around: &Around) -> Option<ConfigErro
     let place = files.chain(flags).next()?;
     let cause = match around.landlock {
         0 => "this kernel has no Landlock".to_owned(),
-        version => format!("this kernel has version {version} of Landlock, and version {} is needed", fence.needs()),
+        version => {
+            format!("this kernel has version {version} of Landlock, and version {} is needed", fence.needs())
+        }
     };
     Some(refusal(place, &cause, "see `liege doctor`, or leave the option out"))
 }
@@ -190,11 +196,11 @@ pub struct Ready {
 /// A profile or a path that cannot be used.
 pub fn prepare(vassal: &mut Vassal, limit: &Limit) -> Result<(), Trouble> {
     match limit {
-        Limit::Filter(filter) => vassal.limits.filters.push(*filter),
+        Limit::Filter(filter) => vassal.confinement.filters.push(*filter),
         Limit::Chosen(choice, kept) => {
-            vassal.limits.filters.extend(seccomp::load(choice, *kept).map_err(Trouble::new)?);
+            vassal.confinement.filters.extend(seccomp::load(choice, *kept).map_err(Trouble::new)?);
         }
-        Limit::Fence(fence) => vassal.limits.fences.push(build(fence)?),
+        Limit::Fence(fence) => vassal.confinement.fences.push(build(fence)?),
     }
     Ok(())
 }
@@ -228,7 +234,9 @@ impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Filter(filter) => write!(f, "filter system calls of the command ({})", filter.refused),
-            Self::Chosen(Choice::File(path), _) => write!(f, "filter system calls of the command by {}", path.display()),
+            Self::Chosen(Choice::File(path), _) => {
+                write!(f, "filter system calls of the command by {}", path.display())
+            }
             Self::Chosen(..) => f.write_str("filter system calls of the command (strict)"),
             Self::Fence(fence) => write!(f, "fence the command ({fence})"),
         }

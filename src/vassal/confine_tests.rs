@@ -25,7 +25,8 @@ fn causes(config: &Confinement, around: &Around, root: bool) -> Vec<String> {
 #[test]
 fn a_master_that_gave_up_root_is_under_the_default_unless_its_config_chooses() {
     let file = || choosing(Choice::File("p.json".into()));
-    let master = |config: &Confinement| of_master(config, &around(Given::Nothing)).map(|filter| filter.refused);
+    let master =
+        |config: &Confinement| of_master(config, &around(Given::Nothing)).map(|filter| filter.refused);
     let (standard, least) = (Filter::standard().refused, Filter::setid_files().refused);
     assert_eq!(master(&Confinement::default()), Some(standard));
     assert_eq!(master(&choosing(Choice::Strict)), Some(standard));
@@ -84,7 +85,8 @@ fn only_a_trusted_config_runs_programs_that_gain() {
     let config = Confinement { no_new_privs: Some(placed(false)), ..Confinement::default() };
     assert!(gains(&config) && !gains(&Confinement::default()));
     let refused = |given, root| !causes(&config, &around(given), root).is_empty();
-    assert_eq!([refused(Given::Nothing, true), refused(Given::Nothing, false), refused(Given::Standard, true)], [
-        false, true, true
-    ]);
+    assert_eq!(
+        [refused(Given::Nothing, true), refused(Given::Nothing, false), refused(Given::Standard, true)],
+        [false, true, true]
+    );
 }

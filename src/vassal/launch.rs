@@ -35,7 +35,7 @@ pub struct Launch<'a> {
     /// Standard output and error; `None` is ours.
     pub output: Option<BorrowedFd<'a>>,
     /// What is put on the program, as the last thing before it runs.
-    pub limits: Option<&'a Ready>,
+    pub confinement: Option<&'a Ready>,
     /// Gets the terminal on standard input, so that keys reach it.
     pub terminal: bool,
 }
@@ -48,7 +48,7 @@ enum Stage {
     Directory,
     Descriptors,
     Exec,
-    Limits,
+    Confine,
 }
 
 impl Launch<'_> {
@@ -144,9 +144,9 @@ impl Launch<'_> {
         if let Err(failure) = jail::run::perform(&jail::Step::DefaultSignals) {
             return (Stage::Exec, Errno::from_raw_os_error(failure.errno));
         }
-        match self.limits.map_or(Ok(()), Ready::put_on) {
+        match self.confinement.map_or(Ok(()), Ready::put_on) {
             Ok(()) => (Stage::Exec, number(&command.exec())),
-            Err(errno) => (Stage::Limits, errno),
+            Err(errno) => (Stage::Confine, errno),
         }
     }
 
@@ -162,7 +162,7 @@ impl Launch<'_> {
             stage if stage == Stage::Directory as u8 => "change directory for",
             stage if stage == Stage::Descriptors as u8 => "arrange the descriptors of",
             stage if stage == Stage::Exec as u8 => "run",
-            stage if stage == Stage::Limits as u8 => "put the limits of its config on",
+            stage if stage == Stage::Confine as u8 => "put the limits of its config on",
             _ => "start",
         };
         let trouble = Trouble::errno(format!("{what} `{program}`"), errno);

@@ -31,7 +31,7 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
     };
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
-    launch.limits = Some(&vassal.limits);
+    launch.confinement = Some(&vassal.confinement);
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
     // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
     match fcntl_dupfd_cloexec(control, launch.first_free()) {
@@ -81,7 +81,7 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
         directory: None,
         input: None,
         output: None,
-        limits: None,
+        confinement: None,
         terminal: false,
     }
 }

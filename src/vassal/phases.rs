@@ -57,7 +57,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(sockets(config));
     steps.extend(identity(config, facts));
     steps.extend(programs(config, Phase::AsUser));
-    steps.extend(limits(config, facts));
+    steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
 }
@@ -148,7 +148,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 }
 
 /// On the command alone, after all that the master does before it.
-fn limits(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
     around.shares_network &= !config.unshare.has(Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {

@@ -50,7 +50,7 @@ fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
         directory: None,
         input: Some(null.as_fd()),
         output: None,
-        limits: None,
+        confinement: None,
         terminal: false,
     };
     launch.start()

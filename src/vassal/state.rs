@@ -31,7 +31,7 @@ pub struct Vassal {
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Limits of the command.
-    pub limits: Ready,
+    pub confinement: Ready,
     /// Working directory of the command.
     pub directory: Option<OwnedFd>,
     /// Log file of the command.
@@ -56,7 +56,7 @@ impl Vassal {
             base: Environment::new(std::env::vars_os()),
             added,
             sockets: Vec::new(),
-            limits: Ready::default(),
+            confinement: Ready::default(),
             directory: None,
             log: None,
         })

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jail::plan::Filter;
 use jail::{Capabilities, Namespaces, Phase};
 
-use super::confine::Limit;
+use super::confine;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -66,7 +66,7 @@ pub enum Step {
     /// System calls are filtered from here on.
     Filter(Filter),
     /// A limit of the command.
-    Confine(Limit),
+    Confine(confine::Limit),
     /// SIGKILL when the Emperor dies.
     DieWithParent,
     /// Working directory of the command.

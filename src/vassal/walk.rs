@@ -113,7 +113,7 @@ fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
         directory: vassal.directory.as_ref().map(AsFd::as_fd),
         input: None,
         output: vassal.log.as_ref().map(AsFd::as_fd),
-        limits: Some(&vassal.limits),
+        confinement: Some(&vassal.confinement),
         terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
     };
     launch.start()

@@ -38,7 +38,9 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
             denied(errno).then(|| rights_missing(&ADMIN, host))
         }
         Step::NosuidMounts => nosuid_refused(errno, host),
-        Step::Landlock(_) => matches!(errno, libc::EOPNOTSUPP | libc::ENOSYS).then(|| LANDLOCK_MISSING.into()),
+        Step::Landlock(_) => {
+            matches!(errno, libc::EOPNOTSUPP | libc::ENOSYS).then(|| LANDLOCK_MISSING.into())
+        }
         Step::Filter(_) => matches!(errno, libc::EINVAL | libc::ENOSYS).then(|| FILTERS_MISSING.into()),
         Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
         Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),

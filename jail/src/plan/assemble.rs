@@ -62,7 +62,8 @@ pub(super) fn assemble(rules: &Rules) -> Vec<Instruction> {
     let asked = distinct(&ranges);
     let start = program.len();
     program.extend(tree(&ranges, &asked));
-    let places: Vec<usize> = asked.iter().map(|clauses| place(&mut program, clauses, rules.otherwise)).collect();
+    let places: Vec<usize> =
+        asked.iter().map(|clauses| place(&mut program, clauses, rules.otherwise)).collect();
     for (at, instruction) in program.iter_mut().enumerate().skip(start).filter(|(_, one)| one.code == JUMP) {
         if instruction.no == TO_CLAUSES {
             *instruction = plain(JUMP, (places[instruction.operand as usize] - at - 1) as u32);

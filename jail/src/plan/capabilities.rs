@@ -105,7 +105,12 @@ mod tests {
         for number in 0..=40_u8 {
             let one = Capabilities(1 << number);
             let name = one.to_string();
-            for spelling in [number.to_string(), name.clone(), format!("cap_{name}"), format!("CAP_{}", name.to_uppercase())] {
+            for spelling in [
+                number.to_string(),
+                name.clone(),
+                format!("cap_{name}"),
+                format!("CAP_{}", name.to_uppercase()),
+            ] {
                 assert_eq!(spelling.parse(), Ok(one), "{spelling}");
             }
         }

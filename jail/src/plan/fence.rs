@@ -85,9 +85,8 @@ impl std::fmt::Display for Fence {
         let scope = |scope: Scopes, words: &str| {
             (self.scopes.0 & scope.0 != 0).then(|| format!("no {words} outside"))
         };
-        let files = |paths: &[PathBuf], what: &str| {
-            (!paths.is_empty()).then(|| format!("{what} {}", names(paths)))
-        };
+        let files =
+            |paths: &[PathBuf], what: &str| (!paths.is_empty()).then(|| format!("{what} {}", names(paths)));
         let parts = [
             files(&self.read, "reads"),
             files(&self.write, "writes"),

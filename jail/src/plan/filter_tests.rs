@@ -258,9 +258,8 @@ fn all_tests_of_a_clause_have_to_hold_and_the_first_clause_that_holds_decides() 
     ];
     let rules = Rules { otherwise: Answer::KILL, calls: [(3, clauses)].into(), newer: Answer::errno(38) };
     let program = assemble(&rules);
-    let judge = |number, first, second, last| {
-        judged_by(&program, NATIVE, number, [first, second, 0, 0, 0, last])
-    };
+    let judge =
+        |number, first, second, last| judged_by(&program, NATIVE, number, [first, second, 0, 0, 0, last]);
     assert_eq!(judge(3, 1, 0, 2), Answer::errno(1).0);
     assert_eq!(judge(3, 1, 0, 3), Answer::errno(2).0);
     assert_eq!(judge(3, 0, 1 << 40, 2), ALLOW);

@@ -98,7 +98,8 @@ fn drop_rights(spec: &Spec) -> Vec<Step> {
     ];
     // After `no_new_privs`, as the filters, and before them: nothing but Landlock itself needs its calls.
     let scopes = spec.scopes;
-    let fence = (spec.no_new_privs && !scopes.is_empty()).then(|| Step::Landlock(Fence { scopes, ..Fence::default() }));
+    let fence = (spec.no_new_privs && !scopes.is_empty())
+        .then(|| Step::Landlock(Fence { scopes, ..Fence::default() }));
     // After `no_new_privs`, without which the kernel takes a filter from nobody who dropped his rights; after all
     // steps of ours; before any program that runs with the vassal's ids.
     let filters = spec.filters.iter().filter(|_| spec.no_new_privs).map(|filter| Step::Filter(*filter));

@@ -33,9 +33,8 @@ struct Beneath {
 /// `ENOSYS` where it was built without, `EOPNOTSUPP` where it was not turned on at boot.
 pub(crate) fn landlock_version() -> Result<u32, Errno> {
     // SAFETY: with this flag no memory is looked at.
-    let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, null::<libc::c_void>(), 0_usize, VERSION)
-    };
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, null::<libc::c_void>(), 0_usize, VERSION) };
     super::answer(version).map(|version| u32::try_from(version).unwrap_or(0))
 }
 
@@ -58,7 +57,11 @@ pub(crate) fn landlock_ruleset(files: u64, scopes: u64) -> Result<OwnedFd, Errno
 ///
 /// # Errors
 /// `EINVAL` for rights that the ruleset does not handle, or those of a directory to a file.
-pub(crate) fn landlock_allow(ruleset: BorrowedFd<'_>, parent: BorrowedFd<'_>, rights: u64) -> Result<(), Errno> {
+pub(crate) fn landlock_allow(
+    ruleset: BorrowedFd<'_>,
+    parent: BorrowedFd<'_>,
+    rights: u64,
+) -> Result<(), Errno> {
     let beneath = Beneath { rights, parent: parent.as_raw_fd() };
     // SAFETY: the kernel reads a whole `Beneath`, which outlives the call.
     super::answer(unsafe {
@@ -73,5 +76,6 @@ pub(crate) fn landlock_allow(ruleset: BorrowedFd<'_>, parent: BorrowedFd<'_>, ri
 /// `EPERM` without `no_new_privs` and CAP_SYS_ADMIN, `E2BIG` for more than 16 rulesets on top of each other.
 pub(crate) fn landlock_restrict(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: no memory is looked at.
-    super::answer(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) }).map(|_| ())
+    super::answer(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) })
+        .map(|_| ())
 }

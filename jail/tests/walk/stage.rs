@@ -35,7 +35,8 @@ pub fn tenant(script: &str) -> Spec {
     Spec {
         identity: Some(Identity { uid: TENANT, gid: TENANT + 1, groups: vec![TENANT + 2, TENANT + 3] }),
         bounding: Some(Capabilities::NONE),
-        no_new_privs: true, filters: vec![Filter::setid_files()],
+        no_new_privs: true,
+        filters: vec![Filter::setid_files()],
         dies_with_parent: true,
         ..spec(script)
     }

@@ -13,7 +13,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
-    Group { heading: "Emperor: what vassals may ask of the kernel", scope: Scope::Emperor, options: confine::EMPERORS },
+    Group {
+        heading: "Emperor: what vassals may ask of the kernel",
+        scope: Scope::Emperor,
+        options: confine::EMPERORS,
+    },
     Group {
         heading: "Emperor: tenants who do not trust each other",
         scope: Scope::Emperor,

@@ -26,7 +26,7 @@ const NEEDED: [(&str, &str); 21] = [
     ("libcap2-bin", "setcap"),
     ("sudo", "sudo"),
     ("busybox", "busybox"),
-    ("redis-server", "redis-server"),
+    ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
 ];
