@@ -70,10 +70,10 @@ fn redis_serves_and_saves() {
     // The server is the same file under another name, which comes without a service that starts by itself.
     if is_there("/usr/bin/redis-check-rdb") && is_there("/usr/bin/redis-cli") {
         let script = "ln -s /usr/bin/redis-check-rdb redis-server\n\
-                      ./redis-server --port 0 --unixsocket r.sock --save '' --appendonly yes --dir . > redis.log 2>&1 &\n\
-                      until redis-cli -s r.sock ping 2>/dev/null | grep -q PONG; do sleep 0.1; done\n\
-                      redis-cli -s r.sock set a redis-works > /dev/null; redis-cli -s r.sock bgsave > /dev/null\n\
-                      redis-cli -s r.sock --raw get a";
+                      ./redis-server --port 6390 --save '' --appendonly yes --dir . > redis.log 2>&1 &\n\
+                      until redis-cli -p 6390 ping 2>/dev/null | grep -q PONG; do sleep 0.1; done\n\
+                      redis-cli -p 6390 set a redis-works > /dev/null; redis-cli -p 6390 bgsave > /dev/null\n\
+                      redis-cli -p 6390 --raw get a";
         says(script, "redis-works");
     }
 }
@@ -83,7 +83,7 @@ fn node_has_threads_timers_and_files() {
     if is_there("/usr/bin/node") {
         let script = r#"node -e "
 const fs = require('fs'), net = require('net'), { Worker } = require('worker_threads');
-const server = net.createServer(s => s.end('hello')).listen('n.sock', () => net.connect('n.sock').on('data', d => {
+const server = net.createServer(s => s.end('hello')).listen(0, '127.0.0.1', () => net.connect(server.address().port, '127.0.0.1').on('data', d => {
   fs.promises.writeFile('n.txt', d).then(() => new Worker('require(\'worker_threads\').parentPort.postMessage(1)', { eval: true })
     .on('message', () => { console.log('node works'); server.close(); }));
 }));""#;

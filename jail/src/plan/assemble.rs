@@ -118,13 +118,12 @@ fn distinct<'a>(ranges: &[(u32, Leaf<'a>)]) -> Vec<&'a [Clause]> {
 fn tree(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Vec<Instruction> {
     match ranges {
         [] => Vec::new(),
-        [(_, Leaf::Always(always))] => vec![answer(*always)],
-        [(_, Leaf::Asks(clauses))] => {
-            let list = asked.iter().position(|one| one == clauses).expect("every list was gathered");
-            vec![Instruction { no: TO_CLAUSES, ..plain(JUMP, list as u32) }]
-        }
+        [(_, leaf)] => vec![end(leaf, asked)],
         several => {
-            let (low, high) = several.split_at(several.len() / 2);
+            if let Some(row) = row(several, asked) {
+                return row;
+            }
+            let (low, high) = several.split_at(middle(several.len()));
             let (first, low) = (high[0].0, tree(low, asked));
             let mut both = match u8::try_from(low.len()) {
                 Ok(over) => vec![jump(AT_LEAST, first, (over, 0))],
@@ -134,6 +133,51 @@ fn tree(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Vec<Instruction> {
             both.extend(low);
             both.extend(tree(high, asked));
             both
+        }
+    }
+}
+
+/// Half of them, so that both begin with what lies between the numbers that are listed.
+fn middle(ranges: usize) -> usize {
+    match ranges / 2 & !1 {
+        0 => 1,
+        even => even,
+    }
+}
+
+/// Most numbers that are compared one by one.
+const ROW_MAX: usize = 4;
+
+/// A few single numbers between ranges that are all the same: to compare with each is shorter than a tree.
+fn row(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Option<Vec<Instruction>> {
+    let (first, rest) = ranges.split_first()?;
+    let pairs: Vec<_> = rest.chunks(2).collect();
+    let is_single = |pair: &&[(u32, Leaf<'_>)]| match pair {
+        [(number, _), (next, between)] => *next == number + 1 && *between == first.1,
+        _ => false,
+    };
+    if pairs.len() > ROW_MAX || !pairs.iter().all(is_single) {
+        return None;
+    }
+    let mut ends = vec![first.1];
+    let mut row = Vec::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        let (number, leaf) = pair[0];
+        let known = ends.iter().position(|one| *one == leaf);
+        let end = known.unwrap_or(ends.len());
+        ends.extend(known.is_none().then_some(leaf));
+        row.push(jump(EQUAL, number, ((pairs.len() - 1 - index + end) as u8, 0)));
+    }
+    row.extend(ends.iter().map(|leaf| end(leaf, asked)));
+    Some(row)
+}
+
+fn end(leaf: &Leaf<'_>, asked: &[&[Clause]]) -> Instruction {
+    match leaf {
+        Leaf::Always(always) => answer(*always),
+        Leaf::Asks(clauses) => {
+            let list = asked.iter().position(|one| one == clauses).expect("every list was gathered");
+            Instruction { no: TO_CLAUSES, ..plain(JUMP, list as u32) }
         }
     }
 }
