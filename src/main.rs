@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod control;
+mod doctor;
 mod emperor;
 mod fallback;
 mod fetch;
@@ -15,6 +16,7 @@ mod options;
 mod plan;
 mod reactor;
 mod runtime;
+mod seccomp;
 mod spawner;
 mod stats;
 mod trust;

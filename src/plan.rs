@@ -19,6 +19,7 @@ use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::{court, lend};
 use crate::trust::{self, Examined, Reach, Trust};
+use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
@@ -90,6 +91,7 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
         born: charter.namespaces,
         emperor: true,
         permitted: if root { Capabilities::all() } else { Capabilities::NONE },
+        around: Around::of(birth::filter_word(charter, examined.trust), charter.namespaces),
     }
 }
 

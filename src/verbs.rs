@@ -12,7 +12,7 @@ use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
-use crate::{HAS_EMPEROR, control, ended, inspect, log, plan, runtime};
+use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
 const USAGE: u8 = 2;
@@ -33,6 +33,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Check => check(&invocation),
         Verb::ShowConfig => show_config(invocation),
         Verb::Status => shown(status(&invocation)),
+        Verb::Doctor => doctor(invocation.json),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
         Verb::Man => printed(|out| cli::man(out)),
         Verb::Options => printed(|out| out.write_all(cli::markdown().as_bytes())),
@@ -127,6 +128,15 @@ fn status(invocation: &Invocation) -> Result<String> {
     let address = invocation.operands.first().map(|operand| config::address(&operand.value));
     let address = address.transpose().map_err(|wrong| anyhow!(wrong.cause))?;
     control::status(address.as_ref(), invocation.json)
+}
+
+fn doctor(json: bool) -> ExitCode {
+    let report = doctor::examine();
+    let said = printed(|out| match json {
+        true => writeln!(out, "{:#}", report.json()),
+        false => write!(out, "{report}"),
+    });
+    if report.is_fine() { said } else { ExitCode::FAILURE }
 }
 
 fn operand(invocation: &Invocation) -> &str {

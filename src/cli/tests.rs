@@ -62,7 +62,7 @@ fn variables_come_before_arguments() {
 
 #[test]
 fn verbs() {
-    let table: [(&[&str], Verb, usize); 12] = [
+    let table: [(&[&str], Verb, usize); 13] = [
         (&[], Verb::Run, 0),
         (&["x.ini"], Verb::Run, 0),
         (&["vassal", "--ini", "x.ini"], Verb::Vassal, 0),
@@ -71,6 +71,7 @@ fn verbs() {
         (&["show-config", "a", "--json", "--set", "x=y"], Verb::ShowConfig, 1),
         (&["plan", "a", "--uid", "5"], Verb::Plan, 1),
         (&["status", "--json", "/run/s"], Verb::Status, 1),
+        (&["doctor", "--json"], Verb::Doctor, 0),
         (&["completions", "bash"], Verb::Completions, 1),
         (&["man"], Verb::Man, 0),
         (&["--emperor", "/v", "--help", "--nonsense"], Verb::Help, 0),

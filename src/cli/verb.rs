@@ -10,6 +10,7 @@ pub enum Verb {
     ShowConfig,
     Plan,
     Status,
+    Doctor,
     Completions,
     Man,
     Options,
@@ -69,6 +70,13 @@ pub static VERBS: &[VerbSpec] = &[
         "Prints the state of a running Emperor and its vassals.",
     ),
     spec(
+        Verb::Doctor,
+        "doctor",
+        "[--json]",
+        Some((0, 0)),
+        "Tells what this host lacks, and the commands that mend it.",
+    ),
+    spec(
         Verb::Completions,
         "completions",
         "SHELL",
@@ -89,7 +97,7 @@ const fn spec(
     help: &'static str,
 ) -> VerbSpec {
     let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan | Verb::ShowConfig);
-    let has_json = matches!(verb, Verb::Status | Verb::Check | Verb::ShowConfig);
+    let has_json = matches!(verb, Verb::Status | Verb::Doctor | Verb::Check | Verb::ShowConfig);
     VerbSpec { verb, name, operands, count, takes_options, has_json, help }
 }
 

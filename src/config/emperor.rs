@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces};
 
+use super::confine::Choice;
 use super::place::Placed;
 
 /// Everything that an Emperor is told.
@@ -69,6 +70,8 @@ pub struct EmperorConfig {
     pub cap: Option<Capabilities>,
     /// `emperor-cap`: bounding set of the vassals.
     pub vassal_cap: Option<Capabilities>,
+    /// `emperor-seccomp`.
+    pub seccomp: Option<Placed<Choice>>,
     /// `exec-as-emperor`: shell commands after each start of a vassal.
     pub exec_as_emperor: Vec<Placed<String>>,
     /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
@@ -125,6 +128,7 @@ impl Default for EmperorConfig {
             gid: None,
             cap: None,
             vassal_cap: None,
+            seccomp: None,
             exec_as_emperor: Vec::new(),
             exec_as_vassal: Vec::new(),
         }

@@ -6,6 +6,7 @@ mod blocks;
 mod calculate;
 pub mod check;
 mod conditions;
+pub mod confine;
 mod declare;
 mod effective;
 pub mod emperor;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};
 
+use super::confine::Confinement;
 use super::place::{Place, Placed};
 
 /// What runs a vassal's config.
@@ -38,6 +39,8 @@ pub struct VassalConfig {
     pub add_gid: Vec<Placed<String>>,
     /// `cap`: kept over the drop and over exec.
     pub cap: Option<Placed<Capabilities>>,
+    /// `seccomp`, `landlock-…`, `no-new-privs`.
+    pub confine: Confinement,
     /// `unshare`.
     pub unshare: Namespaces,
     /// Where the last `unshare` stands.

@@ -17,6 +17,7 @@ use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
+use super::filtering;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
@@ -168,6 +169,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
+        scoped: filtering::is_scoped(namespaces),
+        filtering: filtering::of_config(config, namespaces)?,
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),

@@ -4,12 +4,13 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 
 use caps::Capability;
-use jail::plan::Network;
+use jail::plan::{Filter, Network, Scopes};
 use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
-use super::charter::{Charter, VassalProgram};
+use super::charter::{Charter, Filtering, VassalProgram};
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
+use crate::vassal::confine::{FILTER, STANDARD};
 
 /// Where a vassal finds its control descriptor.
 pub const CONTROL_FD: RawFd = 3;
@@ -66,13 +67,15 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         bounding: bounding(charter, identity.is_some(), user),
         keep: kept(charter, user),
         no_new_privs: identity.is_some() || user,
+        scopes: if charter.scoped { Scopes::ABSTRACT_SOCKETS } else { Scopes::default() },
+        filters: filters(charter, user),
         identity,
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),
         descriptors: descriptors(charter, subject.lent),
         program: program(charter, subject),
-        environment: environment(charter),
+        environment: environment(charter, subject.trust),
     }
 }
 
@@ -117,6 +120,28 @@ fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities
     }
 }
 
+/// Root of a user namespace has phases that mount; what they do not need, its master refuses to its command.
+fn filters(charter: &Charter, user: bool) -> Vec<Filter> {
+    match charter.filtering {
+        Filtering::Standard if user => vec![Filter::of_root()],
+        Filtering::Standard => vec![Filter::standard()],
+        Filtering::Strict(filter) => vec![Filter::standard(), filter],
+        Filtering::Off => vec![Filter::setid_files()],
+        Filtering::Chosen(filter) => vec![Filter::setid_files(), filter],
+    }
+}
+
+/// What our vassal master is told of its filter; nothing where there is none.
+pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
+    let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
+    let filtered = tenant || charter.identity.is_some() || charter.namespaces.has(Namespaces::USER);
+    filtered.then_some(match charter.filtering {
+        Filtering::Standard => STANDARD,
+        Filtering::Off => "off",
+        Filtering::Strict(_) | Filtering::Chosen(_) => "chosen",
+    })
+}
+
 fn hooks(charter: &Charter) -> Vec<(Phase, Program)> {
     charter.exec_as_vassal.iter().map(|line| (Phase::AsVassal, shell(line))).collect()
 }
@@ -152,7 +177,7 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
     }
 }
 
-fn environment(charter: &Charter) -> Vec<CString> {
+fn environment(charter: &Charter, trust: Trust) -> Vec<CString> {
     let mut list: Vec<CString> = charter.environment.iter().map(|one| c_string(one)).collect();
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
     if charter.config_pipe {
@@ -163,6 +188,8 @@ fn environment(charter: &Charter) -> Vec<CString> {
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces)));
+        let filter = filter_word(charter, trust);
+        list.extend(filter.map(|word| c_string(&format!("{FILTER}={word}"))));
     }
     list
 }

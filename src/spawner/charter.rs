@@ -2,6 +2,7 @@
 //! change it, so an emperor that was taken over still cannot ask for more than this.
 
 use caps::Capability;
+use jail::plan::Filter;
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,10 @@ pub struct Charter {
     pub arguments: Arguments,
     /// Environment of the vassals, `NAME=value`, the control descriptor not among it.
     pub environment: Vec<String>,
+    /// Vassals share the host's network, and this kernel can keep them from its abstract sockets.
+    pub scoped: bool,
+    /// `emperor-seccomp`.
+    pub filtering: Filtering,
     /// `emperor-cap`.
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.
@@ -48,6 +53,20 @@ pub struct Charter {
     pub files: Vec<String>,
     /// Network namespaces kept ready.
     pub pool: u16,
+}
+
+/// `emperor-seccomp`, for every vassal that gets other ids than ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Filtering {
+    /// The default filter.
+    #[default]
+    Standard,
+    /// None but that against setuid files.
+    Off,
+    /// This one on top of the default.
+    Strict(Filter),
+    /// This one in its place, and that against setuid files.
+    Chosen(Filter),
 }
 
 impl Charter {

@@ -7,6 +7,7 @@ use jail::{Capabilities, Namespaces};
 use rustix::process::{geteuid, getpid, getppid};
 use rustix::thread::capabilities;
 
+use super::confine::Around;
 use super::phases::Facts;
 
 /// Names the namespaces that a vassal was born into, set by liege's spawner (`fs,pid,uts`).
@@ -24,6 +25,7 @@ pub fn facts(emperor: bool) -> Facts {
         born: if shares_mounts() { jail.without(Namespaces::FS) } else { jail },
         emperor,
         permitted: permitted(),
+        around: Around::look(jail),
     }
 }
 

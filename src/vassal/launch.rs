@@ -15,6 +15,7 @@ use rustix::process::{
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::tcsetpgrp;
 
+use super::confine::Ready;
 use super::environment::Environment;
 use super::trouble::{Trouble, number};
 
@@ -33,6 +34,8 @@ pub struct Launch<'a> {
     pub input: Option<BorrowedFd<'a>>,
     /// Standard output and error; `None` is ours.
     pub output: Option<BorrowedFd<'a>>,
+    /// What is put on the program, as the last thing before it runs.
+    pub confinement: Option<&'a Ready>,
     /// Gets the terminal on standard input, so that keys reach it.
     pub terminal: bool,
 }
@@ -45,6 +48,7 @@ enum Stage {
     Directory,
     Descriptors,
     Exec,
+    Confine,
 }
 
 impl Launch<'_> {
@@ -76,19 +80,15 @@ impl Launch<'_> {
     /// Comes back only with what went wrong.
     pub fn replace_us(&self, kept: Option<BorrowedFd<'_>>) -> Trouble {
         let stay_open = |kept| fcntl_setfd(kept, FdFlags::empty());
-        match self.place_sockets().and_then(|()| kept.map_or(Ok(()), stay_open)) {
-            Ok(()) => self.trouble(Stage::Exec as u8, self.exec()),
-            Err(errno) => self.trouble(Stage::Descriptors as u8, errno),
-        }
+        let placed = self.place_sockets().and_then(|()| kept.map_or(Ok(()), stay_open));
+        let (stage, errno) = placed.map_or_else(|errno| (Stage::Descriptors, errno), |()| self.exec());
+        self.trouble(stage as u8, errno)
     }
 
     fn child(&self, failed: &OwnedFd) -> i32 {
         // Above the numbers that the sockets are going to take.
         let Ok(failed) = fcntl_dupfd_cloexec(failed, self.first_free()) else { return 1 };
-        let (stage, errno) = match self.prepare() {
-            Ok(()) => (Stage::Exec, self.exec()),
-            Err(failure) => failure,
-        };
+        let (stage, errno) = self.prepare().map_or_else(|failure| failure, |()| self.exec());
         let mut message = vec![stage as u8];
         message.extend(errno.raw_os_error().to_ne_bytes());
         // A parent that does not listen any more is gone.
@@ -133,8 +133,8 @@ impl Launch<'_> {
         sys::FIRST + RawFd::try_from(self.sockets.len()).unwrap_or(RawFd::MAX - sys::FIRST)
     }
 
-    fn exec(&self) -> Errno {
-        let Some((program, arguments)) = self.argv.split_first() else { return Errno::NOENT };
+    fn exec(&self) -> (Stage, Errno) {
+        let Some((program, arguments)) = self.argv.split_first() else { return (Stage::Exec, Errno::NOENT) };
         let mut environment = self.environment.clone();
         let names: Vec<String> = self.sockets.iter().map(|(_, name)| name.clone()).collect();
         environment.set_sockets(std::process::id(), &names);
@@ -142,9 +142,12 @@ impl Launch<'_> {
         command.args(arguments).env_clear().envs(environment.each());
         // We block signals in order to read them; a program expects to get them.
         if let Err(failure) = jail::run::perform(&jail::Step::DefaultSignals) {
-            return Errno::from_raw_os_error(failure.errno);
+            return (Stage::Exec, Errno::from_raw_os_error(failure.errno));
         }
-        number(&command.exec())
+        match self.confinement.map_or(Ok(()), Ready::put_on) {
+            Ok(()) => (Stage::Exec, number(&command.exec())),
+            Err(errno) => (Stage::Confine, errno),
+        }
     }
 
     fn reaped(&self, pid: Pid, stage: u8, errno: i32) -> Trouble {
@@ -159,6 +162,7 @@ impl Launch<'_> {
             stage if stage == Stage::Directory as u8 => "change directory for",
             stage if stage == Stage::Descriptors as u8 => "arrange the descriptors of",
             stage if stage == Stage::Exec as u8 => "run",
+            stage if stage == Stage::Confine as u8 => "put the limits of its config on",
             _ => "start",
         };
         let trouble = Trouble::errno(format!("{what} `{program}`"), errno);

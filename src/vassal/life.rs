@@ -16,7 +16,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, walk};
-use super::{born, leftovers, master, patch, sockets};
+use super::{born, confine, leftovers, master, patch, sockets};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
@@ -123,6 +123,7 @@ fn own(
             return Ok(fallback.instead_of(1, control.as_ref()));
         }
     };
+    teller.warnings(&confine::warnings(&config.confine));
     let at_exit = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsUserAtexit);
     let after = at_exit.map(|(_, program)| program.value.clone()).collect();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustix::fs::{Access, access};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use super::confine;
 use super::environment::{Environment, PATH};
 use super::launch::Launch;
 use super::programs::SHELL;
@@ -30,6 +31,7 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
     };
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
+    launch.confinement = Some(&vassal.confinement);
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
     // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
     match fcntl_dupfd_cloexec(control, launch.first_free()) {
@@ -61,7 +63,10 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
 pub fn become_us(vassal: &Vassal) -> Trouble {
     let ours = vassal.arguments.iter().map(String::as_str);
     let argv: Vec<&str> = [OURSELVES, "vassal"].into_iter().chain(ours).collect();
-    let launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    let mut launch = launch(&argv, Environment::for_uwsgi(std::env::vars_os()));
+    if let Some(filter) = confine::inherited() {
+        launch.environment.set(confine::FILTER, filter);
+    }
     fetch::hand_on();
     inherited::hand_on();
     match &vassal.control {
@@ -78,6 +83,7 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
         directory: None,
         input: None,
         output: None,
+        confinement: None,
         terminal: false,
     }
 }

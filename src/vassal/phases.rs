@@ -3,12 +3,12 @@
 //! Each phase stands in the list once, whoever the vassal is: `liege plan` prints the list, the vassal walks
 //! it, and a failure names the number of its step.
 
-use jail::plan::Filter;
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::{Address, VassalConfig};
 
+use super::confine::{self, Around};
 use super::rootfs;
 use super::step::{Socket, Step, Wanted};
 
@@ -27,6 +27,8 @@ pub struct Facts {
     pub emperor: bool,
     /// Capabilities it holds.
     pub permitted: Capabilities,
+    /// What the limits of its command depend on.
+    pub around: Around,
 }
 
 /// Mode of a socket file when `chmod-socket` says nothing.
@@ -65,6 +67,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(sockets(config));
     steps.extend(identity(config, facts));
     steps.extend(programs(config, Phase::AsUser));
+    steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
 }
@@ -115,9 +118,9 @@ fn wanted(config: &VassalConfig) -> Wanted {
 
 fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut steps = match (facts.root, config.uid.is_some()) {
-        (true, true) => drop_root(config),
+        (true, true) => drop_root(config, facts),
         (true, false) => stay_root(config, facts),
-        (false, _) => stay_user(config),
+        (false, _) => stay_user(config, facts),
     };
     if facts.emperor {
         // Changing ids clears the death signal, so it is set after them.
@@ -126,11 +129,15 @@ fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps
 }
 
-fn drop_root(config: &VassalConfig) -> Vec<Step> {
+fn drop_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let keep = cap(config).unwrap_or(Capabilities::NONE);
     // The bounding set first: reducing it takes CAP_SETPCAP, which goes with the ids.
-    let filter = Step::Filter(Filter::setid_files());
-    vec![Step::Bound(keep), Step::Identity(wanted(config), keep), Step::NoNewPrivs, filter]
+    let mut steps = vec![Step::Bound(keep), Step::Identity(wanted(config), keep)];
+    if !confine::gains(&config.confine) {
+        steps.push(Step::NoNewPrivs);
+        steps.extend(confine::of_master(&config.confine, &facts.around).map(Step::Filter));
+    }
+    steps
 }
 
 fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
@@ -140,7 +147,7 @@ fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         .map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
 }
 
-fn stay_user(config: &VassalConfig) -> Vec<Step> {
+fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut steps = Vec::new();
     let wanted = wanted(config);
     if wanted != Wanted::default() {
@@ -148,7 +155,20 @@ fn stay_user(config: &VassalConfig) -> Vec<Step> {
     }
     steps.extend(cap(config).map(Step::Capabilities));
     steps.push(Step::NoNewPrivs);
+    steps.extend(confine::of_master(&config.confine, &facts.around).map(Step::Filter));
     steps
+}
+
+/// On the command alone, after all that the master does before it.
+fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+    let mut around = facts.around;
+    around.shares_network &= !config.unshare.has(Namespaces::NET);
+    let limits = match (facts.root, config.uid.is_some()) {
+        (true, true) if confine::gains(&config.confine) => Vec::new(),
+        (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
+        _ => confine::of_user(&config.confine, &around, cap(config).unwrap_or(Capabilities::NONE)),
+    };
+    limits.into_iter().map(Step::Confine).collect()
 }
 
 fn cap(config: &VassalConfig) -> Option<Capabilities> {
@@ -189,6 +209,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
         refusals.extend(groups.map(refused));
     }
+    refusals.extend(confine::refusals(&config.confine, &facts.around, facts.root));
     if !facts.root {
         refusals.extend(rootless(config, facts));
     }

@@ -10,6 +10,7 @@ const ROOT: Facts = Facts {
     born: Namespaces::NONE,
     emperor: true,
     permitted: Capabilities(u64::MAX),
+    around: Around { given: confine::Given::Nothing, shares_network: false, landlock: 0 },
 };
 const TENANT: Facts = Facts { root: false, permitted: Capabilities::NONE, ..ROOT };
 
@@ -72,7 +73,7 @@ fn every_phase_stands_once_in_its_place() {
     reduce the bounding set to none
     become uid=web add-gid=adm (keeps capabilities: none)
     forbid new privileges
-    filter system calls (no setuid or setgid files)
+    filter system calls (the default: docs/filters.md)
     die when the Emperor dies
     run exec-as-user `AsUser`
     change directory to /srv
@@ -139,6 +140,7 @@ fn a_tenant_keeps_his_ids() {
     bind 0.0.0.0:80
     check that we are uid=web add-gid=adm
     forbid new privileges
+    filter system calls (the default: docs/filters.md)
     die when the Emperor dies
     run exec-as-user `date`
     change directory to /srv

@@ -51,6 +51,7 @@ fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
         directory: None,
         input: Some(null.as_fd()),
         output: None,
+        confinement: None,
         terminal: false,
     };
     launch.start()

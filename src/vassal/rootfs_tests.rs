@@ -11,6 +11,7 @@ fn root() -> Facts {
         born: Namespaces::FS.with(Namespaces::PID),
         emperor: true,
         permitted: Capabilities(u64::MAX),
+        ..Facts::default()
     }
 }
 

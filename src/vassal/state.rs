@@ -11,6 +11,7 @@ use rustix::process::{chdir, fchdir, getcwd};
 
 use std::path::Path;
 
+use super::confine::Ready;
 use super::control::{Control, Word};
 use super::environment::Environment;
 use super::identity::current_user;
@@ -38,6 +39,8 @@ pub struct Vassal {
     pub old_root: Option<OldRoot>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
+    /// Limits of the command.
+    pub confinement: Ready,
     /// Working directory of the command.
     pub directory: Option<OwnedFd>,
     /// Log file of the command.
@@ -65,6 +68,7 @@ impl Vassal {
             moved: false,
             old_root: None,
             sockets: Vec::new(),
+            confinement: Ready::default(),
             directory: None,
             log: None,
         })

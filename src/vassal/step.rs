@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jail::plan::{Filter, Rootfs};
 use jail::{Capabilities, Namespaces, Phase};
 
+use super::confine;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -72,6 +73,8 @@ pub enum Step {
     NoNewPrivs,
     /// System calls are filtered from here on.
     Filter(Filter),
+    /// A limit of the command.
+    Confine(confine::Limit),
     /// SIGKILL when the Emperor dies.
     DieWithParent,
     /// Working directory of the command.
@@ -130,6 +133,7 @@ impl fmt::Display for Step {
             Self::Capabilities(keep) => write!(f, "reduce capabilities to {keep}"),
             Self::NoNewPrivs => f.write_str("forbid new privileges"),
             Self::Filter(filter) => write!(f, "filter system calls ({})", filter.refused),
+            Self::Confine(limit) => limit.fmt(f),
             Self::DieWithParent => f.write_str("die when the Emperor dies"),
             Self::Directory(path) => write!(f, "change directory to {}", path.display()),
             Self::LogTo(path) => write!(f, "log to {}", path.display()),

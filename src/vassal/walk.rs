@@ -7,6 +7,7 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
+use super::confine;
 use super::identity;
 use super::launch::Launch;
 use super::patch;
@@ -73,6 +74,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),
         Step::Filter(filter) => jailed(step, &jail::Step::Filter(*filter)),
         Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
+        Step::Confine(limit) => confine::prepare(vassal, limit),
         Step::Fork | Step::Start(_) => unreachable!("walk() takes these itself"),
     }
 }
@@ -123,6 +125,7 @@ fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
         directory: vassal.directory.as_ref().map(AsFd::as_fd),
         input: None,
         output: vassal.log.as_ref().map(AsFd::as_fd),
+        confinement: Some(&vassal.confinement),
         terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
     };
     launch.start()

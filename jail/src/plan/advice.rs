@@ -38,6 +38,9 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
             denied(errno).then(|| rights_missing(&ADMIN, host))
         }
         Step::NosuidMounts => nosuid_refused(errno, host),
+        Step::Landlock(_) => {
+            matches!(errno, libc::EOPNOTSUPP | libc::ENOSYS).then(|| LANDLOCK_MISSING.into())
+        }
         Step::Filter(_) => matches!(errno, libc::EINVAL | libc::ENOSYS).then(|| FILTERS_MISSING.into()),
         Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
         Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),
@@ -79,6 +82,8 @@ const ADMIN: [Capability; 1] = [Capability::CAP_SYS_ADMIN];
 const IDS: [Capability; 2] = [Capability::CAP_SETUID, Capability::CAP_SETGID];
 const FILTERS_MISSING: &str =
     "this kernel was built without filters of system calls: CONFIG_SECCOMP_FILTER is needed";
+const LANDLOCK_MISSING: &str = "this kernel has no Landlock, or too old a one: Linux 6.2 is needed for files and 6.12 for scopes, \
+                                built with CONFIG_SECURITY_LANDLOCK and `landlock` in the list lsm= of its command line";
 const MORE_DESCRIPTORS: &str = "raise the limit of open files: `ulimit -n`, or LimitNOFILE= of the service";
 const USER_MAX_IS_0: &str = "user namespaces are turned off: `sudo sysctl -w user.max_user_namespaces=15000`";
 const MORE_NAMESPACES: &str =

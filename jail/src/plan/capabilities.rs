@@ -94,3 +94,26 @@ impl fmt::Display for Capabilities {
         f.write_str(&names.join(","))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_41_have_a_number_and_three_spellings_of_a_name() {
+        assert_eq!(Capabilities::all().each().collect::<Vec<u8>>(), (0..=40).collect::<Vec<u8>>());
+        for number in 0..=40_u8 {
+            let one = Capabilities(1 << number);
+            let name = one.to_string();
+            for spelling in [
+                number.to_string(),
+                name.clone(),
+                format!("cap_{name}"),
+                format!("CAP_{}", name.to_uppercase()),
+            ] {
+                assert_eq!(spelling.parse(), Ok(one), "{spelling}");
+            }
+        }
+        assert!("41".parse::<Capabilities>().is_err());
+    }
+}

@@ -1,15 +1,19 @@
 //! Pure. From what a jail should be (`Spec`) to what is done, in order (`Plan`).
 
 mod advice;
+mod assemble;
 mod capabilities;
+mod denied;
 mod errno;
 mod failure;
+mod fence;
 mod filter;
 pub mod mountinfo;
 mod namespaces;
 mod order;
 mod refusals;
 mod rootfs;
+mod rules;
 mod show;
 mod spec;
 mod step;
@@ -18,13 +22,16 @@ pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
 pub use errno::errno_name;
 pub use failure::Failure;
-pub use filter::{Filter, Instruction};
+pub(crate) use fence::Rights;
+pub use fence::{FILES_SINCE, Fence, SCOPES_SINCE, Scopes};
+pub use filter::{Filter, Instruction, compile};
 pub use namespaces::Namespaces;
 pub use order::plan;
 pub use rootfs::{
     Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
     Source,
 };
+pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 

@@ -1,6 +1,6 @@
 //! Pure. The order of the steps, each with its reason.
 
-use super::{Filter, Namespaces, Network, Phase, Plan, Spec, Step};
+use super::{Fence, Namespaces, Network, Phase, Plan, Spec, Step};
 
 /// Puts a jail into order.
 ///
@@ -95,11 +95,15 @@ fn drop_rights(spec: &Spec) -> Vec<Step> {
         spec.no_new_privs.then_some(Step::NoNewPrivs),
         // Again: the change of ids cleared it.
         again.then_some(Step::DieWithParent),
-        // After `no_new_privs`, without which the kernel takes a filter from nobody who dropped his rights; after all
-        // steps of ours; before any program that runs with the vassal's ids.
-        spec.no_new_privs.then(|| Step::Filter(Filter::setid_files())),
     ];
-    steps.into_iter().flatten().collect()
+    // After `no_new_privs`, as the filters, and before them: nothing but Landlock itself needs its calls.
+    let scopes = spec.scopes;
+    let fence = (spec.no_new_privs && !scopes.is_empty())
+        .then(|| Step::Landlock(Fence { scopes, ..Fence::default() }));
+    // After `no_new_privs`, without which the kernel takes a filter from nobody who dropped his rights; after all
+    // steps of ours; before any program that runs with the vassal's ids.
+    let filters = spec.filters.iter().filter(|_| spec.no_new_privs).map(|filter| Step::Filter(*filter));
+    steps.into_iter().flatten().chain(fence).chain(filters).collect()
 }
 
 fn identity(spec: &Spec) -> Option<Step> {

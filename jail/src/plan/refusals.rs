@@ -1,4 +1,6 @@
-//! Pure. Which system calls a filter refuses, and when: a table.
+//! Pure. Which system calls would make a setuid file: a table; and what every table is made of.
+
+use super::rules::{Compare, Test};
 
 /// A system call that is refused when all of its tests hold; without tests always.
 #[derive(Clone, Copy, Debug)]
@@ -6,20 +8,6 @@ pub(super) struct Refusal {
     pub number: u32,
     pub tests: &'static [Test],
     pub errno: i32,
-}
-
-impl Refusal {
-    /// What comes of it.
-    pub fn outcome(&self) -> (&'static [Test], i32) {
-        (self.tests, self.errno)
-    }
-}
-
-/// Holds when the argument (from 0) has any of these bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Test {
-    pub argument: u8,
-    pub bits: u32,
 }
 
 /// Our own door into the kernel (`AUDIT_ARCH_*` of `linux/audit.h`).
@@ -88,9 +76,9 @@ const fn unknown(number: libc::c_long) -> Refusal {
 }
 
 const fn setid(argument: u8) -> Test {
-    Test { argument, bits: SETID }
+    Test { argument, compare: Compare::AnyBit(SETID) }
 }
 
 const fn creates(argument: u8) -> Test {
-    Test { argument, bits: CREATES }
+    Test { argument, compare: Compare::AnyBit(CREATES) }
 }

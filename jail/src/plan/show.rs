@@ -61,6 +61,7 @@ impl Step {
             Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
             Self::Capabilities(_) => "set capabilities".into(),
             Self::NoNewPrivs => "set no_new_privs".into(),
+            Self::Landlock(_) => "go behind a fence of Landlock".into(),
             Self::Filter(_) => "filter system calls".into(),
             Self::DieWithParent => "ask for death with the parent".into(),
             Self::DefaultSignals => "reset signals".into(),
@@ -81,6 +82,7 @@ impl Step {
                 format!("gid {}, groups stay, capabilities {keep}", who.gid)
             }
             Self::Capabilities(set) => set.to_string(),
+            Self::Landlock(fence) => fence.to_string(),
             Self::Filter(filter) => filter.refused.into(),
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),

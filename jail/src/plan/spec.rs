@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Namespaces, Phase};
+use super::{Capabilities, Filter, Namespaces, Phase, Scopes};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +28,12 @@ pub struct Spec {
     pub bounding: Option<Capabilities>,
     /// Kept over the change of identity and over exec (permitted, effective, inheritable, ambient).
     pub keep: Capabilities,
-    /// Gains no privileges by whatever it runs (`PR_SET_NO_NEW_PRIVS`, and `nosuid` for mounts of its own), and leaves
-    /// no file by which somebody else would (a filter of system calls).
+    /// Gains no privileges by whatever it runs (`PR_SET_NO_NEW_PRIVS`, and `nosuid` for mounts of its own).
     pub no_new_privs: bool,
+    /// What reaches nobody outside of the jail; only with `no_new_privs`.
+    pub scopes: Scopes,
+    /// What it may ask of the kernel; only with `no_new_privs`, without which a filter would need CAP_SYS_ADMIN.
+    pub filters: Vec<Filter>,
     /// Killed when its parent (the emperor) dies.
     pub dies_with_parent: bool,
     /// Own session, so that no terminal of ours can be reached.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Filter, Identity, Namespaces, Program, UserMap};
+use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, UserMap};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub enum Step {
     Capabilities(Capabilities),
     /// No program run from here on gains privileges.
     NoNewPrivs,
+    /// Behind a fence from here on.
+    Landlock(Fence),
     /// System calls are filtered from here on, also for every program that is run.
     Filter(Filter),
     /// SIGKILL when the parent dies.

@@ -16,6 +16,7 @@ fn tenant() -> Spec {
         identity: Some(Identity { uid: 1000, gid: 1000, groups: vec![1000, 33] }),
         bounding: Some(Capabilities::NONE),
         no_new_privs: true,
+        filters: vec![Filter::setid_files()],
         dies_with_parent: true,
         session: true,
         directory: Some(7),

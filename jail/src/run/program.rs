@@ -1,14 +1,17 @@
 //! Becoming a program, and running one to its end.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::RawFd;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, RawFd};
 
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, set_parent_process_death_signal, waitid};
 
 use super::descriptors::Held;
 use crate::plan::{Failure, Program};
-use crate::sys::{self, Child, CloneFlags, Stack, Strings};
+use crate::sys::{self, CloneFlags, Stack, Strings};
 
 /// A program made ready for exec, before the process that will be it.
 #[derive(Debug)]
@@ -76,12 +79,33 @@ pub(super) fn run_to_end(image: &Image<'_>, held: &Held, environment: &Strings<'
     let mut failure = None;
     let mut stack = Stack::lend()?;
     let mut walk = || failure = Some(start(image, held, environment));
-    let child = match sys::CAN_SHARE {
-        true => sys::clone_sharing(CloneFlags::default(), &mut stack, &mut walk)?,
-        false => sys::clone_apart(CloneFlags::default(), &mut walk)?,
+    let made = match sys::CAN_SHARE {
+        true => sys::clone_sharing(CloneFlags::default(), &mut stack, &mut walk),
+        false => sys::clone_apart(CloneFlags::default(), &mut walk),
     };
-    let end = wait_for(&child)?;
+    let child = match made {
+        Err(Errno::NOSYS) => return run_filtered(image, held, environment),
+        made => made?,
+    };
+    let end = wait_for(|| WaitId::PidFd(child.pidfd.as_fd()))?;
     failure.map_or_else(|| judge(&end), Err)
+}
+
+/// The same under a filter of system calls, which lets nobody use `clone3`. Why it does not run comes over a pipe.
+fn run_filtered(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Result<(), Failure> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    let pid = sys::fork(|| {
+        let failure = start(image, held, environment);
+        // A parent that does not listen any more is gone.
+        let _ = rustix::io::write(&writer, &failure.encode());
+        sys::CHILD_FAILED
+    })?;
+    drop(writer);
+    let mut told = Vec::new();
+    // Whatever could not be read shows in how it ended.
+    let _ = File::from(reader).read_to_end(&mut told);
+    let end = wait_for(|| WaitId::Pid(pid))?;
+    Failure::decode(&told).map_or_else(|| judge(&end), Err)
 }
 
 /// The child's part. Our own descriptors, and whatever the vassal was given, are no business of a hook.
@@ -96,10 +120,9 @@ fn start(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
     }
 }
 
-fn wait_for(child: &Child) -> Result<WaitIdStatus, Failure> {
+fn wait_for<'a>(child: impl Fn() -> WaitId<'a>) -> Result<WaitIdStatus, Failure> {
     loop {
-        let id = WaitId::PidFd(std::os::fd::AsFd::as_fd(&child.pidfd));
-        match waitid(id, WaitIdOptions::EXITED) {
+        match waitid(child(), WaitIdOptions::EXITED) {
             Ok(Some(status)) => return Ok(status),
             Ok(None) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),

@@ -64,7 +64,14 @@ pub fn spawn(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     // A handler of ours must not run in the child, and none before the child has reset them all.
     let mask = sys::block_all()?;
     let waits = birth.apart || plan.can_wait() || !sys::CAN_SHARE;
-    let spawned = if waits { apart(plan, birth) } else { sharing(plan, birth) };
+    let spawned = match waits {
+        true => apart(plan, birth),
+        // Under a filter that hides `clone3`.
+        false => sharing(plan, birth).or_else(|error| match error.0.errno {
+            libc::ENOSYS => apart(plan, birth),
+            _ => Err(error),
+        }),
+    };
     sys::restore_mask(mask);
     spawned
 }

@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{identity, user_map};
+use super::{fence, identity, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -110,6 +110,7 @@ impl<'a> Walk<'a> {
             Step::Capabilities(set) => identity::hold_exactly(*set),
             Step::NosuidMounts => Ok(sys::nosuid_below_root()?),
             Step::NoNewPrivs => Ok(set_no_new_privs(true)?),
+            Step::Landlock(fence) => fence::fence_in(fence),
             Step::Filter(filter) => Ok(sys::filter(filter.program)?),
             Step::DieWithParent => die_with_parent(self.parent),
             Step::DefaultSignals => default_signals(),

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::{Stack, exit_now};
@@ -93,10 +94,37 @@ pub(crate) fn clone_apart(flags: CloneFlags<'_>, walk: impl FnOnce()) -> Result<
     // SAFETY: `arguments` is a whole clone_args of the size given and outlives the call; `pidfd` is writable.
     // Without CLONE_VM the child runs on its own copy of this stack, and leaves this function only by exit.
     let answer = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<Arguments>()) };
+    match super::answer(answer) {
+        Err(Errno::NOSYS) => clone_filtered(flags, walk),
+        Err(errno) => Err(errno),
+        Ok(0) => contained(walk),
+        Ok(pid) => Ok(born(pid, pidfd)),
+    }
+}
+
+/// The same by `clone(2)`: filters of system calls (ours, those of containers) hide `clone3`, whose flags they cannot
+/// see. The child enters its cgroup by itself, and handlers of signals are reset by its plan.
+fn clone_filtered(flags: CloneFlags<'_>, walk: impl FnOnce()) -> Result<Child, Errno> {
+    let mut pidfd: RawFd = -1;
+    let asked = arguments(flags, &mut pidfd);
+    let bits = asked.flags & !CLONE_CLEAR_SIGHAND & !CLONE_INTO_CGROUP | asked.exit_signal;
+    // SAFETY: without CLONE_VM the child runs on its own copy of this stack, and leaves this function only by exit;
+    // `pidfd` is writable. What differs between architectures in the order of the last two is 0 in both.
+    let answer = unsafe { libc::syscall(libc::SYS_clone, bits, 0, &raw mut pidfd, 0, 0) };
     match super::answer(answer)? {
-        0 => contained(walk),
+        0 => contained(|| {
+            if flags.cgroup.is_none_or(|cgroup| enter(cgroup).is_ok()) {
+                walk();
+            }
+        }),
         pid => Ok(born(pid, pidfd)),
     }
+}
+
+fn enter(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let members = openat(cgroup, c"cgroup.procs", flags, Mode::empty())?;
+    rustix::io::write(&members, b"0").map(|_| ())
 }
 
 fn born(pid: i64, pidfd: RawFd) -> Child {

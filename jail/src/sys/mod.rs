@@ -8,6 +8,7 @@ mod exec;
 mod exit;
 mod fork;
 mod inherited;
+mod landlock;
 mod loopback;
 mod mounts;
 mod seccomp;
@@ -16,7 +17,7 @@ mod sockets;
 mod stack;
 mod unshare;
 
-pub(crate) use clone::{CAN_SHARE, Child, CloneFlags, clone_apart, clone_sharing};
+pub(crate) use clone::{CAN_SHARE, CHILD_FAILED, Child, CloneFlags, clone_apart, clone_sharing};
 pub(crate) use credentials::{real_effective_saved_gid, real_effective_saved_uid};
 pub(crate) use descriptors::{
     borrow, close_range, close_range_on_exec, duplicate_above, duplicate_to, is_open,
@@ -25,6 +26,7 @@ pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
 pub use fork::fork;
 pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, copy_of, place, set_flags};
+pub(crate) use landlock::{landlock_allow, landlock_restrict, landlock_ruleset, landlock_version};
 pub(crate) use loopback::loopback_up;
 pub(crate) use mounts::{nosuid_below_root, set_attributes};
 pub(crate) use seccomp::filter;

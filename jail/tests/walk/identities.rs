@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use jail::plan::{Capabilities, Identity, Spec};
+use jail::plan::{Capabilities, Filter, Identity, Spec};
 use jail::{Namespaces, Phase};
 
 use jail::plan::plan;
@@ -73,7 +73,14 @@ pub fn both_kinds_of_birth_give_the_same_process() {
     let jailed = jailed(script);
     // A network of its own would be made apart, too.
     let namespaces = jailed.namespaces.without(Namespaces::NET);
-    let shared = Spec { identity, keep, no_new_privs: true, namespaces, ..jailed };
+    let shared = Spec {
+        identity,
+        keep,
+        no_new_privs: true,
+        filters: vec![Filter::setid_files()],
+        namespaces,
+        ..jailed
+    };
     let apart = Spec { hooks: vec![(Phase::AsVassalBeforeDrop, shell(":"))], ..shared.clone() };
     let waits = |spec: &Spec| jail::plan::plan(spec).can_wait();
     assert_eq!((waits(&shared), waits(&apart)), (false, true));
@@ -113,7 +120,13 @@ fn on_the_way() -> (jail::Born, std::os::fd::OwnedFd, File) {
     let (wait, go) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let hooks = vec![(Phase::AsVassal, shell("echo here; read line"))];
     let descriptors = vec![(wait.as_raw_fd(), 0), (tell.as_raw_fd(), 1), (2, 2)];
-    let spec = Spec { hooks, descriptors, no_new_privs: true, ..tenant("exit 7") };
+    let spec = Spec {
+        hooks,
+        descriptors,
+        no_new_privs: true,
+        filters: vec![Filter::setid_files()],
+        ..tenant("exit 7")
+    };
     let Spawned::Walking(born, report) = spawn(&plan(&spec), &Birth::default()).unwrap() else {
         panic!("it has a hook and must walk by itself");
     };

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use jail::plan::{Identity, Network, Spec, plan};
+use jail::plan::{Filter, Identity, Network, Spec, plan};
 use jail::run::{Birth, Spawned, spawn};
 use jail::{Born, Capabilities, Failure, Namespaces, Plan, Program};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +36,7 @@ pub fn tenant(script: &str) -> Spec {
         identity: Some(Identity { uid: TENANT, gid: TENANT + 1, groups: vec![TENANT + 2, TENANT + 3] }),
         bounding: Some(Capabilities::NONE),
         no_new_privs: true,
+        filters: vec![Filter::setid_files()],
         dies_with_parent: true,
         ..spec(script)
     }

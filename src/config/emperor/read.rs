@@ -2,6 +2,7 @@
 
 use super::EmperorConfig;
 use crate::config::admit::{admit, value};
+use crate::config::confine::choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
@@ -89,6 +90,7 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
         "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
+        "emperor-seccomp" => config.seccomp = Some(entry.placed(value(entry, choice)?)),
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),

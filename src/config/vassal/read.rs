@@ -5,6 +5,7 @@ use jail::Phase;
 use super::rootfs;
 use super::{Patch, VassalConfig, VassalKind};
 use crate::config::admit::{admit, value};
+use crate::config::confine;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
@@ -127,6 +128,8 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
             config.unshare_at = Some(entry.value_place.clone());
         }
         "namespace" => rootfs::namespace(config, entry)?,
+        "seccomp" | "no-new-privs" => confine::apply(&mut config.confine, name, entry)?,
+        fence if fence.starts_with("landlock-") => confine::apply(&mut config.confine, fence, entry)?,
         "hostname" => config.hostname = Some(entry.placed(value(entry, hostname)?)),
         // A test gives every option of the table and looks for its effect.
         name => rootfs::read(&mut config.rootfs, name, entry)?,

@@ -1,5 +1,6 @@
 //! Pure. The table of options.
 
+mod confine;
 mod emperor;
 mod general;
 mod rootfs;
@@ -13,6 +14,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
+    Group {
+        heading: "Emperor: what vassals may ask of the kernel",
+        scope: Scope::Emperor,
+        options: confine::EMPERORS,
+    },
     Group {
         heading: "Emperor: tenants who do not trust each other",
         scope: Scope::Emperor,
@@ -32,6 +38,11 @@ pub static GROUPS: &[Group] = &[
         options: vassal::PHASES,
     },
     Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
+    Group {
+        heading: "Vassal: what its command may ask of the kernel",
+        scope: Scope::Vassal,
+        options: confine::VASSALS,
+    },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
 

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 18] = [
+const NEEDED: [(&str, &str); 22] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -26,6 +26,9 @@ const NEEDED: [(&str, &str); 18] = [
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
     ("sudo", "sudo"),
+    ("redis-tools", "redis-cli"),
+    ("dropbear-bin", "dropbear"),
+    ("golang-github-containers-common", "golang-github-containers-common"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];

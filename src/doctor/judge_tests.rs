@@ -1,0 +1,80 @@
+use super::*;
+
+/// A host that lacks nothing.
+fn whole() -> Seen {
+    let names = NAMESPACES.iter().chain(&["time"]).map(|name| (*name).to_owned());
+    Seen {
+        root: true,
+        release: "6.12.1".into(),
+        kernel: (6, 12),
+        filters: true,
+        landlock: 6,
+        user_max: Some(15_000),
+        namespaces: names.collect(),
+        cgroup: Cgroup {
+            mount: Some("/sys/fs/cgroup".into()),
+            writable: true,
+            controllers: CONTROLLERS.iter().map(|name| (*name).to_owned()).collect(),
+        },
+        knobs: PROTECTED.into_iter().chain([(FORWARD, 1)]).collect(),
+        ..Seen::default()
+    }
+}
+
+/// Names of all that is not there, with their cures.
+fn lacks(seen: &Seen, state: State) -> Vec<(&'static str, String)> {
+    let lacking = judge(seen).into_iter().filter(|one| one.state == state);
+    lacking.map(|one| (one.name, one.cure.expect("each has its cure"))).collect()
+}
+
+fn missing_one(seen: &Seen) -> String {
+    match &lacks(seen, State::Missing)[..] {
+        [(name, cure)] => format!("{name}: {cure}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_whole_host_lacks_nothing() {
+    assert!(judge(&whole()).iter().all(|one| one.state == State::Ok && one.cure.is_none()));
+}
+
+#[test]
+fn each_way_to_forbid_user_namespaces_has_its_own_cure() {
+    let forbidden = || Seen { user: Some("EPERM".into()), root: false, ..whole() };
+    let cure = |seen: Seen| missing_one(&seen);
+    assert!(cure(Seen { user_max: Some(0), ..forbidden() }).contains("user.max_user_namespaces=15000"));
+    assert!(
+        cure(Seen { user_clone_off: true, ..forbidden() }).contains("kernel.unprivileged_userns_clone=1")
+    );
+    assert!(cure(Seen { container: Some("docker".into()), ..forbidden() }).contains("docker container"));
+    assert!(cure(forbidden()).contains("CONFIG_USER_NS"));
+}
+
+#[test]
+fn ubuntu_restricts_users_and_not_root() {
+    let ubuntu = Seen { apparmor: true, ..whole() };
+    assert_eq!(lacks(&ubuntu, State::Missing), []);
+    assert!(missing_one(&Seen { root: false, ..ubuntu }).contains("apparmor_restrict_unprivileged_userns=0"));
+}
+
+#[test]
+fn an_old_kernel_is_told_what_it_lacks() {
+    let debian_12 = Seen { kernel: (6, 1), landlock: 2, ..whole() };
+    assert_eq!(lacks(&debian_12, State::Optional).len(), 1);
+    let old = Seen { kernel: (5, 10), landlock: 0, namespaces: Vec::new(), filters: false, ..whole() };
+    let names: Vec<&str> = lacks(&old, State::Missing).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["kernel", "mount_setattr, idmapped mounts", "seccomp", "namespaces"]);
+}
+
+#[test]
+fn cgroups_and_knobs_are_looked_at_one_by_one() {
+    assert!(missing_one(&Seen { cgroup: Cgroup::default(), ..whole() }).contains("mount -t cgroup2"));
+    let foreign = Cgroup { writable: false, ..whole().cgroup };
+    assert!(missing_one(&Seen { cgroup: foreign, ..whole() }).contains("Delegate=yes"));
+    let open = Seen { knobs: vec![("fs/protected_hardlinks", 0), (FORWARD, 1)], ..whole() };
+    assert_eq!(missing_one(&open), "protected_hardlinks: sysctl -w fs.protected_hardlinks=1");
+    let closed = Seen { knobs: Vec::new(), tun: Some("ENOENT".into()), ..whole() };
+    let optional: Vec<&str> = lacks(&closed, State::Optional).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(optional, ["/dev/net/tun", "ip_forward"]);
+}

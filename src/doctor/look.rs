@@ -1,0 +1,80 @@
+//! Looks at this host, and changes nothing.
+
+use std::fs::{File, read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+use caps::Capability;
+use jail::plan::{Host, errno_name};
+use jail::{Namespaces, Step, run, sys};
+use rustix::fs::{Access, access};
+use rustix::process::{WaitOptions, waitpid};
+
+use super::judge::{Cgroup, FORWARD, PROTECTED, Seen};
+use crate::seccomp::profile::numbers;
+
+/// Looks at all of it.
+pub fn look() -> Seen {
+    let host = Host::look();
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    Seen {
+        root: host.root && crate::permitted().has(Capability::CAP_SETUID),
+        kernel: numbers(&release).unwrap_or((0, 0)),
+        release,
+        filters: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
+        landlock: run::landlock_version(),
+        user: user(),
+        user_max: host.user_max,
+        user_clone_off: host.user_clone_off,
+        apparmor: host.apparmor_restricts_user,
+        container: host.container,
+        namespaces: namespaces(),
+        cgroup: cgroup(),
+        tun: File::open("/dev/net/tun").err().map(|error| error.to_string()),
+        knobs: knobs(),
+    }
+}
+
+/// Makes a user namespace in a child that ends at once: what is written down about them is not all.
+fn user() -> Option<String> {
+    let child = sys::fork(|| {
+        run::perform(&Step::Unshare(Namespaces::USER)).map_or_else(|failure| failure.errno, |()| 0)
+    });
+    let status = child.ok().and_then(|pid| waitpid(Some(pid), WaitOptions::empty()).ok().flatten());
+    match status.and_then(|(_, status)| status.exit_status()) {
+        Some(0) => None,
+        Some(errno) => Some(format!("none can be made: {}", errno_name(errno))),
+        None => Some("none can be tried: no process can be made".into()),
+    }
+}
+
+fn namespaces() -> Vec<String> {
+    let entries = read_dir("/proc/self/ns").into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn knobs() -> Vec<(&'static str, u64)> {
+    let names = PROTECTED.iter().map(|(name, _)| *name).chain([FORWARD]);
+    let value = |name: &str| read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok();
+    names.filter_map(|name| Some((name, value(name)?))).collect()
+}
+
+fn cgroup() -> Cgroup {
+    let Some((mount, own)) = place() else { return Cgroup::default() };
+    let controllers = read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
+    Cgroup {
+        mount: Some(mount),
+        writable: access(&own, Access::WRITE_OK).is_ok(),
+        controllers: controllers.split_whitespace().map(str::to_owned).collect(),
+    }
+}
+
+/// Where version 2 is mounted, and our own cgroup below (`cgroups(7)`).
+fn place() -> Option<(String, PathBuf)> {
+    let mounts = read_to_string("/proc/self/mountinfo").ok()?;
+    let line = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+    let mount = line.split(' ').nth(4)?.to_owned();
+    let ours = read_to_string("/proc/self/cgroup").ok()?;
+    let below = ours.lines().find_map(|line| line.strip_prefix("0::/"))?.to_owned();
+    let own = Path::new(&mount).join(below);
+    Some((mount, own))
+}

@@ -1,0 +1,64 @@
+//! Filters of system calls that a config names: `strict`, or a profile in a file.
+
+pub mod profile;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use jail::Capabilities;
+use jail::plan::{Filter, compile};
+
+use crate::config::confine::Choice;
+use profile::Setting;
+
+/// Most bytes of a profile.
+const PROFILE_MAX: u64 = 1 << 20;
+/// What `strict` allows; `docs/filters.md` explains it.
+const STRICT: &str = include_str!("strict.json");
+
+/// The filter that is chosen beside the default, if one is: read with the rights of whoever asks.
+///
+/// # Errors
+/// One sentence: what cannot be read, or what is wrong in it and where.
+pub fn load(choice: &Choice, capabilities: Capabilities) -> Result<Option<Filter>, String> {
+    let setting = Setting { capabilities, kernel: kernel() };
+    match choice {
+        Choice::Default | Choice::Off => Ok(None),
+        Choice::Strict => filter("strict", STRICT, setting).map(Some),
+        Choice::File(path) => {
+            let name = path.display().to_string();
+            let text =
+                text(path).map_err(|error| format!("cannot read the seccomp profile {name}: {error}"))?;
+            filter(&name, &text, setting).map(Some)
+        }
+    }
+}
+
+fn filter(name: &str, text: &str, setting: Setting) -> Result<Filter, String> {
+    let rules = profile::read(text, setting).map_err(|error| {
+        format!("{name}:{}:{}: no seccomp profile: {error}", error.line(), error.column())
+    })?;
+    let program = compile(&rules).ok_or_else(|| format!("{name}: more rules than the kernel takes"))?;
+    Ok(Filter::kept(name, program))
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    // A FIFO or a device would keep us waiting.
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC | rustix::fs::OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    file.take(PROFILE_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > PROFILE_MAX {
+        return Err(std::io::Error::other("it is longer than 1 MiB"));
+    }
+    Ok(text)
+}
+
+fn kernel() -> (u32, u32) {
+    let name = rustix::system::uname();
+    name.release().to_str().ok().and_then(profile::numbers).unwrap_or((0, 0))
+}
