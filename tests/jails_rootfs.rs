@@ -10,8 +10,7 @@ use common::{ALICE, Emperor, LIEGE, Start, Tree};
 
 const APPLETS: [&str; 15] = [
     "sh", "ls", "cat", "mount", "umount", "id", "touch", "mknod", "sed", "sleep", "unshare", "grep", "wc",
-    "stat",
-    "test",
+    "stat", "test",
 ];
 
 /// A root file system of busybox, of root's and for everybody.
@@ -122,15 +121,19 @@ fn a_tenant_has_the_roots_of_uwsgi_too() {
         let tree = Tree::new();
         root(&tree);
         tree.dir("root/old");
-        let look = "sh -c '{ ls /old; cat /proc/self/mountinfo; echo end; } 2>&1 | sed \"s/^/>/\"; exec sleep 1000'";
+        let look =
+            "sh -c '{ ls /old; cat /proc/self/mountinfo; echo end; } 2>&1 | sed \"s/^/>/\"; exec sleep 1000'";
         let seen = "exec-as-root = test -d /proc/1 || mount -t proc none /proc; ls /old | wc -l";
         let lines = format!("{root_line}\n{seen}\ncommand = {look}\n");
         let text = lines.replace("ROOT", &tree.path("root").display().to_string());
         tree.vassal_of(ALICE, "alice.ini", &text);
         let emperor = Start::in_tree(tree).option("--emperor-tyrant").options(&CLONE_USER).start();
         let lines = looked(&emperor);
-        let places: Vec<&str> =
-            lines.iter().filter(|line| line.contains(" - ")).filter_map(|line| line.split(' ').nth(4)).collect();
+        let places: Vec<&str> = lines
+            .iter()
+            .filter(|line| line.contains(" - "))
+            .filter_map(|line| line.split(' ').nth(4))
+            .collect();
         assert_eq!((places, lines.len()), (vec!["/", "/proc"], 3), "{root_line}: {lines:#?}");
         emperor.stop();
     }
