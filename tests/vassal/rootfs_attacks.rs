@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::emperor::{Outcome, Place};
-use super::rootfs::{JAIL, USER, has, mounts, place};
+use super::rootfs::{JAIL, USER, has, mounts, place, table_of_the_host};
 
 /// Jails that are started while names are exchanged.
 const STARTS: usize = 40;
@@ -38,7 +38,7 @@ fn a_place_that_is_exchanged_for_a_link_is_met_or_refused_m2() {
         "{JAIL}{USER}rootfs = DIR/root\nproc\nbind = DIR/data:/data\ncommand = sh -c 'cat /proc/self/mountinfo; cat /data/file; ls /etc/passwd'"
     ));
     symlink("/etc", place.path("root/trap")).unwrap();
-    let before = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = table_of_the_host();
     let (mut met, mut refused) = (0, 0);
     let times = exchanging(&place, "root/data", "root/trap", || {
         for _ in 0..STARTS {
@@ -59,7 +59,23 @@ fn a_place_that_is_exchanged_for_a_link_is_met_or_refused_m2() {
         }
     });
     assert_eq!((met + refused, times > STARTS), (STARTS, true));
-    assert_eq!(std::fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+    assert_eq!(table_of_the_host(), before);
+}
+
+#[test]
+fn devices_are_not_made_in_a_directory_that_is_exchanged_for_ours_m2() {
+    let place = place(&format!("{JAIL}{USER}rootfs = DIR/root\nproc\ndev = minimal\ncommand = true"));
+    place.directory("root/trap", 0, 0o755);
+    exchanging(&place, "root/dev", "root/trap", || {
+        for _ in 0..STARTS {
+            let outcome = place.run();
+            let refused = outcome.errors.contains("cannot build the file system");
+            assert!(outcome.code() == 0 || refused, "{}", outcome.errors);
+        }
+    });
+    for directory in ["root/dev", "root/trap"] {
+        assert_eq!(std::fs::read_dir(place.path(directory)).unwrap().count(), 0, "{directory}");
+    }
 }
 
 #[test]

@@ -141,9 +141,12 @@ mod tests {
     fn what_lacks_an_attribute_is_refused_by_name() {
         let root = expected(10, "/", HARMLESS.with(Attributes::RO));
         let told = |list: &[Expected]| verify(TABLE, list, true).unwrap_err();
-        assert_eq!(told(&[root.clone()]), "/my data is shared with others");
+        assert_eq!(told(std::slice::from_ref(&root)), "/my data is shared with others");
         let table = TABLE.replace(" master:3", "");
-        assert_eq!(verify(&table, &[root.clone()], true).unwrap_err(), "/my data did not become ro");
+        assert_eq!(
+            verify(&table, std::slice::from_ref(&root), true).unwrap_err(),
+            "/my data did not become ro"
+        );
         let list = [expected(10, "/", HARMLESS), expected(12, "/tmp", HARMLESS)];
         assert_eq!(verify(&table, &list, true).unwrap_err(), "/tmp did not become nodev");
         let list = [root, expected(11, "/my data", HARMLESS), expected(12, "/tmp", Attributes::NOSUID)];

@@ -1,5 +1,6 @@
 //! Places in the new root: opened beneath it, over no symbolic link, and made only where the file system is ours.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 
@@ -77,20 +78,14 @@ impl Building {
 
     fn make(&self, path: &Path, kind: FileType) -> Result<(), Failure> {
         let mut missing: Vec<&Path> = Vec::new();
-        let mut above = path.ancestors().skip(1).take(DEPTH_MAX);
-        let parent = loop {
-            let directory = above.next().ok_or("too many directories are missing above it")?;
+        for directory in path.ancestors().skip(1).take(DEPTH_MAX) {
             match self.find(directory) {
                 Err(failure) if is_missing(&failure) => missing.push(directory),
-                found => break found?,
+                Err(failure) => return Err(failure),
+                Ok(_) => break,
             }
-        };
-        if !self.own.contains(&fstat(&parent.0)?.st_dev) {
-            return Err("it is missing in the root file system: make an empty directory or file there".into());
         }
-        for directory in missing.into_iter().rev() {
-            self.make_one(directory, FileType::Directory)?;
-        }
+        missing.into_iter().rev().try_for_each(|directory| self.make_one(directory, FileType::Directory))?;
         self.make_one(path, kind)
     }
 
@@ -115,9 +110,17 @@ impl Building {
         Ok(chmodat(&parent.0, name, DEVICE_MODE, AtFlags::empty())?)
     }
 
-    fn parent_of<'a>(&self, path: &'a Path) -> Result<(Place, &'a std::ffi::OsStr), Failure> {
+    /// The directory in which something is made: on a file system of ours, and nowhere else. Who can rename the directory
+    /// that we mounted it on must not have us make devices and links in another one.
+    fn parent_of<'a>(&self, path: &'a Path) -> Result<(Place, &'a OsStr), Failure> {
         let name = path.file_name().ok_or("it has no name")?;
-        Ok((self.find(path.parent().unwrap_or(Path::new("/")))?, name))
+        let parent = self.find(path.parent().unwrap_or(Path::new("/")))?;
+        match self.own.contains(&fstat(&parent.0)?.st_dev) {
+            true => Ok((parent, name)),
+            false => {
+                Err("it is missing in the root file system: make an empty directory or file there".into())
+            }
+        }
     }
 }
 
