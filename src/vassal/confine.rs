@@ -226,7 +226,7 @@ impl Ready {
         // Without it the kernel takes neither from a process that is not root.
         rustix::thread::set_no_new_privs(true)?;
         self.fences.iter().try_for_each(|fence| run::go_behind(fence.as_fd()))?;
-        self.filters.iter().try_for_each(|filter| run::filter(filter))
+        self.filters.iter().try_for_each(run::filter)
     }
 }
 

@@ -139,7 +139,7 @@ fn tree(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Vec<Instruction> {
 
 /// Half of them, so that both begin with what lies between the numbers that are listed.
 fn middle(ranges: usize) -> usize {
-    match ranges / 2 & !1 {
+    match (ranges / 2) & !1 {
         0 => 1,
         even => even,
     }

@@ -107,7 +107,7 @@ pub(crate) fn clone_apart(flags: CloneFlags<'_>, walk: impl FnOnce()) -> Result<
 fn clone_filtered(flags: CloneFlags<'_>, walk: impl FnOnce()) -> Result<Child, Errno> {
     let mut pidfd: RawFd = -1;
     let asked = arguments(flags, &mut pidfd);
-    let bits = asked.flags & !CLONE_CLEAR_SIGHAND & !CLONE_INTO_CGROUP | asked.exit_signal;
+    let bits = (asked.flags & !CLONE_CLEAR_SIGHAND & !CLONE_INTO_CGROUP) | asked.exit_signal;
     // SAFETY: without CLONE_VM the child runs on its own copy of this stack, and leaves this function only by exit;
     // `pidfd` is writable. What differs between architectures in the order of the last two is 0 in both.
     let answer = unsafe { libc::syscall(libc::SYS_clone, bits, 0, &raw mut pidfd, 0, 0) };
