@@ -1,5 +1,6 @@
 //! Pure. What a vassal's config says, typed.
 
+pub mod limits;
 mod read;
 
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ pub struct VassalConfig {
     pub socket_owner: Option<Placed<String>>,
     /// `hostname`.
     pub hostname: Option<Placed<String>>,
+    /// `rlimit-*`, `nice` and whatever else is inherited.
+    pub limits: limits::Limits,
     /// `logto`: standard output and error are appended to this file, opened with the vassal's ids.
     pub logto: Option<Placed<PathBuf>>,
 }

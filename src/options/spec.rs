@@ -52,6 +52,8 @@ pub enum Kind {
     User,
     /// A group, by name or number.
     Group,
+    /// A value of a form of its own: what stands for it, and an example.
+    Form(&'static str, &'static str),
 }
 
 impl Kind {
@@ -79,6 +81,7 @@ impl Kind {
             Self::Shell => "SHELL-COMMAND",
             Self::User => "USER",
             Self::Group => "GROUP",
+            Self::Form(shown, _) => shown,
         }
     }
 }

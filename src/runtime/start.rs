@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
+use jail::plan::Setting;
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -168,6 +169,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
+        settings: settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -176,6 +178,12 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         files: Vec::new(),
         pool: POOL,
     })
+}
+
+/// Keyrings of an ordinary user count against his small quota: there the spawner makes one for all of them.
+fn settings_of_vassals(privileged: bool) -> Vec<Setting> {
+    let keyring = privileged.then_some(Setting::Keyring);
+    keyring.into_iter().chain(jail::run::to_be_set_anew()).collect()
 }
 
 /// True when ids can be given: real root, or root of a container.

@@ -67,6 +67,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         keep: kept(charter, user),
         no_new_privs: identity.is_some() || user,
         identity,
+        settings: charter.settings.clone(),
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),

@@ -2,6 +2,7 @@
 //! change it, so an emperor that was taken over still cannot ask for more than this.
 
 use caps::Capability;
+use jail::plan::Setting;
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,8 @@ pub struct Charter {
     pub arguments: Arguments,
     /// Environment of the vassals, `NAME=value`, the control descriptor not among it.
     pub environment: Vec<String>,
+    /// What vassals do not inherit from whoever started the Emperor.
+    pub settings: Vec<Setting>,
     /// `emperor-cap`.
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.

@@ -80,6 +80,8 @@ impl Court {
         };
         if charter.privileged {
             jail::run::not_dumpable()?;
+        } else {
+            own_keyring()?;
         }
         if let Some(kept) = charter.capabilities {
             keep_only(kept)?;
@@ -304,6 +306,12 @@ impl Court {
             self.pool = None;
         }
     }
+}
+
+/// Vassals of an ordinary user share one: not the user's, in which his keys are.
+fn own_keyring() -> Result<()> {
+    let step = jail::Step::Set(jail::plan::Setting::Keyring);
+    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.

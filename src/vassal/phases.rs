@@ -39,8 +39,11 @@ pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<Confi
 }
 
 fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
-    let mut steps = programs(config, Phase::PreJail);
+    // First: it counts for every file that any phase makes.
+    let mut steps: Vec<Step> = config.limits.umask().map(Step::Set).into_iter().collect();
+    steps.extend(programs(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
+        steps.extend(config.limits.settings().map(Step::Set));
         // Nothing of ours is left to walk further.
         steps.push(Step::Become(patch.value.clone()));
         return steps;
@@ -53,6 +56,8 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(programs(config, Phase::AsRoot));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
+    steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
     steps.extend(programs(config, Phase::AsUser));
     steps.extend(command(config));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use jail::plan::Filter;
+use jail::plan::{Filter, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::vassal::{Address, Patch};
@@ -52,6 +52,8 @@ pub enum Step {
     Hostname(String),
     /// A listening socket, handed on to the command.
     Bind(Socket),
+    /// A limit, a priority, a mask.
+    Set(Setting),
     /// Bounding set.
     Bound(Capabilities),
     /// Groups, gid, uid, keeping these capabilities.
@@ -101,6 +103,7 @@ impl fmt::Display for Step {
             Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
+            Self::Set(setting) => setting.fmt(f),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
             Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),

@@ -61,6 +61,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
         Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
+        Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),

@@ -8,6 +8,7 @@ mod filter;
 mod namespaces;
 mod order;
 mod refusals;
+mod setting;
 mod show;
 mod spec;
 mod step;
@@ -19,6 +20,7 @@ pub use failure::Failure;
 pub use filter::{Filter, Instruction};
 pub use namespaces::Namespaces;
 pub use order::plan;
+pub use setting::{IoPriority, Limit, Resource, Setting};
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 

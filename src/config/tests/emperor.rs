@@ -55,6 +55,7 @@ pub fn sample(kind: Kind) -> &'static str {
         Kind::Config => "b.ini",
         Kind::Words | Kind::Shell => "run me",
         Kind::User | Kind::Group => "77",
+        Kind::Form(_, example) => example,
     }
 }
 

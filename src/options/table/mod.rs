@@ -2,6 +2,7 @@
 
 mod emperor;
 mod general;
+mod limits;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -29,6 +30,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: jail and phases, in the order in which they happen",
         scope: Scope::Vassal,
         options: vassal::PHASES,
+    },
+    Group {
+        heading: "Vassal: limits and priorities, inherited by all that it runs",
+        scope: Scope::Vassal,
+        options: limits::PROCESS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
