@@ -1,9 +1,11 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
 mod read;
+pub mod resources;
 
 use std::path::PathBuf;
 
+use jail::plan::Knob;
 use jail::{Capabilities, Namespaces};
 
 use super::place::Placed;
@@ -69,6 +71,8 @@ pub struct EmperorConfig {
     pub cap: Option<Capabilities>,
     /// `emperor-cap`: bounding set of the vassals.
     pub vassal_cap: Option<Capabilities>,
+    /// `memory-max` and its like: limits of the cgroup of each vassal.
+    pub resources: Vec<Knob>,
     /// `exec-as-emperor`: shell commands after each start of a vassal.
     pub exec_as_emperor: Vec<Placed<String>>,
     /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
@@ -125,6 +129,7 @@ impl Default for EmperorConfig {
             gid: None,
             cap: None,
             vassal_cap: None,
+            resources: Vec::new(),
             exec_as_emperor: Vec::new(),
             exec_as_vassal: Vec::new(),
         }

@@ -2,7 +2,7 @@
 //! change it, so an emperor that was taken over still cannot ask for more than this.
 
 use caps::Capability;
-use jail::plan::Setting;
+use jail::plan::{Knob, Setting};
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ pub struct Charter {
     pub arguments: Arguments,
     /// Environment of the vassals, `NAME=value`, the control descriptor not among it.
     pub environment: Vec<String>,
+    /// Limits of the cgroup of each vassal.
+    pub resources: Vec<Knob>,
     /// What vassals do not inherit from whoever started the Emperor.
     pub settings: Vec<Setting>,
     /// `emperor-cap`.
@@ -103,11 +105,11 @@ pub struct Arguments {
 }
 
 impl Charter {
-    /// Whether each vassal needs a cgroup of its own. With a pid namespace the death of its first process is the
+    /// Whether each vassal needs a cgroup of its own: for its limits, or to be killed as a whole. With a pid namespace the death of its first process is the
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        !self.namespaces.has(Namespaces::PID) || !may_kill
+        !self.resources.is_empty() || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }
 

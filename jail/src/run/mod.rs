@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod cgroup_place;
+mod delegation;
 mod descriptors;
 mod executable;
 mod host;

@@ -44,3 +44,24 @@ const fn size(name: &'static str, help: &'static str) -> OptionSpec {
 const fn number(name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec::new(name, NUMBERS, help)
 }
+
+/// Of the cgroup of each vassal: the administrator's alone, and so the Emperor's.
+pub(super) const CGROUP: &[OptionSpec] = &[
+    OptionSpec::new("memory-max", Kind::Form("SIZE", "64M"), "Memory of each vassal, its files in tmpfs and its page cache included, in bytes or with K, M, G, T; beyond it somebody in it is killed.")
+        .default("max"),
+    OptionSpec::new("memory-high", Kind::Form("SIZE", "48M"), "Memory beyond which a vassal is slowed down and has to give some back.")
+        .default("max"),
+    OptionSpec::new("swap-max", Kind::Form("SIZE", "0"), "Swap of each vassal.").default("max"),
+    OptionSpec::new("oom-group", Kind::Flag, "When memory runs out the whole vassal is killed, not one process of it.")
+        .default("false"),
+    OptionSpec::new("cpu-max", Kind::Form("SHARE", "50%"), "CPU time of each vassal: `50%` of a processor, `1.5` processors, or `200ms/1s`.")
+        .default("max"),
+    OptionSpec::new("cpu-weight", Kind::Form("WEIGHT", "77"), "Share of the CPU when there is not enough for all, 1 to 10000.")
+        .default("100"),
+    OptionSpec::new("pids-max", Kind::Form("NUMBER", "77"), "Processes and threads of each vassal; further ones fail with EAGAIN.")
+        .default("max"),
+    OptionSpec::new("io-max", Kind::Form("DEVICE KEY=VALUE…", "8:0 rbps=1M"), "What each vassal may take of a disk, per second: /dev/sda rbps=10M wbps=10M riops=100 wiops=100.")
+        .repeats(),
+    OptionSpec::new("io-weight", Kind::Form("WEIGHT", "77"), "Share of the disks when there is not enough for all, 1 to 10000.")
+        .default("100"),
+];

@@ -18,6 +18,11 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Emperor,
         options: emperor::TYRANT,
     },
+    Group {
+        heading: "Emperor: what each vassal may take (cgroup v2)",
+        scope: Scope::Emperor,
+        options: limits::CGROUP,
+    },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
     Group {
