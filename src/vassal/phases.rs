@@ -41,6 +41,10 @@ pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<Confi
 fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     // First: it counts for every file that any phase makes.
     let mut steps: Vec<Step> = config.limits.umask().map(Step::Set).into_iter().collect();
+    if !config.cgroups.paths.is_empty() {
+        // Before anything is run: it counts for all phases.
+        steps.push(Step::EnterCgroups(config.cgroups.clone()));
+    }
     steps.extend(programs(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -197,6 +201,10 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
+    if !config.cgroups.paths.is_empty() {
+        let cure = "the administrator limits vassals: memory-max, cpu-max, pids-max of the Emperor";
+        refusals.push(refusal(None, "`cgroup` is for root alone", cure));
+    }
     if !config.unshare.is_empty() {
         refusals.push(needs_root("unshare", config.unshare_at.as_ref()));
     }

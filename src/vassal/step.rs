@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jail::plan::{Filter, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
+use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -54,6 +55,8 @@ pub enum Step {
     Bind(Socket),
     /// A limit, a priority, a mask.
     Set(Setting),
+    /// Into cgroups of version 1.
+    EnterCgroups(Cgroups),
     /// Bounding set.
     Bound(Capabilities),
     /// Groups, gid, uid, keeping these capabilities.
@@ -104,6 +107,7 @@ impl fmt::Display for Step {
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
             Self::Set(setting) => setting.fmt(f),
+            Self::EnterCgroups(cgroups) => write!(f, "enter cgroups {}", cgroups.paths.join(", ")),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
             Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),

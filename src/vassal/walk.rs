@@ -7,6 +7,7 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
+use super::cgroups;
 use super::identity;
 use super::launch::Launch;
 use super::patch;
@@ -53,6 +54,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Run(phase, text) => run(vassal, *phase, text),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::Bind(socket) => Listening::bind(socket).map(|socket| vassal.sockets.push(socket)),
+        Step::EnterCgroups(wanted) => cgroups::enter(wanted),
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),

@@ -33,6 +33,10 @@ pub(super) const PROCESS: &[OptionSpec] = &[
         .default("the Emperor's, at least 0"),
     OptionSpec::new("cpus", Kind::Form("LIST", "0"), "Processors that the vassal may run on, such as `0,2-3`.")
         .default("the Emperor's"),
+    OptionSpec::new("cgroup", Kind::Form("PATH", "/sys/fs/cgroup/pids/x"), "Cgroup of version 1 that a vassal of root makes and enters, below one that is there.")
+        .repeats(),
+    OptionSpec::new("cgroup-opt", Kind::Form("FILE=VALUE", "pids.max=7"), "Written to a file of each `cgroup` that has it.").repeats(),
+    OptionSpec::new("cgroup-dir-mode", Kind::Mode, "Mode of the directory of each `cgroup`, octal.").default("700"),
     OptionSpec::new("umask", Kind::Mode, "Permissions that new files do not get, octal, from the first phase on.")
         .default("022"),
 ];
