@@ -166,3 +166,107 @@ fn a_limit_counts_for_all_that_a_vassal_starts() {
     assert_eq!(std::fs::metadata(emperor.tree.path("alice/big")).unwrap().len(), 1 << 20);
     emperor.stop();
 }
+
+/// A child cgroup of version 1 below the one that we are in, or below this one; gone at the end.
+struct Old(std::path::PathBuf);
+
+impl Old {
+    fn new(controller: &str) -> Option<Self> {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+        let line = own.lines().find(|line| line.split(':').nth(1) == Some(controller));
+        let Some(line) = line else {
+            eprintln!("skipped: {controller} is no controller of version 1 here");
+            return None;
+        };
+        let below = line.splitn(3, ':').nth(2).unwrap();
+        let name = format!("liege-test-{}-{controller}", std::process::id());
+        Some(Self(format!("/sys/fs/cgroup/{controller}{below}/{name}").replace("//", "/").into()))
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.0.join(file)).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Old {
+    fn drop(&mut self) {
+        common::eventually("an empty cgroup of version 1", || {
+            let removed = std::fs::remove_dir(&self.0);
+            removed.map_or_else(|error| (error.kind() == std::io::ErrorKind::NotFound).then_some(()), Some)
+        });
+    }
+}
+
+/// Rows G1 and G5: the fork that is one too many fails, and no program of a tenant's choice is run by the host.
+#[test]
+fn a_cgroup_of_version_1_holds_a_vassal_of_root_to_its_limit() {
+    let Some(pids) = Old::new("pids") else { return };
+    let tree = Tree::new();
+    let path = pids.0.display();
+    let bomb = "command = sh -c 'while :; do sleep infinity & done'\n";
+    let options = format!("cgroup = {path}\ncgroup-opt = pids.max=9\ncgroup-dir-mode = 750\n");
+    tree.vassal("a.ini", &format!("{options}{bomb}"));
+    tree.vassal("b.ini", &format!("cgroup = {path}x\ncgroup-opt = release_agent=/bin/true\n{SLEEP}"));
+    let emperor = Emperor::start(tree, &["--emperor-curse-tolerance", "1"]);
+    // Root is held to it as well.
+    emperor.wait_for_line(|line| line.contains("an't fork") || line.contains("annot fork"));
+    assert_eq!(pids.read("pids.max"), "9");
+    assert!(pids.read("pids.events").ends_with(|digit: char| ('1'..='9').contains(&digit)));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&pids.0).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o750);
+    emperor.wait_for_line(|line| line.contains("release_agent"));
+    assert!(!std::path::Path::new(&format!("{path}x")).exists());
+    emperor.stop();
+}
+
+#[test]
+fn a_cgroup_of_version_1_is_a_limit_of_memory() {
+    let Some(memory) = Old::new("memory") else { return };
+    let tree = Tree::new();
+    let options = format!("cgroup = {}\ncgroup-opt = memory.limit_in_bytes:64M\n", memory.0.display());
+    let hog = "command = sh -c 'dd if=/dev/zero of=/dev/null bs=200M count=1; echo ended with $?; exec sleep infinity'\n";
+    tree.vassal("a.ini", &format!("{options}{hog}"));
+    let emperor = Emperor::start(tree, &[]);
+    emperor.wait_for_line(|line| line.contains("ended with 137"));
+    emperor.stop();
+}
+
+#[test]
+fn what_is_no_cgroup_of_version_1_is_refused_with_what_to_use_instead() {
+    let unified = common::Cgroup::mount();
+    let table = [
+        (format!("cgroup = {}/x\ncgroup-opt = memory.limit_in_bytes=1", unified.display()), "use memory-max there"),
+        ("cgroup = /tmp/x".into(), "/tmp/x is no cgroup"),
+        ("cgroup = /sys/fs/cgroup/nothing/x".into(), "ENOENT"),
+    ];
+    let tree = Tree::new();
+    for (number, (option, _)) in table.iter().enumerate() {
+        tree.vassal(&format!("{number}.ini"), &format!("{option}\n{SLEEP}"));
+    }
+    tree.vassal_of(ALICE, "alice.ini", &format!("uid = {ALICE}\ncgroup = /sys/fs/cgroup/pids/x\n{SLEEP}"));
+    let emperor = Emperor::start(tree, &[]);
+    for (number, (_, sentence)) in table.iter().enumerate() {
+        emperor.wait_for_line(|line| line.contains(&format!("vassal={number}.ini ")) && line.contains(sentence));
+    }
+    emperor.wait_for_line(|line| line.contains("vassal=alice.ini ") && line.contains("`cgroup` is for root alone"));
+    assert!(!unified.join("x").exists() && !std::path::Path::new("/tmp/x").exists());
+    emperor.stop();
+}
+
+#[test]
+fn an_emperor_that_cannot_set_a_limit_starts_nobody() {
+    let controllers = std::fs::read_to_string(common::Cgroup::mount().join("cgroup.controllers")).unwrap();
+    if controllers.split_whitespace().any(|one| one == "memory") {
+        eprintln!("skipped: memory can be limited here (tests/vm/limits.sh shows that it is)");
+        return;
+    }
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let mut emperor = Emperor::start(tree, &["--memory-max", "64M"]);
+    emperor.expect_no_tidy_end();
+    assert!(!emperor.wait().success());
+    let line = emperor.wait_for_line(|line| line.contains("memory-max = 64M"));
+    assert!(line.contains("has no controller memory") && line.contains("bound to version 1"), "{line}");
+    assert_eq!(emperor.told("a.ini", "started"), 0);
+    emperor.stop();
+}

@@ -86,6 +86,10 @@ impl Emperor {
             Event::Refused(which, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.was_refused(reason, turn));
             }
+            Event::Strained(which, reason) => {
+                // Also when its next process has been started meanwhile: it says why that was necessary.
+                self.change(which.id, now, |vassal, _| vassal.strain = Some(reason));
+            }
             Event::Byte(which, byte) => {
                 self.change_process(which, now, |vassal, turn| vassal.spoke(byte, turn))
             }

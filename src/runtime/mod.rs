@@ -138,6 +138,12 @@ impl Runtime {
         Ok(())
     }
 
+    fn strained(&self, one: Incarnation, sentence: String) -> Event {
+        let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
+        log::line(log::Level::Warn, &[("vassal", &name)], &sentence);
+        Event::Strained(one, sentence.into())
+    }
+
     fn take(&mut self, reply: Reply) {
         let event = match reply {
             Reply::Born(ticket, pid) => {
@@ -161,6 +167,7 @@ impl Runtime {
                 self.forget_unborn(ticket.into());
                 Event::Refused(ticket.into(), reason.into())
             }
+            Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
             Reply::Ready(_) | Reply::Report(..) => return,

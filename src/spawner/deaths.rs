@@ -51,16 +51,16 @@ impl Court {
     /// The main process is gone: so is everything that it left behind.
     pub(super) fn bury(&mut self, ticket: Ticket) -> Vec<Reply> {
         self.kill_leaf(ticket);
-        self.strains.forget(ticket);
+        let strains = self.strains.forget(ticket);
         self.burial_tries = 0;
-        let Some(ward) = self.wards.remove(ticket) else { return Vec::new() };
+        let Some(ward) = self.wards.remove(ticket) else { return strains };
         self.walks.retain(|walk| walk.ticket != ticket);
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {
             session::kill(ward.pid);
         }
-        Vec::new()
+        strains
     }
 
     pub(super) fn bury_leaf(&mut self, ticket: Ticket) {

@@ -100,7 +100,8 @@ impl Spawner {
         let sequels = self.court.hear(&ready.reports);
         self.queue(sequels)?;
         if ready.strained {
-            self.court.strains.hear();
+            let strains = self.court.strains.hear();
+            self.queue(strains)?;
         }
         let reports = self.court.hear_lookers(&ready.lookers);
         self.queue_parcels(reports)?;

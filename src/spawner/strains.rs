@@ -10,7 +10,7 @@ use jail::plan::Knob;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
-use super::wire::Ticket;
+use super::wire::{Reply, Ticket, cut};
 use crate::log;
 
 /// How often one vassal's file is told of: then its watch goes, and a fork bomb wakes nobody any more.
@@ -33,7 +33,7 @@ pub struct Strains {
 
 #[derive(Debug)]
 struct Watched {
-    vassal: String,
+    ticket: Ticket,
     path: PathBuf,
     counter: &'static str,
     /// What is told, with the limit behind it.
@@ -54,7 +54,7 @@ impl Strains {
             }
             let sentence = format!("{meaning} ({})", limits.join(", "));
             let watched = Watched {
-                vassal: vassal.to_owned(),
+                ticket,
                 path: leaf.join(file),
                 counter,
                 sentence,
@@ -83,13 +83,17 @@ impl Strains {
         self.inotify.as_ref().map(AsFd::as_fd)
     }
 
-    /// Tells what happened.
-    pub fn hear(&mut self) {
+    /// What happened.
+    pub fn hear(&mut self) -> Vec<Reply> {
+        let mut strains = Vec::new();
         for number in self.changed() {
-            if self.watched.get_mut(&number).is_some_and(|watched| watched.look() == Attention::Enough) {
+            let Some(watched) = self.watched.get_mut(&number) else { continue };
+            strains.extend(watched.look());
+            if watched.tellings >= TELLINGS_MAX {
                 self.drop_watch(number);
             }
         }
+        strains
     }
 
     fn changed(&self) -> Vec<i32> {
@@ -113,11 +117,13 @@ impl Strains {
     }
 
     /// The vassal is dead; what killed it may not have been read yet.
-    pub fn forget(&mut self, ticket: Ticket) {
+    pub fn forget(&mut self, ticket: Ticket) -> Vec<Reply> {
+        let mut strains = Vec::new();
         for number in self.of.remove(&ticket).unwrap_or_default() {
-            self.watched.get_mut(&number).map(Watched::look);
+            strains.extend(self.watched.get_mut(&number).and_then(Watched::look));
             self.drop_watch(number);
         }
+        strains
     }
 
     fn drop_watch(&mut self, number: i32) {
@@ -129,22 +135,15 @@ impl Strains {
     }
 }
 
-/// Whether there will be more to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attention {
-    More,
-    Enough,
-}
-
 impl Watched {
-    fn look(&mut self) -> Attention {
-        let count = std::fs::read_to_string(&self.path).ok().and_then(|text| counted(&text, self.counter));
-        if let Some(count) = count.filter(|count| *count > self.count) {
-            log::line(log::Level::Warn, &[("vassal", &self.vassal)], &format!("{} ×{}", self.sentence, count - self.count));
-            self.count = count;
-            self.tellings += 1;
-        }
-        if self.tellings < TELLINGS_MAX { Attention::More } else { Attention::Enough }
+    /// What is new since the last look.
+    fn look(&mut self) -> Option<Reply> {
+        let count = counted(&std::fs::read_to_string(&self.path).ok()?, self.counter)?;
+        let more = count.checked_sub(self.count).filter(|more| *more > 0)?;
+        self.count = count;
+        self.tellings += 1;
+        let times = if more > 1 { format!(", {more} times") } else { String::new() };
+        Some(Reply::Strained(self.ticket, cut(&format!("{}{times}", self.sentence))))
     }
 }
 
