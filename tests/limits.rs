@@ -80,7 +80,8 @@ fn nothing_of_the_shell_that_started_the_emperor_is_inherited() {
         let tree = Tree::new();
         tree.vassal_of(ALICE, "a.ini", SLEEP);
         let start = Start::in_tree(tree).options(options);
-        let emperor = start.through(&["sh", "-c", "umask 077; ulimit -S -c unlimited; exec \"$@\"", "sh"]).start();
+        let emperor =
+            start.through(&["sh", "-c", "umask 077; ulimit -S -c unlimited; exec \"$@\"", "sh"]).start();
         let program = &emperor.wait_for_programs("sleep", 1)[0];
         assert_eq!(field(program, "Umask"), "0022");
         assert!(limits(program)[4].starts_with("Max core file size 1 "), "{:?}", limits(program));
@@ -106,10 +107,22 @@ fn a_protection_of_the_emperor_does_not_protect_its_vassals() {
 #[test]
 fn what_a_vassal_has_no_right_to_is_told_with_its_step_and_its_cure() {
     let table = [
-        ("rlimit-nofile = unlimited", "cannot limit nofile to unlimited:unlimited: EPERM (step 1 of 4)", "hard limit"),
+        (
+            "rlimit-nofile = unlimited",
+            "cannot limit nofile to unlimited:unlimited: EPERM (step 1 of 4)",
+            "hard limit",
+        ),
         ("nice = -5", "cannot set nice to -5: EACCES (step 1 of 4)", "CAP_SYS_NICE"),
-        ("oom-score-adj = -500", "cannot set oom_score_adj to -500: EACCES (step 1 of 4)", "CAP_SYS_RESOURCE"),
-        ("ionice = realtime", "cannot set the I/O priority to realtime:4: EPERM (step 1 of 4)", "CAP_SYS_NICE"),
+        (
+            "oom-score-adj = -500",
+            "cannot set oom_score_adj to -500: EACCES (step 1 of 4)",
+            "CAP_SYS_RESOURCE",
+        ),
+        (
+            "ionice = realtime",
+            "cannot set the I/O priority to realtime:4: EPERM (step 1 of 4)",
+            "CAP_SYS_NICE",
+        ),
         ("cpus = 0,1023", "cannot run on cpus 0,1023: cpu 1023 is not there", ""),
     ];
     let tree = Tree::new();
@@ -131,7 +144,8 @@ fn what_a_vassal_has_no_right_to_is_told_with_its_step_and_its_cure() {
 fn no_vassal_reaches_the_keys_of_its_emperor_or_of_another() {
     let keys = format!("{}/tests/programs/keys.py", env!("CARGO_MANIFEST_DIR"));
     let python = "/usr/bin/python3";
-    for options in [&["--emperor-tyrant"][..], &["--emperor-tyrant", "--emperor-use-clone", "pid,user"], &[]] {
+    for options in [&["--emperor-tyrant"][..], &["--emperor-tyrant", "--emperor-use-clone", "pid,user"], &[]]
+    {
         let tree = Tree::new();
         let copy = tree.path("keys.py");
         std::fs::copy(&keys, &copy).unwrap();
@@ -156,7 +170,8 @@ fn no_vassal_reaches_the_keys_of_its_emperor_or_of_another() {
 #[test]
 fn a_limit_counts_for_all_that_a_vassal_starts() {
     let tree = Tree::new();
-    let command = "command = sh -c 'head -c 2000000 /dev/zero > big; echo ended with $?; exec sleep infinity'\n";
+    let command =
+        "command = sh -c 'head -c 2000000 /dev/zero > big; echo ended with $?; exec sleep infinity'\n";
     tree.dir_of(ALICE, "alice");
     let config = format!("rlimit-fsize = 1M\nchdir = {}\n{command}", tree.path("alice").display());
     tree.vassal_of(ALICE, "a.ini", &config);
@@ -235,7 +250,10 @@ fn a_cgroup_of_version_1_is_a_limit_of_memory() {
 fn what_is_no_cgroup_of_version_1_is_refused_with_what_to_use_instead() {
     let unified = common::Cgroup::mount();
     let table = [
-        (format!("cgroup = {}/x\ncgroup-opt = memory.limit_in_bytes=1", unified.display()), "use memory-max there"),
+        (
+            format!("cgroup = {}/x\ncgroup-opt = memory.limit_in_bytes=1", unified.display()),
+            "use memory-max there",
+        ),
         ("cgroup = /tmp/x".into(), "/tmp/x is no cgroup"),
         ("cgroup = /sys/fs/cgroup/nothing/x".into(), "ENOENT"),
     ];
@@ -246,9 +264,12 @@ fn what_is_no_cgroup_of_version_1_is_refused_with_what_to_use_instead() {
     tree.vassal_of(ALICE, "alice.ini", &format!("uid = {ALICE}\ncgroup = /sys/fs/cgroup/pids/x\n{SLEEP}"));
     let emperor = Emperor::start(tree, &[]);
     for (number, (_, sentence)) in table.iter().enumerate() {
-        emperor.wait_for_line(|line| line.contains(&format!("vassal={number}.ini ")) && line.contains(sentence));
+        emperor
+            .wait_for_line(|line| line.contains(&format!("vassal={number}.ini ")) && line.contains(sentence));
     }
-    emperor.wait_for_line(|line| line.contains("vassal=alice.ini ") && line.contains("`cgroup` is for root alone"));
+    emperor.wait_for_line(|line| {
+        line.contains("vassal=alice.ini ") && line.contains("`cgroup` is for root alone")
+    });
     assert!(!unified.join("x").exists() && !std::path::Path::new("/tmp/x").exists());
     emperor.stop();
 }

@@ -125,7 +125,7 @@ impl VassalView {
             next_start: next_start(vassal),
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
             failure: vassal.failure.clone(),
-            strain: vassal.strain.clone(),
+            strain: None,
             up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
         }

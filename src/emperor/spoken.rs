@@ -68,7 +68,6 @@ impl Vassal {
         self.pacing.forgive();
         if !std::mem::replace(&mut self.process.said.loyal, true) {
             self.life.last_loyal = Some(turn.now);
-            self.strain = None;
             self.tell(News::Loyal { pid: self.pid() }, turn);
         }
     }

@@ -49,8 +49,6 @@ pub struct Vassal {
     pub verdict: Option<Arc<str>>,
     /// Why it was not as much as started, if that was its last misfortune.
     pub failure: Option<Arc<str>>,
-    /// What a limit has done to it since it was last loyal.
-    pub strain: Option<Arc<str>>,
     /// The config whose refusal was told last.
     pub told: Option<Fingerprint>,
     /// It was told that the owner has too many.
@@ -121,7 +119,6 @@ impl Vassal {
             gone: false,
             verdict: None,
             failure: None,
-            strain: None,
             told: None,
             told_excess: false,
             state: State::Outside,

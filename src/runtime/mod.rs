@@ -5,6 +5,7 @@ mod courtiers;
 mod earshot;
 mod errands;
 mod eyes;
+mod limits;
 mod obey;
 mod reap;
 mod residence;

@@ -6,11 +6,9 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
-use jail::plan::{Knob, Setting};
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -19,8 +17,8 @@ use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
+use super::limits;
 use super::residence::Residence;
-use crate::config::emperor::resources::device;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
@@ -171,8 +169,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
-        resources: resources(config)?,
-        settings: settings_of_vassals(privileged),
+        resources: limits::resources(config)?,
+        settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
@@ -181,28 +179,6 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         files: Vec::new(),
         pool: POOL,
     })
-}
-
-/// Devices by their numbers: the kernel knows no other names here.
-fn resources(config: &EmperorConfig) -> Result<Vec<Knob>> {
-    let numbered = |knob: &Knob| match device(&knob.value) {
-        path if path.starts_with('/') => {
-            let stat = rustix::fs::stat(path).with_context(|| format!("{}: cannot look at {path}", knob.option))?;
-            if FileType::from_raw_mode(stat.st_mode) != FileType::BlockDevice {
-                bail!("{}: {path} is no block device", knob.option);
-            }
-            let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
-            Ok(Knob { value: knob.value.replacen(path, &format!("{major}:{minor}"), 1), ..knob.clone() })
-        }
-        _ => Ok(knob.clone()),
-    };
-    config.resources.iter().map(numbered).collect()
-}
-
-/// Keyrings of an ordinary user count against his small quota: there the spawner makes one for all of them.
-fn settings_of_vassals(privileged: bool) -> Vec<Setting> {
-    let keyring = privileged.then_some(Setting::Keyring);
-    keyring.into_iter().chain(jail::run::to_be_set_anew()).collect()
 }
 
 /// True when ids can be given: real root, or root of a container.

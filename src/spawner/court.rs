@@ -226,7 +226,7 @@ impl Court {
     /// Clones, into its own cgroup where nothing else would hold its descendants.
     fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket)?;
+        let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
         let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),

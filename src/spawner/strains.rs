@@ -19,8 +19,10 @@ const TELLINGS_MAX: u32 = 8;
 const EVENTS_MAX: usize = 4096;
 
 /// The files that are watched, the counter that matters in each, and what it means.
-const FILES: [(&str, &str, &str); 2] =
-    [("memory.events", "oom_kill", "out of memory: killed"), ("pids.events", "max", "too many processes: fork refused")];
+const FILES: [(&str, &str, &str); 2] = [
+    ("memory.events", "oom_kill", "out of memory: killed"),
+    ("pids.events", "max", "too many processes: fork refused"),
+];
 
 /// The watches of all vassals that have limits.
 #[derive(Debug, Default)]
@@ -47,20 +49,16 @@ impl Strains {
     pub fn watch(&mut self, ticket: Ticket, vassal: &str, leaf: &Path, knobs: &[Knob]) {
         for (file, counter, meaning) in FILES {
             let controller = file.split('.').next().unwrap_or_default();
-            let limits: Vec<&str> =
-                knobs.iter().filter(|knob| knob.controller() == controller).map(|knob| knob.option.as_str()).collect();
+            let limits: Vec<&str> = knobs
+                .iter()
+                .filter(|knob| knob.controller() == controller)
+                .map(|knob| knob.option.as_str())
+                .collect();
             if limits.is_empty() {
                 continue;
             }
             let sentence = format!("{meaning} ({})", limits.join(", "));
-            let watched = Watched {
-                ticket,
-                path: leaf.join(file),
-                counter,
-                sentence,
-                count: 0,
-                tellings: 0,
-            };
+            let watched = Watched { ticket, path: leaf.join(file), counter, sentence, count: 0, tellings: 0 };
             if let Err(errno) = self.add(ticket, watched) {
                 log::warn("spawner", &format!("cannot watch {file} of {vassal}: {errno}"));
             }
@@ -159,6 +157,9 @@ mod tests {
     #[test]
     fn a_counter_is_found_by_its_whole_name() {
         let text = "low 0\nhigh 1\nmax 22\noom 3\noom_kill 4\noom_group_kill 5\n";
-        assert_eq!(["max", "oom", "oom_kill", "none"].map(|name| counted(text, name)), [Some(22), Some(3), Some(4), None]);
+        assert_eq!(
+            ["max", "oom", "oom_kill", "none"].map(|name| counted(text, name)),
+            [Some(22), Some(3), Some(4), None]
+        );
     }
 }

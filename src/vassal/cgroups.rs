@@ -32,7 +32,8 @@ pub fn enter(cgroups: &Cgroups) -> Result<(), Trouble> {
 fn made(path: &str, cgroups: &Cgroups) -> Result<OwnedFd, Trouble> {
     let failed = |errno| Trouble::errno(format!("make cgroup {path}"), errno);
     let (above, name) = path.rsplit_once('/').unwrap_or_default();
-    let above = open(above, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+    let above =
+        open(above, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
     require_version_1(&above, path, cgroups)?;
     let mode = Mode::from_raw_mode(cgroups.mode());
     match mkdirat(&above, name, mode) {
@@ -49,8 +50,11 @@ fn require_version_1(above: &OwnedFd, path: &str, cgroups: &Cgroups) -> Result<(
     let stat = fstatfs(above).map_err(|errno| Trouble::errno(format!("look at {path}"), errno))?;
     match u64::try_from(stat.f_type).unwrap_or_default() {
         VERSION_1 => Ok(()),
-        VERSION_2 => Err(Trouble::new(format!("{path} is of version 2 of cgroups")).advise(cgroups.instead())),
-        _ => Err(Trouble::new(format!("{path} is no cgroup")).advise("give a path below /sys/fs/cgroup/CONTROLLER")),
+        VERSION_2 => {
+            Err(Trouble::new(format!("{path} is of version 2 of cgroups")).advise(cgroups.instead()))
+        }
+        _ => Err(Trouble::new(format!("{path} is no cgroup"))
+            .advise("give a path below /sys/fs/cgroup/CONTROLLER")),
     }
 }
 
@@ -64,7 +68,8 @@ fn limit(opened: &[OwnedFd], file: &str, content: &str) -> Result<(), Trouble> {
             Err(errno) => return Err(Trouble::errno(format!("write {content} to {file}"), errno)),
         }
     }
-    let missing = || Trouble::new(format!("none of the cgroups has {file}")).advise("add `cgroup` for its controller");
+    let missing =
+        || Trouble::new(format!("none of the cgroups has {file}")).advise("add `cgroup` for its controller");
     if found { Ok(()) } else { Err(missing()) }
 }
 

@@ -164,11 +164,14 @@ fn setting_refused(setting: &Setting, errno: i32, host: &Host) -> Option<String>
         _ => Capability::CAP_SYS_RESOURCE,
     };
     match (setting, errno) {
-        (Setting::Limit(..), libc::EPERM) => {
-            Some(format!("stay within the hard limit that this vassal was born with; else {}", withheld(&[needed], host)))
-        }
+        (Setting::Limit(..), libc::EPERM) => Some(format!(
+            "stay within the hard limit that this vassal was born with; else {}",
+            withheld(&[needed], host)
+        )),
         (Setting::Keyring, libc::EDQUOT) => Some("raise kernel.keys.root_maxkeys".into()),
-        (Setting::Processors(_), libc::EINVAL) => Some("none of them is there: see `nproc` and `taskset -p`".into()),
+        (Setting::Processors(_), libc::EINVAL) => {
+            Some("none of them is there: see `nproc` and `taskset -p`".into())
+        }
         (Setting::Keyring | Setting::Processors(_) | Setting::Umask(_), _) => None,
         _ => denied(errno).then(|| withheld(&[needed], host)),
     }

@@ -185,7 +185,10 @@ mod tests {
     #[test]
     fn a_setting_is_shown_as_a_person_would_write_it() {
         let shown = [
-            (Setting::Limit(Resource::Nofile, Limit { soft: 64, hard: Limit::NONE }), "limit nofile to 64:unlimited"),
+            (
+                Setting::Limit(Resource::Nofile, Limit { soft: 64, hard: Limit::NONE }),
+                "limit nofile to 64:unlimited",
+            ),
             (Setting::Umask(0o27), "set umask to 0027"),
             (Setting::Processors(vec![0, 1, 2, 6, 8, 9]), "run on cpus 0-2,6,8-9"),
             (Setting::Io(IoPriority::BestEffort(7)), "set the I/O priority to best-effort:7"),

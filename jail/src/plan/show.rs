@@ -86,7 +86,11 @@ impl Step {
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
-            Self::Set(_) | Self::NewSession | Self::JoinNetwork(_) | Self::Unshare(_) | Self::PrivateMounts => String::new(),
+            Self::Set(_)
+            | Self::NewSession
+            | Self::JoinNetwork(_)
+            | Self::Unshare(_)
+            | Self::PrivateMounts => String::new(),
             Self::LoopbackUp | Self::Hostname(_) | Self::Directory(_) | Self::ChangeDirectory(_) => {
                 String::new()
             }

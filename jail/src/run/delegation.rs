@@ -32,7 +32,8 @@ impl Cgroup {
         if !wanted.is_subset(&set(&words(&self.parent, SUBTREE))) {
             self.hand_down(&wanted)?;
         }
-        enable(&self.top, &wanted).map_err(|errno| self.refused("cannot give controllers to the leaves of", errno))?;
+        enable(&self.top, &wanted)
+            .map_err(|errno| self.refused("cannot give controllers to the leaves of", errno))?;
         self.try_once(knobs)
     }
 
@@ -48,7 +49,8 @@ impl Cgroup {
     fn hand_down(&mut self, wanted: &BTreeSet<&str>) -> Result<(), String> {
         // The root of all cgroups has no type, and may keep its processes.
         if openat(&self.parent, "cgroup.type", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).is_ok() {
-            self.step_aside().map_err(|errno| self.refused("cannot make a leaf for the Emperor in", errno))?;
+            self.step_aside()
+                .map_err(|errno| self.refused("cannot make a leaf for the Emperor in", errno))?;
         }
         enable(&self.parent, wanted).map_err(|errno| {
             self.come_back();
@@ -72,7 +74,10 @@ impl Cgroup {
         let Some(name) = self.aside.take() else { return };
         let given: String = words(&self.parent, SUBTREE).iter().map(|one| format!("-{one} ")).collect();
         let _ = put(&self.parent, SUBTREE, &given);
-        each_of_us().iter().for_each(|pid| {
+        // Whoever is in the leaf, and nobody else: our parent may have died, and then another pid is our parent's.
+        let leaf = make(&self.parent, &name);
+        let pids = leaf.map(|leaf| words(&leaf, "cgroup.procs")).unwrap_or_default();
+        pids.iter().for_each(|pid| {
             let _ = put(&self.parent, "cgroup.procs", pid);
         });
         let _ = unlinkat(&self.parent, &name, AtFlags::REMOVEDIR);
@@ -89,7 +94,9 @@ impl Cgroup {
     fn refused(&self, what: &str, errno: Errno) -> String {
         let advice = match errno {
             Errno::ROFS => "; in a container, mount /sys/fs/cgroup writable",
-            Errno::ACCESS | Errno::PERM => "; start liege as root, or by `systemd-run --user --scope -p Delegate=yes`",
+            Errno::ACCESS | Errno::PERM => {
+                "; start liege as root, or by `systemd-run --user --scope -p Delegate=yes`"
+            }
             _ => "",
         };
         format!("{what} {}: {}{advice}", self.above(), errno_name(errno.raw_os_error()))
@@ -104,12 +111,18 @@ impl Cgroup {
         let mut text = format!("{} has no controller {list}", self.above());
         let hybrid = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let bound = missing.iter().any(|one| {
-            let of_v1 = |line: &str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == *one));
+            let of_v1 = |line: &str| {
+                line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == *one))
+            };
             hybrid.lines().any(of_v1)
         });
         let cure = match bound {
-            true => "it is bound to version 1 of cgroups: boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 alone",
-            false => "enable it above: `Delegate=yes` in the service, or write it to cgroup.subtree_control of each cgroup above",
+            true => {
+                "it is bound to version 1 of cgroups: boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 alone"
+            }
+            false => {
+                "enable it above: `Delegate=yes` in the service, or write it to cgroup.subtree_control of each cgroup above"
+            }
         };
         let _ = write!(text, ": {cure}");
         text
@@ -118,7 +131,8 @@ impl Cgroup {
     /// Somebody else's processes are where we were started.
     fn crowded(&self) -> String {
         let ours = each_of_us();
-        let others: Vec<String> = words(&self.parent, "cgroup.procs").into_iter().filter(|pid| !ours.contains(pid)).collect();
+        let others: Vec<String> =
+            words(&self.parent, "cgroup.procs").into_iter().filter(|pid| !ours.contains(pid)).collect();
         let shown = others.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
         format!(
             "other processes ({shown}) are in {}, so it can give no controllers to vassals: start liege as a service, or by \
@@ -147,7 +161,9 @@ fn enable(cgroup: &OwnedFd, wanted: &BTreeSet<&str>) -> Result<(), Errno> {
 fn turn(leaf: &OwnedFd, knob: &Knob) -> Result<(), String> {
     put(leaf, &knob.file, &knob.value).map_err(|errno| {
         let cause = match errno {
-            Errno::NOENT => format!("this kernel has no {} (see its boot options and its configuration)", knob.file),
+            Errno::NOENT => {
+                format!("this kernel has no {} (see its boot options and its configuration)", knob.file)
+            }
             errno => errno_name(errno.raw_os_error()),
         };
         format!("cannot set {}: {cause}", knob.option)

@@ -36,7 +36,10 @@ pub fn to_be_set_anew() -> Vec<Setting> {
     let nice = getpriority_process(None).ok().filter(|nice| *nice < 0);
     let text = std::fs::read_to_string(OOM_SCORE).unwrap_or_default();
     let score = text.trim().parse::<i32>().ok().filter(|score| *score < 0);
-    let mut settings = vec![Setting::Umask(0o022), Setting::Limit(Resource::Core, Limit::no_core(limit(Resource::Core).hard))];
+    let mut settings = vec![
+        Setting::Umask(0o022),
+        Setting::Limit(Resource::Core, Limit::no_core(limit(Resource::Core).hard)),
+    ];
     settings.extend(nice.map(|_| Setting::Nice(0)));
     settings.extend(score.map(|_| Setting::OomScore(0)));
     settings

@@ -27,7 +27,9 @@ pub fn apply(knobs: &mut Vec<Knob>, name: &str, entry: &Entry) -> Result<bool, C
         _ => return Ok(false),
     };
     let knob = Knob { file: file.into(), value, option: format!("{name} = {}", entry.value) };
-    knobs.retain(|old| !(old.file == knob.file && (file != "io.max" || device(&old.value) == device(&knob.value))));
+    knobs.retain(|old| {
+        !(old.file == knob.file && (file != "io.max" || device(&old.value) == device(&knob.value)))
+    });
     knobs.push(knob);
     Ok(true)
 }
@@ -75,7 +77,8 @@ fn weight(text: &str) -> Result<String, Wrong> {
 
 /// `150%`, `1.5` (both: one and a half processors), `200ms/1s` (so much of each period).
 fn bandwidth(text: &str) -> Result<String, Wrong> {
-    let cure = "use a share of one processor (50%), a number of processors (1.5), or time in each period (200ms/1s)";
+    let cure =
+        "use a share of one processor (50%), a number of processors (1.5), or time in each period (200ms/1s)";
     if is_max(text) {
         return Ok(MAX.into());
     }
@@ -103,7 +106,8 @@ fn share(text: &str) -> Option<u64> {
     if !digits(units) || !digits(fraction) || fraction.len() > 3 {
         return None;
     }
-    let thousandths = units.parse::<u64>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u64>().ok()?;
+    let thousandths =
+        units.parse::<u64>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u64>().ok()?;
     Some(thousandths.checked_mul(PERIOD_US)? / 1000 / whole)
 }
 
@@ -147,15 +151,23 @@ mod tests {
         ] {
             assert_eq!(bandwidth(text).ok().as_deref(), Some(written), "{text}");
         }
-        for text in ["", "%", "0", "0.5%", "x", "-1", "1/", "200ms/2s", "1.2345", "1e3", "99999999999999999999"] {
+        for text in
+            ["", "%", "0", "0.5%", "x", "-1", "1/", "200ms/2s", "1.2345", "1e3", "99999999999999999999"]
+        {
             assert!(bandwidth(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn memory_has_units_and_weights_have_bounds() {
-        assert_eq!((bytes("64M").ok(), bytes("unlimited").ok()), (Some("67108864".into()), Some("max".into())));
-        assert_eq!((weight("10000").ok(), weight("0").ok(), weight("10001").ok()), (Some("10000".into()), None, None));
+        assert_eq!(
+            (bytes("64M").ok(), bytes("unlimited").ok()),
+            (Some("67108864".into()), Some("max".into()))
+        );
+        assert_eq!(
+            (weight("10000").ok(), weight("0").ok(), weight("10001").ok()),
+            (Some("10000".into()), None, None)
+        );
         assert_eq!((count("20").ok(), count("20M").ok()), (Some("20".into()), None));
     }
 

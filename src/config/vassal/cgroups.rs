@@ -56,7 +56,10 @@ impl Cgroups {
         let mut options: Vec<&str> = self.options.iter().filter_map(|(file, _)| instead(file)).collect();
         options.dedup();
         match options[..] {
-            [] => "each vassal has a cgroup there already: see memory-max, cpu-max and pids-max of the Emperor".into(),
+            [] => {
+                "each vassal has a cgroup there already: see memory-max, cpu-max and pids-max of the Emperor"
+                    .into()
+            }
             _ => format!("use {} there", options.join(", ")),
         }
     }
@@ -81,7 +84,8 @@ fn path(text: &str) -> Result<String, Wrong> {
 fn setting(text: &str) -> Result<(String, String), Wrong> {
     let cure = "write a file of the cgroup and its content: memory.limit_in_bytes=64000000";
     let (file, content) = text.split_once(['=', ':']).unwrap_or((text, ""));
-    let plain = file.contains('.') && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let plain =
+        file.contains('.') && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if !plain || content.is_empty() {
         return wrong(format!("{} sets nothing", quoted(text)), cure);
     }

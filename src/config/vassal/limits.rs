@@ -121,7 +121,10 @@ fn core(text: &str) -> Result<Limit, Wrong> {
 fn mask(text: &str) -> Result<u32, Wrong> {
     match mode(text)? {
         mask if mask <= 0o777 => Ok(mask),
-        _ => wrong(format!("{} is no mask of permissions", quoted(text)), "use three octal digits, such as 027"),
+        _ => wrong(
+            format!("{} is no mask of permissions", quoted(text)),
+            "use three octal digits, such as 027",
+        ),
     }
 }
 
@@ -138,7 +141,9 @@ fn signed(text: &str, range: std::ops::RangeInclusive<i32>, cure: &str) -> Resul
     let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     match number.filter(|number| range.contains(number)) {
         Some(number) => Ok(number),
-        None => wrong(format!("{} is not a number from {} to {}", quoted(text), range.start(), range.end()), cure),
+        None => {
+            wrong(format!("{} is not a number from {} to {}", quoted(text), range.start(), range.end()), cure)
+        }
     }
 }
 
