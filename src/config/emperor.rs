@@ -1,9 +1,11 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
 mod read;
+pub mod resources;
 
 use std::path::PathBuf;
 
+use jail::plan::Knob;
 use jail::{Capabilities, Namespaces};
 
 use super::confine::Choice;
@@ -72,6 +74,8 @@ pub struct EmperorConfig {
     pub vassal_cap: Option<Capabilities>,
     /// `emperor-seccomp`.
     pub seccomp: Option<Placed<Choice>>,
+    /// `memory-max` and its like: limits of the cgroup of each vassal.
+    pub resources: Vec<Knob>,
     /// `exec-as-emperor`: shell commands after each start of a vassal.
     pub exec_as_emperor: Vec<Placed<String>>,
     /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
@@ -129,6 +133,7 @@ impl Default for EmperorConfig {
             cap: None,
             vassal_cap: None,
             seccomp: None,
+            resources: Vec::new(),
             exec_as_emperor: Vec::new(),
             exec_as_vassal: Vec::new(),
         }

@@ -51,7 +51,6 @@ fn duration(text: &str, plain_ms: u64) -> Result<u64, Wrong> {
 ///
 /// # Errors
 /// Signs, fractions, blanks, other units, more than 64 bits.
-#[cfg_attr(not(test), expect(dead_code, reason = "limits and buffers are read by later parts"))]
 pub fn size(text: &str) -> Result<u64, Wrong> {
     let cure = "write bytes, or a number with K, M, G or T: 64M";
     let (number, unit) = split_unit(text, cure)?;

@@ -1,5 +1,7 @@
 //! Pure. What a vassal's config says, typed.
 
+pub mod cgroups;
+pub mod limits;
 mod read;
 pub mod rootfs;
 
@@ -57,6 +59,10 @@ pub struct VassalConfig {
     pub socket_owner: Option<Placed<String>>,
     /// `hostname`.
     pub hostname: Option<Placed<String>>,
+    /// `cgroup`, `cgroup-opt`, `cgroup-dir-mode`.
+    pub cgroups: cgroups::Cgroups,
+    /// `rlimit-*`, `nice` and whatever else is inherited.
+    pub limits: limits::Limits,
     /// `logto`: standard output and error are appended to this file, opened with the vassal's ids.
     pub logto: Option<Placed<PathBuf>>,
     /// What it sees as its file system.

@@ -118,6 +118,8 @@ pub enum Event {
     SpawnFailed(Incarnation, Arc<str>),
     /// The spawner will not run this config as it is now: nothing is tried again before it changes.
     Refused(Incarnation, Arc<str>),
+    /// A limit of its cgroup was reached: somebody in it was killed, or could not be started. For people.
+    Strained(Incarnation, Arc<str>),
     /// The spawner said something, whatever it was.
     Answered,
     /// The spawner has done what it could to kill the process; `Exited` follows when the kernel has ended it.

@@ -23,6 +23,7 @@ mod simulator;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use self::debts::Debts;
 use self::event::{Event, Incarnation, Key, Moment, Sight, VassalId};
@@ -45,6 +46,8 @@ pub struct Emperor {
     tenants: Tenants,
     alive: usize,
     debts: Debts,
+    /// Limits that few ever meet, since they were last loyal: not a part of every vassal.
+    strains: BTreeMap<VassalId, Arc<str>>,
     ending: Ending,
     finished: bool,
     orders: VecDeque<Order>,
@@ -63,6 +66,7 @@ impl Emperor {
             tenants: Tenants::default(),
             alive: 0,
             debts: Debts::default(),
+            strains: BTreeMap::new(),
             ending: Ending::No,
             finished: false,
             orders: VecDeque::new(),
@@ -86,7 +90,16 @@ impl Emperor {
             Event::Refused(which, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.was_refused(reason, turn));
             }
+            Event::Strained(which, reason) => {
+                // Also when its next process has been started meanwhile: it says why that was necessary.
+                if self.vassals.contains_key(&which.id) {
+                    self.strains.insert(which.id, reason);
+                }
+            }
             Event::Byte(which, byte) => {
+                if byte == order::from_vassal::LOYAL {
+                    self.strains.remove(&which.id);
+                }
                 self.change_process(which, now, |vassal, turn| vassal.spoke(byte, turn))
             }
             Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
@@ -132,10 +145,15 @@ impl Emperor {
     /// Everything that there is to be seen, in the order of the vassals' numbers.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            vassals: self.vassals.values().map(|vassal| VassalView::of(vassal, &self.policy)).collect(),
+            vassals: self.vassals.values().map(|vassal| self.view(vassal)).collect(),
             blacklist: self.vassals.values().filter_map(|vassal| BlacklistView::of(vassal)).collect(),
             ending: self.ending != Ending::No,
         }
+    }
+
+    fn view(&self, vassal: &Vassal) -> VassalView {
+        let strain = self.strains.get(&vassal.id).cloned();
+        VassalView { strain, ..VassalView::of(vassal, &self.policy) }
     }
 
     /// Whether nobody waits for a start and none is under way.
@@ -261,6 +279,7 @@ impl Emperor {
 
     fn remove_if_over(&mut self, id: VassalId) {
         if self.vassals.get(&id).is_some_and(|vassal| vassal.state == state::State::Outside) {
+            self.strains.remove(&id);
             self.vassals.remove(&id).inspect(|vassal| _ = self.ids.remove(&vassal.key));
         }
     }

@@ -71,6 +71,8 @@ pub struct VassalView {
     pub refusal: Option<Arc<str>>,
     /// Why it was not as much as started, if that was its last misfortune.
     pub failure: Option<Arc<str>>,
+    /// What a limit has done to it since it was last loyal.
+    pub strain: Option<Arc<str>>,
     /// Its program runs, or did until it was told to end.
     pub up: bool,
     /// What happens next by itself, and when.
@@ -123,6 +125,7 @@ impl VassalView {
             next_start: next_start(vassal),
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
             failure: vassal.failure.clone(),
+            strain: None,
             up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
         }
@@ -130,18 +133,19 @@ impl VassalView {
 }
 
 impl VassalView {
-    /// Why it is not up, for people, and when it will be tried again; empty when all is well.
+    /// Why it is not up, for people, and when it will be tried again; or which limit it has met. Empty when all is well.
     pub fn note(&self, now: Moment) -> String {
         if let Some(refusal) = &self.refusal {
             return refusal.to_string();
         }
+        let strain = self.strain.as_ref().map(ToString::to_string);
         if self.up {
-            return String::new();
+            return strain.unwrap_or_default();
         }
         let failure = self.failure.as_ref().map(|reason| format!("cannot be started: {reason}"));
         let end = || self.last_exit.map(|exit| format!("last end: {}", exit.words()));
         let next = self.next_start.map(|at| format!("next start in {} s", at.ms_since(now).div_ceil(1_000)));
-        failure.or_else(end).into_iter().chain(next).collect::<Vec<_>>().join("; ")
+        failure.or_else(end).into_iter().chain(strain).chain(next).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Kind {
     Namespace,
     /// A path outside, and a path inside if that is another.
     Keep,
+    /// A value of a form of its own: what stands for it, and an example.
+    Form(&'static str, &'static str),
 }
 
 impl Kind {
@@ -106,6 +108,7 @@ impl Kind {
             Self::Pivot => "NEW OLD",
             Self::Namespace => "DIRECTORY[:HOSTNAME]",
             Self::Keep => "SOURCE[:PLACE]",
+            Self::Form(shown, _) => shown,
         }
     }
 }

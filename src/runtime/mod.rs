@@ -6,6 +6,7 @@ mod earshot;
 mod errands;
 mod eyes;
 mod filtering;
+mod limits;
 mod obey;
 mod reap;
 mod residence;
@@ -139,6 +140,12 @@ impl Runtime {
         Ok(())
     }
 
+    fn strained(&self, one: Incarnation, sentence: String) -> Event {
+        let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
+        log::line(log::Level::Warn, &[("vassal", &name)], &sentence);
+        Event::Strained(one, sentence.into())
+    }
+
     fn take(&mut self, reply: Reply) {
         let event = match reply {
             Reply::Born(ticket, pid) => {
@@ -162,6 +169,7 @@ impl Runtime {
                 self.forget_unborn(ticket.into());
                 Event::Refused(ticket.into(), reason.into())
             }
+            Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
             Reply::Ready(_) | Reply::Report(..) => return,

@@ -18,6 +18,7 @@ use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::filtering;
+use super::limits;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
@@ -171,6 +172,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         environment: environment(readable(std::env::vars_os())),
         scoped: filtering::is_scoped(namespaces),
         filtering: filtering::of_config(config, namespaces)?,
+        resources: limits::resources(config)?,
+        settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),

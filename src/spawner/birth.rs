@@ -70,6 +70,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         scopes: if charter.scoped { Scopes::ABSTRACT_SOCKETS } else { Scopes::default() },
         filters: filters(charter, user),
         identity,
+        settings: charter.settings.clone(),
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),

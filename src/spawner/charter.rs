@@ -3,6 +3,7 @@
 
 use caps::Capability;
 use jail::plan::Filter;
+use jail::plan::{Knob, Setting};
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,10 @@ pub struct Charter {
     pub scoped: bool,
     /// `emperor-seccomp`.
     pub filtering: Filtering,
+    /// Limits of the cgroup of each vassal.
+    pub resources: Vec<Knob>,
+    /// What vassals do not inherit from whoever started the Emperor.
+    pub settings: Vec<Setting>,
     /// `emperor-cap`.
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.
@@ -119,11 +124,11 @@ pub struct Arguments {
 }
 
 impl Charter {
-    /// Whether each vassal needs a cgroup of its own. With a pid namespace the death of its first process is the
+    /// Whether each vassal needs a cgroup of its own: for its limits, or to be killed as a whole. With a pid namespace the death of its first process is the
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        !self.namespaces.has(Namespaces::PID) || !may_kill
+        !self.resources.is_empty() || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }
 

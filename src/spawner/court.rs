@@ -14,6 +14,7 @@ use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
+use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
@@ -38,6 +39,9 @@ pub struct Court {
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
     notes: Vec<String>,
+    /// Whether the limits of the charter can be set here.
+    limits: Result<(), String>,
+    pub(super) strains: Strains,
 }
 
 /// A child that still walks through steps which may take their time.
@@ -74,12 +78,16 @@ impl Court {
     pub fn open(charter: Charter, executable: OwnedFd) -> Result<Self> {
         let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
             .context("cannot open /dev/null")?;
-        let (cgroup, note) = match Cgroup::found() {
+        let (mut cgroup, note) = match Cgroup::found() {
             Ok(cgroup) => (Some(cgroup), None),
-            Err(reason) => (None, Some(without_cgroup(&charter, &reason))),
+            Err(reason) => (None, Some(reason)),
         };
+        let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
             jail::run::not_dumpable()?;
+        } else {
+            own_keyring()?;
         }
         if let Some(kept) = charter.capabilities {
             keep_only(kept)?;
@@ -102,6 +110,8 @@ impl Court {
             walks: Vec::new(),
             busy_graves: Vec::new(),
             burial_tries: 0,
+            limits,
+            strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
             notes: note.into_iter().flatten().collect(),
@@ -114,7 +124,7 @@ impl Court {
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            impossible: self.trial().err(),
+            impossible: self.limits.clone().and_then(|()| self.trial()).err(),
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
@@ -216,7 +226,7 @@ impl Court {
     /// Clones, into its own cgroup where nothing else would hold its descendants.
     fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket)?;
+        let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
         let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
@@ -233,7 +243,10 @@ impl Court {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
             _ => cgroup.leaf(leaf_number(ticket)).map_err(std::io::Error::from),
         };
-        made.map(Some).map_err(|error| format!("cannot make a cgroup: {error}"))
+        let made = made.map_err(|error| format!("cannot make a cgroup: {error}"))?;
+        // Before anybody is in it: its first instruction is limited.
+        Cgroup::limit(&made, &self.charter.resources)?;
+        Ok(Some(made))
     }
 
     fn take_in(&mut self, ticket: Ticket, name: String, config: Examined, newborn: Newborn) -> Vec<Reply> {
@@ -252,6 +265,10 @@ impl Court {
         };
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
         let pidfd = self.cgroup.is_none().then_some(born.pidfd);
+        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
+            let place = cgroup.path().join(leaf_number(ticket).to_string());
+            self.strains.watch(ticket, &name, &place, &self.charter.resources);
+        }
         self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
@@ -304,6 +321,22 @@ impl Court {
             self.pool = None;
         }
     }
+}
+
+/// A limit that was asked for and cannot be set is no limit: nobody is born then.
+fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>) -> Result<(), String> {
+    let Some(first) = charter.resources.first() else { return Ok(()) };
+    let outcome = match cgroup {
+        Some(cgroup) => cgroup.delegate(&charter.resources),
+        None => Err(missing.unwrap_or_default().to_owned()),
+    };
+    outcome.map_err(|reason| format!("{}: {reason}", first.option))
+}
+
+/// Vassals of an ordinary user share one: not the user's, in which his keys are.
+fn own_keyring() -> Result<()> {
+    let step = jail::Step::Set(jail::plan::Setting::Keyring);
+    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.

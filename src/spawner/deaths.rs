@@ -51,15 +51,16 @@ impl Court {
     /// The main process is gone: so is everything that it left behind.
     pub(super) fn bury(&mut self, ticket: Ticket) -> Vec<Reply> {
         self.kill_leaf(ticket);
+        let strains = self.strains.forget(ticket);
         self.burial_tries = 0;
-        let Some(ward) = self.wards.remove(ticket) else { return Vec::new() };
+        let Some(ward) = self.wards.remove(ticket) else { return strains };
         self.walks.retain(|walk| walk.ticket != ticket);
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {
             session::kill(ward.pid);
         }
-        Vec::new()
+        strains
     }
 
     pub(super) fn bury_leaf(&mut self, ticket: Ticket) {
@@ -90,8 +91,8 @@ impl Court {
             }
         }
         self.charter.leftovers.iter().for_each(Leftover::remove);
-        if let Some(cgroup) = self.cgroup {
-            end_all(&cgroup);
+        if let Some(mut cgroup) = self.cgroup {
+            end_all(&mut cgroup);
         }
     }
 }
@@ -110,7 +111,7 @@ fn is_of_emperor(pid: i32) -> bool {
 }
 
 /// Kills all and takes the cgroup away, as soon as the last one is gone.
-fn end_all(cgroup: &Cgroup) {
+fn end_all(cgroup: &mut Cgroup) {
     let Ok(switch) = cgroup.kill_switch() else { return };
     for _ in 0..LAST_TRIES_MAX {
         let _ = rustix::io::write(&switch, b"1");

@@ -17,6 +17,7 @@ pub mod lend;
 mod lookers;
 mod push;
 mod session;
+mod strains;
 mod trial;
 mod ward;
 pub mod wire;
@@ -98,6 +99,10 @@ impl Spawner {
         let ready = self.wait()?;
         let sequels = self.court.hear(&ready.reports);
         self.queue(sequels)?;
+        if ready.strained {
+            let strains = self.court.strains.hear();
+            self.queue(strains)?;
+        }
         let reports = self.court.hear_lookers(&ready.lookers);
         self.queue_parcels(reports)?;
         let lent = !ready.lend || self.answer()?;
@@ -120,6 +125,8 @@ impl Spawner {
         if self.outbox.is_empty() {
             set.extend(self.court.lookers.descriptors().map(input));
         }
+        let lookers = set.len();
+        set.extend(self.court.strains.descriptor().map(input));
         loop {
             match poll(&mut set, self.court.patience().as_ref()) {
                 Ok(_) => break,
@@ -128,8 +135,9 @@ impl Spawner {
             }
         }
         let ready: Vec<bool> = set.iter().map(|one| !one.revents().is_empty()).collect();
-        let (reports, lookers) = (ready[2..walks].to_vec(), ready[walks..].to_vec());
-        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers })
+        let strained = ready[lookers..].contains(&true);
+        let (reports, lookers) = (ready[2..walks].to_vec(), ready[walks..lookers].to_vec());
+        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers, strained })
     }
 
     /// Nothing new is begun while there are replies that nobody takes: so there are never many.
@@ -204,6 +212,7 @@ struct Ready {
     lend: bool,
     reports: Vec<bool>,
     lookers: Vec<bool>,
+    strained: bool,
 }
 
 impl Ready {

@@ -100,6 +100,8 @@ pub enum Reply {
     Report(u32, Report),
     /// SIGKILL was sent, or there is nobody any more.
     Killing(Ticket),
+    /// A limit of its cgroup was reached: one sentence.
+    Strained(Ticket, String),
     /// A program of `exec-as-emperor` was started with this pid, or could not be.
     Hook(Ticket, Result<i32, String>),
 }

@@ -44,8 +44,15 @@ pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<Confi
 }
 
 fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
-    let mut steps = programs(config, Phase::PreJail);
+    // First: it counts for every file that any phase makes.
+    let mut steps: Vec<Step> = config.limits.umask().map(Step::Set).into_iter().collect();
+    if !config.cgroups.paths.is_empty() {
+        // Before anything is run: it counts for all phases.
+        steps.push(Step::EnterCgroups(config.cgroups.clone()));
+    }
+    steps.extend(programs(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
+        steps.extend(config.limits.settings().map(Step::Set));
         // Nothing of ours is left to walk further.
         steps.push(Step::Become(patch.value.clone()));
         return steps;
@@ -65,6 +72,8 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
+    steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
     steps.extend(programs(config, Phase::AsUser));
     steps.extend(confinement(config, facts));
@@ -228,6 +237,10 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals
         .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));
+    if !config.cgroups.paths.is_empty() {
+        let cure = "the administrator limits vassals: memory-max, cpu-max, pids-max of the Emperor";
+        refusals.push(refusal(None, "`cgroup` is for root alone", cure));
+    }
     if !config.unshare.is_empty() {
         refusals.push(needs_root("unshare", config.unshare_at.as_ref()));
     }

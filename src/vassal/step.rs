@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use jail::plan::{Filter, Rootfs};
+use jail::plan::{Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -61,6 +62,10 @@ pub enum Step {
     LeaveOldRoot,
     /// A listening socket, handed on to the command.
     Bind(Socket),
+    /// A limit, a priority, a mask.
+    Set(Setting),
+    /// Into cgroups of version 1.
+    EnterCgroups(Cgroups),
     /// Bounding set.
     Bound(Capabilities),
     /// Groups, gid, uid, keeping these capabilities.
@@ -127,6 +132,8 @@ impl fmt::Display for Step {
             Self::Chroot(path) => write!(f, "change root to {}", path.display()),
             Self::LeaveOldRoot => f.write_str("leave the old root behind"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
+            Self::Set(setting) => setting.fmt(f),
+            Self::EnterCgroups(cgroups) => write!(f, "enter cgroups {}", cgroups.paths.join(", ")),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
             Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),

@@ -7,7 +7,6 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
-use super::confine;
 use super::identity;
 use super::launch::Launch;
 use super::patch;
@@ -17,6 +16,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Step, Wanted};
 use super::trouble::Trouble;
+use super::{cgroups, confine};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Bind(socket) => {
             Listening::bind(socket, vassal.identity.as_ref()).map(|socket| vassal.sockets.push(socket))
         }
+        Step::EnterCgroups(wanted) => cgroups::enter(wanted),
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
@@ -69,6 +70,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
         Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
+        Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),

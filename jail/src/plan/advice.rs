@@ -2,7 +2,7 @@
 
 use caps::Capability;
 
-use super::{Capabilities, Namespaces, Program, Step};
+use super::{Capabilities, Namespaces, Program, Setting, Step};
 
 /// What is known of this host when something fails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
         Step::PrivateMounts | Step::Hostname(_) | Step::JoinNetwork(_) => {
             denied(errno).then(|| rights_missing(&ADMIN, host))
         }
+        Step::Set(setting) => setting_refused(setting, errno, host),
         Step::NosuidMounts => nosuid_refused(errno, host),
         Step::Landlock(_) => {
             matches!(errno, libc::EOPNOTSUPP | libc::ENOSYS).then(|| LANDLOCK_MISSING.into())
@@ -158,6 +159,26 @@ fn not_held(wanted: Capabilities, host: &Host) -> String {
     match wanted.is_empty() {
         true => withheld(&[Capability::CAP_SETPCAP], host),
         false => format!("{wanted} must be held already: see `cap` and `emperor-cap` of the Emperor"),
+    }
+}
+
+/// Whoever gives himself more than he was given needs a right to it.
+fn setting_refused(setting: &Setting, errno: i32, host: &Host) -> Option<String> {
+    let needed = match setting {
+        Setting::Nice(_) | Setting::Io(_) => Capability::CAP_SYS_NICE,
+        _ => Capability::CAP_SYS_RESOURCE,
+    };
+    match (setting, errno) {
+        (Setting::Limit(..), libc::EPERM) => Some(format!(
+            "stay within the hard limit that this vassal was born with; else {}",
+            withheld(&[needed], host)
+        )),
+        (Setting::Keyring, libc::EDQUOT) => Some("raise kernel.keys.root_maxkeys".into()),
+        (Setting::Processors(_), libc::EINVAL) => {
+            Some("none of them is there: see `nproc` and `taskset -p`".into())
+        }
+        (Setting::Keyring | Setting::Processors(_) | Setting::Umask(_), _) => None,
+        _ => denied(errno).then(|| withheld(&[needed], host)),
     }
 }
 

@@ -8,12 +8,14 @@ mod errno;
 mod failure;
 mod fence;
 mod filter;
+mod knob;
 pub mod mountinfo;
 mod namespaces;
 mod order;
 mod refusals;
 mod rootfs;
 mod rules;
+mod setting;
 mod show;
 mod spec;
 mod step;
@@ -25,6 +27,7 @@ pub use failure::Failure;
 pub(crate) use fence::Rights;
 pub use fence::{FILES_SINCE, Fence, SCOPES_SINCE, Scopes};
 pub use filter::{Filter, Instruction, compile};
+pub use knob::{Knob, controllers};
 pub use namespaces::Namespaces;
 pub use order::plan;
 pub use rootfs::{
@@ -32,6 +35,7 @@ pub use rootfs::{
     Source,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
+pub use setting::{IoPriority, Limit, Resource, Setting};
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 

@@ -35,15 +35,17 @@ fn has(spec: &Spec, namespaces: Namespaces) -> bool {
 
 /// Away from everything of ours that could reach the child.
 fn alone(spec: &Spec) -> Vec<Step> {
-    let steps = [
-        // First: no signal of a terminal of ours, and no group of ours, reaches what follows.
-        spec.session.then_some(Step::NewSession),
-        // Early: what follows may wait for a program, and our death must not leave it behind.
-        spec.dies_with_parent.then_some(Step::DieWithParent),
-        // Before everything that needs rights: without a map the child is nobody, even in its own namespace.
-        spec.user_map.filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser),
-    ];
-    steps.into_iter().flatten().collect()
+    let mut steps = Vec::new();
+    // First: no signal of a terminal of ours, and no group of ours, reaches what follows.
+    steps.extend(spec.session.then_some(Step::NewSession));
+    // Early: what follows may wait for a program, and our death must not leave it behind.
+    steps.extend(spec.dies_with_parent.then_some(Step::DieWithParent));
+    // With our rights and before the map: keyrings of ours are not paid for by a tenant's quota of keys, our own `/proc`
+    // is still to be seen, and whatever is run later has them.
+    steps.extend(spec.settings.iter().cloned().map(Step::Set));
+    // Before everything that needs rights: without a map the child is nobody, even in its own namespace.
+    steps.extend(spec.user_map.filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser));
+    steps
 }
 
 /// The namespaces made fit for use, while CAP_SYS_ADMIN is there.

@@ -46,6 +46,7 @@ impl Step {
     pub fn deed(&self) -> String {
         match self {
             Self::NewSession => "start a session".into(),
+            Self::Set(setting) => setting.to_string(),
             Self::MapUser(_) => "map user and group ids".into(),
             Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
             Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
@@ -87,7 +88,11 @@ impl Step {
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
-            Self::NewSession | Self::JoinNetwork(_) | Self::Unshare(_) | Self::PrivateMounts => String::new(),
+            Self::Set(_)
+            | Self::NewSession
+            | Self::JoinNetwork(_)
+            | Self::Unshare(_)
+            | Self::PrivateMounts => String::new(),
             Self::LoopbackUp | Self::Hostname(_) | Self::Directory(_) | Self::ChangeDirectory(_) => {
                 String::new()
             }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Filter, Namespaces, Phase, Scopes};
+use super::{Capabilities, Filter, Namespaces, Phase, Scopes, Setting};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Spec {
     pub dies_with_parent: bool,
     /// Own session, so that no terminal of ours can be reached.
     pub session: bool,
+    /// Made before anything else is done, in this order.
+    pub settings: Vec<Setting>,
     /// Working directory, as a descriptor of the parent.
     pub directory: Option<RawFd>,
     /// Descriptors of the parent that stay open, as (here, there): 0, 1 and 2 are given the same way.

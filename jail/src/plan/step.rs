@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, UserMap};
+use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, Setting, UserMap};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum Phase {
 pub enum Step {
     /// Own session (`setsid(2)`).
     NewSession,
+    /// A limit, a priority, a mask, a keyring: whatever is passed on to all that is run.
+    Set(Setting),
     /// Single-id maps of the user namespace. Where `groups` stays allowed, the kernel wants them written from
     /// outside: the spawner does so, and the child waits for it here.
     MapUser(UserMap),

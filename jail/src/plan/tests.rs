@@ -239,3 +239,22 @@ fn words_of_a_tenant_cannot_steer_a_terminal() {
     let step = Step::Exec(program("/srv/\u{1b}[2Jx\n"));
     assert_snapshot!(step, @r"exec /srv/\u{1b}[2Jx\n");
 }
+
+#[test]
+fn settings_are_made_before_the_child_is_somebody_else() {
+    let settings =
+        vec![Setting::Keyring, Setting::Umask(0o22), Setting::Limit(Resource::Core, Limit::no_core(0))];
+    let user_map = Some(UserMap { uid: (0, 1000), gid: (0, 1000), groups: true });
+    let spec = Spec { settings, user_map, namespaces: Namespaces::USER, ..tenant() };
+    let text = plan(&spec).to_string();
+    let first: Vec<&str> = text.lines().take(7).collect();
+    assert_snapshot!(first.join("\n"), @r"
+    step 0: make a process in new namespaces user
+    step 1: start a session
+    step 2: ask for death with the parent (SIGKILL)
+    step 3: join a new session keyring
+    step 4: set umask to 0022
+    step 5: limit core to 0:0
+    step 6: map user and group ids (uid 0 is 1000 outside, gid 0 is 1000 outside)
+    ");
+}

@@ -15,10 +15,12 @@ use crate::plan::errno_name;
 /// Our cgroup. Nothing is removed when it is dropped: see [`Cgroup::remove_all`].
 #[derive(Debug)]
 pub struct Cgroup {
-    parent: OwnedFd,
+    pub(super) parent: OwnedFd,
     name: String,
-    top: OwnedFd,
+    pub(super) top: OwnedFd,
     path: PathBuf,
+    /// The leaf beside `top` that the Emperor and we have moved to.
+    pub(super) aside: Option<String>,
 }
 
 /// What came of removing a cgroup.
@@ -36,6 +38,9 @@ const SHARED: &str = "shared";
 /// What the names of our cgroups begin with.
 const PREFIX: &str = "liege-";
 
+/// What the names of leaves begin with that an Emperor steps aside to.
+pub(super) const ASIDE: &str = "liege-emperor-";
+
 /// How often we try to make our cgroup while others sweep.
 const CLAIMS_MAX: usize = 8;
 
@@ -51,7 +56,7 @@ impl Cgroup {
     pub fn found() -> Result<Self, String> {
         let read = |file: &str| read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"));
         let own = place(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?);
-        let own = own.ok_or("no cgroup v2 is mounted that shows our own")?;
+        let own = own.map(home).ok_or("no cgroup v2 is mounted that shows our own")?;
         let name = format!("{PREFIX}{}", getpid().as_raw_nonzero());
         let path = own.join(&name);
         let failed =
@@ -60,7 +65,7 @@ impl Cgroup {
         sweep(&parent).map_err(failed)?;
         let top = claim(&parent, &name).map_err(failed)?;
         kill_file(&top).map_err(|_| "this kernel has no cgroup.kill (Linux 5.14)".to_owned())?;
-        Ok(Self { parent, name, top, path })
+        Ok(Self { parent, name, top, path, aside: None })
     }
 
     /// Removes what a founder that was killed has left: he who started it may have the right to, and nobody else
@@ -72,7 +77,8 @@ impl Cgroup {
     /// `EACCES` and others: it stays, empty.
     pub fn remove_remains(founder: i32) -> Result<Removed, Errno> {
         let read = |file: &str| read_to_string(file).map_err(|_| Errno::NOENT);
-        let own = place(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?).ok_or(Errno::NOENT)?;
+        let own = place(&read("/proc/self/mountinfo")?, &read("/proc/self/cgroup")?).map(home);
+        let own = own.ok_or(Errno::NOENT)?;
         let (parent, name) = (directory(rustix::fs::CWD, &own)?, format!("{PREFIX}{founder}"));
         let top = match directory(&parent, name.as_str()) {
             Err(Errno::NOENT) => return Ok(Removed::Gone),
@@ -129,7 +135,7 @@ impl Cgroup {
     ///
     /// # Errors
     /// As for [`Self::kill`].
-    pub fn remove_all(&self) -> Result<Removed, Errno> {
+    pub fn remove_all(&mut self) -> Result<Removed, Errno> {
         match kill_all(&self.top) {
             // Removed before.
             Err(Errno::NOENT | Errno::NODEV) => return Ok(Removed::Gone),
@@ -138,7 +144,11 @@ impl Cgroup {
         for name in below(&self.top)? {
             remove(&self.top, &name)?;
         }
-        remove(&self.parent, &self.name)
+        let removed = remove(&self.parent, &self.name)?;
+        if removed == Removed::Gone {
+            self.come_back();
+        }
+        Ok(removed)
     }
 
     /// An open `cgroup.kill` of the whole: who holds it kills everything by writing `1`, whatever rights are left.
@@ -148,6 +158,12 @@ impl Cgroup {
     pub fn kill_switch(&self) -> Result<OwnedFd, Errno> {
         kill_file(&self.top)
     }
+}
+
+/// Where we were before one of us stepped aside ([`Cgroup::delegate`]).
+fn home(own: PathBuf) -> PathBuf {
+    let aside = own.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ASIDE));
+    if aside { own.parent().map(PathBuf::from).unwrap_or(own) } else { own }
 }
 
 /// Makes our cgroup and locks it. Between the two another's sweep may take it for an orphan: then once more.
@@ -193,7 +209,7 @@ fn directory(parent: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd,
     )
 }
 
-fn make(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+pub(super) fn make(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
     match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => directory(parent, name),
         Err(errno) => Err(errno),

@@ -2,6 +2,7 @@
 
 mod cgroup;
 mod cgroup_place;
+mod delegation;
 mod descriptors;
 mod executable;
 mod fence;
@@ -12,6 +13,7 @@ mod perform;
 mod pool;
 mod program;
 mod rootfs;
+mod settings;
 mod shed;
 mod spawn;
 mod user_map;
@@ -26,6 +28,7 @@ pub use parcel::{DESCRIPTORS_MAX, Parcel, receive, send};
 pub use perform::{perform, perform_with};
 pub use pool::Pool;
 pub use rootfs::{OldRoot, enter};
+pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
 pub use user_map::groups_are_given_up;

@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{fence, identity, user_map};
+use super::{fence, identity, settings, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -94,6 +94,7 @@ impl<'a> Walk<'a> {
         self.begun = index + 1;
         match &self.steps[index] {
             Step::NewSession => Ok(setsid().map(|_| ())?),
+            Step::Set(setting) => settings::set(setting),
             Step::MapUser(map) => user_map::map(*map, self.gate),
             Step::JoinNetwork(fd) => join_network(*fd),
             Step::Unshare(namespaces) => Ok(sys::unshare(*namespaces)?),

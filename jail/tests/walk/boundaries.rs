@@ -42,7 +42,7 @@ pub fn a_jail_has_its_own_proc_host_name_and_loopback() {
 }
 
 pub fn a_cgroup_namespace_begins_at_the_leaf() {
-    let cgroup = match Cgroup::found() {
+    let mut cgroup = match Cgroup::found() {
         Ok(cgroup) => cgroup,
         Err(reason) => return println!("SKIPPED in part: {reason}"),
     };

@@ -65,7 +65,7 @@ fn cgroup() -> Option<Cgroup> {
 }
 
 pub fn a_cgroup_is_killed_whole() {
-    let Some(cgroup) = cgroup() else { return };
+    let Some(mut cgroup) = cgroup() else { return };
     let (born, orphan) = hiding(&cgroup, 1);
     assert_eq!(cgroup.remove(1), Ok(Removed::Busy));
     cgroup.kill(1).unwrap();
@@ -79,7 +79,7 @@ pub fn a_cgroup_is_killed_whole() {
 }
 
 pub fn the_kill_switch_works_in_unprivileged_hands() {
-    let Some(cgroup) = cgroup() else { return };
+    let Some(mut cgroup) = cgroup() else { return };
     let (born, orphan) = hiding(&cgroup, 2);
     let switch = cgroup.kill_switch().unwrap();
     let descriptors = vec![(switch.as_raw_fd(), 5)];
@@ -105,7 +105,7 @@ fn emptied(cgroup: &Cgroup, leaf: &str) {
 }
 
 pub fn what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not() {
-    let Some(ours) = cgroup() else { return };
+    let Some(mut ours) = cgroup() else { return };
     let paper = Paper::new();
     let founder = roles::plan("founder", vec![(paper.raw(), 5), (2, 2)]);
     assert_eq!(run(&founder, &Birth::default()), (Some(0), None));
@@ -114,7 +114,7 @@ pub fn what_a_dead_owner_left_is_swept_and_what_a_living_one_has_is_not() {
     assert!(std::path::Path::new(&left).join("shared").exists());
     assert_eq!(ours.remove_all(), Ok(Removed::Gone));
     drop(ours);
-    let next = cgroup().expect("there was one before");
+    let mut next = cgroup().expect("there was one before");
     assert!(!std::path::Path::new(&left).exists());
     assert_eq!(next.remove_all(), Ok(Removed::Gone));
 }

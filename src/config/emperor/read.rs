@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::EmperorConfig;
+use super::{EmperorConfig, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
@@ -81,6 +81,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
+        name if resources::apply(&mut config.resources, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())

@@ -63,6 +63,7 @@ pub fn sample(kind: Kind) -> &'static str {
         Kind::Pivot => "/n /n/o",
         Kind::Namespace => "/n:box",
         Kind::Keep => "/k",
+        Kind::Form(_, example) => example,
     }
 }
 

@@ -108,6 +108,8 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
         "chmod-socket" => config.socket_mode = Some(value(entry, mode)?),
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
+        name if config.limits.apply(name, entry)? => {}
+        name if config.cgroups.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())

@@ -207,3 +207,23 @@ fn a_note_says_why_a_vassal_is_down_and_when_it_is_tried_again() {
     court.see_refused("shop", 2, "writable by all");
     assert_eq!(note(&court), "writable by all");
 }
+
+#[test]
+fn a_limit_that_was_met_is_noted_until_the_vassal_is_loyal_again() {
+    let mut court = court();
+    let which = court.which("shop");
+    court.tell(Event::Strained(which, "out of memory".into()));
+    let note = |court: &Court| court.view("shop").note(crate::emperor::event::Moment(0));
+    assert_eq!(note(&court), "out of memory");
+    court.exit("shop", 137);
+    assert!(
+        note(&court).starts_with("last end: exit status 137; out of memory")
+            || note(&court) == "out of memory"
+    );
+    court.up("shop");
+    court.say("shop", from_vassal::LOYAL);
+    assert_eq!(note(&court), "");
+    let stranger = Incarnation { id: crate::emperor::event::VassalId(99), attempt: 1 };
+    court.tell(Event::Strained(stranger, "out of memory".into()));
+    assert_eq!(note(&court), "");
+}

@@ -88,6 +88,7 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("running", Event::Running(which, Fingerprint(1), ALICE)),
         ("spawn failed", Event::SpawnFailed(which, "no memory".into())),
         ("refused", Event::Refused(which, "no".into())),
+        ("strained", Event::Strained(which, "out of memory".into())),
         ("byte accepting", Event::Byte(which, from_vassal::ACCEPTING)),
         ("byte goodbye", Event::Byte(which, from_vassal::GOODBYE)),
         ("silent", Event::Silent(which)),

@@ -3,6 +3,7 @@
 mod confine;
 mod emperor;
 mod general;
+mod limits;
 mod rootfs;
 mod vassal;
 
@@ -24,6 +25,11 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Emperor,
         options: emperor::TYRANT,
     },
+    Group {
+        heading: "Emperor: what each vassal may take (cgroup v2)",
+        scope: Scope::Emperor,
+        options: limits::CGROUP,
+    },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
     Group {
@@ -42,6 +48,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: what its command may ask of the kernel",
         scope: Scope::Vassal,
         options: confine::VASSALS,
+    },
+    Group {
+        heading: "Vassal: limits and priorities, inherited by all that it runs",
+        scope: Scope::Vassal,
+        options: limits::PROCESS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
