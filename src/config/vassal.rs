@@ -1,11 +1,13 @@
 //! Pure. What a vassal's config says, typed.
 
+mod phases;
 mod read;
 
 use std::path::PathBuf;
 
 use jail::{Capabilities, Namespaces, Phase};
 
+use super::hook::Hook;
 use super::place::{Place, Placed};
 
 /// What runs a vassal's config.
@@ -29,6 +31,8 @@ pub struct VassalConfig {
     pub unprivileged_patch: Option<Placed<Patch>>,
     /// `exec-*` options: phase and shell command, in the order written.
     pub programs: Vec<(Phase, Placed<String>)>,
+    /// `hook-*`, `mount-*` and `umount-*` options, in the order written.
+    pub hooks: Vec<(Phase, Placed<Hook>)>,
     /// `uid`: name or number.
     pub uid: Option<Placed<String>>,
     /// `gid`: name or number.

@@ -78,6 +78,15 @@ pub fn current_user() -> Option<User> {
     User::by_uid(outside(&uid_map(), uid).unwrap_or(uid))
 }
 
+/// Whether we have the rights of the host's root, by which a path that a tenant has a hand in does harm. Where that cannot
+/// be seen, we have.
+pub fn is_hosts_root() -> bool {
+    let map = uid_map();
+    let of_root = map.lines().find(|line| line.split_whitespace().next() == Some("0"));
+    let outside = of_root.and_then(|line| line.split_whitespace().nth(1));
+    geteuid().is_root() && outside.is_none_or(|uid| uid == "0")
+}
+
 /// Of our user namespace; empty where there is no `/proc`.
 fn uid_map() -> String {
     std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()

@@ -4,6 +4,7 @@ mod born;
 mod control;
 mod duties;
 mod environment;
+mod hooks;
 mod identity;
 mod launch;
 mod leftovers;

@@ -1,11 +1,13 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::config::hook::{Hook, Verb};
 use crate::config::vassal::Patch;
 
 const ROOT: Facts = Facts {
     root: true,
     jailed: false,
+    own_mounts: false,
     own_hostname: false,
     emperor: true,
     permitted: Capabilities(u64::MAX),
@@ -78,6 +80,45 @@ fn every_phase_stands_once_in_its_place() {
     log to log
     start `serve -v`
     "#);
+}
+
+fn hook(phase: Phase, verb: Verb, text: &str) -> (Phase, Placed<Hook>) {
+    (phase, placed(Hook::parse(verb, text).expect("a hook")))
+}
+
+#[test]
+fn within_a_phase_hooks_come_first_and_programs_last() {
+    let hooks = vec![
+        hook(Phase::AsRoot, Verb::Umount, "/b rec"),
+        hook(Phase::AsRoot, Verb::Mount, "proc none /proc"),
+        hook(Phase::AsUserAtexit, Verb::Hook, "print:bye"),
+        hook(Phase::Accepting1Once, Verb::Hook, "print:5"),
+        hook(Phase::Accepting, Verb::Hook, "print:4"),
+        hook(Phase::PostApp, Verb::Hook, "print:3"),
+        hook(Phase::PreApp, Verb::Hook, "!print:2"),
+        hook(Phase::AsRoot, Verb::Hook, "mkdir:/a"),
+        hook(Phase::Asap, Verb::Hook, "print:1"),
+    ];
+    let programs = vec![(Phase::AsRoot, placed("true".into()))];
+    let config = VassalConfig { hooks, programs, sockets: Vec::new(), ..everything() };
+    assert_snapshot!(listing(&config, &ROOT), @r"");
+    let after: Vec<String> = at_exit(&config).iter().map(ToString::to_string).collect();
+    assert_eq!(after, ["do hook-as-user-atexit `print:bye`"]);
+    assert!(plan(&config, &ROOT).expect("a plan").iter().all(|step| step.failure() != Some("a failure is told")));
+    assert_eq!(at_exit(&config)[0].failure(), Some("a failure is told"));
+}
+
+#[test]
+fn no_hook_changes_the_host_or_needs_what_is_not_there() {
+    let hooks = vec![
+        hook(Phase::InJail, Verb::Mount, "proc none /proc"),
+        hook(Phase::AsRoot, Verb::Hook, "hostname:box"),
+        hook(Phase::AsRoot, Verb::Hook, "mkdir:/a"),
+    ];
+    let config = VassalConfig { hooks, programs: Vec::new(), ..unjailed() };
+    assert_snapshot!(causes(&config, &ROOT), @r"");
+    assert!(plan(&config, &Facts { own_mounts: true, own_hostname: true, ..ROOT }).is_ok());
+    assert_snapshot!(causes(&config, &Facts { own_mounts: true, own_hostname: true, ..TENANT }), @r"");
 }
 
 #[test]

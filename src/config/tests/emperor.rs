@@ -54,6 +54,9 @@ pub fn sample(kind: Kind) -> &'static str {
         Kind::Path | Kind::Source => "/p",
         Kind::Config => "b.ini",
         Kind::Words | Kind::Shell => "run me",
+        Kind::Hook => "mkdir:/p",
+        Kind::Mount => "tmpfs none /p",
+        Kind::Umount => "/p",
         Kind::User | Kind::Group => "77",
     }
 }

@@ -1,9 +1,8 @@
 //! Pure. Entries to a vassal's typed config, or everything that is wrong with them.
 
-use jail::Phase;
-
-use super::{Patch, VassalConfig, VassalKind};
+use super::{Patch, VassalConfig, VassalKind, phases};
 use crate::config::admit::{admit, value};
+use crate::config::hook;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
@@ -92,6 +91,9 @@ fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
 }
 
 fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
+    if let Some(refusal) = hook::refusal(entry) {
+        return Err(refusal);
+    }
     let Some(option) = admit(entry, Scope::Vassal)? else { return Ok(()) };
     match option.name {
         "command" => config.command = Some(entry.placed(value(entry, words)?)),
@@ -112,8 +114,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
 }
 
 fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
-    if let Some(phase) = phase(name) {
-        config.programs.push((phase, entry.placed(value(entry, text)?)));
+    if phases::apply(config, name, entry)? {
         return Ok(());
     }
     match name {
@@ -130,18 +131,6 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         _ => {}
     }
     Ok(())
-}
-
-fn phase(name: &str) -> Option<Phase> {
-    Some(match name {
-        "exec-pre-jail" => Phase::PreJail,
-        "exec-post-jail" => Phase::PostJail,
-        "exec-in-jail" => Phase::InJail,
-        "exec-as-root" => Phase::AsRoot,
-        "exec-as-user" => Phase::AsUser,
-        "exec-as-user-atexit" => Phase::AsUserAtexit,
-        _ => return None,
-    })
 }
 
 /// One program can take our place, not two.
@@ -185,5 +174,5 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
 fn does_nothing(config: &VassalConfig) -> bool {
     let program =
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    !program && config.sockets.is_empty() && config.programs.is_empty()
+    !program && config.sockets.is_empty() && config.programs.is_empty() && config.hooks.is_empty()
 }

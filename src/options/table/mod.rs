@@ -2,6 +2,7 @@
 
 mod emperor;
 mod general;
+mod hooks;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -29,6 +30,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: jail and phases, in the order in which they happen",
         scope: Scope::Vassal,
         options: vassal::PHASES,
+    },
+    Group {
+        heading: "Vassal: handlers, mounts and programs of the phases",
+        scope: Scope::Vassal,
+        options: hooks::HOOKS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];
