@@ -18,9 +18,9 @@ pub use refused::refusal;
 /// Longest name of an interface: `IFNAMSIZ` of `netdevice(7)` counts the byte behind it too.
 const INTERFACE_MAX: usize = 15;
 /// All handlers, for whoever writes another one.
-const HANDLERS: &str = "cd, mkdir, putenv, chmod, chown, chown2, sticky, exec, safeexec, create, write, writen, append, \
-                        appendn, writefifo, spinningfifo, unlink, mount, umount, hostname, ifup, ifdown, wait_for_fs, \
-                        wait_for_file, wait_for_dir, wait_for_socket, print, exit";
+const HANDLERS: &str = "cd,chdir,mkdir,putenv,chmod,chown,chown2,sticky,exec,safeexec,create,creat,write,writen,append,\
+                        appendn,writefifo,spinningfifo,unlink,mount,umount,hostname,ifup,ifdown,wait_for_fs,\
+                        wait_for_file,wait_for_dir,wait_for_socket,print,log,exit";
 
 /// One hook.
 #[derive(Clone, Debug, PartialEq, Eq)]

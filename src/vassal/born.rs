@@ -39,7 +39,8 @@ fn is_uts_own() -> bool {
 
 /// PID 1 of a pid namespace is there for its own jail alone, and so are mounts that the host's does not see.
 fn are_mounts_own() -> bool {
-    let of = |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|namespace| namespace.ino());
+    let of =
+        |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|namespace| namespace.ino());
     match (of("self"), of("1")) {
         (Ok(ours), Ok(first)) => ours != first,
         _ => false,

@@ -238,7 +238,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
-    let hooks = config.hooks.iter().filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
+    let hooks =
+        config.hooks.iter().filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
     refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(*phase), Some(&hook.place))));
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     if !config.unshare.is_empty() {

@@ -82,7 +82,9 @@ impl Step {
     /// which there is no vassal.
     pub fn failure(&self) -> Option<&'static str> {
         match self {
-            Self::Run(Phase::AsUserAtexit, _) | Self::Hook(Phase::AsUserAtexit, _) => Some("a failure is told"),
+            Self::Run(Phase::AsUserAtexit, _) | Self::Hook(Phase::AsUserAtexit, _) => {
+                Some("a failure is told")
+            }
             Self::Run(..) | Self::Hook(..) => Some("a failure ends the vassal"),
             _ => None,
         }

@@ -16,8 +16,20 @@ fn shown(hooks: &str, command: &str) -> Outcome {
 #[test]
 fn each_phase_is_done_once_in_order_and_hooks_before_programs() {
     let phases = [
-        "as-user-atexit", "accepting1-once", "accepting1", "accepting-once", "accepting", "master-start", "post-app",
-        "pre-app", "as-user", "as-root", "in-jail", "post-jail", "pre-jail", "asap",
+        "as-user-atexit",
+        "accepting1-once",
+        "accepting1",
+        "accepting-once",
+        "accepting",
+        "master-start",
+        "post-app",
+        "pre-app",
+        "as-user",
+        "as-root",
+        "in-jail",
+        "post-jail",
+        "pre-jail",
+        "asap",
     ];
     let hooks: Vec<String> = phases.iter().map(|phase| format!("hook-{phase} = exec:echo {phase}")).collect();
     let execs = "exec-post-app = echo exec post-app\nexec-pre-app = echo exec pre-app\nexec-as-root = echo exec as-root";
@@ -54,7 +66,12 @@ hook-as-root = sticky:.
 command = sh -c 'pwd; ls'",
     );
     let outcome = place.run();
-    assert_eq!(outcome.output, format!("{}\nempty\nline\ntext\n", place.path("d").display()), "{}", outcome.errors);
+    assert_eq!(
+        outcome.output,
+        format!("{}\nempty\nline\ntext\n", place.path("d").display()),
+        "{}",
+        outcome.errors
+    );
     assert_eq!(place.read("d/text"), "one two three\n");
     assert_eq!(place.read("d/line"), "a line\nanother\n");
     let of = |name: &str| std::fs::metadata(place.path(name)).unwrap();
@@ -67,13 +84,17 @@ command = sh -c 'pwd; ls'",
 #[test]
 fn variables_texts_and_programs_reach_whom_they_should() {
     let place = Place::new(
-        "hook-as-root = putenv:COLOUR=blue=green\nhook-as-root = safeexec:exit 3\nhook-as-root = print:%s%n 100%%\n\
+        "hook-as-root = putenv:COLOUR=blue=green\nhook-as-root = safeexec:exit 3\nhook-as-root = print:%%s%%n 100%%%%\n\
          hook-as-user = !exec:echo $COLOUR phase\ncommand = sh -c 'echo $COLOUR command'",
     );
     let outcome = place.run();
     assert_eq!(outcome.output, "blue=green phase\nblue=green command\n", "{}", outcome.errors);
     assert!(outcome.errors.contains("%s%n 100%%"), "{}", outcome.errors);
-    assert!(outcome.errors.contains("hook-as-root `safeexec:exit 3` ended with status 3"), "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("hook-as-root `safeexec:exit 3` ended with status 3"),
+        "{}",
+        outcome.errors
+    );
 }
 
 #[test]
@@ -107,9 +128,8 @@ command = sh -c 'cat DIR/bound/inside DIR/other; touch DIR/bound/new 2>&1 | grep
 fn a_mount_is_moved_remounted_and_unmounted_with_all_below() {
     let place = Place::new(
         "unshare = fs
-mount-as-root = tmpfs none DIR/a
 hook-as-root = mount:tmpfs none DIR/a
-hook-as-root = mkdir:DIR/a/with\u{a0}blank
+hook-as-root = exec:mkdir 'DIR/a/a b'; mount -t tmpfs none 'DIR/a/a b'
 hook-as-root = mkdir:DIR/a/b
 hook-as-root = mount:tmpfs none DIR/a/b
 hook-as-root = mkdir:DIR/a/b/c
@@ -127,27 +147,25 @@ command = true",
         place.directory(name, 0, 0o755);
     }
     let outcome = place.run();
-    let (a, n) = (place.path("a").display().to_string(), place.path("n").display().to_string());
-    assert_eq!(outcome.output, format!("moved read-only\n{n}\n{a}\n"), "{}", outcome.errors);
+    let n = place.path("n").display().to_string();
+    assert_eq!(outcome.output, format!("moved read-only\n{n}\n"), "{}", outcome.errors);
 }
 
 #[test]
 fn the_host_name_and_the_interfaces_inside_are_set() {
-    let outcome = shown(
-        "hook-as-root = hostname:foobar\nhook-as-root = ifdown:lo\nhook-as-root = exec:ip -o link show lo | grep -c LOWER_UP\n\
-         hook-as-root = ifup:lo",
-        "hostname; ip -o link show lo | grep -c LOWER_UP",
-    );
-    // `grep -c` of nothing is a failure.
-    assert!(outcome.errors.contains("ended with status 1"), "{}", outcome.errors);
-    let outcome = shown("hook-as-root = hostname:foobar\nhook-as-root = ifdown:lo\nhook-as-root = ifup:lo", "hostname; cat /sys/class/net/lo/flags; ip -o link show lo | grep -c LOWER_UP");
-    assert_eq!(outcome.output.lines().next(), Some("foobar"), "{}", outcome.errors);
-    assert_eq!(outcome.output.lines().last(), Some("1"), "{}", outcome.errors);
+    let hooks = "hook-as-root = hostname:foobar\nhook-as-root = ifdown:lo\n\
+                 hook-as-root = exec:ip -o link show lo | grep -c LOWER_UP || true\nhook-as-root = ifup:lo";
+    let outcome = shown(hooks, "hostname; ip -o link show lo | grep -c LOWER_UP");
+    assert_eq!(outcome.output, "0\nfoobar\n1\n", "{}", outcome.errors);
 }
 
 #[test]
 fn nothing_of_the_host_is_mounted_or_renamed() {
-    for hook in ["hook-as-root = hostname:foobar", "mount-as-root = tmpfs none DIR/x", "umount-in-jail = /proc\nunshare = fs"] {
+    for hook in [
+        "hook-as-root = hostname:foobar",
+        "mount-as-root = tmpfs none DIR/x",
+        "umount-in-jail = /proc\nunshare = fs",
+    ] {
         let outcome = Place::new(&format!("{hook}\ncommand = echo ran")).run();
         assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1));
         assert!(outcome.errors.contains("the whole host"), "{}", outcome.errors);
@@ -156,7 +174,9 @@ fn nothing_of_the_host_is_mounted_or_renamed() {
 
 #[test]
 fn a_status_of_one_digit_is_one() {
-    for (hook, status) in [("hook-as-root = exit:5", 5), ("hook-asap = exit:", 0), ("hook-as-user-atexit = exit:77", 77)] {
+    for (hook, status) in
+        [("hook-as-root = exit:5", 5), ("hook-asap = exit:", 0), ("hook-as-user-atexit = exit:77", 77)]
+    {
         let place = Place::new(&format!("{hook}\ncommand = true"));
         assert_eq!(place.run().code(), status, "{hook}");
     }
@@ -165,22 +185,32 @@ fn a_status_of_one_digit_is_one() {
 #[test]
 fn a_failing_hook_ends_the_vassal_and_leaves_nothing() {
     let failing = [
-        ("mkdir:DIR", "EEXIST"), ("exec:exit 3", "ended with status 3"), ("exec:kill -9 $$", "was killed by signal 9"),
-        ("unlink:DIR/none", "ENOENT"), ("chown:DIR/v.ini nobody-at-all root", "there is no user"),
-        ("cd:DIR/v.ini", "ENOTDIR"), ("ifup:none", "ENODEV"),
+        ("mkdir:DIR", "EEXIST"),
+        ("exec:exit 3", "ended with status 3"),
+        ("exec:kill -9 $$", "was killed by signal 9"),
+        ("unlink:DIR/none", "ENOENT"),
+        ("chown:DIR/v.ini nobody-at-all root", "there is no user"),
+        ("cd:DIR/v.ini", "ENOTDIR"),
+        ("ifup:none", "ENODEV"),
     ];
     for (hook, why) in failing {
         let place = Place::new(&format!("socket = DIR/s\nhook-as-user = {hook}\ncommand = echo command"));
         let outcome = place.run();
         assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1), "{hook}");
-        assert!(outcome.errors.contains(why) && outcome.errors.contains("(step "), "{hook}: {}", outcome.errors);
+        assert!(
+            outcome.errors.contains(why) && outcome.errors.contains("(step "),
+            "{hook}: {}",
+            outcome.errors
+        );
         assert!(!place.path("s").exists());
     }
 }
 
 #[test]
 fn a_hook_after_the_start_that_fails_ends_the_command_too() {
-    let place = Place::new("command = sh -c 'echo $$; exec sleep 1000'\nhook-post-app = exec:read x < DIR/fifo; exit 4");
+    let place = Place::new(
+        "command = sh -c 'echo $$; exec sleep 1000'\nhook-post-app = exec:read x < DIR/fifo; exit 4",
+    );
     assert!(std::process::Command::new("mkfifo").arg(place.path("fifo")).status().unwrap().success());
     let mut vassal = place.start();
     let command: i32 = vassal.line().parse().unwrap();
@@ -191,14 +221,18 @@ fn a_hook_after_the_start_that_fails_ends_the_command_too() {
 
 #[test]
 fn a_command_that_ends_while_a_hook_runs_is_not_missed() {
-    let place = Place::new("command = sh -c 'exit 9'\nhook-post-app = exec:sleep 0.2\nexec-as-user-atexit = echo after");
+    let place = Place::new(
+        "command = sh -c 'exit 9'\nhook-post-app = exec:sleep 0.2\nexec-as-user-atexit = echo after",
+    );
     let outcome = place.run();
     assert_eq!((outcome.code(), outcome.output.as_str()), (9, "after\n"), "{}", outcome.errors);
 }
 
 #[test]
 fn a_failing_hook_at_the_end_is_told_and_the_next_one_done() {
-    let place = Place::new("command = true\nhook-as-user-atexit = unlink:DIR/none\nhook-as-user-atexit = write:DIR/end x");
+    let place = Place::new(
+        "command = true\nhook-as-user-atexit = unlink:DIR/none\nhook-as-user-atexit = write:DIR/end x",
+    );
     let outcome = place.run();
     assert_eq!((outcome.code(), place.read("end").as_str()), (0, "x"));
     assert!(outcome.errors.contains("ENOENT"), "{}", outcome.errors);
@@ -206,7 +240,9 @@ fn a_failing_hook_at_the_end_is_told_and_the_next_one_done() {
 
 #[test]
 fn what_is_hidden_is_not_told_when_it_fails() {
-    for hook in ["exec:echo secret >/dev/null; exit 3", "mkdir:/secret/a", "writen:/secret/a secret", "cd:/secret"] {
+    for hook in
+        ["exec:echo secret >/dev/null; exit 3", "mkdir:/secret/a", "writen:/secret/a secret", "cd:/secret"]
+    {
         let outcome = Place::new(&format!("hook-as-root = !{hook}\ncommand = true")).run();
         assert_eq!(outcome.code(), 1);
         assert!(outcome.errors.contains("hook-as-root (hidden)"), "{}", outcome.errors);
@@ -220,7 +256,9 @@ fn files_listeners_and_readers_are_waited_for() {
         "hook-asap = writefifo:DIR/fifo nobody reads\nhook-pre-app = wait_for_file:DIR/file\nhook-pre-app = wait_for_dir:DIR/dir\n\
          hook-pre-app = wait_for_fs:DIR/any\nhook-pre-app = wait_for_socket:DIR/listener\nhook-pre-app = spinningfifo:DIR/late words\ncommand = echo command",
     );
-    let fifo = |name: &str| assert!(std::process::Command::new("mkfifo").arg(place.path(name)).status().unwrap().success());
+    let fifo = |name: &str| {
+        assert!(std::process::Command::new("mkfifo").arg(place.path(name)).status().unwrap().success())
+    };
     fifo("fifo");
     let mut vassal = place.start();
     std::fs::create_dir(place.path("any")).unwrap();
@@ -236,7 +274,8 @@ fn files_listeners_and_readers_are_waited_for() {
 
 #[test]
 fn a_vassal_told_to_stop_does_not_wait_for_a_file() {
-    let place = Place::new("hook-asap = exec:echo begin\nhook-as-root = wait_for_file:DIR/never\ncommand = true");
+    let place =
+        Place::new("hook-asap = exec:echo begin\nhook-as-root = wait_for_file:DIR/never\ncommand = true");
     let mut vassal = place.start();
     assert_eq!(vassal.line(), "begin");
     vassal.say(0);
@@ -256,14 +295,23 @@ fn is_untouched(place: &Place) -> bool {
     let of = |name: &str| std::fs::metadata(place.path(name)).unwrap();
     let names = std::fs::read_dir(place.path("etc")).unwrap().count();
     let rights = |name: &str| (of(name).uid(), of(name).mode() & 0o7777);
-    place.read("etc/passwd") == "victim" && names == 1 && rights("etc/passwd").0 == 0 && rights("etc") == (0, 0o755)
+    place.read("etc/passwd") == "victim"
+        && names == 1
+        && rights("etc/passwd").0 == 0
+        && rights("etc") == (0, 0o755)
         && rights("etc/passwd").1 == 0o644
 }
 
 const TOUCHES: [&str; 9] = [
-    "write:DIR/tenant/x/passwd owned", "append:DIR/tenant/x/passwd owned", "create:DIR/tenant/x/passwd",
-    "chmod:DIR/tenant/x/passwd 0666", "chown2:DIR/tenant/x/passwd 54321 54321", "unlink:DIR/tenant/x/passwd",
-    "mkdir:DIR/tenant/x/new", "sticky:DIR/tenant/x", "chown2:DIR/tenant/x 54321 54321",
+    "write:DIR/tenant/x/passwd owned",
+    "append:DIR/tenant/x/passwd owned",
+    "create:DIR/tenant/x/passwd",
+    "chmod:DIR/tenant/x/passwd 0666",
+    "chown2:DIR/tenant/x/passwd 54321 54321",
+    "unlink:DIR/tenant/x/passwd",
+    "mkdir:DIR/tenant/x/new",
+    "sticky:DIR/tenant/x",
+    "chown2:DIR/tenant/x 54321 54321",
 ];
 
 #[test]
@@ -273,13 +321,22 @@ fn a_link_of_a_tenant_leads_no_hook_of_roots_anywhere() {
         symlink(place.path("etc"), place.path("tenant/x")).unwrap();
         let outcome = place.run();
         assert!(is_untouched(&place), "{touch}");
-        assert!(outcome.errors.contains("ELOOP") && outcome.errors.contains("others than root"), "{touch}: {}", outcome.errors);
+        assert!(
+            outcome.errors.contains("ELOOP") && outcome.errors.contains("others than root"),
+            "{touch}: {}",
+            outcome.errors
+        );
     }
 }
 
 #[test]
 fn a_second_name_that_a_tenant_gave_a_file_of_roots_is_not_touched() {
-    for touch in ["write:DIR/tenant/f owned", "append:DIR/tenant/f owned", "chmod:DIR/tenant/f 0666", "chown2:DIR/tenant/f 54321 54321"] {
+    for touch in [
+        "write:DIR/tenant/f owned",
+        "append:DIR/tenant/f owned",
+        "chmod:DIR/tenant/f 0666",
+        "chown2:DIR/tenant/f 54321 54321",
+    ] {
         let place = besieged(&format!("hook-as-root = {touch}"));
         std::fs::hard_link(place.path("etc/passwd"), place.path("tenant/f")).unwrap();
         let outcome = place.run();
@@ -311,10 +368,13 @@ fn swap(tenant: &Path, victim: &Path, stop: &AtomicBool) {
 
 #[test]
 fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
-    let hooks: String = (0..200).flat_map(|_| TOUCHES).map(|touch| {
-        // Whichever of the two stands there, the next one is tried.
-        format!("hook-as-user-atexit = {touch}\n")
-    }).collect();
+    let hooks: String = (0..200)
+        .flat_map(|_| TOUCHES)
+        .map(|touch| {
+            // Whichever of the two stands there, the next one is tried.
+            format!("hook-as-user-atexit = {touch}\n")
+        })
+        .collect();
     let place = besieged(&hooks);
     std::fs::create_dir(place.path("tenant/real")).unwrap();
     symlink(place.path("etc"), place.path("tenant/link")).unwrap();
@@ -328,5 +388,8 @@ fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
     assert!(is_untouched(&place));
     // Both were met, or nothing was tried.
     assert!(outcome.errors.contains("ELOOP"), "no link was met");
-    assert!(place.path("tenant/real/new").exists() || place.path("tenant/x/new").exists(), "no directory was met");
+    assert!(
+        place.path("tenant/real/new").exists() || place.path("tenant/x/new").exists(),
+        "no directory was met"
+    );
 }

@@ -14,8 +14,7 @@ const FCHMODAT2: libc::c_long = 452;
 /// `ENOSYS` before Linux 6.6 and where a filter hides it; else those of `chmod(2)`.
 pub fn fchmodat2(file: BorrowedFd<'_>, mode: u32) -> Result<(), Errno> {
     // SAFETY: the kernel reads an empty string, which outlives the call.
-    let result = unsafe {
-        libc::syscall(FCHMODAT2, file.as_raw_fd(), c"".as_ptr(), mode, libc::AT_EMPTY_PATH)
-    };
+    let result =
+        unsafe { libc::syscall(FCHMODAT2, file.as_raw_fd(), c"".as_ptr(), mode, libc::AT_EMPTY_PATH) };
     super::answer(result).map(|_| ())
 }

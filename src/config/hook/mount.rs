@@ -11,7 +11,10 @@ use crate::config::show::quoted;
 use crate::config::values::{Wrong, wrong};
 
 const GRAMMAR: &str = "write FS WHAT WHERE [FLAGS [DATA]], such as: tmpfs none /tmp nosuid,nodev size=64m";
-const FLAGS: &str = "use flags of mount(8): ro, nosuid, nodev, noexec, noatime, bind, rbind, rec, remount, move, private, …";
+const FLAGS: &str =
+    "use flags of mount(8): ro, nosuid, nodev, noexec, noatime, bind, rbind, rec, remount, move, private, …";
+
+const DATA: &str = "options of the file system stand behind the flags: tmpfs none /tmp defaults size=64m";
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +86,9 @@ pub fn mount(text: &str) -> Result<Mount, Wrong> {
     // uWSGI lets the type of a bind be nothing at all.
     let named = if text.starts_with(' ') { format!("none{text}") } else { text.to_owned() };
     let found = words(&named);
-    let [fs, what, at, rest @ ..] = &found[..] else { return wrong("a mount has three words or more", GRAMMAR) };
+    let [fs, what, at, rest @ ..] = &found[..] else {
+        return wrong("a mount has three words or more", GRAMMAR);
+    };
     let flags = flags(rest.first().copied().unwrap_or("defaults"))?;
     let data = rest.get(1..).unwrap_or_default().join(" ");
     Ok(Mount { kind: kind(fs, what, data, &flags)?, at: path(at)?, flags: flags.attributes() })
@@ -115,10 +120,13 @@ pub fn unmount(text: &str) -> Result<Unmount, Wrong> {
 fn kind(fs: &str, what: &str, data: String, flags: &Flags) -> Result<MountKind, Wrong> {
     let depth = if flags.recursive { Depth::Below } else { Depth::Alone };
     match (flags.change, flags.propagation) {
-        (Some(_), Some(_)) => {
-            wrong("a mount cannot be made and its propagation changed at once", "write two mounts, one after the other")
+        (Some(_), Some(_)) => wrong(
+            "a mount cannot be made and its propagation changed at once",
+            "write two mounts, one after the other",
+        ),
+        (None, Some(kind)) if flags.recursive => {
+            Ok(MountKind::Propagation(kind | MountPropagationFlags::REC))
         }
-        (None, Some(kind)) if flags.recursive => Ok(MountKind::Propagation(kind | MountPropagationFlags::REC)),
         (None, Some(kind)) => Ok(MountKind::Propagation(kind)),
         (Some(Change::Bind), None) => path(what).map(|what| MountKind::Bind(what, depth)),
         (Some(Change::Move), None) => path(what).map(MountKind::Move),
@@ -132,7 +140,8 @@ fn flags(text: &str) -> Result<Flags, Wrong> {
     let mut flags = Flags { on: MountFlags::empty(), change: None, recursive: false, propagation: None };
     for name in text.split(',') {
         if !(flags.attribute(name) || flags.shape(name) || flags.propagate(name)) {
-            return wrong(format!("{} is no flag of a mount", quoted(name)), FLAGS);
+            let cure = if name.contains('=') { DATA } else { FLAGS };
+            return wrong(format!("{} is no flag of a mount", quoted(name)), cure);
         }
     }
     Ok(flags)
@@ -192,7 +201,9 @@ impl Flags {
         };
         self.recursive |= name == "rbind";
         self.change = Some(match (self.change, change) {
-            (Some(Change::Bind), Change::Remount) | (Some(Change::Remount), Change::Bind) => Change::RemountBind,
+            (Some(Change::Bind), Change::Remount) | (Some(Change::Remount), Change::Bind) => {
+                Change::RemountBind
+            }
             (Some(Change::RemountBind), Change::Bind | Change::Remount) => Change::RemountBind,
             _ => change,
         });

@@ -2,10 +2,11 @@
 
 use crate::config::place::{ConfigError, Entry};
 use crate::config::show::quoted;
-use crate::config::values::Wrong;
+use crate::config::values::{Wrong, meant};
 
 /// How a config gets it all the same.
-const BY_UWSGI: &str = "use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config";
+const BY_UWSGI: &str =
+    "use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config";
 
 /// Why this option of a phase can never be.
 pub fn refusal(entry: &Entry) -> Option<ConfigError> {
@@ -30,10 +31,19 @@ pub fn handler(name: &str, known: &str) -> Wrong {
             format!("{shown} binds a signal to a function inside of uWSGI, and there is none here"),
             "signals reach the command as they are: let it handle them".to_owned(),
         ),
-        "alarm" => (format!("{shown} needs the alarms of uWSGI"), "use exec:PROGRAM or print:TEXT".to_owned()),
+        "alarm" => {
+            (format!("{shown} needs the alarms of uWSGI"), "use exec:PROGRAM or print:TEXT".to_owned())
+        }
         "rpc" | "retryrpc" => (format!("{shown} needs the RPC of uWSGI"), "use exec:PROGRAM".to_owned()),
         "perl" | "ffi" | "tcc" => (format!("{shown} needs a plugin of uWSGI"), BY_UWSGI.to_owned()),
-        _ => (format!("no handler of hooks is called {shown}"), format!("use one of: {known}")),
+        _ => (format!("no handler of hooks is called {shown}"), nearest(name, known)),
     };
     Wrong { cause, cure: Some(cure) }
+}
+
+fn nearest(name: &str, known: &str) -> String {
+    match meant(name, known) {
+        Some(handler) => format!("did you mean `{handler}`?"),
+        None => format!("use one of: {}", known.replace(',', ", ")),
+    }
 }

@@ -31,7 +31,8 @@ const PHASES: [Phase; 14] = [
 /// # Errors
 /// What is wrong with its value.
 pub(super) fn apply(config: &mut VassalConfig, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
-    let Some((verb, phase)) = name.split_once('-').and_then(|(verb, phase)| Some((verb, named(phase)?))) else {
+    let Some((verb, phase)) = name.split_once('-').and_then(|(verb, phase)| Some((verb, named(phase)?)))
+    else {
         return Ok(false);
     };
     let verb = match verb {

@@ -8,8 +8,12 @@ macro_rules! hook {
         hook!($phase, $when, "a failure ends the vassal")
     };
     ($phase:literal, $when:literal, $failure:literal) => {
-        OptionSpec::new(concat!("hook-", $phase), Kind::Hook, concat!("Handler run ", $when, "; ", $failure, "."))
-            .repeats()
+        OptionSpec::new(
+            concat!("hook-", $phase),
+            Kind::Hook,
+            concat!("Handler run ", $when, "; ", $failure, "."),
+        )
+        .repeats()
     };
 }
 

@@ -11,8 +11,8 @@ use jail::sys;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
-    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, mount_remount, move_mount,
-    open_tree,
+    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_change, mount_remount,
+    move_mount, open_tree,
 };
 use rustix::process::fchdir;
 
@@ -55,7 +55,8 @@ pub fn unmount(base: Base<'_>, unmount: &Unmount) -> Result<(), Errno> {
     if unmount.depth == Depth::Below {
         for _ in 0..ROUNDS_MAX {
             let top = shown(base, &unmount.at)?;
-            let below: Vec<PathBuf> = mounts()?.into_iter().filter(|at| *at != top && at.starts_with(&top)).collect();
+            let below: Vec<PathBuf> =
+                mounts()?.into_iter().filter(|at| *at != top && at.starts_with(&top)).collect();
             // The youngest first: it may stand on another one.
             let gone = below.iter().rev().filter(|at| take(None, at, unmount.flags).is_ok()).count();
             if gone == 0 {
@@ -76,7 +77,8 @@ fn take(base: Base<'_>, at: &Path, flags: UnmountFlags) -> Result<(), Errno> {
 fn bind(base: Base<'_>, (what, depth): (&Path, Depth), at: &OwnedFd, flags: MountFlags) -> Result<(), Errno> {
     let what = find(base, what, Last::Followed)?.look()?;
     let deep = if depth == Depth::Below { OpenTreeFlags::AT_RECURSIVE } else { OpenTreeFlags::empty() };
-    let copy = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let copy =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     let tree = open_tree(&what, "", copy | deep)?;
     let attributes = attributes(flags);
     if !attributes.is_empty() {
@@ -134,7 +136,9 @@ fn unescaped(text: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(text.len());
     let mut left = text;
     while let Some((byte, rest)) = left.split_first() {
-        let octal = rest.get(..3).filter(|digits| *byte == b'\\' && digits.iter().all(|one| matches!(one, b'0'..=b'7')));
+        let octal = rest
+            .get(..3)
+            .filter(|digits| *byte == b'\\' && digits.iter().all(|one| matches!(one, b'0'..=b'7')));
         let code = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
         path.push(code.unwrap_or(*byte));
         left = if code.is_some() { &rest[3..] } else { rest };
