@@ -357,7 +357,7 @@ fn a_link_of_roots_is_followed() {
 }
 
 /// As the tenant would, as fast as it can: a directory, then a link to the victim in its place.
-fn swap(tenant: &Path, victim: &Path, stop: &AtomicBool) {
+fn swap(tenant: &Path, stop: &AtomicBool) {
     let (shown, real, link) = (tenant.join("x"), tenant.join("real"), tenant.join("link"));
     while !stop.load(Ordering::Relaxed) {
         for (from, to) in [(&real, &shown), (&shown, &real), (&link, &shown), (&shown, &link)] {
@@ -378,9 +378,9 @@ fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
     let place = besieged(&hooks);
     std::fs::create_dir(place.path("tenant/real")).unwrap();
     symlink(place.path("etc"), place.path("tenant/link")).unwrap();
-    let (tenant, victim, stop) = (place.path("tenant"), place.path("etc"), AtomicBool::new(false));
+    let (tenant, stop) = (place.path("tenant"), AtomicBool::new(false));
     let outcome = std::thread::scope(|scope| {
-        scope.spawn(|| swap(&tenant, &victim, &stop));
+        scope.spawn(|| swap(&tenant, &stop));
         let outcome = place.run();
         stop.store(true, Ordering::Relaxed);
         outcome
