@@ -21,6 +21,7 @@ use crate::spawner::{court, lend};
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
+use crate::vassal::step::Step;
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
 const SHOWN: Lent =
@@ -62,11 +63,21 @@ fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String>
         VassalKind::Own(config) => {
             let steps = phases::plan(&config, &facts(charter, examined)).map_err(|errors| told(&errors))?;
             let mut text = String::from("then by the vassal itself\n");
-            for (number, step) in steps.iter().enumerate() {
-                let _ = writeln!(text, "step {}: {step}", number + 1);
+            list(&mut text, &steps);
+            let after = phases::at_exit(&config);
+            if !after.is_empty() {
+                text.push_str("and once its command has ended\n");
+                list(&mut text, &after);
             }
             Ok(text)
         }
+    }
+}
+
+fn list(text: &mut String, steps: &[Step]) {
+    for (number, step) in steps.iter().enumerate() {
+        let failure = step.failure().map(|failure| format!(" ({failure})")).unwrap_or_default();
+        let _ = writeln!(text, "step {}: {step}{failure}", number + 1);
     }
 }
 
@@ -87,6 +98,7 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
     Facts {
         root,
         jailed: !charter.namespaces.is_empty(),
+        own_mounts: charter.namespaces.has(Namespaces::FS),
         own_hostname: charter.namespaces.has(Namespaces::UTS),
         born: charter.namespaces,
         emperor: true,

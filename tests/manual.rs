@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::os::unix::fs::MetadataExt;
+
 use common::{ALICE, Emperor, Process, Tree};
 
 /// The vassal of the manual's chapter on namespaces, with a command that says what it sees.
@@ -124,5 +126,106 @@ fn without_a_uid_each_phase_still_runs_once() {
     let emperor = Emperor::start(tree, &[]);
     emperor.vassal("root.ini");
     assert_eq!(emperor.tree.text("order/log"), "exec-pre-jail\nexec-in-jail\nexec-as-root\nexec-as-user\n");
+    emperor.stop();
+}
+
+/// Everything below `order/d`, with kind, mode, owner and content.
+fn listing(tree: &Tree) -> String {
+    let look = "cd \"$1\" && find d -printf '%p %y %m %U:%G\\n' -type f -exec cat '{}' ';' | sort";
+    let mut command = std::process::Command::new("sh");
+    let found = command.args(["-c", look, "sh"]).arg(tree.path("order")).output().unwrap();
+    String::from_utf8(found.stdout).unwrap()
+}
+
+#[test]
+fn hooks_leave_what_those_of_uwsgi_leave_and_in_the_same_order() {
+    let tree = Tree::new();
+    let top = tree.dir_of(ALICE, "order").display().to_string();
+    let handlers = [
+        "mkdir:TOP/d",
+        "creat:TOP/d/empty",
+        "write:TOP/d/text one two",
+        "append:TOP/d/text  three",
+        "appendn:TOP/d/text four",
+        "writen:TOP/d/line words",
+        "write:TOP/d/gone x",
+        "unlink:TOP/d/gone",
+        "chmod:TOP/d/empty 640",
+        "chown2:TOP/d/line 61001 61001",
+        "chown:TOP/d/text nobody daemon",
+        "sticky:TOP/d",
+        "cd:TOP/d",
+        "putenv:COLOUR=blue",
+        "exec:echo $COLOUR $(pwd) >> TOP/log",
+        "safeexec:false",
+        "print:words",
+        "wait_for_dir:TOP/d",
+        "wait_for_file:TOP/d/text",
+    ];
+    let mut body: String = handlers.iter().map(|one| format!("hook-as-root = {one}\n")).collect();
+    for phase in ["as-user", "as-root", "in-jail", "pre-jail", "asap"] {
+        body += &format!(
+            "exec-{phase} = echo exec {phase} >> TOP/log\nhook-{phase} = exec:echo hook {phase} >> TOP/log\n"
+        );
+    }
+    body += &format!("uid = {ALICE}\ngid = {ALICE}\ncommand = sleep infinity\n");
+    let body = body.replace("TOP", &top);
+    let file = tree.path("hooks.ini");
+    tree.place(&file, 0, &format!("[uwsgi]\n{body}"));
+    let fresh = || {
+        std::fs::write(tree.path("order/log"), "").unwrap();
+        std::os::unix::fs::chown(tree.path("order/log"), Some(ALICE), Some(ALICE)).unwrap();
+    };
+    fresh();
+    let log = order_of_uwsgi(&tree, &file);
+    let theirs = listing(&tree);
+    assert_eq!((log.lines().count(), theirs.lines().count()), (11, 6), "uWSGI: {log}{theirs}");
+    std::fs::remove_dir_all(tree.path("order/d")).unwrap();
+    fresh();
+    tree.vassal("hooks.ini", &body);
+    let emperor = Emperor::start(tree, &[]);
+    emperor.vassal("hooks.ini");
+    assert_eq!(emperor.tree.text("order/log"), log);
+    assert_eq!(listing(&emperor.tree), theirs);
+    emperor.stop();
+}
+
+#[test]
+fn a_tenants_hooks_may_do_anything_inside_and_nothing_outside() {
+    let tree = Tree::new();
+    let seen = tree.dir_of(ALICE, "seen");
+    let look = tree.script(
+        "look",
+        &format!("cd {}\nhostname > name\ncat /mnt/file > file\nls /proc | grep -c '^[0-9]*$' > processes\nexec sleep infinity", seen.display()),
+    );
+    let inside = "mount-as-root = proc none /proc\nmount-as-root = tmpfs none /mnt nosuid size=64k\nhook-as-root = hostname:inside\n\
+                 hook-as-root = ifdown:lo\nhook-as-root = ifup:lo\nhook-as-user = sticky:/mnt/../tmp/../mnt\n";
+    let body = format!("{inside}hook-as-user = writen:/mnt/file inside\ncommand = {}\n", look.display());
+    tree.vassal_of(ALICE, "inside.ini", &body);
+    let victim = tree.dir("etc").join("passwd");
+    std::fs::write(&victim, "victim").unwrap();
+    let harms = ["chmod:VICTIM 0666", "append:VICTIM x", "chown2:VICTIM 0 0", "unlink:VICTIM"]
+        .map(|harm| harm.replace("VICTIM", &victim.display().to_string()));
+    for (number, harm) in harms.iter().enumerate() {
+        let body = format!("hook-as-root = {harm}\ncommand = sleep infinity\n");
+        tree.vassal_of(ALICE, &format!("harm{number}.ini"), &body);
+    }
+    let emperor =
+        Emperor::start(tree, &["--emperor-tyrant", "--emperor-use-clone", "fs,net,ipc,pid,uts,user"]);
+    emperor.vassal("inside.ini");
+    for (number, harm) in harms.iter().enumerate() {
+        emperor.wait_for_line(|line| {
+            line.contains(&format!("harm{number}.ini")) && line.contains(harm.as_str())
+        });
+    }
+    common::eventually("what is seen inside", || {
+        Some(()).filter(|()| emperor.tree.path("seen/processes").exists())
+    });
+    assert_eq!(emperor.tree.text("seen/name"), "inside\n");
+    assert_eq!(emperor.tree.text("seen/file"), "inside\n");
+    let found = std::fs::metadata(&victim).unwrap();
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "victim");
+    assert_eq!((found.mode() & 0o7777, found.uid()), (0o644, 0));
+    assert!(!std::path::Path::new("/mnt/file").exists());
     emperor.stop();
 }

@@ -14,6 +14,7 @@ mod expand;
 mod files;
 mod format;
 mod hazard;
+pub mod hook;
 mod keyval;
 mod lists;
 pub mod load;

@@ -172,7 +172,7 @@ fn list<T: FromStr<Err: fmt::Display>>(value: &str, known: &str, cure: &str) -> 
 }
 
 /// The word of a list that was probably meant.
-fn meant<'a>(odd: &str, known: &'a str) -> Option<&'a str> {
+pub(super) fn meant<'a>(odd: &str, known: &'a str) -> Option<&'a str> {
     let odd = odd.to_ascii_lowercase();
     let near = known.split(',').map(|word| (strsim::damerau_levenshtein(&odd, word), word));
     near.filter(|(edits, word)| *edits <= 2 && *edits < word.len()).min().map(|(_, word)| word)

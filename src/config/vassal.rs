@@ -2,6 +2,7 @@
 
 pub mod cgroups;
 pub mod limits;
+mod phases;
 mod read;
 pub mod rootfs;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine::Confinement;
+use super::hook::Hook;
 use super::place::{Place, Placed};
 
 /// What runs a vassal's config.
@@ -33,6 +35,8 @@ pub struct VassalConfig {
     pub unprivileged_patch: Option<Placed<Patch>>,
     /// `exec-*` options: phase and shell command, in the order written.
     pub programs: Vec<(Phase, Placed<String>)>,
+    /// `hook-*`, `mount-*` and `umount-*` options, in the order written.
+    pub hooks: Vec<(Phase, Placed<Hook>)>,
     /// `uid`: name or number.
     pub uid: Option<Placed<String>>,
     /// `gid`: name or number.

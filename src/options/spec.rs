@@ -48,6 +48,12 @@ pub enum Kind {
     Words,
     /// A command line for `/bin/sh`.
     Shell,
+    /// What a hook does.
+    Hook,
+    /// A mount.
+    Mount,
+    /// A mount less.
+    Umount,
     /// A user, by name or number.
     User,
     /// A group, by name or number.
@@ -97,6 +103,9 @@ impl Kind {
             Self::Source => "SOURCE",
             Self::Words => "COMMAND",
             Self::Shell => "SHELL-COMMAND",
+            Self::Hook => "HANDLER:ARGUMENTS",
+            Self::Mount => "FS WHAT WHERE [FLAGS [DATA]]",
+            Self::Umount => "WHERE [FLAGS]",
             Self::User => "USER",
             Self::Group => "GROUP",
             Self::Root => "DIRECTORY [ro|overlay]",

@@ -21,6 +21,7 @@ pub fn facts(emperor: bool) -> Facts {
     Facts {
         root: geteuid().is_root(),
         jailed: !jail.is_empty() || getpid().is_init(),
+        own_mounts: jail.has(Namespaces::FS) || are_mounts_own(),
         own_hostname: jail.has(Namespaces::UTS) || is_uts_own(),
         born: if shares_mounts() { jail.without(Namespaces::FS) } else { jail },
         emperor,
@@ -44,6 +45,16 @@ fn shares_mounts() -> bool {
 /// An Emperor that knows nothing of `LIEGE_JAIL` may have made a namespace too. Without `/proc` we do not know.
 fn is_uts_own() -> bool {
     std::fs::metadata("/proc/self/ns/uts").is_ok_and(|namespace| namespace.ino() != UTS_OF_HOST)
+}
+
+/// PID 1 of a pid namespace is there for its own jail alone, and so are mounts that the host's does not see.
+fn are_mounts_own() -> bool {
+    let of =
+        |process: &str| std::fs::metadata(format!("/proc/{process}/ns/mnt")).map(|namespace| namespace.ino());
+    match (of("self"), of("1")) {
+        (Ok(ours), Ok(first)) => ours != first,
+        _ => false,
+    }
 }
 
 fn permitted() -> Capabilities {

@@ -78,6 +78,18 @@ pub fn current_user() -> Option<User> {
     User::by_uid(outside(&uid_map(), uid).unwrap_or(uid))
 }
 
+/// Whether we have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in does harm. Where that cannot
+/// be seen, we have.
+pub fn is_hosts_root() -> bool {
+    geteuid().is_root() && !is_users_own(&uid_map())
+}
+
+/// Whether root of this `uid_map` is one user of the namespace outside.
+fn is_users_own(map: &str) -> bool {
+    let first: Vec<&str> = map.lines().next().unwrap_or_default().split_whitespace().collect();
+    matches!(first[..], ["0", outside, "1"] if outside != "0")
+}
+
 /// Of our user namespace; empty where there is no `/proc`.
 fn uid_map() -> String {
     std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()
@@ -200,6 +212,14 @@ mod tests {
         assert_eq!(outside("0 0 4294967295", 0), None);
         assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), None);
         assert_eq!(outside("", 0), None);
+    }
+
+    #[test]
+    fn only_a_namespace_of_ones_own_makes_root_harmless() {
+        assert!(is_users_own("         0       1000          1\n         1     100000      65536\n"));
+        for hosts in ["", "0 0 4294967295\n", "0 100000 65536\n", "0 0 1\n", "1000 1000 1\n"] {
+            assert!(!is_users_own(hosts), "{hosts}");
+        }
     }
 
     #[test]

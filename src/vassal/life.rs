@@ -5,11 +5,11 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-use jail::{Phase, sys};
+use jail::sys;
 
 use super::control::Control;
 use super::master::Outcome;
-use super::phases::{Facts, plan};
+use super::phases::{Facts, at_exit, plan};
 use super::source::{Reading, Source};
 use super::state::Vassal;
 use super::step::Step;
@@ -104,7 +104,7 @@ struct Life<'a> {
     teller: &'a Teller,
     facts: Facts,
     steps: Vec<Step>,
-    after: Vec<String>,
+    after: Vec<Step>,
     fallback: Fallback<'a>,
 }
 
@@ -124,9 +124,8 @@ fn own(
         }
     };
     teller.warnings(&confine::warnings(&config.confine));
-    let at_exit = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsUserAtexit);
-    let after = at_exit.map(|(_, program)| program.value.clone()).collect();
-    let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), config.env)?;
+    let after = at_exit(&config);
+    let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
     Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
 }
 
@@ -165,9 +164,10 @@ impl Life<'_> {
             End::Command(pid) => {
                 let outcome = master::mind(vassal, pid, |config| self.check(config))?;
                 master::take_terminal();
-                master::after(vassal, &self.after, self.teller);
-                Ok(outcome)
+                let status = master::after(vassal, &self.after, self.teller);
+                Ok(status.map_or(outcome, Outcome::Status))
             }
+            End::Exit(status) => Ok(Outcome::Status(status)),
         }
     }
 

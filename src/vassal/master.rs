@@ -3,16 +3,16 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use jail::Phase;
 use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
 use super::duties::{Duties, Event, Order};
-use super::programs;
 use super::state::Vassal;
+use super::step::Step;
 use super::tell::Teller;
 use super::trouble::Trouble;
+use super::walk;
 use super::watch::{Happening, now, reap};
 
 /// Why the master is no longer needed.
@@ -38,6 +38,9 @@ pub fn mind(
     if config.is_some() {
         duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
     }
+    if let Some(exit) = vassal.command_ended.take() {
+        duties.handle(Event::Ended(exit), now());
+    }
     loop {
         while let Some(order) = duties.next_order() {
             match order {
@@ -61,14 +64,19 @@ pub fn mind(
     }
 }
 
-/// Runs the programs that come after the command; a failing one is told and no more.
-pub fn after(vassal: &mut Vassal, programs: &[String], teller: &Teller) {
-    let environment = vassal.user_environment();
-    for text in programs {
-        if let Err(trouble) = programs::run(vassal, Phase::AsUserAtexit, text, environment.clone()) {
-            teller.trouble(&trouble);
+/// Takes the steps that come after the command; a failing one is told and no more. A status takes the place of the
+/// command's.
+pub fn after(vassal: &mut Vassal, steps: &[Step], teller: &Teller) -> Option<u8> {
+    // Its number may be another's by now.
+    vassal.command = None;
+    for step in steps {
+        match walk::take(vassal, step) {
+            Ok(None) => {}
+            Ok(status) => return status,
+            Err(trouble) => teller.trouble(&trouble),
         }
     }
+    None
 }
 
 /// Waits for `child`, which goes on in our stead, and ends as it ends.

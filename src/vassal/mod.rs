@@ -6,6 +6,7 @@ pub mod confine;
 mod control;
 mod duties;
 mod environment;
+mod hooks;
 mod identity;
 mod launch;
 mod leftovers;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{Access, access};
 use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::fchdir;
 
 use super::confine;
 use super::environment::{Environment, PATH};
@@ -32,6 +33,9 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
     launch.confinement = Some(&vassal.confinement);
+    if let Err(errno) = vassal.directory.as_ref().map_or(Ok(()), fchdir) {
+        return Trouble::errno("change directory", errno);
+    }
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
     // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
     match fcntl_dupfd_cloexec(control, launch.first_free()) {

@@ -5,6 +5,7 @@
 
 use jail::{Capabilities, Namespaces, Phase};
 
+use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::{Address, VassalConfig};
 
@@ -19,6 +20,8 @@ pub struct Facts {
     pub root: bool,
     /// Born into namespaces of its own.
     pub jailed: bool,
+    /// The mounts it sees are nobody else's.
+    pub own_mounts: bool,
     /// The host name it sees is nobody else's.
     pub own_hostname: bool,
     /// Namespaces that it was born into.
@@ -34,6 +37,16 @@ pub struct Facts {
 /// Mode of a socket file when `chmod-socket` says nothing.
 const SOCKET_MODE: u32 = 0o660;
 
+/// Phases once the command has been started. Workers of uWSGI accept, of which there are several; here it is one.
+const STARTED: [Phase; 6] = [
+    Phase::PostApp,
+    Phase::MasterStart,
+    Phase::Accepting,
+    Phase::AcceptingOnce,
+    Phase::Accepting1,
+    Phase::Accepting1Once,
+];
+
 /// Puts the phases of `config` into order.
 ///
 /// # Errors
@@ -43,6 +56,11 @@ pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<Confi
     if refusals.is_empty() { Ok(order(config, facts)) } else { Err(refusals) }
 }
 
+/// What comes after the command.
+pub fn at_exit(config: &VassalConfig) -> Vec<Step> {
+    phase(config, Phase::AsUserAtexit)
+}
+
 fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     // First: it counts for every file that any phase makes.
     let mut steps: Vec<Step> = config.limits.umask().map(Step::Set).into_iter().collect();
@@ -50,40 +68,49 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         // Before anything is run: it counts for all phases.
         steps.push(Step::EnterCgroups(config.cgroups.clone()));
     }
-    steps.extend(programs(config, Phase::PreJail));
+    steps.extend(phase(config, Phase::Asap));
+    steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
         // Nothing of ours is left to walk further.
         steps.push(Step::Become(patch.value.clone()));
         return steps;
     }
-    steps.extend(programs(config, Phase::InJail));
+    steps.extend(phase(config, Phase::InJail));
     let unshare = rootfs::unshared(config, facts);
     steps.extend(jail(config, unshare));
     if facts.jailed || !unshare.is_empty() {
-        steps.extend(programs(config, Phase::PostJail));
+        steps.extend(phase(config, Phase::PostJail));
     }
     if config.uid.is_some() && rootfs::moves(config) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
-    steps.extend(programs(config, Phase::AsRoot));
+    steps.extend(phase(config, Phase::AsRoot));
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
-    steps.extend(programs(config, Phase::AsUser));
+    steps.extend(phase(config, Phase::AsUser));
     steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
 }
 
-fn programs(config: &VassalConfig, phase: Phase) -> Vec<Step> {
-    let of_phase = config.programs.iter().filter(|(when, _)| *when == phase);
-    of_phase.map(|(_, program)| Step::Run(phase, program.value.clone())).collect()
+/// Hooks, then mounts, then what is unmounted, then programs: as in uWSGI.
+fn phase(config: &VassalConfig, phase: Phase) -> Vec<Step> {
+    let mut hooks: Vec<&Hook> = hooks_of(config, phase).map(|hook| &hook.value).collect();
+    hooks.sort_by_key(|hook| hook.verb);
+    let programs = config.programs.iter().filter(|(when, _)| *when == phase);
+    let programs = programs.map(|(_, program)| Step::Run(phase, program.value.clone()));
+    hooks.into_iter().map(|hook| Step::Hook(phase, hook.clone())).chain(programs).collect()
+}
+
+fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed<Hook>> {
+    config.hooks.iter().filter(move |(when, _)| *when == phase).map(|(_, hook)| hook)
 }
 
 fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
@@ -191,7 +218,11 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     let mut steps = Vec::new();
     steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
+    steps.extend(phase(config, Phase::PreApp));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
+    for started in STARTED {
+        steps.extend(phase(config, started));
+    }
     steps
 }
 
@@ -213,6 +244,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"uts\" to emperor-use-clone, or `unshare = uts`",
         ));
     }
+    refusals.extend(config.hooks.iter().filter_map(|(when, hook)| hosts(config, facts, (*when, hook))));
     if facts.root && config.uid.is_none() {
         let groups = config.gid.iter().chain(&config.add_gid);
         let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
@@ -225,6 +257,21 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     refusals
 }
 
+/// A hook that would change what the whole host has, and stay there.
+fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hook>)) -> Option<ConfigError> {
+    let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
+    let own = |born: bool, kind| born || (separated && config.unshare.has(kind));
+    if hook.value.changes_mounts() && !own(facts.own_mounts, Namespaces::FS) {
+        let cure = "add \"fs\" to emperor-use-clone, or `unshare = fs` and use a later phase";
+        return Some(refusal(Some(&hook.place), "this would change the mounts of the whole host", cure));
+    }
+    let renames = matches!(hook.value.action, Action::Hostname(_));
+    (renames && !own(facts.own_hostname, Namespaces::UTS)).then(|| {
+        let cure = "add \"uts\" to emperor-use-clone, or `unshare = uts` and use a later phase";
+        refusal(Some(&hook.place), "this would rename the whole host", cure)
+    })
+}
+
 fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
     facts.own_hostname || rootfs::unshared(config, facts).has(Namespaces::UTS)
 }
@@ -234,6 +281,9 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
+    let hooks =
+        config.hooks.iter().filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
+    refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(*phase), Some(&hook.place))));
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals
         .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));

@@ -1,11 +1,13 @@
 use insta::assert_snapshot;
 
 use super::*;
+use crate::config::hook::{Hook, Verb};
 use crate::config::vassal::Patch;
 
 const ROOT: Facts = Facts {
     root: true,
     jailed: false,
+    own_mounts: false,
     own_hostname: false,
     born: Namespaces::NONE,
     emperor: true,
@@ -79,6 +81,82 @@ fn every_phase_stands_once_in_its_place() {
     change directory to /srv
     log to log
     start `serve -v`
+    "#);
+}
+
+fn hook(phase: Phase, verb: Verb, text: &str) -> (Phase, Placed<Hook>) {
+    (phase, placed(Hook::parse(verb, text).expect("a hook")))
+}
+
+#[test]
+fn within_a_phase_hooks_come_first_and_programs_last() {
+    let hooks = vec![
+        hook(Phase::AsRoot, Verb::Umount, "/b rec"),
+        hook(Phase::AsRoot, Verb::Mount, "proc none /proc"),
+        hook(Phase::AsUserAtexit, Verb::Hook, "print:bye"),
+        hook(Phase::Accepting1Once, Verb::Hook, "print:5"),
+        hook(Phase::Accepting, Verb::Hook, "print:4"),
+        hook(Phase::PostApp, Verb::Hook, "print:3"),
+        hook(Phase::PreApp, Verb::Hook, "!print:2"),
+        hook(Phase::AsRoot, Verb::Hook, "mkdir:/a"),
+        hook(Phase::Asap, Verb::Hook, "print:1"),
+    ];
+    let programs = vec![(Phase::AsRoot, placed("true".into()))];
+    let config = VassalConfig { hooks, programs, sockets: Vec::new(), ..everything() };
+    assert_snapshot!(listing(&config, &ROOT), @r"
+    do hook-asap `print:1`
+    unshare fs,net,pid,uts
+    make all mounts private
+    bring lo up
+    go on as PID 1 of the new pid namespace
+    set host name box
+    do hook-as-root `mkdir:/a`
+    do mount-as-root `proc none /proc`
+    do umount-as-root `/b rec`
+    run exec-as-root `true`
+    reduce the bounding set to none
+    become uid=web add-gid=adm (keeps capabilities: none)
+    forbid new privileges
+    filter system calls (no setuid or setgid files)
+    die when the Emperor dies
+    change directory to /srv
+    log to log
+    do hook-pre-app (hidden)
+    start `serve -v`
+    do hook-post-app `print:3`
+    do hook-accepting `print:4`
+    do hook-accepting1-once `print:5`
+    ");
+    let after: Vec<String> = at_exit(&config).iter().map(ToString::to_string).collect();
+    assert_eq!(after, ["do hook-as-user-atexit `print:bye`"]);
+    assert!(
+        plan(&config, &ROOT).expect("a plan").iter().all(|step| step.failure() != Some("a failure is told"))
+    );
+    assert_eq!(at_exit(&config)[0].failure(), Some("a failure is told"));
+}
+
+#[test]
+fn no_hook_changes_the_host_or_needs_what_is_not_there() {
+    let hooks = vec![
+        hook(Phase::InJail, Verb::Mount, "proc none /proc"),
+        hook(Phase::AsRoot, Verb::Hook, "hostname:box"),
+        hook(Phase::AsRoot, Verb::Hook, "mkdir:/a"),
+    ];
+    let config = VassalConfig { hooks, programs: Vec::new(), ..unjailed() };
+    assert_snapshot!(causes(&config, &ROOT), @r#"
+    v.ini:2:1: this would change the mounts of the whole host
+      add "fs" to emperor-use-clone, or `unshare = fs` and use a later phase
+    v.ini:2:1: this would rename the whole host
+      add "uts" to emperor-use-clone, or `unshare = uts` and use a later phase
+    "#);
+    assert!(plan(&config, &Facts { own_mounts: true, own_hostname: true, ..ROOT }).is_ok());
+    assert_snapshot!(causes(&config, &Facts { own_mounts: true, own_hostname: true, ..TENANT }), @r#"
+    v.ini:2:1: mount-in-jail `proc none /proc` needs root of the vassal's own user namespace
+      add "user" to emperor-use-clone
+    v.ini:2:1: hook-as-root `hostname:box` needs root of the vassal's own user namespace
+      add "user" to emperor-use-clone
+    v.ini:2:1: hook-as-root `mkdir:/a` needs root of the vassal's own user namespace
+      add "user" to emperor-use-clone
     "#);
 }
 

@@ -12,7 +12,6 @@ use super::duties::Exit;
 use super::environment::Environment;
 use super::launch::Launch;
 use super::state::Vassal;
-use super::step::option_of;
 use super::trouble::Trouble;
 use super::watch::{Happening, reap};
 use crate::emperor::order::to_vassal;
@@ -20,35 +19,66 @@ use crate::emperor::order::to_vassal;
 /// Where the shell is; never searched for.
 pub const SHELL: &str = "/bin/sh";
 
-/// Runs one program.
+/// Runs one program; `named` is how it is told of.
 ///
 /// A vassal that is told to stop meanwhile kills it: its end would be waited for in vain.
 ///
 /// # Errors
 /// A status other than 0, a death by signal, or no process at all.
-pub fn run(vassal: &mut Vassal, phase: Phase, text: &str, environment: Environment) -> Result<(), Trouble> {
-    let pid = start(text, environment)?;
+pub fn run(vassal: &mut Vassal, named: &str, text: &str, environment: Environment) -> Result<(), Trouble> {
+    let pid = start(vassal, text, environment)?;
     loop {
         match vassal.next(None)? {
             Happening::Child => {
-                if let Some(exit) = ended(pid) {
-                    return judge(phase, text, exit);
+                if let Some(exit) = reap_all(vassal, Some(pid)) {
+                    return judge(named, exit);
                 }
             }
-            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => vassal.reload_later(config),
-            happening if is_stop(&happening) => return Err(stopped(pid, phase, text)),
-            Happening::Signal(_) | Happening::Emperor(_) | Happening::Deadline => {}
+            happening => heed(vassal, happening, named).inspect_err(|_| kill(pid))?,
         }
     }
 }
 
-fn start(text: &str, environment: Environment) -> Result<Pid, Trouble> {
+/// What programs of a phase know: after the user was changed, who that is.
+pub fn environment(vassal: &Vassal, phase: Phase) -> Environment {
+    if phase >= Phase::AsUser { vassal.user_environment() } else { vassal.environment() }
+}
+
+/// Heeds what happens while something else is waited for: a reload is kept, a stop ends the waiting.
+///
+/// # Errors
+/// The vassal is to stop.
+pub fn heed(vassal: &mut Vassal, happening: Happening, named: &str) -> Result<(), Trouble> {
+    if is_stop(&happening) {
+        return Err(Trouble::new(format!("stopped while {named} ran")));
+    }
+    if let Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) = happening {
+        vassal.reload_later(config);
+    }
+    Ok(())
+}
+
+/// How `pid` ended, if it did. Every other child that ended is reaped by the way; of the command it is kept.
+pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
+    let mut of_pid = None;
+    while let Some((who, exit)) = reap() {
+        if Some(who) == pid {
+            of_pid = Some(exit);
+        }
+        if Some(who) == vassal.command {
+            vassal.command_ended = Some(exit);
+        }
+    }
+    of_pid
+}
+
+fn start(vassal: &Vassal, text: &str, environment: Environment) -> Result<Pid, Trouble> {
     let null = empty()?;
     let launch = Launch {
         argv: &[SHELL, "-c", text],
         environment,
         sockets: Vec::new(),
-        directory: None,
+        directory: vassal.directory.as_ref().map(AsFd::as_fd),
         input: Some(null.as_fd()),
         output: None,
         confinement: None,
@@ -65,22 +95,11 @@ fn empty() -> Result<OwnedFd, Trouble> {
     }
 }
 
-/// How `pid` ended, if it did; every other child that ended is reaped by the way.
-fn ended(pid: Pid) -> Option<Exit> {
-    let mut of_pid = None;
-    while let Some((who, exit)) = reap() {
-        if who == pid {
-            of_pid = Some(exit);
-        }
-    }
-    of_pid
-}
-
-fn judge(phase: Phase, text: &str, exit: Exit) -> Result<(), Trouble> {
+fn judge(named: &str, exit: Exit) -> Result<(), Trouble> {
     match exit {
         Exit::Code(0) => Ok(()),
         // Death by a signal is no success.
-        Exit::Code(_) | Exit::Signal(_) => Err(Trouble::new(format!("{} `{text}` {exit}", option_of(phase)))),
+        Exit::Code(_) | Exit::Signal(_) => Err(Trouble::new(format!("{named} {exit}"))),
     }
 }
 
@@ -97,8 +116,7 @@ fn is_stop(happening: &Happening) -> bool {
     }
 }
 
-fn stopped(pid: Pid, phase: Phase, text: &str) -> Trouble {
+fn kill(pid: Pid) {
     // It may have ended in this moment; then there is nothing to kill.
     let _ = kill_process_group(pid, Signal::KILL);
-    Trouble::new(format!("stopped while {} `{text}` ran", option_of(phase)))
 }

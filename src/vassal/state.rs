@@ -7,15 +7,17 @@ use jail::Identity;
 use jail::run::OldRoot;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
-use rustix::process::{chdir, fchdir, getcwd};
+use rustix::process::{Pid, chdir, fchdir, getcwd};
 
 use std::path::Path;
 
 use super::confine::Ready;
 use super::control::{Control, Word};
+use super::duties::Exit;
 use super::environment::Environment;
 use super::identity::current_user;
 use super::sockets::Listening;
+use super::tell::Teller;
 use super::trouble::Trouble;
 use super::watch::{Happening, Watch};
 
@@ -27,6 +29,12 @@ pub struct Vassal {
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
     pub reload: Option<Option<OwnedFd>>,
+    /// Says what has to be said before the command runs.
+    pub teller: Teller,
+    /// The command, once it was started.
+    pub command: Option<Pid>,
+    /// How the command ended while somebody waited for another child.
+    pub command_ended: Option<Exit>,
     /// Our arguments, for a program that takes our place.
     pub arguments: Vec<String>,
     base: Environment,
@@ -41,7 +49,7 @@ pub struct Vassal {
     pub sockets: Vec<Listening>,
     /// Limits of the command.
     pub confinement: Ready,
-    /// Working directory of the command.
+    /// Working directory of what is started from here on.
     pub directory: Option<OwnedFd>,
     /// Log file of the command.
     pub log: Option<OwnedFd>,
@@ -55,12 +63,16 @@ impl Vassal {
     pub fn new(
         control: Option<Control>,
         arguments: Vec<String>,
+        teller: Teller,
         added: Vec<(String, String)>,
     ) -> Result<Self, Trouble> {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
             control,
             reload: None,
+            teller,
+            command: None,
+            command_ended: None,
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
@@ -72,6 +84,11 @@ impl Vassal {
             directory: None,
             log: None,
         })
+    }
+
+    /// Sets a variable of all programs from here on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.added.push((name.to_owned(), value.to_owned()));
     }
 
     /// Environment of a program that runs with the ids we had at birth.
@@ -124,7 +141,8 @@ impl Vassal {
     /// No such directory, or none that we may see.
     pub fn enter(&mut self, path: &Path) -> Result<(), Trouble> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = openat(CWD, path, flags, Mode::empty());
+        let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
+        let opened = openat(base, path, flags, Mode::empty());
         let cannot = |errno| Trouble {
             advice: directory_advice(errno),
             ..Trouble::errno(format!("change directory to {}", path.display()), errno)

@@ -7,6 +7,7 @@ use jail::plan::{Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::{Address, Patch};
 
@@ -40,6 +41,8 @@ pub struct Socket {
 pub enum Step {
     /// A shell command of the config, to its end.
     Run(Phase, String),
+    /// A hook, done by the vassal itself.
+    Hook(Phase, Hook),
     /// Another program takes our place.
     Become(Patch),
     /// New namespaces.
@@ -90,18 +93,17 @@ pub enum Step {
     Start(Vec<String>),
 }
 
-/// Name of the option that makes programs run in this phase.
-pub fn option_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::AsEmperor => "exec-as-emperor",
-        Phase::AsVassalBeforeDrop => "exec-as-vassal-before-drop",
-        Phase::AsVassal => "exec-as-vassal",
-        Phase::PreJail => "exec-pre-jail",
-        Phase::PostJail => "exec-post-jail",
-        Phase::InJail => "exec-in-jail",
-        Phase::AsRoot => "exec-as-root",
-        Phase::AsUser => "exec-as-user",
-        Phase::AsUserAtexit => "exec-as-user-atexit",
+impl Step {
+    /// What a failure of something that the config itself wants to be done means; `None` for steps of our own, without
+    /// which there is no vassal.
+    pub fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Run(Phase::AsUserAtexit, _) | Self::Hook(Phase::AsUserAtexit, _) => {
+                Some("a failure is told")
+            }
+            Self::Run(..) | Self::Hook(..) => Some("a failure ends the vassal"),
+            _ => None,
+        }
     }
 }
 
@@ -119,7 +121,8 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Run(phase, text) => write!(f, "run {} `{text}`", option_of(*phase)),
+            Self::Run(phase, text) => write!(f, "run exec-{} `{text}`", phase.name()),
+            Self::Hook(phase, hook) => write!(f, "do {}", hook.named(*phase)),
             Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
             Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),

@@ -7,6 +7,7 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
+use super::hooks;
 use super::identity;
 use super::launch::Launch;
 use super::patch;
@@ -25,6 +26,8 @@ pub enum End {
     Command(Pid),
     /// A child goes on behind us as PID 1 of a new pid namespace.
     Behind(Pid),
+    /// A hook wants the vassal to end with this status.
+    Exit(u8),
 }
 
 /// Walks `steps` from number `from` on; `go_on` is what a child of ours does with the steps after a `Fork`.
@@ -40,19 +43,30 @@ pub fn walk(
     for (index, step) in steps.iter().enumerate().skip(from) {
         let end = match step {
             Step::Fork => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
-            Step::Start(argv) => start(vassal, argv).map(|pid| Some(End::Command(pid))),
-            other => take(vassal, other).map(|()| None),
+            other => take(vassal, other).map(|status| status.map(End::Exit)),
         };
         if let Some(end) = end.map_err(|trouble| trouble.at(index + 1, steps.len()))? {
             return Ok(end);
         }
     }
-    Err(Trouble::new("nothing to run").advise("give `command`"))
+    vassal.command.map(End::Command).ok_or_else(|| Trouble::new("nothing to run").advise("give `command`"))
 }
 
-fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
+/// Takes one step. A status ends the vassal with it.
+///
+/// # Errors
+/// Why it failed.
+pub fn take(vassal: &mut Vassal, step: &Step) -> Result<Option<u8>, Trouble> {
+    match step {
+        Step::Hook(phase, hook) => hooks::carry_out(vassal, *phase, hook),
+        other => take_plain(vassal, other).map(|()| None),
+    }
+}
+
+fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
     match step {
         Step::Run(phase, text) => run(vassal, *phase, text),
+        Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
@@ -77,7 +91,7 @@ fn take(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Filter(filter) => jailed(step, &jail::Step::Filter(*filter)),
         Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
         Step::Confine(limit) => confine::prepare(vassal, limit),
-        Step::Fork | Step::Start(_) => unreachable!("walk() takes these itself"),
+        Step::Fork | Step::Hook(..) => unreachable!("walk() and take() take these themselves"),
     }
 }
 
@@ -100,11 +114,8 @@ fn take_identity(
 }
 
 fn run(vassal: &mut Vassal, phase: Phase, text: &str) -> Result<(), Trouble> {
-    let environment = match phase {
-        Phase::AsUser | Phase::AsUserAtexit => vassal.user_environment(),
-        _ => vassal.environment(),
-    };
-    programs::run(vassal, phase, text, environment)
+    let environment = programs::environment(vassal, phase);
+    programs::run(vassal, &format!("exec-{} `{text}`", phase.name()), text, environment)
 }
 
 fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
@@ -118,7 +129,7 @@ fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
     sys::fork(child).map_err(|errno| Trouble::errno("fork", errno))
 }
 
-fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
+fn start(vassal: &mut Vassal, argv: &[String]) -> Result<(), Trouble> {
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
     let launch = Launch {
         argv: &argv,
@@ -130,5 +141,6 @@ fn start(vassal: &Vassal, argv: &[String]) -> Result<Pid, Trouble> {
         confinement: Some(&vassal.confinement),
         terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
     };
-    launch.start()
+    vassal.command = Some(launch.start()?);
+    Ok(())
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod emperor;
+mod hooks;
 mod identity;
 mod life;
 mod phases;

@@ -7,7 +7,7 @@ pub fn errno_name(errno: i32) -> String {
 }
 
 /// The errors that the system calls of this crate are documented to give.
-const NAMES: [(i32, &str); 44] = [
+const NAMES: [(i32, &str); 47] = [
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
     (libc::ESRCH, "ESRCH"),
@@ -35,6 +35,9 @@ const NAMES: [(i32, &str); 44] = [
     (libc::EFBIG, "EFBIG"),
     (libc::ENOSPC, "ENOSPC"),
     (libc::EROFS, "EROFS"),
+    (libc::EMLINK, "EMLINK"),
+    (libc::EXDEV, "EXDEV"),
+    (libc::ENOTBLK, "ENOTBLK"),
     (libc::EPIPE, "EPIPE"),
     (libc::ERANGE, "ERANGE"),
     (libc::ENAMETOOLONG, "ENAMETOOLONG"),

@@ -55,7 +55,7 @@ impl Step {
             Self::LoopbackUp => "bring lo up".into(),
             Self::NosuidMounts => "set nosuid on all mounts".into(),
             Self::Hostname(name) => format!("set the host name to {name}"),
-            Self::Run(phase, program) => format!("run {} {}", phase.name(), program.name()),
+            Self::Run(phase, program) => format!("run exec-{} {}", phase.name(), program.name()),
             Self::Directory(_) => "enter the working directory".into(),
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
@@ -102,18 +102,26 @@ impl Step {
 }
 
 impl Phase {
-    /// The option that gives programs of this phase.
+    /// What options of this phase end with: `as-root` of `exec-as-root`.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AsEmperor => "exec-as-emperor",
-            Self::AsVassalBeforeDrop => "exec-as-vassal-before-drop",
-            Self::AsVassal => "exec-as-vassal",
-            Self::PreJail => "exec-pre-jail",
-            Self::PostJail => "exec-post-jail",
-            Self::InJail => "exec-in-jail",
-            Self::AsRoot => "exec-as-root",
-            Self::AsUser => "exec-as-user",
-            Self::AsUserAtexit => "exec-as-user-atexit",
+            Self::AsEmperor => "as-emperor",
+            Self::AsVassalBeforeDrop => "as-vassal-before-drop",
+            Self::AsVassal => "as-vassal",
+            Self::Asap => "asap",
+            Self::PreJail => "pre-jail",
+            Self::PostJail => "post-jail",
+            Self::InJail => "in-jail",
+            Self::AsRoot => "as-root",
+            Self::AsUser => "as-user",
+            Self::PreApp => "pre-app",
+            Self::PostApp => "post-app",
+            Self::MasterStart => "master-start",
+            Self::Accepting => "accepting",
+            Self::AcceptingOnce => "accepting-once",
+            Self::Accepting1 => "accepting1",
+            Self::Accepting1Once => "accepting1-once",
+            Self::AsUserAtexit => "as-user-atexit",
         }
     }
 }

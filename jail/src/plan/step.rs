@@ -43,18 +43,27 @@ impl Plan {
     }
 }
 
-/// When a program of a config is run; the names are those of the options (`exec-as-root` → `AsRoot`).
+/// When something of a config is done; the names are those of the options (`exec-as-root` → `AsRoot`), and their order is that of a
+/// life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each is documented by the option of its name")]
 pub enum Phase {
     AsEmperor,
     AsVassalBeforeDrop,
     AsVassal,
+    Asap,
     PreJail,
     PostJail,
     InJail,
     AsRoot,
     AsUser,
+    PreApp,
+    PostApp,
+    MasterStart,
+    Accepting,
+    AcceptingOnce,
+    Accepting1,
+    Accepting1Once,
     AsUserAtexit,
 }
 

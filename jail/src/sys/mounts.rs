@@ -30,6 +30,20 @@ pub(crate) fn set_attributes(tree: BorrowedFd<'_>, wanted: Attributes) -> Result
     set(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
 }
 
+/// Sets attributes (`MOUNT_ATTR_*`) of the mount that `tree` is the root of, and with `recursive` of all below it.
+///
+/// # Errors
+/// `ENOSYS` before Linux 5.12, `EPERM` without CAP_SYS_ADMIN over its mount namespace, `EINVAL` for no root.
+pub fn set_mount_attributes(tree: BorrowedFd<'_>, wanted: u64, recursive: bool) -> Result<(), Errno> {
+    let deep = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let mut attributes = attributes(Attributes(wanted));
+    if wanted & libc::MOUNT_ATTR__ATIME != 0 {
+        // The kinds of atime are one number, which has to be cleared as a whole.
+        attributes.attr_clr = libc::MOUNT_ATTR__ATIME;
+    }
+    set(tree.as_raw_fd(), c"", deep | libc::AT_EMPTY_PATH, &attributes)
+}
+
 fn attributes(wanted: Attributes) -> libc::mount_attr {
     // SAFETY: all zero is a valid mount_attr: nothing to set, nothing to clear.
     let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };

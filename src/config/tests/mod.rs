@@ -4,6 +4,7 @@ mod emperor;
 mod expand;
 mod format;
 mod hazard;
+mod hook;
 mod keyval;
 mod lists;
 mod load;

@@ -11,7 +11,7 @@ fn read(text: &str) -> VassalConfig {
     }
 }
 
-fn refused(text: &str) -> String {
+pub fn refused(text: &str) -> String {
     sentences(&load_text(&format!("[uwsgi]\n{text}")).vassal().expect_err("wrong"))
 }
 

@@ -1,17 +1,14 @@
 //! Pure. Entries to a vassal's typed config, or everything that is wrong with them.
 
-use jail::Phase;
-
-use super::rootfs;
-use super::{Patch, VassalConfig, VassalKind};
+use super::{Patch, VassalConfig, VassalKind, phases, rootfs};
 use crate::config::admit::{admit, value};
-use crate::config::confine;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
     address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
 };
+use crate::config::{confine, hook};
 use crate::options::{Scope, Standing, standing};
 
 type Read = Result<(), ConfigError>;
@@ -94,6 +91,9 @@ fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
 }
 
 fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
+    if let Some(refusal) = hook::refusal(entry) {
+        return Err(refusal);
+    }
     let Some(option) = admit(entry, Scope::Vassal)? else { return Ok(()) };
     match option.name {
         "command" => config.command = Some(entry.placed(value(entry, words)?)),
@@ -116,8 +116,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
 }
 
 fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
-    if let Some(phase) = phase(name) {
-        config.programs.push((phase, entry.placed(value(entry, text)?)));
+    if phases::apply(config, name, entry)? {
         return Ok(());
     }
     match name {
@@ -137,18 +136,6 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         name => rootfs::read(&mut config.rootfs, name, entry)?,
     }
     Ok(())
-}
-
-fn phase(name: &str) -> Option<Phase> {
-    Some(match name {
-        "exec-pre-jail" => Phase::PreJail,
-        "exec-post-jail" => Phase::PostJail,
-        "exec-in-jail" => Phase::InJail,
-        "exec-as-root" => Phase::AsRoot,
-        "exec-as-user" => Phase::AsUser,
-        "exec-as-user-atexit" => Phase::AsUserAtexit,
-        _ => return None,
-    })
 }
 
 /// One program can take our place, not two.
@@ -193,5 +180,5 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
 fn does_nothing(config: &VassalConfig) -> bool {
     let program =
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    !program && config.sockets.is_empty() && config.programs.is_empty()
+    !program && config.sockets.is_empty() && config.programs.is_empty() && config.hooks.is_empty()
 }

@@ -3,6 +3,7 @@
 mod confine;
 mod emperor;
 mod general;
+mod hooks;
 mod limits;
 mod rootfs;
 mod vassal;
@@ -42,6 +43,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: jail and phases, in the order in which they happen",
         scope: Scope::Vassal,
         options: vassal::PHASES,
+    },
+    Group {
+        heading: "Vassal: handlers, mounts and programs of the phases",
+        scope: Scope::Vassal,
+        options: hooks::HOOKS,
     },
     Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
     Group {

@@ -1,0 +1,49 @@
+//! Pure. What uWSGI has and a vassal master without an application server cannot have: refused with the reason.
+
+use crate::config::place::{ConfigError, Entry};
+use crate::config::show::quoted;
+use crate::config::values::{Wrong, meant};
+
+/// How a config gets it all the same.
+const BY_UWSGI: &str =
+    "use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config";
+
+/// Why this option of a phase can never be.
+pub fn refusal(entry: &Entry) -> Option<ConfigError> {
+    let why = match entry.key.as_str() {
+        key if key.starts_with("call-") => "calls a function inside of uWSGI, and there is none here",
+        "hook-post-fork" => "belongs to the workers of uWSGI, and a command has none that we fork",
+        "hook-as-mule" => "belongs to the mules of uWSGI, and there are none here",
+        "hook-as-gateway" => "belongs to the gateways of uWSGI, and there are none here",
+        _ => return None,
+    };
+    Some(ConfigError::at(&entry.place, format!("{} {why}", quoted(&entry.key))).cure(BY_UWSGI))
+}
+
+/// Why this handler is none; `known` are those that are.
+pub fn handler(name: &str, known: &str) -> Wrong {
+    let shown = quoted(name);
+    let (cause, cure) = match name {
+        "call" | "callret" | "callint" | "callintret" => {
+            (format!("{shown} calls a function inside of uWSGI, and there is none here"), BY_UWSGI.to_owned())
+        }
+        "unix_signal" => (
+            format!("{shown} binds a signal to a function inside of uWSGI, and there is none here"),
+            "signals reach the command as they are: let it handle them".to_owned(),
+        ),
+        "alarm" => {
+            (format!("{shown} needs the alarms of uWSGI"), "use exec:PROGRAM or print:TEXT".to_owned())
+        }
+        "rpc" | "retryrpc" => (format!("{shown} needs the RPC of uWSGI"), "use exec:PROGRAM".to_owned()),
+        "perl" | "ffi" | "tcc" => (format!("{shown} needs a plugin of uWSGI"), BY_UWSGI.to_owned()),
+        _ => (format!("no handler of hooks is called {shown}"), nearest(name, known)),
+    };
+    Wrong { cause, cure: Some(cure) }
+}
+
+fn nearest(name: &str, known: &str) -> String {
+    match meant(name, known) {
+        Some(handler) => format!("did you mean `{handler}`?"),
+        None => format!("use one of: {}", known.replace(',', ", ")),
+    }
+}
