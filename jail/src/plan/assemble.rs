@@ -154,7 +154,8 @@ fn row(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Option<Vec<Instructio
     let pairs: Vec<_> = rest.chunks(2).collect();
     let is_single = |pair: &&[(u32, Leaf<'_>)]| match pair {
         [(number, _), (next, between)] => *next == number + 1 && *between == first.1,
-        _ => false,
+        // The last one here: whatever is not below it is it.
+        _ => true,
     };
     if pairs.len() > ROW_MAX || !pairs.iter().all(is_single) {
         return None;
@@ -166,7 +167,8 @@ fn row(ranges: &[(u32, Leaf<'_>)], asked: &[&[Clause]]) -> Option<Vec<Instructio
         let known = ends.iter().position(|one| *one == leaf);
         let end = known.unwrap_or(ends.len());
         ends.extend(known.is_none().then_some(leaf));
-        row.push(jump(EQUAL, number, ((pairs.len() - 1 - index + end) as u8, 0)));
+        let compare = if pair.len() == 1 { AT_LEAST } else { EQUAL };
+        row.push(jump(compare, number, ((pairs.len() - 1 - index + end) as u8, 0)));
     }
     row.extend(ends.iter().map(|leaf| end(leaf, asked)));
     Some(row)

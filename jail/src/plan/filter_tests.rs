@@ -223,7 +223,8 @@ fn asked(compare: Compare) -> Vec<Instruction> {
 #[test]
 fn comparisons_are_those_of_numbers() {
     let numbers = [0, 1, 5, 6, 0xffff_ffff, 1 << 32, (1 << 32) + 5, (1 << 32) + 6, 7 << 32, u64::MAX];
-    let relations: [(Relation, fn(u64, u64) -> bool); 6] = [
+    type Holds = fn(u64, u64) -> bool;
+    let relations: [(Relation, Holds); 6] = [
         (Relation::Equal, |a, b| a == b),
         (Relation::NotEqual, |a, b| a != b),
         (Relation::Greater, |a, b| a > b),
