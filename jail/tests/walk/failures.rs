@@ -50,7 +50,7 @@ pub fn a_failing_hook_ends_the_jail_with_its_status() {
         assert_eq!(told(&with(phase, "exit 3")).1, "exit status 3");
         assert_eq!(told(&with(phase, "kill -9 $$")).1, "killed by signal 9");
         let missing = Spec { hooks: vec![(phase, program("/no/hook", &[]))], ..tenant("echo alive") };
-        assert_eq!(told(&missing), (format!("run {} /no/hook", phase.name()), "ENOENT".into()));
+        assert_eq!(told(&missing), (format!("run exec-{} /no/hook", phase.name()), "ENOENT".into()));
     }
 }
 
