@@ -117,7 +117,7 @@ fn within_a_phase_hooks_come_first_and_programs_last() {
     reduce the bounding set to none
     become uid=web add-gid=adm (keeps capabilities: none)
     forbid new privileges
-    filter system calls (no setuid or setgid files)
+    filter system calls (the default: docs/filters.md)
     die when the Emperor dies
     change directory to /srv
     log to log
