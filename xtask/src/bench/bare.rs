@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result, bail};
-use jail::plan::Network;
+use jail::plan::{Filter, Network};
 use jail::run::{Birth, Pool, Spawned, spawn};
 use jail::{Born, Identity, Namespaces, Program, Spec};
 use rustix::fs::{Mode, OFlags, open};
@@ -17,8 +17,10 @@ use super::stamps::{ms, now_ns};
 /// Whose jails are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// A tenant's: other ids, no new privileges, the filter of system calls; the child gets a copy of our memory.
+    /// A tenant's: other ids, no new privileges; the child gets a copy of our memory.
     Tenant,
+    /// The same with the default filter of system calls.
+    FilteredTenant,
     /// Root's own: the child shares our memory until its exec.
     Root,
 }
@@ -59,7 +61,8 @@ impl Bare {
     }
 
     fn spec(&self, whose: Whose, network: &OwnedFd, name: &str) -> Result<Spec> {
-        let is_tenant = whose == Whose::Tenant;
+        let is_tenant = whose != Whose::Root;
+        let filtered = whose == Whose::FilteredTenant;
         let null = self.null.as_raw_fd();
         let five = [Namespaces::FS, Namespaces::NET, Namespaces::IPC, Namespaces::PID, Namespaces::UTS];
         let argv = vec![self.stamp.clone(), CString::new(name)?];
@@ -68,6 +71,7 @@ impl Bare {
             network: Network::Pooled(network.as_raw_fd()),
             identity: is_tenant.then(|| Identity { uid: 1000, gid: 1000, groups: Vec::new() }),
             no_new_privs: is_tenant,
+            filters: if filtered { vec![Filter::standard()] } else { Vec::new() },
             dies_with_parent: true,
             session: true,
             descriptors: vec![(null, 0), (null, 1), (null, 2)],

@@ -16,6 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 const FLOOR: &str = "C floor: clone3, ids, exec";
 const POOL: &str = "C floor, vfork-like, network namespaces from a pool";
 const TENANT: &str = "jail crate alone, ids of a tenant";
+const FILTERED: &str = "the same with the default filter";
 const ROOT: &str = "jail crate alone, ids of root";
 const LIEGE: &str = "liege";
 const AGAIN: &str = "liege, from kill -9 of the one before";
@@ -41,6 +42,7 @@ fn one_at_a_time(lab: &Lab) -> Result<Table> {
         pool.order("fill")?;
         table.add(POOL, one(lab, &mut pool, &format!("p{round}"))?);
         table.add(TENANT, bare.one(lab, Whose::Tenant, &format!("t{round}"))?);
+        table.add(FILTERED, bare.one(lab, Whose::FilteredTenant, &format!("u{round}"))?);
         table.add(ROOT, bare.one(lab, Whose::Root, &format!("r{round}"))?);
         if ready.is_ok() {
             let name = format!("c{round}.ini");
