@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::LIEGE;
+use common::{LIEGE, Tree};
 
 /// What both see as their environment.
 const VARIABLES: [(&str, &str); 2] = [("HOME", "/home/shop"), ("PATH", "/usr/bin:/bin")];
@@ -48,14 +48,32 @@ struct Ours {
     placeholders: Options,
 }
 
-fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+/// A copy of the configs, and of liege, where everybody may read: this checkout may lie in somebody's home.
+struct Corpus(Tree);
+
+impl Corpus {
+    fn new() -> Self {
+        let tree = Tree::new();
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+        let copied = Command::new("cp").arg("-a").arg(ours).arg(tree.path("corpus")).status().unwrap();
+        assert!(copied.success());
+        std::fs::copy(LIEGE, tree.path("liege")).unwrap();
+        Self(tree)
+    }
+
+    fn top(&self) -> PathBuf {
+        self.0.path("corpus")
+    }
+
+    fn liege(&self) -> String {
+        self.0.path("liege").to_str().unwrap().to_owned()
+    }
 }
 
 /// Every config but those that others include.
-fn configs() -> Vec<PathBuf> {
+fn configs(corpus: &Corpus) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut open = vec![corpus()];
+    let mut open = vec![corpus.top()];
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -109,9 +127,9 @@ fn is_option(key: &str) -> bool {
     !given.contains(&key) && !SPOKEN.contains(&key) && (!logic || key.starts_with("fork"))
 }
 
-fn ours(config: &Path) -> Ours {
+fn ours(corpus: &Corpus, config: &Path) -> Ours {
     let name = config.file_name().unwrap().to_str().unwrap();
-    let output = run(config, LIEGE, &["show-config", "--json", name]);
+    let output = run(config, &corpus.liege(), &["show-config", "--json", name]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {said}", config.display());
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -138,11 +156,12 @@ fn every_config_means_to_us_what_it_means_to_uwsgi() {
         println!("skipped: there is no uwsgi");
         return;
     }
-    let configs = configs();
+    let corpus = Corpus::new();
+    let configs = configs(&corpus);
     assert!(configs.len() >= CONFIGS_MIN, "{} configs", configs.len());
     let mut differ = String::new();
     for config in configs.iter().filter(|config| config.extension() != Some(OsStr::new("toml"))) {
-        let (theirs, ours) = (meant(uwsgis(config)), ours(config));
+        let (theirs, ours) = (meant(uwsgis(config)), ours(&corpus, config));
         assert!(!theirs.is_empty(), "{}: nothing to compare", config.display());
         let ours = (meant(ours.options), meant(ours.placeholders));
         let is_placeholder = |key: &str| ours.1.iter().any(|(name, _)| name == key);
@@ -159,10 +178,11 @@ fn every_config_means_to_us_what_it_means_to_uwsgi() {
 #[test]
 fn one_config_in_five_formats_is_one_config() {
     common::demand_root();
-    let in_ini = meant(ours(&corpus().join("formats/shop.ini")).options);
+    let corpus = Corpus::new();
+    let in_ini = meant(ours(&corpus, &corpus.top().join("formats/shop.ini")).options);
     assert!(in_ini.contains(&("chdir".into(), "/srv/shop/www".into())), "{in_ini:?}");
     for format in ["xml", "yml", "json", "toml"] {
-        let other = ours(&corpus().join("formats").join(format!("shop.{format}")));
+        let other = ours(&corpus, &corpus.top().join("formats").join(format!("shop.{format}")));
         assert_eq!(meant(other.options), in_ini, "{format}");
     }
 }
@@ -174,12 +194,13 @@ const REAL: [&str; 4] = ["emperor", "hosting", "manual", "skeleton"];
 fn nothing_in_a_real_config_is_taken_for_a_typing_error() {
     common::demand_root();
     let is_real = |config: &&PathBuf| REAL.iter().any(|kind| config.parent().unwrap().ends_with(kind));
-    let configs = configs();
+    let corpus = Corpus::new();
+    let configs = configs(&corpus);
     let real: Vec<&PathBuf> = configs.iter().filter(is_real).collect();
     assert!(real.len() > 30, "{}", real.len());
     for config in real {
         let name = config.file_name().unwrap().to_str().unwrap();
-        let output = run(config, LIEGE, &["check", name]);
+        let output = run(config, &corpus.liege(), &["check", name]);
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let taken = said.contains("did you mean") || said.contains("unknown option");
         assert!(!taken && said.contains(name), "{}: {said}", config.display());
