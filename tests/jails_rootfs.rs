@@ -82,8 +82,9 @@ fn assert_jailed(lines: &[String], uid: &str) {
 const CLONE: [&str; 2] = ["--emperor-use-clone", "fs,pid,ipc,uts,net"];
 const CLONE_USER: [&str; 2] = ["--emperor-use-clone", "fs,pid,ipc,uts,net,user"];
 
+/// Rows M8, M9 and M10.
 #[test]
-fn a_trusted_vassal_has_a_root_of_its_own_as_real_root_m8_m9_m10() {
+fn a_trusted_vassal_has_a_root_of_its_own_as_real_root() {
     let tree = Tree::new();
     root(&tree);
     tree.vassal("shop.ini", &config(&tree, "rootfs = ROOT ro\nuid = 61001\ngid = 61001\n", LOOK));
@@ -94,8 +95,9 @@ fn a_trusted_vassal_has_a_root_of_its_own_as_real_root_m8_m9_m10() {
     emperor.stop();
 }
 
+/// Rows M8, M9 and M10.
 #[test]
-fn a_tenant_has_one_as_root_of_his_user_namespace_m8_m9_m10() {
+fn a_tenant_has_one_as_root_of_his_user_namespace() {
     for writes in ["ro", "overlay"] {
         let tree = Tree::new();
         root(&tree);

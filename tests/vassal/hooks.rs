@@ -314,6 +314,7 @@ const TOUCHES: [&str; 9] = [
     "chown2:DIR/tenant/x 54321 54321",
 ];
 
+/// Row F1.
 #[test]
 fn a_link_of_a_tenant_leads_no_hook_of_roots_anywhere() {
     for touch in TOUCHES {
@@ -329,6 +330,7 @@ fn a_link_of_a_tenant_leads_no_hook_of_roots_anywhere() {
     }
 }
 
+/// Rows F1 and F2: as with a hard link that a log is moved onto.
 #[test]
 fn a_second_name_that_a_tenant_gave_a_file_of_roots_is_not_touched() {
     for touch in [
@@ -366,6 +368,7 @@ fn swap(tenant: &Path, stop: &AtomicBool) {
     }
 }
 
+/// Row F1.
 #[test]
 fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
     let hooks: String = (0..200)

@@ -80,6 +80,7 @@ impl Tally {
     }
 }
 
+/// Row P6.
 pub fn a_tenants_attacks_between_ids_and_exec_are_all_refused() {
     let quiet = Quiet::new();
     let mut attacker = Attacker::new();

@@ -3,6 +3,7 @@
 mod deny;
 mod leftovers;
 mod packages;
+mod rows;
 mod score;
 mod suite;
 
@@ -21,7 +22,8 @@ pub fn run() -> Result<bool> {
     score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);
-    suite::run(&mut score)?;
+    let results = suite::run(&mut score)?;
+    score.check("every attack held", rows::report(&results));
     println!("{score}");
     Ok(score.failed == 0)
 }
