@@ -15,6 +15,7 @@ use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
 use super::environment::Environment;
+use super::hooks::spot::{self, Last};
 use super::identity::current_user;
 use super::sockets::Listening;
 use super::tell::Teller;
@@ -156,7 +157,8 @@ impl Vassal {
         Ok(())
     }
 
-    /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link.
+    /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link, and as root
+    /// none on the way to it that a tenant may have made, nor a second name.
     ///
     /// # Errors
     /// What the system refuses, or a file of another kind.
@@ -165,8 +167,8 @@ impl Vassal {
             advice: log_advice(errno),
             ..Trouble::errno(format!("log to {}", path.display()), errno)
         };
-        let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
-        let opened = openat(base, path, log_flags(), Mode::from_raw_mode(0o640)).map_err(cannot)?;
+        let spot = spot::find(self.directory.as_ref(), path, Last::Itself).map_err(cannot)?;
+        let opened = spot.open_or_make(log_flags(), 0o640).map_err(cannot)?;
         if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
             return Err(cannot(Errno::INVAL));
         }
@@ -201,7 +203,12 @@ fn log_advice(errno: Errno) -> Option<String> {
         Errno::NOTDIR => "a part of its path is no directory: correct `logto`",
         Errno::ISDIR => "it is a directory: name a file in it",
         Errno::ACCESS => "permission denied: the vassal's user must be allowed to write there",
-        Errno::LOOP => "it is a symbolic link: name the file itself",
+        Errno::LOOP => {
+            "a symbolic link, at its end or (for root) in a directory that others may write to: name the file itself"
+        }
+        Errno::MLINK => {
+            "it has a second name, in a directory that others than root may write to: log elsewhere"
+        }
         Errno::ROFS => "the file system is read-only: log elsewhere",
         Errno::INVAL | Errno::NXIO => "only a regular file can be logged to",
         _ => return None,
@@ -209,8 +216,7 @@ fn log_advice(errno: Errno) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Never waits (a FIFO), never takes a terminal, never follows a last link.
+/// Never waits for a FIFO.
 fn log_flags() -> OFlags {
-    let open = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
-    open | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK
+    OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK
 }

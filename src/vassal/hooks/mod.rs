@@ -2,7 +2,7 @@
 
 mod files;
 mod mounts;
-mod spot;
+pub mod spot;
 mod wait;
 
 use jail::{Phase, sys};
