@@ -12,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask test                      everything that CI checks; installs what the tests need
 cargo xtask bench [NAME…] [--quick] [--json]
-                                      measures; NAME: spawn, cold, latency, idle (default: all)
+                                      measures; NAME: spawn, namespaces, peers, cold, latency, idle (default: all)
 cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)";
 
 fn main() -> ExitCode {

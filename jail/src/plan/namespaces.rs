@@ -45,7 +45,7 @@ impl Namespaces {
 
     /// This set and `other`.
     #[must_use]
-    pub fn with(self, other: Self) -> Self {
+    pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

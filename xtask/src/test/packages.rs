@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 22] = [
+const NEEDED: [(&str, &str); 25] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -29,6 +29,10 @@ const NEEDED: [(&str, &str); 22] = [
     ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
+    // What benches compare with.
+    ("bubblewrap", "bwrap"),
+    ("crun", "crun"),
+    ("runc", "runc"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];

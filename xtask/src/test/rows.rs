@@ -162,7 +162,7 @@ fn named(comment: &str) -> Vec<String> {
         let id = word.trim_end_matches(['.', ',', ':', ';', ')']);
         match id {
             "and" => continue,
-            "to" => up_to = true,
+            "to" => (),
             _ if !is_row(id) => break,
             _ if up_to => rows.extend(between(rows.last().cloned(), id)),
             _ => rows.push(id.into()),
