@@ -79,6 +79,8 @@ impl<'a> Yard<'a> {
         let place = lab.directory()?;
         let root = place.join("root");
         fs::create_dir_all(root.join("proc"))?;
+        fs::create_dir(root.join("dev"))?;
+        fs::create_dir(place.join("state"))?;
         // The same path inside and outside: the program has it compiled in.
         let inside = root.join(own(lab).strip_prefix("/")?);
         fs::create_dir_all(inside)?;
