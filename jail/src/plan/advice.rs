@@ -166,6 +166,7 @@ fn not_held(wanted: Capabilities, host: &Host) -> String {
 fn setting_refused(setting: &Setting, errno: i32, host: &Host) -> Option<String> {
     let needed = match setting {
         Setting::Nice(_) | Setting::Io(_) => Capability::CAP_SYS_NICE,
+        Setting::SecureBits(_) => Capability::CAP_SETPCAP,
         _ => Capability::CAP_SYS_RESOURCE,
     };
     match (setting, errno) {

@@ -15,6 +15,7 @@ mod order;
 mod refusals;
 mod rootfs;
 mod rules;
+mod securebits;
 mod setting;
 mod show;
 mod spec;
@@ -35,6 +36,7 @@ pub use rootfs::{
     Source,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
+pub use securebits::SecureBits;
 pub use setting::{IoPriority, Limit, Resource, Setting};
 pub use spec::{Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};

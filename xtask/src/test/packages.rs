@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 25] = [
+const NEEDED: [(&str, &str); 26] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -33,6 +33,7 @@ const NEEDED: [(&str, &str); 25] = [
     ("bubblewrap", "bwrap"),
     ("crun", "crun"),
     ("runc", "runc"),
+    ("mmdebstrap", "mmdebstrap"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];
