@@ -2,9 +2,11 @@
 
 pub mod cgroups;
 pub mod limits;
+pub mod net;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod waits;
 
 use std::path::PathBuf;
 
@@ -71,6 +73,10 @@ pub struct VassalConfig {
     pub logto: Option<Placed<PathBuf>>,
     /// What it sees as its file system.
     pub rootfs: rootfs::RootfsConfig,
+    /// Its network.
+    pub net: net::NetConfig,
+    /// `wait-for-…`.
+    pub waits: waits::Waits,
 }
 
 /// A program put in our place.

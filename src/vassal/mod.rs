@@ -12,6 +12,8 @@ mod launch;
 mod leftovers;
 mod life;
 mod master;
+pub mod net;
+mod network;
 mod patch;
 pub mod phases;
 mod programs;

@@ -7,11 +7,12 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
-use super::rootfs;
 use super::step::{Socket, Step, Wanted};
+use super::{net, rootfs};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +88,9 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    // A post-jail program, or somebody outside, may be about to bring them.
+    steps.extend(config.waits.before_root().into_iter().map(waited));
+    steps.extend(net::set(config));
     steps.extend(phase(config, Phase::AsRoot));
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
@@ -95,6 +99,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
     steps.extend(phase(config, Phase::AsUser));
+    steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
@@ -114,7 +119,7 @@ fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed
 }
 
 fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = net::before(config).into_iter().collect();
     if !unshare.is_empty() {
         steps.push(Step::Unshare(unshare));
     }
@@ -122,9 +127,7 @@ fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
         // A new mount namespace still passes its mounts on to the old one.
         steps.push(Step::PrivateMounts);
     }
-    if unshare.has(Namespaces::NET) {
-        steps.push(Step::LoopbackUp);
-    }
+    steps.extend(net::made(config, unshare));
     if unshare.has(Namespaces::PID) {
         // A new pid namespace begins with the next child, not with the caller.
         steps.push(Step::Fork);
@@ -132,6 +135,10 @@ fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
     // After `unshare`, or the name would be set where others see it.
     steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
     steps
+}
+
+fn waited((thing, seconds): (Thing, u32)) -> Step {
+    Step::Wait(thing, seconds)
 }
 
 fn sockets(config: &VassalConfig) -> Vec<Step> {
@@ -198,7 +205,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !config.unshare.has(Namespaces::NET);
+    around.shares_network &= !rootfs::unshared(config, facts).has(Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
         (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
@@ -236,6 +243,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         ));
     }
     refusals.extend(rootfs::refusals(config, facts));
+    refusals.extend(net::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(

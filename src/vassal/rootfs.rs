@@ -8,6 +8,7 @@ use jail::plan::{
 };
 use jail::{Capabilities, Namespaces};
 
+use super::net;
 use super::phases::{Facts, refusal};
 use super::step::Step;
 use crate::config::place::{ConfigError, Place, Placed};
@@ -54,10 +55,11 @@ const UNDOES: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_MKNO
 
 /// The namespaces that are made after birth: those of `unshare`, and what `namespace` stands for where birth gave none.
 pub fn unshared(config: &VassalConfig, facts: &Facts) -> Namespaces {
-    let Some(RootWish::Namespace(_)) = wish(config) else { return config.unshare };
+    let asked = config.unshare.with(net::unshared(config, facts));
+    let Some(RootWish::Namespace(_)) = wish(config) else { return asked };
     let meant = Namespaces::FS.with(Namespaces::PID).with(Namespaces::IPC).with(Namespaces::UTS);
-    let net = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
-    config.unshare.with(meant.with(net).without(facts.born))
+    let named = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
+    asked.with(meant.with(named).without(facts.born))
 }
 
 /// True when `/` becomes another directory.

@@ -4,7 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
-use jail::run::OldRoot;
+use jail::run::{NetworkEnd, OldRoot};
+use rustix::event::PollFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
@@ -45,6 +46,8 @@ pub struct Vassal {
     pub moved: bool,
     /// The root that the as-root programs may still look at.
     pub old_root: Option<OldRoot>,
+    /// The network that it came from, as long as something is to be brought along.
+    pub outside: Option<NetworkEnd>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Limits of the command.
@@ -79,6 +82,7 @@ impl Vassal {
             identity: None,
             moved: false,
             old_root: None,
+            outside: None,
             sockets: Vec::new(),
             confinement: Ready::default(),
             directory: None,
@@ -114,8 +118,20 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        let happening =
-            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        self.next_or_news(timeout, None)
+    }
+
+    /// The same, or until there is `news`.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn next_or_news(
+        &mut self,
+        timeout: Option<Duration>,
+        news: Option<PollFd<'_>>,
+    ) -> Result<Happening, Trouble> {
+        let happening = self.watch.next(self.control.as_ref(), timeout, news);
+        let happening = happening.map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;

@@ -7,8 +7,10 @@ use jail::plan::{Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use super::net::NetStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -51,6 +53,10 @@ pub enum Step {
     PrivateMounts,
     /// `lo` of the new network namespace up.
     LoopbackUp,
+    /// Its network.
+    Net(NetStep),
+    /// Go on when this is there, after so many seconds at most.
+    Wait(Thing, u32),
     /// A child goes on as PID 1 of the new pid namespace.
     Fork,
     /// Host name.
@@ -128,6 +134,8 @@ impl fmt::Display for Step {
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),
             Self::PrivateMounts => f.write_str("make all mounts private"),
             Self::LoopbackUp => f.write_str("bring lo up"),
+            Self::Net(step) => step.fmt(f),
+            Self::Wait(thing, seconds) => write!(f, "wait for {thing}, at most {seconds} s"),
             Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::LookUp(wanted) => write!(f, "look up {wanted}"),

@@ -5,6 +5,7 @@ mod emperor;
 mod hooks;
 mod identity;
 mod life;
+mod network;
 mod phases;
 mod rootfs;
 mod rootfs_attacks;

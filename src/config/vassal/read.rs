@@ -1,6 +1,6 @@
 //! Pure. Entries to a vassal's typed config, or everything that is wrong with them.
 
-use super::{Patch, VassalConfig, VassalKind, phases, rootfs};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs};
 use crate::config::admit::{admit, value};
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
@@ -110,6 +110,8 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
+        name if config.net.apply(name, entry)? => {}
+        name if config.waits.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
@@ -170,6 +172,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
         }));
     }
     errors.extend(rootfs::contradictions(&config.rootfs));
+    errors.extend(net::contradictions(&config.net));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
         errors.push(ConfigError::whole("this config runs nothing").cure(cure));

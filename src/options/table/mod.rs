@@ -5,6 +5,7 @@ mod emperor;
 mod general;
 mod hooks;
 mod limits;
+mod net;
 mod rootfs;
 mod vassal;
 
@@ -50,6 +51,8 @@ pub static GROUPS: &[Group] = &[
         options: hooks::HOOKS,
     },
     Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
+    Group { heading: "Vassal: network", scope: Scope::Vassal, options: net::NET },
+    Group { heading: "Vassal: what is waited for", scope: Scope::Vassal, options: net::WAITS },
     Group {
         heading: "Vassal: what its command may ask of the kernel",
         scope: Scope::Vassal,

@@ -2,8 +2,9 @@
 
 mod files;
 mod mounts;
+mod news;
 mod spot;
-mod wait;
+pub mod wait;
 
 use jail::{Phase, sys};
 use rustix::io::Errno;
@@ -63,8 +64,7 @@ fn act(vassal: &mut Vassal, phase: Phase, action: &Action, named: &str) -> Resul
             }
         }
         Action::Fifo(path, text, reader) => wait::fifo(vassal, named, (path, text), *reader)?,
-        Action::WaitForPath(path, awaited) => wait::path(vassal, named, path, *awaited)?,
-        Action::WaitForSocket(address) => wait::socket(vassal, named, address)?,
+        Action::WaitFor(thing) => wait::thing(vassal, named, thing, wait::SECONDS)?,
         Action::Exit(_) => unreachable!("carry_out() takes it itself"),
     }
     Ok(())
