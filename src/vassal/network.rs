@@ -5,22 +5,44 @@ use jail::run::NetworkEnd;
 use jail::{Failure, sys};
 use rustix::io::Errno;
 
+use super::hooks::wait;
 use super::net::NetStep;
 use super::state::Vassal;
 use super::trouble::Trouble;
+
+/// Looks, one every 50 ms, at something that the vassal before us may still have.
+const LOOKS_MAX: usize = 60;
 
 /// Takes one step.
 ///
 /// # Errors
 /// What the kernel refuses, with its own words where it has some.
 pub fn take(vassal: &mut Vassal, step: &NetStep) -> Result<(), Trouble> {
-    carry_out(vassal, step).map_err(|failure| {
+    let mut done = carry_out(vassal, step);
+    for _ in 0..LOOKS_MAX {
+        if !done.as_ref().is_err_and(|failure| is_perhaps_ending(step, failure.errno)) {
+            break;
+        }
+        wait::briefly(vassal, &step.to_string())?;
+        done = carry_out(vassal, step);
+    }
+    done.map_err(|failure| {
         let trouble = Trouble::new(format!("cannot {step}: {}", failure.cause()));
         match advice(step, Errno::from_raw_os_error(failure.errno)) {
             Some(advice) => trouble.advise(advice),
             None => trouble,
         }
     })
+}
+
+/// The kernel takes a network apart a little after its last process: the vassal before us may still have what we want.
+fn is_perhaps_ending(step: &NetStep, errno: i32) -> bool {
+    let NetStep::Give(link) = step else { return false };
+    match link.kind {
+        LinkKind::Veth(_) => errno == Errno::EXIST.raw_os_error(),
+        LinkKind::Moved => errno == Errno::NODEV.raw_os_error(),
+        LinkKind::Macvlan(_) | LinkKind::Ipvlan(_) => false,
+    }
 }
 
 fn carry_out(vassal: &mut Vassal, step: &NetStep) -> Result<(), Failure> {

@@ -83,7 +83,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     if facts.jailed || !unshare.is_empty() {
         steps.extend(phase(config, Phase::PostJail));
     }
-    if config.uid.is_some() && rootfs::moves(config) {
+    if config.uid.is_some() && (rootfs::moves(config) || rootfs::idmap(config).is_some()) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }

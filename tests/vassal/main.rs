@@ -4,6 +4,7 @@
 mod emperor;
 mod hooks;
 mod identity;
+mod idmap;
 mod life;
 mod network;
 mod phases;

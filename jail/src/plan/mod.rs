@@ -34,8 +34,8 @@ pub use namespaces::Namespaces;
 pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;
 pub use rootfs::{
-    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
-    Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
+    Rootfs, Source,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use setting::{IoPriority, Limit, Resource, Setting};

@@ -38,7 +38,7 @@ pub(crate) use landlock::{landlock_allow, landlock_restrict, landlock_ruleset, l
 pub(crate) use loopback::loopback_up;
 pub use modes::fchmodat2;
 pub use mounts::set_mount_attributes;
-pub(crate) use mounts::{nosuid_below_root, set_attributes};
+pub(crate) use mounts::{nosuid_below_root, set_attributes, set_owners};
 pub(crate) use netlink::explain_refusals;
 pub(crate) use seccomp::filter;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};

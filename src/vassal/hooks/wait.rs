@@ -112,11 +112,19 @@ pub(super) fn fifo(
         match (files::write_fifo(vassal.directory.as_ref(), path, text), reader) {
             (Err(Errno::NXIO | Errno::NODEV), Reader::Optional) => return Ok(()),
             (Err(Errno::NXIO | Errno::NODEV | Errno::NOENT), Reader::Awaited) => {
-                pause(vassal, named, (PAUSE, &News::None))?;
+                briefly(vassal, named)?;
             }
             (done, _) => return Ok(done?),
         }
     }
+}
+
+/// Waits a little; a stop is heard meanwhile.
+///
+/// # Errors
+/// The vassal was told to stop.
+pub fn briefly(vassal: &mut Vassal, named: &str) -> Result<(), Trouble> {
+    pause(vassal, named, (PAUSE, &News::None))
 }
 
 /// Until the next look, or less when something happens.
