@@ -6,6 +6,7 @@ pub mod net;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod surroundings;
 pub mod waits;
 
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ pub struct VassalConfig {
     pub rootfs: rootfs::RootfsConfig,
     /// Its network.
     pub net: net::NetConfig,
+    /// Variables from files, locks, the shell.
+    pub surroundings: surroundings::Surroundings,
     /// `wait-for-…`.
     pub waits: waits::Waits,
 }

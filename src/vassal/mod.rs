@@ -23,6 +23,7 @@ mod sockets;
 mod source;
 mod state;
 pub mod step;
+pub mod surroundings;
 mod tell;
 mod trouble;
 mod walk;

@@ -7,11 +7,13 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::surroundings::Lock;
 use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
 use super::step::{Socket, Step, Wanted};
+use super::surroundings::FileStep;
 use super::{net, rootfs};
 
 /// What a vassal is born as, as far as its phases depend on that.
@@ -69,7 +71,11 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         // Before anything is run: it counts for all phases.
         steps.push(Step::EnterCgroups(config.cgroups.clone()));
     }
+    steps.extend(locks(&config.surroundings.locks));
     steps.extend(phase(config, Phase::Asap));
+    let environments = config.surroundings.environments.iter().cloned();
+    steps.extend(environments.map(FileStep::Variables).map(Step::File));
+    steps.extend(locks(&config.surroundings.late_locks));
     steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -78,6 +84,8 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         return steps;
     }
     steps.extend(phase(config, Phase::InJail));
+    let files = config.surroundings.files.iter().cloned();
+    steps.extend(files.map(|(path, text)| Step::File(FileStep::Write(path, text))));
     let unshare = rootfs::unshared(config, facts);
     steps.extend(jail(config, unshare));
     if facts.jailed || !unshare.is_empty() {
@@ -135,6 +143,10 @@ fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
     // After `unshare`, or the name would be set where others see it.
     steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
     steps
+}
+
+fn locks(list: &[Lock]) -> impl Iterator<Item = Step> {
+    list.iter().cloned().map(|lock| Step::File(FileStep::Lock(lock)))
 }
 
 fn waited((thing, seconds): (Thing, u32)) -> Step {
@@ -226,6 +238,7 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
+    steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::confine::Ready;
 use super::control::{Control, Word};
@@ -40,6 +40,11 @@ pub struct Vassal {
     pub arguments: Vec<String>,
     base: Environment,
     added: Vec<(String, String)>,
+    unset: Vec<String>,
+    /// Shells to be tried before `/bin/sh`.
+    pub shells: Vec<PathBuf>,
+    /// Locks that go with us.
+    pub locks: Vec<OwnedFd>,
     /// Who it becomes, where that was looked up before its file system changed.
     pub identity: Option<Identity>,
     /// Its root is another one than that of the host.
@@ -79,6 +84,9 @@ impl Vassal {
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
+            unset: Vec::new(),
+            shells: Vec::new(),
+            locks: Vec::new(),
             identity: None,
             moved: false,
             old_root: None,
@@ -92,13 +100,23 @@ impl Vassal {
 
     /// Sets a variable of all programs from here on.
     pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.unset.retain(|unset| unset != name);
         self.added.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable from all programs from here on.
+    pub fn unset_variable(&mut self, name: &str) {
+        self.unset.push(name.to_owned());
     }
 
     /// Environment of a program that runs with the ids we had at birth.
     pub fn environment(&self) -> Environment {
-        let mut environment = self.base.clone();
+        self.changed(self.base.clone())
+    }
+
+    fn changed(&self, mut environment: Environment) -> Environment {
         environment.replace(&self.added);
+        self.unset.iter().for_each(|name| environment.remove(name));
         environment
     }
 
@@ -109,8 +127,7 @@ impl Vassal {
             environment.set_user(&user);
         }
         // What the config says counts for more than what the system knows of the user.
-        environment.replace(&self.added);
-        environment
+        self.changed(environment)
     }
 
     /// Waits for the next thing that happens, at most `timeout`.

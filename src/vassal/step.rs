@@ -8,6 +8,7 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
 use super::net::NetStep;
+use super::surroundings::FileStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::waits::Thing;
@@ -45,6 +46,8 @@ pub enum Step {
     Run(Phase, String),
     /// A hook, done by the vassal itself.
     Hook(Phase, Hook),
+    /// Variables, files and locks.
+    File(FileStep),
     /// Another program takes our place.
     Become(Patch),
     /// New namespaces.
@@ -129,6 +132,7 @@ impl fmt::Display for Step {
         match self {
             Self::Run(phase, text) => write!(f, "run exec-{} `{text}`", phase.name()),
             Self::Hook(phase, hook) => write!(f, "do {}", hook.named(*phase)),
+            Self::File(step) => step.fmt(f),
             Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
             Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),

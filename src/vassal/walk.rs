@@ -17,7 +17,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine, network};
+use super::{cgroups, confine, network, surroundings};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
+        Step::File(step) => surroundings::take(vassal, step),
         Step::Net(step) => network::take(vassal, step),
         Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),

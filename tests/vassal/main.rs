@@ -11,3 +11,4 @@ mod phases;
 mod rootfs;
 mod rootfs_attacks;
 mod sockets;
+mod surroundings;

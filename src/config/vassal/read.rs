@@ -102,7 +102,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "privileged-binary-patch" => patch(&mut config.privileged_patch, entry, Patch::Program)?,
         "privileged-binary-patch-arg" => patch(&mut config.privileged_patch, entry, Patch::Shell)?,
         "chdir" => config.chdir = Some(entry.placed(value(entry, path)?)),
-        "env" => config.env.push(value(entry, pair)?),
+        "env" => set(config, value(entry, pair)?),
         "logto" => config.logto = Some(entry.placed(value(entry, path)?)),
         "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
@@ -111,10 +111,17 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
         name if config.net.apply(name, entry)? => {}
+        name if config.surroundings.apply(name, entry)? => {}
         name if config.waits.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
+}
+
+/// What is set after `unenv` is there.
+fn set(config: &mut VassalConfig, (name, value): (String, String)) {
+    config.surroundings.unset.retain(|unset| *unset != name);
+    config.env.push((name, value));
 }
 
 fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {

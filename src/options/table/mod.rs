@@ -7,6 +7,7 @@ mod hooks;
 mod limits;
 mod net;
 mod rootfs;
+mod surroundings;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -62,6 +63,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: limits and priorities, inherited by all that it runs",
         scope: Scope::Vassal,
         options: limits::PROCESS,
+    },
+    Group {
+        heading: "Vassal: what is around its programs",
+        scope: Scope::Vassal,
+        options: surroundings::SURROUNDINGS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];

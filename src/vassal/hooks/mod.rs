@@ -1,9 +1,9 @@
 //! Carries hooks out, in the vassal itself: no program is needed for any of them.
 
-mod files;
+pub mod files;
 mod mounts;
 mod news;
-mod spot;
+pub mod spot;
 pub mod wait;
 
 use jail::{Phase, sys};
@@ -75,7 +75,8 @@ fn exec(vassal: &mut Vassal, phase: Phase, named: &str, text: &str) -> Result<()
     programs::run(vassal, named, text, environment)
 }
 
-fn advised(trouble: Trouble, errno: Errno) -> Trouble {
+/// What to do about an error of a path.
+pub fn advised(trouble: Trouble, errno: Errno) -> Trouble {
     match errno {
         Errno::LOOP => trouble.advise(
             "a symbolic link on the way stands where others than root may write, or links lead in a circle: name the target itself",
