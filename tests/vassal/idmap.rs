@@ -2,9 +2,9 @@
 //! numbers are rows of the list of known attacks.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::process::Command;
 
 use super::emperor::{Outcome, Place};
+use super::network::tenant;
 use super::rootfs::{USER, has, mounts};
 
 const JAIL: &str = "unshare = fs,pid\n";
@@ -141,21 +141,7 @@ fn a_tenant_gets_nobodys_files_by_it() {
             ),
             0,
         );
-        let plain = place.command();
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid",
-            "61001",
-            "--regid",
-            "61001",
-            "--clear-groups",
-            "unshare",
-            "--user",
-            "--map-root-user",
-        ]);
-        command.arg(plain.get_program()).args(plain.get_args()).current_dir(place.path(""));
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LIEGE_JAIL", jail);
-        let outcome = Outcome::of(&mut command);
+        let outcome = Outcome::of(&mut tenant(&place, jail));
         assert_eq!((outcome.code(), outcome.output.as_str()), (1, ""), "{}", outcome.errors);
         assert!(outcome.errors.contains(wanted), "{jail}: {}", outcome.errors);
     }

@@ -219,7 +219,7 @@ timeout 20 sh -c 'until grep -q ready ready; do sleep 0.05; done'";
 }
 
 /// As root of a user namespace that has this one user.
-fn tenant(place: &Place, jail: &str) -> Command {
+pub fn tenant(place: &Place, jail: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args([
         "--reuid",

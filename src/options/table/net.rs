@@ -34,7 +34,7 @@ pub(super) const WAITS: &[OptionSpec] = &[
     .repeats(),
     OptionSpec::new(
         "wait-for-interface-timeout",
-        Kind::Int("SECONDS"),
+        Kind::Form("SECS", "5"),
         "Longest wait for each interface, in seconds.",
     )
     .aliases(&["wait-interface-timeout", "wait-for-iface-timeout", "wait-iface-timeout"])
