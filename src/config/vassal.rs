@@ -2,9 +2,12 @@
 
 pub mod cgroups;
 pub mod limits;
+pub mod net;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod surroundings;
+pub mod waits;
 
 use std::path::PathBuf;
 
@@ -71,6 +74,12 @@ pub struct VassalConfig {
     pub logto: Option<Placed<PathBuf>>,
     /// What it sees as its file system.
     pub rootfs: rootfs::RootfsConfig,
+    /// Its network.
+    pub net: net::NetConfig,
+    /// Variables from files, locks, the shell.
+    pub surroundings: surroundings::Surroundings,
+    /// `wait-for-…`.
+    pub waits: waits::Waits,
 }
 
 /// A program put in our place.

@@ -126,6 +126,8 @@ fn own(
     teller.warnings(&confine::warnings(&config.confine));
     let after = at_exit(&config);
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
+    config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
+    vassal.shells = config.surroundings.shells;
     Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
 }
 

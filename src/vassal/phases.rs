@@ -7,11 +7,14 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::surroundings::Lock;
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
-use super::rootfs;
 use super::step::{Socket, Step, Wanted};
+use super::surroundings::FileStep;
+use super::{net, rootfs};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +71,11 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         // Before anything is run: it counts for all phases.
         steps.push(Step::EnterCgroups(config.cgroups.clone()));
     }
+    steps.extend(locks(&config.surroundings.locks));
     steps.extend(phase(config, Phase::Asap));
+    let environments = config.surroundings.environments.iter().cloned();
+    steps.extend(environments.map(FileStep::Variables).map(Step::File));
+    steps.extend(locks(&config.surroundings.late_locks));
     steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -77,16 +84,21 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         return steps;
     }
     steps.extend(phase(config, Phase::InJail));
+    let files = config.surroundings.files.iter().cloned();
+    steps.extend(files.map(|(path, text)| Step::File(FileStep::Write(path, text))));
     let unshare = rootfs::unshared(config, facts);
     steps.extend(jail(config, unshare));
     if facts.jailed || !unshare.is_empty() {
         steps.extend(phase(config, Phase::PostJail));
     }
-    if config.uid.is_some() && rootfs::moves(config) {
+    if config.uid.is_some() && (rootfs::moves(config) || rootfs::idmap(config).is_some()) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    // A post-jail program, or somebody outside, may be about to bring them.
+    steps.extend(config.waits.before_root().into_iter().map(waited));
+    steps.extend(net::set(config));
     steps.extend(phase(config, Phase::AsRoot));
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
@@ -95,6 +107,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
     steps.extend(phase(config, Phase::AsUser));
+    steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
@@ -114,7 +127,7 @@ fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed
 }
 
 fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = net::before(config).into_iter().collect();
     if !unshare.is_empty() {
         steps.push(Step::Unshare(unshare));
     }
@@ -122,9 +135,7 @@ fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
         // A new mount namespace still passes its mounts on to the old one.
         steps.push(Step::PrivateMounts);
     }
-    if unshare.has(Namespaces::NET) {
-        steps.push(Step::LoopbackUp);
-    }
+    steps.extend(net::made(config, unshare));
     if unshare.has(Namespaces::PID) {
         // A new pid namespace begins with the next child, not with the caller.
         steps.push(Step::Fork);
@@ -132,6 +143,14 @@ fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
     // After `unshare`, or the name would be set where others see it.
     steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
     steps
+}
+
+fn locks(list: &[Lock]) -> impl Iterator<Item = Step> {
+    list.iter().cloned().map(|lock| Step::File(FileStep::Lock(lock)))
+}
+
+fn waited((thing, seconds): (Thing, u32)) -> Step {
+    Step::Wait(thing, seconds)
 }
 
 fn sockets(config: &VassalConfig) -> Vec<Step> {
@@ -198,7 +217,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !config.unshare.has(Namespaces::NET);
+    around.shares_network &= !rootfs::unshared(config, facts).has(Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
         (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
@@ -219,6 +238,7 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
+    steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));
@@ -236,6 +256,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         ));
     }
     refusals.extend(rootfs::refusals(config, facts));
+    refusals.extend(net::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(

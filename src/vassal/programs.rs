@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use jail::Phase;
+use rustix::fs::{Access, access};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -17,7 +19,14 @@ use super::watch::{Happening, reap};
 use crate::emperor::order::to_vassal;
 
 /// Where the shell is; never searched for.
-pub const SHELL: &str = "/bin/sh";
+const SHELL: &str = "/bin/sh";
+
+/// The first shell of the config that may be read and run here, as in uWSGI.
+pub fn shell(vassal: &Vassal) -> String {
+    let can = |path: &&PathBuf| access(path.as_path(), Access::READ_OK | Access::EXEC_OK).is_ok();
+    let own = vassal.shells.iter().find(can);
+    own.map_or_else(|| SHELL.to_owned(), |path| path.to_string_lossy().into_owned())
+}
 
 /// Runs one program; `named` is how it is told of.
 ///
@@ -75,7 +84,7 @@ pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
 fn start(vassal: &Vassal, text: &str, environment: Environment) -> Result<Pid, Trouble> {
     let null = empty()?;
     let launch = Launch {
-        argv: &[SHELL, "-c", text],
+        argv: &[&shell(vassal), "-c", text],
         environment,
         sockets: Vec::new(),
         directory: vassal.directory.as_ref().map(AsFd::as_fd),

@@ -4,12 +4,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
-use jail::run::OldRoot;
+use jail::run::{NetworkEnd, OldRoot};
+use rustix::event::PollFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::confine::Ready;
 use super::control::{Control, Word};
@@ -40,12 +41,19 @@ pub struct Vassal {
     pub arguments: Vec<String>,
     base: Environment,
     added: Vec<(String, String)>,
+    unset: Vec<String>,
+    /// Shells to be tried before `/bin/sh`.
+    pub shells: Vec<PathBuf>,
+    /// Locks that go with us.
+    pub locks: Vec<OwnedFd>,
     /// Who it becomes, where that was looked up before its file system changed.
     pub identity: Option<Identity>,
     /// Its root is another one than that of the host.
     pub moved: bool,
     /// The root that the as-root programs may still look at.
     pub old_root: Option<OldRoot>,
+    /// The network that it came from, as long as something is to be brought along.
+    pub outside: Option<NetworkEnd>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Limits of the command.
@@ -77,9 +85,13 @@ impl Vassal {
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
+            unset: Vec::new(),
+            shells: Vec::new(),
+            locks: Vec::new(),
             identity: None,
             moved: false,
             old_root: None,
+            outside: None,
             sockets: Vec::new(),
             confinement: Ready::default(),
             directory: None,
@@ -89,13 +101,23 @@ impl Vassal {
 
     /// Sets a variable of all programs from here on.
     pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.unset.retain(|unset| unset != name);
         self.added.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable from all programs from here on.
+    pub fn unset_variable(&mut self, name: &str) {
+        self.unset.push(name.to_owned());
     }
 
     /// Environment of a program that runs with the ids we had at birth.
     pub fn environment(&self) -> Environment {
-        let mut environment = self.base.clone();
+        self.changed(self.base.clone())
+    }
+
+    fn changed(&self, mut environment: Environment) -> Environment {
         environment.replace(&self.added);
+        self.unset.iter().for_each(|name| environment.remove(name));
         environment
     }
 
@@ -106,8 +128,7 @@ impl Vassal {
             environment.set_user(&user);
         }
         // What the config says counts for more than what the system knows of the user.
-        environment.replace(&self.added);
-        environment
+        self.changed(environment)
     }
 
     /// Waits for the next thing that happens, at most `timeout`.
@@ -115,8 +136,20 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        let happening =
-            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        self.next_or_news(timeout, None)
+    }
+
+    /// The same, or until there is `news`.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn next_or_news(
+        &mut self,
+        timeout: Option<Duration>,
+        news: Option<PollFd<'_>>,
+    ) -> Result<Happening, Trouble> {
+        let happening = self.watch.next(self.control.as_ref(), timeout, news);
+        let happening = happening.map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;

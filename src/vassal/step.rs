@@ -7,8 +7,11 @@ use jail::plan::{Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use super::net::NetStep;
+use super::surroundings::FileStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -43,6 +46,8 @@ pub enum Step {
     Run(Phase, String),
     /// A hook, done by the vassal itself.
     Hook(Phase, Hook),
+    /// Variables, files and locks.
+    File(FileStep),
     /// Another program takes our place.
     Become(Patch),
     /// New namespaces.
@@ -51,6 +56,10 @@ pub enum Step {
     PrivateMounts,
     /// `lo` of the new network namespace up.
     LoopbackUp,
+    /// Its network.
+    Net(NetStep),
+    /// Go on when this is there, after so many seconds at most.
+    Wait(Thing, u32),
     /// A child goes on as PID 1 of the new pid namespace.
     Fork,
     /// Host name.
@@ -123,11 +132,14 @@ impl fmt::Display for Step {
         match self {
             Self::Run(phase, text) => write!(f, "run exec-{} `{text}`", phase.name()),
             Self::Hook(phase, hook) => write!(f, "do {}", hook.named(*phase)),
+            Self::File(step) => step.fmt(f),
             Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
             Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),
             Self::PrivateMounts => f.write_str("make all mounts private"),
             Self::LoopbackUp => f.write_str("bring lo up"),
+            Self::Net(step) => step.fmt(f),
+            Self::Wait(thing, seconds) => write!(f, "wait for {thing}, at most {seconds} s"),
             Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::LookUp(wanted) => write!(f, "look up {wanted}"),

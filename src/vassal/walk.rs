@@ -7,7 +7,7 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
-use super::hooks;
+use super::hooks::{self, wait};
 use super::identity;
 use super::launch::Launch;
 use super::patch;
@@ -17,7 +17,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine};
+use super::{cgroups, confine, network, surroundings};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,9 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
+        Step::File(step) => surroundings::take(vassal, step),
+        Step::Net(step) => network::take(vassal, step),
+        Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),
         Step::LeaveOldRoot => root::leave(vassal),

@@ -34,8 +34,17 @@ pub enum Happening {
     Child,
     /// The Emperor said something, or is gone.
     Emperor(Word),
-    /// The time given is over.
+    /// The time given is over, or there is news of what was waited for.
     Deadline,
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ready {
+    /// Signals or words.
+    Us,
+    /// Time, or news.
+    Time,
 }
 
 /// Takes the signals of this process from their usual way.
@@ -61,11 +70,16 @@ impl Watch {
         Ok(Self { signals })
     }
 
-    /// The next thing that happens, at most `timeout` from now.
+    /// The next thing that happens, at most `timeout` from now, or until there is `news`.
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<Happening, Errno> {
+    pub fn next(
+        &self,
+        control: Option<&Control>,
+        timeout: Option<Duration>,
+        news: Option<PollFd<'_>>,
+    ) -> Result<Happening, Errno> {
         loop {
             if let Some(signal) = self.signals.read_signal().map_err(errno)? {
                 return Ok(told(signal.ssi_signo.cast_signed()));
@@ -73,24 +87,31 @@ impl Watch {
             if let Some(word) = control.and_then(Control::receive) {
                 return Ok(Happening::Emperor(word));
             }
-            if self.wait(control, timeout)? == 0 {
-                return Ok(Happening::Deadline);
+            // Behind signals and words: a stop is heard however often something changes.
+            match self.wait(control, timeout, news.clone()) {
+                Ok(Ready::Us) | Err(Errno::INTR) => {}
+                Ok(Ready::Time) => return Ok(Happening::Deadline),
+                Err(errno) => return Err(errno),
             }
         }
     }
 
-    fn wait(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<usize, Errno> {
+    fn wait(
+        &self,
+        control: Option<&Control>,
+        timeout: Option<Duration>,
+        news: Option<PollFd<'_>>,
+    ) -> Result<Ready, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
-        let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
-        let ready = match control {
-            Some(control) => poll(
-                &mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)],
-                timeout.as_ref(),
-            ),
-            None => poll(&mut [signals], timeout.as_ref()),
-        };
-        ready.or_else(|errno| if errno == Errno::INTR { Ok(1) } else { Err(errno) })
+        let heard = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let ours = [Some(heard(self.signals.as_fd())), control.map(|control| heard(control.as_fd()))];
+        let mut list: Vec<PollFd<'_>> = ours.into_iter().flatten().collect();
+        let count = list.len();
+        list.extend(news);
+        poll(&mut list, timeout.as_ref())?;
+        let us = list[..count].iter().any(|one| !one.revents().is_empty());
+        Ok(if us { Ready::Us } else { Ready::Time })
     }
 }
 

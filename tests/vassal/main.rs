@@ -4,9 +4,12 @@
 mod emperor;
 mod hooks;
 mod identity;
+mod idmap;
 mod life;
 mod logs;
+mod network;
 mod phases;
 mod rootfs;
 mod rootfs_attacks;
 mod sockets;
+mod surroundings;

@@ -11,6 +11,8 @@ mod filter;
 mod knob;
 pub mod mountinfo;
 mod namespaces;
+pub(crate) mod netlink;
+mod network;
 mod order;
 mod refusals;
 mod rootfs;
@@ -30,10 +32,11 @@ pub use fence::{FILES_SINCE, Fence, SCOPES_SINCE, Scopes};
 pub use filter::{Filter, Instruction, compile};
 pub use knob::{Knob, controllers};
 pub use namespaces::Namespaces;
+pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;
 pub use rootfs::{
-    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
-    Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
+    Rootfs, Source,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use securebits::SecureBits;

@@ -53,7 +53,7 @@ fn write_own(map: UserMap) -> Result<(), Failure> {
     write_maps(&own, map)
 }
 
-fn write_maps(process: &OwnedFd, map: UserMap) -> Result<(), Failure> {
+pub(super) fn write_maps(process: &OwnedFd, map: UserMap) -> Result<(), Failure> {
     let line = |(inside, outside): (u32, u32)| format!("{inside} {outside} 1\n");
     write_file(process, "uid_map", &line(map.uid))?;
     write_file(process, "gid_map", &line(map.gid))

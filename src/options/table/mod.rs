@@ -5,7 +5,9 @@ mod emperor;
 mod general;
 mod hooks;
 mod limits;
+mod net;
 mod rootfs;
+mod surroundings;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -50,6 +52,8 @@ pub static GROUPS: &[Group] = &[
         options: hooks::HOOKS,
     },
     Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
+    Group { heading: "Vassal: network", scope: Scope::Vassal, options: net::NET },
+    Group { heading: "Vassal: what is waited for", scope: Scope::Vassal, options: net::WAITS },
     Group {
         heading: "Vassal: what its command may ask of the kernel",
         scope: Scope::Vassal,
@@ -59,6 +63,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: limits and priorities, inherited by all that it runs",
         scope: Scope::Vassal,
         options: limits::PROCESS,
+    },
+    Group {
+        heading: "Vassal: what is around its programs",
+        scope: Scope::Vassal,
+        options: surroundings::SURROUNDINGS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];

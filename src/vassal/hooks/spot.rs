@@ -120,8 +120,11 @@ pub fn kind(found: &Stat) -> FileType {
     FileType::from_raw_mode(found.st_mode)
 }
 
-/// Whether nobody but root may change what names in this directory mean.
-fn is_roots(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
+/// Whether nobody but root may change this file, or what the names in this directory mean.
+///
+/// # Errors
+/// Those of `fstat(2)`.
+pub fn is_roots(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
     let found = fstat(directory)?;
     Ok(found.st_uid == 0 && found.st_mode & OTHERS_WRITE == 0)
 }

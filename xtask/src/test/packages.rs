@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: [(&str, &str); 26] = [
+const NEEDED: &[(&str, &str)] = &[
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -22,6 +22,8 @@ const NEEDED: [(&str, &str); 26] = [
     ("rsync", "rsync"),
     ("curl", "curl"),
     ("procps", "ps"),
+    ("iproute2", "ip"),
+    ("iputils-ping", "ping"),
     ("python3", "python3"),
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),

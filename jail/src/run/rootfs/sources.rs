@@ -23,7 +23,7 @@ pub(super) struct Opened {
 pub(super) fn open_all(rootfs: &Rootfs) -> Result<Opened, Failure> {
     let root = match &rootfs.root {
         Root::Present => None,
-        Root::Directory(path, _) | Root::Overlay(path, _) => Some(directory(path)?),
+        Root::Directory(path, _) | Root::Owned(path, ..) | Root::Overlay(path, _) => Some(directory(path)?),
     };
     let mounts = rootfs.mounts.iter().map(|mount| open(&mount.source)).collect::<Result<_, _>>()?;
     Ok(Opened { root, mounts })
@@ -31,7 +31,9 @@ pub(super) fn open_all(rootfs: &Rootfs) -> Result<Opened, Failure> {
 
 fn open(source: &Source) -> Result<Option<OwnedFd>, Failure> {
     match source {
-        Source::Tree(path, _) => tree(path).map(Some).map_err(|failure| named(path, failure)),
+        Source::Tree(path, _) | Source::Owned(path, ..) => {
+            tree(path).map(Some).map_err(|failure| named(path, failure))
+        }
         Source::Device(device, Made::Bound) => {
             let path = device.path();
             own_device(*device, &path).map(Some).map_err(|failure| named(&path, failure))
