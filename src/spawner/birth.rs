@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use caps::Capability;
 use jail::plan::{Filter, Network, Scopes};
-use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
+use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
 use crate::emperor::event::Owner;
@@ -86,7 +86,11 @@ fn user_map(charter: &Charter, subject: &Subject<'_>) -> UserMap {
         Trust::Tenant(owner) if charter.privileged => owner,
         _ => charter.identity.unwrap_or(subject.own),
     };
-    UserMap { uid: (0, outside.uid), gid: (0, outside.gid), groups: charter.privileged }
+    UserMap {
+        uid: vec![Extent::one(0, outside.uid)],
+        gid: vec![Extent::one(0, outside.gid)],
+        groups: charter.privileged,
+    }
 }
 
 /// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have

@@ -36,7 +36,7 @@ pub use rootfs::{
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use setting::{IoPriority, Limit, Resource, Setting};
-pub use spec::{Identity, Network, Program, Spec, UserMap};
+pub use spec::{Extent, Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 
 #[cfg(test)]

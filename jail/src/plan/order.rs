@@ -44,7 +44,7 @@ fn alone(spec: &Spec) -> Vec<Step> {
     // is still to be seen, and whatever is run later has them.
     steps.extend(spec.settings.iter().cloned().map(Step::Set));
     // Before everything that needs rights: without a map the child is nobody, even in its own namespace.
-    steps.extend(spec.user_map.filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser));
+    steps.extend(spec.user_map.clone().filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser));
     steps
 }
 
@@ -109,7 +109,7 @@ fn drop_rights(spec: &Spec) -> Vec<Step> {
 }
 
 fn identity(spec: &Spec) -> Option<Step> {
-    let groups_stay = has(spec, Namespaces::USER) && spec.user_map.is_some_and(|map| !map.groups);
+    let groups_stay = has(spec, Namespaces::USER) && spec.user_map.as_ref().is_some_and(|map| !map.groups);
     match &spec.identity {
         Some(identity) if groups_stay => Some(Step::IdentityKeepingGroups(identity.clone(), spec.keep)),
         Some(identity) => Some(Step::Identity(identity.clone(), spec.keep)),

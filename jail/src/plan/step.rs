@@ -35,9 +35,9 @@ impl Plan {
     }
 
     /// The map that somebody outside must write, if there is one.
-    pub fn map_from_outside(&self) -> Option<UserMap> {
+    pub fn map_from_outside(&self) -> Option<&UserMap> {
         self.steps.iter().find_map(|step| match step {
-            Step::MapUser(map) if map.groups => Some(*map),
+            Step::MapUser(map) if map.groups => Some(map),
             _ => None,
         })
     }
@@ -74,7 +74,7 @@ pub enum Step {
     NewSession,
     /// A limit, a priority, a mask, a keyring: whatever is passed on to all that is run.
     Set(Setting),
-    /// Single-id maps of the user namespace. Where `groups` stays allowed, the kernel wants them written from
+    /// The ids of the user namespace. Where `groups` stays allowed, the kernel wants them written from
     /// outside: the spawner does so, and the child waits for it here.
     MapUser(UserMap),
     /// Into a network namespace made beforehand.

@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
         match &self.steps[index] {
             Step::NewSession => Ok(setsid().map(|_| ())?),
             Step::Set(setting) => settings::set(setting),
-            Step::MapUser(map) => user_map::map(*map, self.gate),
+            Step::MapUser(map) => user_map::map(map, self.gate),
             Step::JoinNetwork(fd) => join_network(*fd),
             Step::Unshare(namespaces) => Ok(sys::unshare(*namespaces)?),
             Step::PrivateMounts => private_mounts(),
