@@ -19,7 +19,8 @@ use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
+use crate::subids::{Ranges, Subids};
+use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal, Trust};
 
 /// The spawner's state.
 pub struct Court {
@@ -38,6 +39,8 @@ pub struct Court {
     pub(super) burial_tries: u32,
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
+    /// Read when the first vassal wants a range.
+    subids: Option<Subids>,
     notes: Vec<String>,
     /// Whether the limits of the charter can be set here.
     limits: Result<(), String>,
@@ -114,6 +117,7 @@ impl Court {
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
+            subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
         })
@@ -206,12 +210,17 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
+        let ranges = match self.ranges(config.trust) {
+            Ok(ranges) => ranges,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
+        };
         let network = self.ready_network();
         let subject = Subject {
             file: summons.file,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
+            ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
         };
@@ -221,6 +230,14 @@ impl Court {
             Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
+    }
+
+    /// The ids that a vassal gets besides those of its owner.
+    fn ranges(&mut self, trust: Trust) -> Result<Ranges, String> {
+        let Some(owner) = birth::ranges_of(&self.charter, trust, own_ids()) else {
+            return Ok(Ranges::default());
+        };
+        self.subids.get_or_insert_with(Subids::look).of(owner)
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

@@ -3,8 +3,6 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Capabilities, Filter, Namespaces, Phase, Scopes, Setting};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
@@ -87,7 +85,7 @@ pub struct UserMap {
 }
 
 /// Ids of a user namespace that follow each other, and what they are outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// First id inside.
     pub inside: u32,

@@ -31,6 +31,16 @@ pub(super) fn inside_user_namespace() -> bool {
     !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(whole)
 }
 
+/// Whether this group has a number in our user namespace.
+pub(super) fn has_number(group: u32) -> bool {
+    let extent = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse::<u32>().ok());
+        Some(Extent { inside: numbers.next()?, outside: numbers.next()?, count: numbers.next()? })
+    };
+    let map = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    map.lines().filter_map(extent).any(|one| one.inside <= group && group - one.inside < one.count)
+}
+
 /// Makes sure that the files below `/proc/PID` of ourselves, or of a child made meanwhile, belong to us: a spawner
 /// is not dumpable, and then they are root's.
 ///

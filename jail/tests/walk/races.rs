@@ -110,7 +110,11 @@ fn jails(quiet: &Quiet) -> [(&'static str, Plan); 3] {
     let jailed = Spec { namespaces: namespaces("fs,ipc,pid,uts"), proc: true, ..plain.clone() };
     let user = Spec {
         namespaces: namespaces("fs,ipc,pid,uts,user"),
-        user_map: Some(UserMap { uid: vec![Extent::one(0, TENANT)], gid: vec![Extent::one(0, TENANT)], groups: true }),
+        user_map: Some(UserMap {
+            uid: vec![Extent::one(0, TENANT)],
+            gid: vec![Extent::one(0, TENANT)],
+            groups: true,
+        }),
         identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
         ..jailed.clone()
     };
