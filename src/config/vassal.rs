@@ -5,6 +5,7 @@ pub mod limits;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod separation;
 
 use std::path::PathBuf;
 
@@ -51,6 +52,8 @@ pub struct VassalConfig {
     pub unshare: Namespaces,
     /// Where the last `unshare` stands.
     pub unshare_at: Option<Place>,
+    /// `unshare2`, `setns`, `refork`, …
+    pub separation: separation::Separation,
     /// `chdir`: before the command.
     pub chdir: Option<Placed<PathBuf>>,
     /// `env`: `NAME=value`, in order; a later one replaces an earlier one.

@@ -7,11 +7,12 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::separation::Refork;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
-use super::rootfs;
 use super::step::{Socket, Step, Wanted};
+use super::{rootfs, separation};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         steps.push(Step::EnterCgroups(config.cgroups.clone()));
     }
     steps.extend(phase(config, Phase::Asap));
+    steps.extend(separation::join(config));
     steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -77,23 +79,28 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         return steps;
     }
     steps.extend(phase(config, Phase::InJail));
-    let unshare = rootfs::unshared(config, facts);
-    steps.extend(jail(config, unshare));
-    if facts.jailed || !unshare.is_empty() {
+    steps.extend(separation::first(config, facts));
+    if facts.jailed || config.separation.post_jail || !rootfs::unshared(config, facts).is_empty() {
         steps.extend(phase(config, Phase::PostJail));
+        steps.extend(separation::refork(config, Refork::PostJail));
     }
+    steps.extend(separation::preopen(config));
     if config.uid.is_some() && rootfs::moves(config) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    steps.extend(separation::second(config));
+    steps.extend(separation::refork(config, Refork::AsRoot));
     steps.extend(phase(config, Phase::AsRoot));
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    steps.extend(separation::serve(config, |address, mode| socket(config, address, mode)));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
+    steps.extend(separation::refork(config, Refork::AsUser));
     steps.extend(phase(config, Phase::AsUser));
     steps.extend(confinement(config, facts));
     steps.extend(command(config));
@@ -113,35 +120,18 @@ fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed
     config.hooks.iter().filter(move |(when, _)| *when == phase).map(|(_, hook)| hook)
 }
 
-fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if !unshare.is_empty() {
-        steps.push(Step::Unshare(unshare));
-    }
-    if unshare.has(Namespaces::FS) {
-        // A new mount namespace still passes its mounts on to the old one.
-        steps.push(Step::PrivateMounts);
-    }
-    if unshare.has(Namespaces::NET) {
-        steps.push(Step::LoopbackUp);
-    }
-    if unshare.has(Namespaces::PID) {
-        // A new pid namespace begins with the next child, not with the caller.
-        steps.push(Step::Fork);
-    }
-    // After `unshare`, or the name would be set where others see it.
-    steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
-    steps
+fn sockets(config: &VassalConfig) -> Vec<Step> {
+    let mode = config.socket_mode.unwrap_or(SOCKET_MODE);
+    let owner = config.socket_owner.as_ref().map(|owner| owner.value.clone());
+    let bind = |address: &Placed<Address>| {
+        Step::Bind(Socket { owner: owner.clone(), ..socket(config, address.value.clone(), mode) })
+    };
+    config.sockets.iter().map(bind).collect()
 }
 
-fn sockets(config: &VassalConfig) -> Vec<Step> {
-    let socket = |address: &Placed<Address>| Socket {
-        address: address.value.clone(),
-        mode: config.socket_mode.unwrap_or(SOCKET_MODE),
-        owner: config.socket_owner.as_ref().map(|owner| owner.value.clone()),
-        vassal: wanted(config),
-    };
-    config.sockets.iter().map(|address| Step::Bind(socket(address))).collect()
+/// A socket of the vassal's own user.
+fn socket(config: &VassalConfig, address: Address, mode: u32) -> Socket {
+    Socket { address, mode, owner: None, vassal: wanted(config) }
 }
 
 fn wanted(config: &VassalConfig) -> Wanted {
@@ -198,7 +188,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !config.unshare.has(Namespaces::NET);
+    around.shares_network &= !separation::owns(config, Phase::PreApp, Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
         (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
@@ -236,6 +226,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         ));
     }
     refusals.extend(rootfs::refusals(config, facts));
+    refusals.extend(separation::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(
@@ -259,8 +250,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
 
 /// A hook that would change what the whole host has, and stay there.
 fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hook>)) -> Option<ConfigError> {
-    let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
-    let own = |born: bool, kind| born || (separated && config.unshare.has(kind));
+    let own = |born: bool, kind| born || separation::owns(config, when, kind);
     if hook.value.changes_mounts() && !own(facts.own_mounts, Namespaces::FS) {
         let cure = "add \"fs\" to emperor-use-clone, or `unshare = fs` and use a later phase";
         return Some(refusal(Some(&hook.place), "this would change the mounts of the whole host", cure));
@@ -273,7 +263,8 @@ fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hoo
 }
 
 fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
-    facts.own_hostname || rootfs::unshared(config, facts).has(Namespaces::UTS)
+    let made = rootfs::unshared(config, facts).with(config.separation.later());
+    facts.own_hostname || made.has(Namespaces::UTS)
 }
 
 /// What only root of the vassal's own user namespace (or of the host) can do.

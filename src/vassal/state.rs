@@ -1,6 +1,6 @@
 //! A vassal between its config and its command: what the steps have gathered so far.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
@@ -16,6 +16,7 @@ use super::control::{Control, Word};
 use super::duties::Exit;
 use super::environment::Environment;
 use super::identity::current_user;
+use super::namespaces::Served;
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
@@ -47,6 +48,10 @@ pub struct Vassal {
     pub old_root: Option<OldRoot>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
+    /// Namespaces of ours, taken to be served.
+    pub namespaces: Vec<OwnedFd>,
+    /// Where they are served.
+    pub served: Option<Served>,
     /// Limits of the command.
     pub confinement: Ready,
     /// Working directory of what is started from here on.
@@ -80,6 +85,8 @@ impl Vassal {
             moved: false,
             old_root: None,
             sockets: Vec::new(),
+            namespaces: Vec::new(),
+            served: None,
             confinement: Ready::default(),
             directory: None,
             log: None,
@@ -114,8 +121,26 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        let happening =
-            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        self.next_of(None, timeout)
+    }
+
+    /// The same, where `other` is waited for too.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn next_of(
+        &mut self,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Happening, Trouble> {
+        let others: Vec<_> = self.served.iter().map(AsFd::as_fd).chain(other).collect();
+        let happening = self
+            .watch
+            .next(self.control.as_ref(), &others, timeout)
+            .map_err(|errno| Trouble::errno("wait", errno))?;
+        if let (Happening::Other, Some(served)) = (&happening, &self.served) {
+            served.answer();
+        }
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;

@@ -1,6 +1,6 @@
 //! Waits for signals, children and the Emperor, all at once and without polling.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -34,6 +34,8 @@ pub enum Happening {
     Child,
     /// The Emperor said something, or is gone.
     Emperor(Word),
+    /// Something else that is watched.
+    Other,
     /// The time given is over.
     Deadline,
 }
@@ -65,7 +67,12 @@ impl Watch {
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<Happening, Errno> {
+    pub fn next(
+        &self,
+        control: Option<&Control>,
+        others: &[BorrowedFd<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Happening, Errno> {
         loop {
             if let Some(signal) = self.signals.read_signal().map_err(errno)? {
                 return Ok(told(signal.ssi_signo.cast_signed()));
@@ -73,25 +80,42 @@ impl Watch {
             if let Some(word) = control.and_then(Control::receive) {
                 return Ok(Happening::Emperor(word));
             }
-            if self.wait(control, timeout)? == 0 {
-                return Ok(Happening::Deadline);
+            match self.wait(control, others, timeout)? {
+                Ready::Ours => {}
+                Ready::Other => return Ok(Happening::Other),
+                Ready::Nothing => return Ok(Happening::Deadline),
             }
         }
     }
 
-    fn wait(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<usize, Errno> {
+    fn wait(
+        &self,
+        control: Option<&Control>,
+        others: &[BorrowedFd<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Ready, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
-        let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
-        let ready = match control {
-            Some(control) => poll(
-                &mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)],
-                timeout.as_ref(),
-            ),
-            None => poll(&mut [signals], timeout.as_ref()),
-        };
-        ready.or_else(|errno| if errno == Errno::INTR { Ok(1) } else { Err(errno) })
+        let ours = [Some(self.signals.as_fd()), control.map(AsFd::as_fd)];
+        let all = others.iter().copied().chain(ours.into_iter().flatten());
+        let mut watched: Vec<PollFd<'_>> =
+            all.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN)).collect();
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(0) => Ok(Ready::Nothing),
+            Err(Errno::INTR) => Ok(Ready::Ours),
+            Err(errno) => Err(errno),
+            // Signals and the Emperor come first: others may be ready without end.
+            Ok(_) if watched[others.len()..].iter().any(|one| !one.revents().is_empty()) => Ok(Ready::Ours),
+            Ok(_) => Ok(Ready::Other),
+        }
     }
+}
+
+/// What `poll(2)` has seen.
+enum Ready {
+    Ours,
+    Other,
+    Nothing,
 }
 
 fn told(signal: i32) -> Happening {

@@ -3,6 +3,7 @@
 mod advice;
 mod assemble;
 mod capabilities;
+mod clock;
 mod denied;
 mod errno;
 mod failure;
@@ -22,6 +23,7 @@ mod step;
 
 pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
+pub use clock::{Clock, ClockOffset};
 pub use errno::errno_name;
 pub use failure::Failure;
 pub(crate) use fence::Rights;

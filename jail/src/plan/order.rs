@@ -12,11 +12,12 @@ pub fn plan(spec: &Spec) -> Plan {
     Plan { namespaces: made_by_clone(spec), steps, environment: spec.environment.clone() }
 }
 
-/// The namespaces that `clone3(2)` makes. Two of them come later, as steps: a network is joined, or made by the
+/// The namespaces that `clone3(2)` makes. Three of them come later, as steps: a network is joined, or made by the
 /// child while we make the next one (it costs as much as all the others together); and a cgroup namespace must be
-/// made by the child itself, else its root is the cgroup of our spawner and not the one the child was born into.
+/// made by the child itself, else its root is the cgroup of our spawner and not the one the child was born into; and
+/// clocks are set by whoever is not yet in their namespace.
 fn made_by_clone(spec: &Spec) -> Namespaces {
-    spec.namespaces.without(Namespaces::NET).without(Namespaces::CGROUP)
+    spec.namespaces.without(Namespaces::NET).without(Namespaces::CGROUP).without(Namespaces::TIME)
 }
 
 /// A pooled network belongs to the host's user namespace: root of another one may not enter it.
@@ -55,6 +56,8 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
     let steps = [
         // Here, after birth: its root is then the child's own cgroup.
         has(spec, Namespaces::CGROUP).then_some(Step::Unshare(Namespaces::CGROUP)),
+        // While the host's `/proc` is there, which names it.
+        has(spec, Namespaces::TIME).then(|| Step::NewTime(Vec::new())),
         // Needs CAP_SYS_ADMIN over that network: before the drop.
         pooled(spec),
         // Before `lo` is brought up in it.

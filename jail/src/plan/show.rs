@@ -50,6 +50,7 @@ impl Step {
             Self::MapUser(_) => "map user and group ids".into(),
             Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
             Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
+            Self::NewTime(_) => "enter a new time namespace".into(),
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
             Self::LoopbackUp => "bring lo up".into(),
@@ -74,6 +75,7 @@ impl Step {
     fn particulars(&self) -> String {
         match self {
             Self::MapUser(map) => map_in_words(map),
+            Self::NewTime(offsets) => offsets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Self::MountProc => "nosuid,nodev,noexec".into(),
             Self::Bound(set) => format!("keeping {set}"),
             Self::Identity(who, keep) => {

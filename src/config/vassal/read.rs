@@ -110,6 +110,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
+        name if config.separation.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())

@@ -33,7 +33,7 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .default("none"),
     OptionSpec::new(
         "emperor-id-range",
-        Kind::Form("auto|none", "auto"),
+        Kind::Form("auto|none", "none"),
         "Ids of a vassal in a user namespace: `auto` gives it, besides its owner's, those that /etc/subuid and /etc/subgid list for him, `none` his own alone.",
     )
     .default("auto"),
