@@ -44,6 +44,8 @@ pub struct VassalConfig {
     pub gid: Option<Placed<String>>,
     /// `add-gid`: names or numbers.
     pub add_gid: Vec<Placed<String>>,
+    /// `no-initgroups`: no groups but `gid` and `add-gid`.
+    pub no_initgroups: bool,
     /// `cap`: kept over the drop and over exec.
     pub cap: Option<Placed<Capabilities>>,
     /// `seccomp`, `landlock-…`, `no-new-privs`.

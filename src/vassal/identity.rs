@@ -23,6 +23,7 @@ pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
         Some(text) => named_group(text)?,
         None => primary(uid, user.as_ref())?,
     };
+    let user = user.filter(|_| !wanted.no_initgroups);
     let mut groups = user.as_ref().map(groups_of).unwrap_or_default();
     groups.push(gid);
     for text in &wanted.add_gid {
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
 
     fn wanted(uid: &str, gid: Option<&str>) -> Wanted {
-        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), add_gid: Vec::new() }
+        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), ..Wanted::default() }
     }
 
     #[test]

@@ -139,6 +139,7 @@ fn wanted(config: &VassalConfig) -> Wanted {
         uid: config.uid.as_ref().map(|uid| uid.value.clone()),
         gid: config.gid.as_ref().map(|gid| gid.value.clone()),
         add_gid: config.add_gid.iter().map(|gid| gid.value.clone()).collect(),
+        no_initgroups: config.no_initgroups && config.uid.is_some(),
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Wanted {
     pub gid: Option<String>,
     /// `add-gid`, beside the groups that the user is in.
     pub add_gid: Vec<String>,
+    /// `no-initgroups`: not beside them.
+    pub no_initgroups: bool,
 }
 
 /// A socket to be bound.
@@ -178,7 +180,8 @@ impl fmt::Display for Wanted {
         let uid = self.uid.as_ref().map(|uid| format!("uid={uid}"));
         let gid = self.gid.as_ref().map(|gid| format!("gid={gid}"));
         let groups = self.add_gid.iter().map(|gid| format!("add-gid={gid}"));
-        let words: Vec<String> = uid.into_iter().chain(gid).chain(groups).collect();
+        let alone = self.no_initgroups.then(|| "no-initgroups".to_owned());
+        let words: Vec<String> = uid.into_iter().chain(gid).chain(groups).chain(alone).collect();
         f.write_str(&words.join(" "))
     }
 }

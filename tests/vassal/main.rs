@@ -8,4 +8,6 @@ mod life;
 mod phases;
 mod rootfs;
 mod rootfs_attacks;
+mod separation;
+mod setns;
 mod sockets;

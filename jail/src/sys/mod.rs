@@ -42,7 +42,7 @@ pub(crate) use mounts::{nosuid_below_root, set_attributes};
 pub(crate) use namespaces::namespace_kind;
 pub(crate) use seccomp::filter;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
-pub use sockets::{refuse_rights, unread};
+pub use sockets::{peer_uid, refuse_rights, unread};
 pub(crate) use stack::Stack;
 pub(crate) use unshare::unshare;
 

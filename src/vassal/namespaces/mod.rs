@@ -6,8 +6,8 @@ mod serve;
 pub use join::join;
 pub use serve::{Served, own};
 
+use jail::sys;
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 
 use std::os::fd::AsFd;
@@ -22,6 +22,6 @@ const NOBODY: u32 = 65_534;
 /// Whether the other end is root or our own user, both as our user namespace sees them. Namespaces of anybody else would
 /// be a stage that he has set for us, and ours are nobody else's.
 fn is_trusted(socket: impl AsFd) -> Result<bool, Errno> {
-    let uid = socket_peercred(socket)?.uid.as_raw();
+    let uid = sys::peer_uid(socket.as_fd())?;
     Ok(uid != NOBODY && (uid == 0 || uid == geteuid().as_raw()))
 }
