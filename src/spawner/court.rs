@@ -19,8 +19,8 @@ use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::subids::{Ranges, Subids};
-use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal, Trust};
+use crate::subids::Subids;
+use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
 pub struct Court {
@@ -40,7 +40,7 @@ pub struct Court {
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
     /// Read when the first vassal wants a range.
-    subids: Option<Subids>,
+    pub(super) subids: Option<Subids>,
     notes: Vec<String>,
     /// Whether the limits of the charter can be set here.
     limits: Result<(), String>,
@@ -230,14 +230,6 @@ impl Court {
             Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
-    }
-
-    /// The ids that a vassal gets besides those of its owner.
-    fn ranges(&mut self, trust: Trust) -> Result<Ranges, String> {
-        let Some(owner) = birth::ranges_of(&self.charter, trust, own_ids()) else {
-            return Ok(Ranges::default());
-        };
-        self.subids.get_or_insert_with(Subids::look).of(owner)
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

@@ -16,6 +16,7 @@ mod leftover;
 pub mod lend;
 mod lookers;
 mod push;
+mod ranges;
 mod session;
 mod strains;
 mod trial;
