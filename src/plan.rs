@@ -17,7 +17,7 @@ use crate::config::vassal::VassalKind;
 use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
-use crate::spawner::{court, lend};
+use crate::spawner::{lend, owners};
 use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
@@ -49,7 +49,7 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
 }
 
 fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Result<Subject<'a>> {
-    let groups = court::groups(charter, examined.owner.uid);
+    let groups = owners::groups(charter, examined.owner.uid);
     let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
     let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
     let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();

@@ -13,12 +13,12 @@ use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
+use super::owners::groups;
 use super::push;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
-use crate::names;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
@@ -369,14 +369,6 @@ pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
 fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
-}
-
-/// Groups of an owner, as policy has them. A user without a name has none.
-pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
-    if !charter.tyrant_initgroups {
-        return Vec::new();
-    }
-    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
 }
 
 /// Held by this process alone: a program that it runs gets none of them by inheritance.

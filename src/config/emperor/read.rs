@@ -119,6 +119,9 @@ fn id_range(text: &str) -> Result<bool, Wrong> {
     match text {
         "auto" => Ok(true),
         "none" => Ok(false),
-        _ => Err(Wrong { cause: "neither `auto` nor `none`".into(), cure: None }),
+        _ => Err(Wrong {
+            cause: "neither `auto` nor `none`".into(),
+            cure: Some("use auto: the ranges are those of /etc/subuid and /etc/subgid".into()),
+        }),
     }
 }
