@@ -43,9 +43,11 @@ pub fn walk(
 ) -> Result<End, Trouble> {
     for (index, step) in steps.iter().enumerate().skip(from) {
         let end = match step {
-            Step::Fork | Step::Refork(_) => fork(|| go_on(vassal, index + 1)).map(behind),
+            Step::Fork | Step::Refork(_) => {
+                fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid)))
+            }
             Step::Join(socket) => match namespaces::join(vassal, socket) {
-                Ok(true) => fork(|| go_on(vassal, index + 1)).map(behind),
+                Ok(true) => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
                 Ok(false) => Ok(None),
                 Err(trouble) => Err(trouble),
             },
@@ -56,11 +58,6 @@ pub fn walk(
         }
     }
     vassal.command.map(End::Command).ok_or_else(|| Trouble::new("nothing to run").advise("give `command`"))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one of several ends, or none")]
-fn behind(child: Pid) -> Option<End> {
-    Some(End::Behind(child))
 }
 
 /// Takes one step. A status ends the vassal with it.
