@@ -3,14 +3,14 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rustix::fs::fstatfs;
+use rustix::fs::{FsWord, fstatfs};
 use rustix::io::Errno;
 
 use super::clone::bit;
 use crate::plan::Namespaces;
 
 /// `NSFS_MAGIC` of `linux/magic.h`.
-const NSFS: i64 = 0x6e73_6673;
+const NSFS: FsWord = 0x6e73_6673;
 /// `NS_GET_NSTYPE` of `linux/nsfs.h`.
 const KIND: libc::c_ulong = 0xb703;
 
@@ -20,7 +20,7 @@ const KIND: libc::c_ulong = 0xb703;
 /// `EINVAL`: it names no namespace.
 pub(crate) fn namespace_kind(namespace: BorrowedFd<'_>) -> Result<Option<Namespaces>, Errno> {
     // To anything else the same number may mean anything.
-    if i64::from(fstatfs(namespace)?.f_type) != NSFS {
+    if fstatfs(namespace)?.f_type != NSFS {
         return Err(Errno::INVAL);
     }
     // SAFETY: the command takes no argument and writes no memory.
