@@ -19,6 +19,7 @@ mod runtime;
 mod seccomp;
 mod spawner;
 mod stats;
+mod subids;
 mod trust;
 mod vassal;
 mod verbs;

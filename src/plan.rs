@@ -17,7 +17,8 @@ use crate::config::vassal::VassalKind;
 use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
-use crate::spawner::{court, lend};
+use crate::spawner::{lend, owners};
+use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
@@ -42,15 +43,17 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };
-    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)));
+    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)?));
     let second = second(&charter, &examined, file)?;
     Ok(format!("{}: made by the spawner\n{first}\n{second}", file.display()))
 }
 
-fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
-    let groups = court::groups(charter, examined.owner.uid);
+fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Result<Subject<'a>> {
+    let groups = owners::groups(charter, examined.owner.uid);
     let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None }
+    let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
+    let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();
+    Ok(Subject { file: name, trust: examined.trust, groups, own, ranges, lent: SHOWN, network: None })
 }
 
 /// What the vassal does itself, as whoever it was made.

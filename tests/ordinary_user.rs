@@ -6,7 +6,7 @@ mod common;
 use common::{ALICE, Emperor, Process, Start, Tree};
 
 const SLEEP: &str = "command = sleep infinity\n";
-const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts"];
+const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts,time"];
 
 #[test]
 fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
@@ -15,7 +15,7 @@ fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
     let emperor = Start::owned(tree, ALICE).options(&JAIL).by_user(ALICE).start();
     let vassal = emperor.vassal("a.ini");
     let ours = Process::of_this_test();
-    for name in ["mnt", "net", "ipc", "pid", "uts", "user"] {
+    for name in ["mnt", "net", "ipc", "pid", "uts", "user", "time"] {
         assert_ne!(vassal.namespace(name), ours.namespace(name), "{name}");
     }
     assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");

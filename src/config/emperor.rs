@@ -18,6 +18,8 @@ pub struct EmperorConfig {
     pub sources: Vec<Placed<Source>>,
     /// `emperor-use-clone`.
     pub namespaces: Namespaces,
+    /// `emperor-id-range`, not known to uWSGI: subordinate ids of the owner in a user namespace.
+    pub id_ranges: bool,
     /// `emperor-tyrant`.
     pub tyrant: bool,
     /// `emperor-tyrant-nofollow`: the owner of the link counts.
@@ -105,6 +107,7 @@ impl Default for EmperorConfig {
         Self {
             sources: Vec::new(),
             namespaces: Namespaces::NONE,
+            id_ranges: true,
             tyrant: false,
             tyrant_nofollow: false,
             tyrant_initgroups: false,

@@ -6,6 +6,7 @@ pub mod net;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod separation;
 pub mod surroundings;
 pub mod waits;
 
@@ -46,6 +47,8 @@ pub struct VassalConfig {
     pub gid: Option<Placed<String>>,
     /// `add-gid`: names or numbers.
     pub add_gid: Vec<Placed<String>>,
+    /// `no-initgroups`: no groups but `gid` and `add-gid`.
+    pub no_initgroups: bool,
     /// `cap`: kept over the drop and over exec.
     pub cap: Option<Placed<Capabilities>>,
     /// `seccomp`, `landlock-…`, `no-new-privs`.
@@ -54,6 +57,8 @@ pub struct VassalConfig {
     pub unshare: Namespaces,
     /// Where the last `unshare` stands.
     pub unshare_at: Option<Place>,
+    /// `unshare2`, `setns`, `refork`, …
+    pub separation: separation::Separation,
     /// `chdir`: before the command.
     pub chdir: Option<Placed<PathBuf>>,
     /// `env`: `NAME=value`, in order; a later one replaces an earlier one.

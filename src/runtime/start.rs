@@ -166,6 +166,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         tyrant_initgroups: config.tyrant_initgroups,
         nofollow: config.nofollow,
         namespaces,
+        id_ranges: config.id_ranges,
         config_pipe: config.config_pipe,
         program: program(config),
         arguments: arguments(config),

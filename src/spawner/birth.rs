@@ -5,10 +5,11 @@ use std::os::fd::RawFd;
 
 use caps::Capability;
 use jail::plan::{Filter, Network, Scopes};
-use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
+use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
 use crate::emperor::event::Owner;
+use crate::subids::Ranges;
 use crate::trust::Trust;
 use crate::vassal::confine::{FILTER, STANDARD};
 
@@ -32,6 +33,8 @@ pub struct Subject<'a> {
     pub groups: Vec<u32>,
     /// Our own ids.
     pub own: Owner,
+    /// Ids that it has besides its own, in a user namespace.
+    pub ranges: Ranges,
     /// Descriptors of ours that it gets.
     pub lent: Lent,
     /// A ready network namespace, if there is one.
@@ -82,11 +85,27 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
 
 /// Root inside is the owner outside: all power in the jail, none beyond it.
 fn user_map(charter: &Charter, subject: &Subject<'_>) -> UserMap {
-    let outside = match subject.trust {
+    let outside = outside(charter, subject.trust, subject.own);
+    let root = |id, range: &[Extent]| [&[Extent::one(0, id)], range].concat();
+    UserMap {
+        uid: root(outside.uid, &subject.ranges.uid),
+        gid: root(outside.gid, &subject.ranges.gid),
+        groups: charter.privileged,
+    }
+}
+
+/// Who root of a vassal's user namespace is.
+fn outside(charter: &Charter, trust: Trust, own: Owner) -> Owner {
+    match trust {
         Trust::Tenant(owner) if charter.privileged => owner,
-        _ => charter.identity.unwrap_or(subject.own),
-    };
-    UserMap { uid: (0, outside.uid), gid: (0, outside.gid), groups: charter.privileged }
+        _ => charter.identity.unwrap_or(own),
+    }
+}
+
+/// Whose ranges of ids a vassal gets, if it gets any. Only root may write a map of more than one id.
+pub fn ranges_of(charter: &Charter, trust: Trust, own: Owner) -> Option<Owner> {
+    let wanted = charter.id_ranges && charter.privileged && charter.namespaces.has(Namespaces::USER);
+    wanted.then(|| outside(charter, trust, own))
 }
 
 /// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have

@@ -28,6 +28,8 @@ pub struct Charter {
     pub nofollow: bool,
     /// `emperor-use-clone`, with `user` added where that is the only way to the others.
     pub namespaces: Namespaces,
+    /// `emperor-id-range`: a user namespace gets the subordinate ids of its owner.
+    pub id_ranges: bool,
     /// `emperor-config-pipe`.
     pub config_pipe: bool,
     /// What is run for a vassal.

@@ -13,12 +13,13 @@ use super::birth::{self, Lent, Subject};
 use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
+use super::owners::groups;
 use super::push;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
-use crate::names;
+use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
@@ -38,6 +39,8 @@ pub struct Court {
     pub(super) burial_tries: u32,
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
+    /// Read when the first vassal wants a range.
+    pub(super) subids: Option<Subids>,
     notes: Vec<String>,
     /// Whether the limits of the charter can be set here.
     limits: Result<(), String>,
@@ -114,6 +117,7 @@ impl Court {
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
+            subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
         })
@@ -206,12 +210,17 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
+        let ranges = match self.ranges(config.trust) {
+            Ok(ranges) => ranges,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
+        };
         let network = self.ready_network();
         let subject = Subject {
             file: summons.file,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
+            ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
         };
@@ -360,14 +369,6 @@ pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
 fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
-}
-
-/// Groups of an owner, as policy has them. A user without a name has none.
-pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
-    if !charter.tyrant_initgroups {
-        return Vec::new();
-    }
-    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
 }
 
 /// Held by this process alone: a program that it runs gets none of them by inheritance.

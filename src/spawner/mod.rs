@@ -6,7 +6,7 @@
 pub mod birth;
 pub mod charter;
 pub mod client;
-pub mod court;
+mod court;
 mod deaths;
 mod errands;
 mod far;
@@ -15,6 +15,7 @@ mod lanes;
 mod leftover;
 pub mod lend;
 mod lookers;
+pub mod owners;
 mod push;
 mod session;
 mod strains;

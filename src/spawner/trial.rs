@@ -8,6 +8,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth::{self, Lent, Subject};
 use super::court::{Court, own_ids, read_report};
+use crate::subids::Ranges;
 use crate::trust::Trust;
 
 impl Court {
@@ -30,6 +31,7 @@ impl Court {
                 executable: self.executable.as_raw_fd(),
             },
             network: None,
+            ranges: Ranges::default(),
         };
         let mut spec = birth::spec(&self.charter, &subject);
         spec.program = jail::Program::Descriptor(

@@ -23,6 +23,7 @@ pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
         Some(text) => named_group(text)?,
         None => primary(uid, user.as_ref())?,
     };
+    let user = user.filter(|_| !wanted.no_initgroups);
     let mut groups = user.as_ref().map(groups_of).unwrap_or_default();
     groups.push(gid);
     for text in &wanted.add_gid {
@@ -95,13 +96,21 @@ fn uid_map() -> String {
     std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()
 }
 
-/// What `uid` is outside of a user namespace that has no other id (`uid_map` of `user_namespaces(7)`).
+/// The user that `uid` is outside, where a line of the `uid_map` (`user_namespaces(7)`) is about that one alone. What
+/// lies in a range is no user of the host.
 fn outside(map: &str, uid: u32) -> Option<u32> {
-    let numbers: Vec<u32> = map.split_whitespace().map_while(|word| word.parse().ok()).collect();
-    match numbers[..] {
-        [inside, outside, 1] if inside == uid => Some(outside),
-        _ => None,
-    }
+    map.lines().find_map(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        match numbers[..] {
+            [inside, outside, 1] if inside == uid => Some(outside),
+            _ => None,
+        }
+    })
+}
+
+/// Whether nobody else has a number.
+fn is_alone(map: &str, uid: u32) -> bool {
+    map.lines().count() == 1 && outside(map, uid).is_some()
 }
 
 fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble> {
@@ -153,9 +162,9 @@ const OWN_IDS: &str = "only the vassal's own user and groups are possible: leave
 
 /// In a namespace of one id nobody is left to become.
 fn stay_root() -> &'static str {
-    match outside(&uid_map(), geteuid().as_raw()) {
-        Some(_) => OWN_IDS,
-        None => "leave out `uid` and `gid` to stay root",
+    match is_alone(&uid_map(), geteuid().as_raw()) {
+        true => OWN_IDS,
+        false => "leave out `uid` and `gid` to stay root",
     }
 }
 
@@ -194,7 +203,7 @@ mod tests {
     use super::*;
 
     fn wanted(uid: &str, gid: Option<&str>) -> Wanted {
-        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), add_gid: Vec::new() }
+        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), ..Wanted::default() }
     }
 
     #[test]
@@ -206,11 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn root_of_a_namespace_of_one_id_is_the_user_outside() {
+    fn root_of_a_users_own_namespace_is_the_user_outside() {
         assert_eq!(outside("         0       1000          1\n", 0), Some(1000));
         assert_eq!(outside("0 1000 1", 1000), None);
         assert_eq!(outside("0 0 4294967295", 0), None);
-        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), None);
+        let ranged = "0 1000 1\n1 100000 65536\n";
+        assert_eq!((outside(ranged, 0), outside(ranged, 33)), (Some(1000), None));
+        assert!(is_alone("0 1000 1\n", 0) && !is_alone(ranged, 0) && !is_alone("0 0 4294967295", 0));
         assert_eq!(outside("", 0), None);
     }
 

@@ -148,6 +148,7 @@ impl Life<'_> {
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();
+        vassal.served = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.

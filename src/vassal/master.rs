@@ -60,6 +60,7 @@ pub fn mind(
                 duties.handle(Event::Byte(byte), now());
             }
             Happening::Child => children(pid, &mut duties),
+            Happening::Other => {}
         }
     }
 }
@@ -83,6 +84,8 @@ pub fn after(vassal: &mut Vassal, steps: &[Step], teller: &Teller) -> Option<u8>
 pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
+    // The file of the socket is the child's as long as it lives.
+    let _kept = vassal.served.take();
     loop {
         match vassal.next(None)? {
             Happening::Signal(number) => pass_on(child, number),
@@ -93,7 +96,7 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
                     }
                 }
             }
-            Happening::Emperor(_) | Happening::Deadline => {}
+            Happening::Emperor(_) | Happening::Other | Happening::Deadline => {}
         }
     }
 }

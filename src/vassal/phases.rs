@@ -7,6 +7,7 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::separation::Refork;
 use crate::config::vassal::surroundings::Lock;
 use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
@@ -14,7 +15,7 @@ use crate::config::vassal::{Address, VassalConfig};
 use super::confine::{self, Around};
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{net, rootfs};
+use super::{net, rootfs, separation};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +77,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let environments = config.surroundings.environments.iter().cloned();
     steps.extend(environments.map(FileStep::Variables).map(Step::File));
     steps.extend(locks(&config.surroundings.late_locks));
+    steps.extend(separation::join(config));
     steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -86,16 +88,19 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(phase(config, Phase::InJail));
     let files = config.surroundings.files.iter().cloned();
     steps.extend(files.map(|(path, text)| Step::File(FileStep::Write(path, text))));
-    let unshare = rootfs::unshared(config, facts);
-    steps.extend(jail(config, unshare));
-    if facts.jailed || !unshare.is_empty() {
+    steps.extend(separation::first(config, facts));
+    if facts.jailed || config.separation.post_jail || !rootfs::unshared(config, facts).is_empty() {
         steps.extend(phase(config, Phase::PostJail));
+        steps.extend(separation::refork(config, Refork::PostJail));
     }
+    steps.extend(separation::preopen(config));
     if config.uid.is_some() && (rootfs::moves(config) || rootfs::idmap(config).is_some()) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    steps.extend(separation::second(config));
+    steps.extend(separation::refork(config, Refork::AsRoot));
     // A post-jail program, or somebody outside, may be about to bring them.
     steps.extend(config.waits.before_root().into_iter().map(waited));
     steps.extend(net::set(config));
@@ -103,9 +108,11 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    steps.extend(separation::serve(config, |address, mode| socket(config, address, mode)));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
+    steps.extend(separation::refork(config, Refork::AsUser));
     steps.extend(phase(config, Phase::AsUser));
     steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
@@ -126,25 +133,6 @@ fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed
     config.hooks.iter().filter(move |(when, _)| *when == phase).map(|(_, hook)| hook)
 }
 
-fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
-    let mut steps: Vec<Step> = net::before(config).into_iter().collect();
-    if !unshare.is_empty() {
-        steps.push(Step::Unshare(unshare));
-    }
-    if unshare.has(Namespaces::FS) {
-        // A new mount namespace still passes its mounts on to the old one.
-        steps.push(Step::PrivateMounts);
-    }
-    steps.extend(net::made(config, unshare));
-    if unshare.has(Namespaces::PID) {
-        // A new pid namespace begins with the next child, not with the caller.
-        steps.push(Step::Fork);
-    }
-    // After `unshare`, or the name would be set where others see it.
-    steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
-    steps
-}
-
 fn locks(list: &[Lock]) -> impl Iterator<Item = Step> {
     list.iter().cloned().map(|lock| Step::File(FileStep::Lock(lock)))
 }
@@ -154,13 +142,17 @@ fn waited((thing, seconds): (Thing, u32)) -> Step {
 }
 
 fn sockets(config: &VassalConfig) -> Vec<Step> {
-    let socket = |address: &Placed<Address>| Socket {
-        address: address.value.clone(),
-        mode: config.socket_mode.unwrap_or(SOCKET_MODE),
-        owner: config.socket_owner.as_ref().map(|owner| owner.value.clone()),
-        vassal: wanted(config),
+    let mode = config.socket_mode.unwrap_or(SOCKET_MODE);
+    let owner = config.socket_owner.as_ref().map(|owner| owner.value.clone());
+    let bind = |address: &Placed<Address>| {
+        Step::Bind(Socket { owner: owner.clone(), ..socket(config, address.value.clone(), mode) })
     };
-    config.sockets.iter().map(|address| Step::Bind(socket(address))).collect()
+    config.sockets.iter().map(bind).collect()
+}
+
+/// A socket of the vassal's own user.
+fn socket(config: &VassalConfig, address: Address, mode: u32) -> Socket {
+    Socket { address, mode, owner: None, vassal: wanted(config) }
 }
 
 fn wanted(config: &VassalConfig) -> Wanted {
@@ -168,6 +160,7 @@ fn wanted(config: &VassalConfig) -> Wanted {
         uid: config.uid.as_ref().map(|uid| uid.value.clone()),
         gid: config.gid.as_ref().map(|gid| gid.value.clone()),
         add_gid: config.add_gid.iter().map(|gid| gid.value.clone()).collect(),
+        no_initgroups: config.no_initgroups && config.uid.is_some(),
     }
 }
 
@@ -217,7 +210,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !rootfs::unshared(config, facts).has(Namespaces::NET);
+    around.shares_network &= !separation::owns(config, Phase::PreApp, Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
         (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
@@ -257,6 +250,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     }
     refusals.extend(rootfs::refusals(config, facts));
     refusals.extend(net::refusals(config, facts));
+    refusals.extend(separation::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(
@@ -280,8 +274,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
 
 /// A hook that would change what the whole host has, and stay there.
 fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hook>)) -> Option<ConfigError> {
-    let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
-    let own = |born: bool, kind| born || (separated && config.unshare.has(kind));
+    let own = |born: bool, kind| born || separation::owns(config, when, kind);
     if hook.value.changes_mounts() && !own(facts.own_mounts, Namespaces::FS) {
         let cure = "add \"fs\" to emperor-use-clone, or `unshare = fs` and use a later phase";
         return Some(refusal(Some(&hook.place), "this would change the mounts of the whole host", cure));
@@ -294,7 +287,8 @@ fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hoo
 }
 
 fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
-    facts.own_hostname || rootfs::unshared(config, facts).has(Namespaces::UTS)
+    let made = rootfs::unshared(config, facts).with(config.separation.later());
+    facts.own_hostname || made.has(Namespaces::UTS)
 }
 
 /// What only root of the vassal's own user namespace (or of the host) can do.

@@ -121,7 +121,7 @@ fn is_stop(happening: &Happening) -> bool {
         Happening::Signal(number) => {
             [Signal::TERM, Signal::INT, Signal::QUIT].iter().any(|stop| stop.as_raw() == *number)
         }
-        Happening::Child | Happening::Deadline => false,
+        Happening::Child | Happening::Other | Happening::Deadline => false,
     }
 }
 

@@ -319,8 +319,7 @@ fn dev(facts: &Facts) -> Vec<Mount> {
         mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE)
     };
     mounts.extend(LINKS.iter().map(link));
-    // A user namespace of one id has no number for the group of terminals.
-    mounts.push(mount("/dev/pts", Source::Terminals((!user).then_some(TTY)), quiet));
+    mounts.push(mount("/dev/pts", Source::Terminals(TTY), quiet));
     mounts.push(mount("/dev/shm", Source::Memory(None, OPEN_MODE), INERT));
     mounts
 }

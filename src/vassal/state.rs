@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jail::Identity;
 use jail::run::{NetworkEnd, OldRoot};
-use rustix::event::PollFd;
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
@@ -18,6 +18,7 @@ use super::duties::Exit;
 use super::environment::Environment;
 use super::hooks::spot::{self, Last};
 use super::identity::current_user;
+use super::namespaces::Served;
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
@@ -56,6 +57,10 @@ pub struct Vassal {
     pub outside: Option<NetworkEnd>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
+    /// Namespaces of ours, taken to be served.
+    pub namespaces: Vec<OwnedFd>,
+    /// Where they are served.
+    pub served: Option<Served>,
     /// Limits of the command.
     pub confinement: Ready,
     /// Working directory of what is started from here on.
@@ -93,6 +98,8 @@ impl Vassal {
             old_root: None,
             outside: None,
             sockets: Vec::new(),
+            namespaces: Vec::new(),
+            served: None,
             confinement: Ready::default(),
             directory: None,
             log: None,
@@ -136,20 +143,27 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        self.next_or_news(timeout, None)
+        self.next_beside(timeout, None)
     }
 
-    /// The same, or until there is `news`.
+    /// The same, also for this descriptor.
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next_or_news(
+    pub fn next_beside(
         &mut self,
         timeout: Option<Duration>,
-        news: Option<PollFd<'_>>,
+        other: Option<PollFd<'_>>,
     ) -> Result<Happening, Trouble> {
-        let happening = self.watch.next(self.control.as_ref(), timeout, news);
-        let happening = happening.map_err(|errno| Trouble::errno("wait", errno))?;
+        let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
+        let others: Vec<PollFd<'_>> = served.chain(other).collect();
+        let happening = self
+            .watch
+            .next(self.control.as_ref(), &others, timeout)
+            .map_err(|errno| Trouble::errno("wait", errno))?;
+        if let (Happening::Other, Some(served)) = (&happening, &self.served) {
+            served.answer();
+        }
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;

@@ -34,17 +34,10 @@ pub enum Happening {
     Child,
     /// The Emperor said something, or is gone.
     Emperor(Word),
-    /// The time given is over, or there is news of what was waited for.
+    /// Something else that is watched.
+    Other,
+    /// The time given is over.
     Deadline,
-}
-
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ready {
-    /// Signals or words.
-    Us,
-    /// Time, or news.
-    Time,
 }
 
 /// Takes the signals of this process from their usual way.
@@ -70,15 +63,15 @@ impl Watch {
         Ok(Self { signals })
     }
 
-    /// The next thing that happens, at most `timeout` from now, or until there is `news`.
+    /// The next thing that happens, at most `timeout` from now; one of `others` is not told before all else.
     ///
     /// # Errors
     /// Those of `poll(2)`.
     pub fn next(
         &self,
         control: Option<&Control>,
+        others: &[PollFd<'_>],
         timeout: Option<Duration>,
-        news: Option<PollFd<'_>>,
     ) -> Result<Happening, Errno> {
         loop {
             if let Some(signal) = self.signals.read_signal().map_err(errno)? {
@@ -87,11 +80,11 @@ impl Watch {
             if let Some(word) = control.and_then(Control::receive) {
                 return Ok(Happening::Emperor(word));
             }
-            // Behind signals and words: a stop is heard however often something changes.
-            match self.wait(control, timeout, news.clone()) {
-                Ok(Ready::Us) | Err(Errno::INTR) => {}
-                Ok(Ready::Time) => return Ok(Happening::Deadline),
-                Err(errno) => return Err(errno),
+            // Behind signals and words: a stop is heard however often something else happens.
+            match self.wait(control, others, timeout)? {
+                Ready::Ours => {}
+                Ready::Other => return Ok(Happening::Other),
+                Ready::Nothing => return Ok(Happening::Deadline),
             }
         }
     }
@@ -99,20 +92,29 @@ impl Watch {
     fn wait(
         &self,
         control: Option<&Control>,
+        others: &[PollFd<'_>],
         timeout: Option<Duration>,
-        news: Option<PollFd<'_>>,
     ) -> Result<Ready, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
-        let heard = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
-        let ours = [Some(heard(self.signals.as_fd())), control.map(|control| heard(control.as_fd()))];
-        let mut list: Vec<PollFd<'_>> = ours.into_iter().flatten().collect();
-        let count = list.len();
-        list.extend(news);
-        poll(&mut list, timeout.as_ref())?;
-        let us = list[..count].iter().any(|one| !one.revents().is_empty());
-        Ok(if us { Ready::Us } else { Ready::Time })
+        let ours = [Some(self.signals.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
+        let ours = ours.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
+        let mut watched: Vec<PollFd<'_>> = others.iter().cloned().chain(ours).collect();
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(0) => Ok(Ready::Nothing),
+            Err(Errno::INTR) => Ok(Ready::Ours),
+            Err(errno) => Err(errno),
+            Ok(_) if watched[others.len()..].iter().any(|one| !one.revents().is_empty()) => Ok(Ready::Ours),
+            Ok(_) => Ok(Ready::Other),
+        }
     }
+}
+
+/// What `poll(2)` has seen.
+enum Ready {
+    Ours,
+    Other,
+    Nothing,
 }
 
 fn told(signal: i32) -> Happening {

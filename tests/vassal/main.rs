@@ -11,5 +11,7 @@ mod network;
 mod phases;
 mod rootfs;
 mod rootfs_attacks;
+mod separation;
+mod setns;
 mod sockets;
 mod surroundings;

@@ -31,6 +31,7 @@ pub struct Host {
 pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
     match step {
         Step::Unshare(namespaces) => advise_birth(*namespaces, errno, host),
+        Step::NewTime(_) => time_refused(errno, host),
         Step::MountProc => denied(errno).then(|| proc_refused(host)),
         Step::MapUser(_) => denied(errno).then(|| rights_missing(&IDS, host)),
         Step::LoopbackUp => denied(errno).then(|| rights_missing(&[Capability::CAP_NET_ADMIN], host)),
@@ -53,6 +54,19 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
         }
         Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs => None,
         Step::DieWithParent | Step::DefaultSignals => None,
+    }
+}
+
+fn time_refused(errno: i32, host: &Host) -> Option<String> {
+    match errno {
+        libc::ERANGE => Some("no clock can begin before 0: see `uptime`, or go less far back".into()),
+        libc::ENOENT => {
+            Some("it needs /proc: ask for it in `unshare`, before the root is another one".into())
+        }
+        errno if denied(errno) => {
+            Some(rights_missing(&[Capability::CAP_SYS_ADMIN, Capability::CAP_SYS_TIME], host))
+        }
+        errno => advise_birth(Namespaces::TIME, errno, host),
     }
 }
 

@@ -3,6 +3,7 @@
 mod advice;
 mod assemble;
 mod capabilities;
+mod clock;
 mod denied;
 mod errno;
 mod failure;
@@ -25,6 +26,7 @@ mod step;
 
 pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
+pub use clock::{Clock, ClockOffset};
 pub use errno::errno_name;
 pub use failure::Failure;
 pub(crate) use fence::Rights;
@@ -41,7 +43,7 @@ pub use rootfs::{
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use securebits::SecureBits;
 pub use setting::{IoPriority, Limit, Resource, Setting};
-pub use spec::{Identity, Network, Program, Spec, UserMap};
+pub use spec::{Extent, Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 
 #[cfg(test)]

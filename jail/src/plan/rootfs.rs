@@ -60,8 +60,8 @@ pub enum Source {
     Memory(Option<u64>, u32),
     /// Processes of our pid namespace; those of others are hidden from each user.
     Proc,
-    /// Terminals of its own; their group, where it has a number in our user namespace.
-    Terminals(Option<u32>),
+    /// Terminals of its own; they are this group's where it has a number in our user namespace.
+    Terminals(u32),
     /// What is there already, only with other attributes.
     Itself(Presence),
     /// Nothing, in the place of what is there.

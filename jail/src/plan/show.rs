@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::RawFd;
 
-use super::{Identity, Phase, Plan, Program, Step, UserMap};
+use super::{Extent, Identity, Phase, Plan, Program, Step, UserMap};
 
 impl fmt::Display for Plan {
     /// One line for each step, `step N: …`; step 0 is the birth of the process.
@@ -50,6 +50,7 @@ impl Step {
             Self::MapUser(_) => "map user and group ids".into(),
             Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
             Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
+            Self::NewTime(_) => "enter a new time namespace".into(),
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
             Self::LoopbackUp => "bring lo up".into(),
@@ -74,6 +75,7 @@ impl Step {
     fn particulars(&self) -> String {
         match self {
             Self::MapUser(map) => map_in_words(map),
+            Self::NewTime(offsets) => offsets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Self::MountProc => "nosuid,nodev,noexec".into(),
             Self::Bound(set) => format!("keeping {set}"),
             Self::Identity(who, keep) => {
@@ -151,9 +153,16 @@ fn arguments(program: &Program) -> String {
 }
 
 fn map_in_words(map: &UserMap) -> String {
-    let ((uid, outer_uid), (gid, outer_gid)) = (map.uid, map.gid);
     let groups = if map.groups { "" } else { ", no setgroups" };
-    format!("uid {uid} is {outer_uid} outside, gid {gid} is {outer_gid} outside{groups}")
+    format!("{}, {}{groups}", extents_in_words("uid", &map.uid), extents_in_words("gid", &map.gid))
+}
+
+fn extents_in_words(kind: &str, extents: &[Extent]) -> String {
+    let words = extents.iter().map(|extent| match extent {
+        Extent { inside, outside, count: 1 } => format!("{kind} {inside} is {outside} outside"),
+        Extent { inside, outside, count } => format!("{count} from {kind} {inside} on are {outside} on"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn groups_in_words(who: &Identity) -> String {

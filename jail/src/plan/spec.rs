@@ -73,15 +73,33 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
-/// Single-id maps of a user namespace (`user_namespaces(7)`): outside id → inside id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The ids of a user namespace (`user_namespaces(7)`).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserMap {
-    /// User id inside, and the one outside that it stands for.
-    pub uid: (u32, u32),
-    /// Group id inside, and the one outside that it stands for.
-    pub gid: (u32, u32),
+    /// User ids.
+    pub uid: Vec<Extent>,
+    /// Group ids.
+    pub gid: Vec<Extent>,
     /// False where the writer lacks `CAP_SETGID` outside and must give up `setgroups(2)`.
     pub groups: bool,
+}
+
+/// Ids of a user namespace that follow each other, and what they are outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// First id inside.
+    pub inside: u32,
+    /// First id outside.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Extent {
+    /// One id.
+    pub const fn one(inside: u32, outside: u32) -> Self {
+        Self { inside, outside, count: 1 }
+    }
 }
 
 /// A program and its arguments (`argv[0]` included).

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, Setting, UserMap};
+use super::{Capabilities, ClockOffset, Fence, Filter, Identity, Namespaces, Program, Setting, UserMap};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +24,11 @@ impl Plan {
     /// - it takes another user's ids: from then on that user's processes may stop it (which would stop
     ///   everybody's spawns) or kill it between two instructions (which would leave shared memory half
     ///   written). Nothing a tenant can do to its own child may reach the spawner;
+    /// - it gets clocks of its own, which the kernel gives to nobody who shares his memory;
     /// - it makes a network: that takes longer than all else together, and the next child can be made meanwhile.
     pub fn can_wait(&self) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Run(..) | Step::MapUser(_) => true,
+            Step::Run(..) | Step::MapUser(_) | Step::NewTime(_) => true,
             Step::Unshare(namespaces) => namespaces.has(Namespaces::NET),
             Step::Identity(who, _) | Step::IdentityKeepingGroups(who, _) => who.uid != 0,
             _ => false,
@@ -35,9 +36,9 @@ impl Plan {
     }
 
     /// The map that somebody outside must write, if there is one.
-    pub fn map_from_outside(&self) -> Option<UserMap> {
+    pub fn map_from_outside(&self) -> Option<&UserMap> {
         self.steps.iter().find_map(|step| match step {
-            Step::MapUser(map) if map.groups => Some(*map),
+            Step::MapUser(map) if map.groups => Some(map),
             _ => None,
         })
     }
@@ -74,13 +75,15 @@ pub enum Step {
     NewSession,
     /// A limit, a priority, a mask, a keyring: whatever is passed on to all that is run.
     Set(Setting),
-    /// Single-id maps of the user namespace. Where `groups` stays allowed, the kernel wants them written from
+    /// The ids of the user namespace. Where `groups` stays allowed, the kernel wants them written from
     /// outside: the spawner does so, and the child waits for it here.
     MapUser(UserMap),
     /// Into a network namespace made beforehand.
     JoinNetwork(RawFd),
     /// New namespaces for a process that is already there (`unshare(2)`).
     Unshare(Namespaces),
+    /// Into a new time namespace whose clocks are ahead by these, each named once.
+    NewTime(Vec<ClockOffset>),
     /// Mounts of ours are seen by nobody else, and nobody's new ones by us.
     PrivateMounts,
     /// A fresh `/proc`: nosuid, nodev, noexec.

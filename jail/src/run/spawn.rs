@@ -114,7 +114,7 @@ fn apart(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     match plan.map_from_outside() {
         None => walking(plan, birth, None),
         Some(map) => {
-            let gate = gate(map)?;
+            let gate = gate(map.clone())?;
             while_dumpable(|| walking(plan, birth, Some(gate)))
         }
     }

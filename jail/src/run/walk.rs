@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{fence, identity, settings, user_map};
+use super::{fence, identity, settings, time, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -95,9 +95,10 @@ impl<'a> Walk<'a> {
         match &self.steps[index] {
             Step::NewSession => Ok(setsid().map(|_| ())?),
             Step::Set(setting) => settings::set(setting),
-            Step::MapUser(map) => user_map::map(*map, self.gate),
+            Step::MapUser(map) => user_map::map(map, self.gate),
             Step::JoinNetwork(fd) => join_network(*fd),
             Step::Unshare(namespaces) => Ok(sys::unshare(*namespaces)?),
+            Step::NewTime(offsets) => time::enter(offsets),
             Step::PrivateMounts => private_mounts(),
             Step::MountProc => mount_proc(),
             Step::LoopbackUp => Ok(sys::loopback_up()?),

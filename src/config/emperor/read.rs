@@ -7,7 +7,7 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
+    Wrong, address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
 };
 use crate::options::Scope;
 
@@ -90,6 +90,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
+        "emperor-id-range" => config.id_ranges = value(entry, id_range)?,
         "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "emperor-seccomp" => config.seccomp = Some(entry.placed(value(entry, choice)?)),
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
@@ -112,4 +113,15 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         _ => {}
     }
     Ok(())
+}
+
+fn id_range(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "auto" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(Wrong {
+            cause: "neither `auto` nor `none`".into(),
+            cure: Some("use auto: the ranges are those of /etc/subuid and /etc/subgid".into()),
+        }),
+    }
 }

@@ -8,16 +8,25 @@ use crate::config::values::{Wrong, meant};
 const BY_UWSGI: &str =
     "use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config";
 
-/// Why this option of a phase can never be.
+/// What stands for a change of user in the midst of a file.
+const AT_ITS_TIME: &str = "use `uid` and `gid`: they count once the phases of root are over";
+
+/// Why this option can never be.
 pub fn refusal(entry: &Entry) -> Option<ConfigError> {
+    let refused = |why: &str, cure: &str| {
+        Some(ConfigError::at(&entry.place, format!("{} {why}", quoted(&entry.key))).cure(cure))
+    };
     let why = match entry.key.as_str() {
+        "immediate-uid" | "immediate-gid" => {
+            return refused("would change the user while the config is read", AT_ITS_TIME);
+        }
         key if key.starts_with("call-") => "calls a function inside of uWSGI, and there is none here",
         "hook-post-fork" => "belongs to the workers of uWSGI, and a command has none that we fork",
         "hook-as-mule" => "belongs to the mules of uWSGI, and there are none here",
         "hook-as-gateway" => "belongs to the gateways of uWSGI, and there are none here",
         _ => return None,
     };
-    Some(ConfigError::at(&entry.place, format!("{} {why}", quoted(&entry.key))).cure(BY_UWSGI))
+    refused(why, BY_UWSGI)
 }
 
 /// Why this handler is none; `known` are those that are.

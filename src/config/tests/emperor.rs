@@ -83,7 +83,7 @@ fn every_option_of_the_table_has_an_effect() {
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     let loaded = load_text(
-        "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,time\n\
+        "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,parent\n\
          emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-broodlord = 3\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
     );
     insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"
@@ -95,10 +95,10 @@ fn all_that_is_wrong_is_told_at_once() {
       emperor-freq = soon
                      ^
       write a number, or one with its unit: 500ms, 1.5s, 2m, 1h, 1d
-    a.ini:5:21: `emperor-use-clone`: time namespaces are not supported yet
-      emperor-use-clone = fs,time
+    a.ini:5:21: `emperor-use-clone`: `parent` is a flag of clone(2), not a namespace: it would share, not separate
+      emperor-use-clone = fs,parent
                           ^
-      use some of: fs, net, ipc, pid, uts, user, cgroup
+      use some of: fs, net, ipc, pid, uts, user, cgroup, time
     a.ini:6:15: `emperor-cap`: unknown capability `fly`
       emperor-cap = fly
                     ^

@@ -6,7 +6,8 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
-    address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
+    address, capabilities, flag, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity,
+    words,
 };
 use crate::config::{confine, hook};
 use crate::options::{Scope, Standing, standing};
@@ -113,6 +114,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.net.apply(name, entry)? => {}
         name if config.surroundings.apply(name, entry)? => {}
         name if config.waits.apply(name, entry)? => {}
+        name if config.separation.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
@@ -132,6 +134,7 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
         "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
+        "no-initgroups" => config.no_initgroups = value(entry, flag)?,
         "cap" => config.cap = Some(entry.placed(value(entry, capabilities)?)),
         "unshare" => {
             config.unshare = config.unshare.with(value(entry, namespaces)?);

@@ -32,6 +32,12 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .repeats()
     .default("none"),
     OptionSpec::new(
+        "emperor-id-range",
+        Kind::Form("auto|none", "none"),
+        "Ids of a vassal in a user namespace: `auto` gives it, besides its owner's, those that /etc/subuid and /etc/subgid list for him, `none` his own alone.",
+    )
+    .default("auto"),
+    OptionSpec::new(
         "emperor-cap",
         Kind::Capabilities,
         "Most that a vassal may ever have (its bounding set), by name or number; a repetition replaces the list.",

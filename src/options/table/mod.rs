@@ -5,6 +5,7 @@ mod emperor;
 mod general;
 mod hooks;
 mod limits;
+mod namespaces;
 mod net;
 mod rootfs;
 mod surroundings;
@@ -45,6 +46,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: jail and phases, in the order in which they happen",
         scope: Scope::Vassal,
         options: vassal::PHASES,
+    },
+    Group {
+        heading: "Vassal: namespaces besides `unshare`",
+        scope: Scope::Vassal,
+        options: namespaces::NAMESPACES,
     },
     Group {
         heading: "Vassal: handlers, mounts and programs of the phases",

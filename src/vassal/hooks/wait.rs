@@ -129,7 +129,7 @@ pub fn briefly(vassal: &mut Vassal, named: &str) -> Result<(), Trouble> {
 
 /// Until the next look, or less when something happens.
 fn pause(vassal: &mut Vassal, named: &str, (time, news): (Duration, &News)) -> Result<(), Trouble> {
-    match vassal.next_or_news(Some(time), news.poll())? {
+    match vassal.next_beside(Some(time), news.poll())? {
         Happening::Child => drop(programs::reap_all(vassal, None)),
         happening => programs::heed(vassal, happening, named)?,
     }

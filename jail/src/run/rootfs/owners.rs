@@ -7,7 +7,7 @@ use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
-use crate::plan::{Attributes, Failure, Namespaces, Owners, UserMap};
+use crate::plan::{Attributes, Extent, Failure, Namespaces, Owners, UserMap};
 use crate::run::user_map;
 use crate::sys;
 
@@ -45,7 +45,8 @@ fn users(proc: &OwnedFd, owners: Owners) -> Result<OwnedFd, Failure> {
         i32::from(stand(proc, &tell, &gate).is_err())
     })?;
     drop((tell, gate));
-    let map = UserMap { uid: (owners.disk, uid), gid: (owners.disk, gid), groups: true };
+    let one = |outside| vec![Extent::one(owners.disk, outside)];
+    let map = UserMap { uid: one(uid), gid: one(gid), groups: true };
     let users = name(&told).and_then(|name| mapped(proc, &name, map));
     drop(open);
     wait(child)?;
@@ -69,7 +70,7 @@ fn name(told: &OwnedFd) -> Result<String, Failure> {
 fn mapped(proc: &OwnedFd, name: &str, map: UserMap) -> Result<OwnedFd, Failure> {
     // Our child, not reaped: the number is its own.
     let process = openat(proc, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    user_map::write_maps(&process, map)?;
+    user_map::write_maps(&process, &map)?;
     Ok(openat(&process, c"ns/user", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
