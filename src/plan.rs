@@ -6,11 +6,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use jail::{Capabilities, Namespaces};
+use jail::{Capabilities, Namespaces, Phase};
 use rustix::fs::{Mode, OFlags};
 
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::emperor::EmperorConfig;
+use crate::config::hook::Errand;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use crate::config::vassal::VassalKind;
@@ -24,8 +25,16 @@ use crate::vassal::phases::{self, Facts};
 use crate::vassal::step::Step;
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
-const SHOWN: Lent =
-    Lent { null: 0, control: birth::CONTROL_FD, config: birth::CONFIG_FD, directory: 5, executable: 6 };
+const SHOWN: Lent = Lent {
+    null: 0,
+    control: birth::CONTROL_FD,
+    config: birth::CONFIG_FD,
+    directory: 5,
+    executable: 6,
+    before_drop: 7,
+    as_vassal: 8,
+    awaited: None,
+};
 
 /// The steps that make the process of this vassal, and those that it takes itself.
 ///
@@ -44,13 +53,26 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     };
     let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)));
     let second = second(&charter, &examined, file)?;
-    Ok(format!("{}: made by the spawner\n{first}\n{second}", file.display()))
+    let before = around("before any vassal", charter.of_phase(Phase::EmperorStart));
+    let follows = charter.of_phase(Phase::AsEmperor).chain(charter.of_phase(Phase::AsEmperorSetns));
+    let after = around("by the spawner, once its program runs", follows);
+    let gone = around("and once it is gone", charter.stop_hook.iter());
+    Ok(format!("{before}{}: made by the spawner\n{first}\n{second}{after}{gone}", file.display()))
+}
+
+/// What the administrator has done beside the steps of a vassal.
+fn around<'a>(when: &str, errands: impl Iterator<Item = &'a Errand>) -> String {
+    let line = |errand: &Errand| format!("do {} ({})\n", errand.named(), errand.failure());
+    let lines: String = errands.map(line).collect();
+    if lines.is_empty() { lines } else { format!("{when}\n{lines}") }
 }
 
 fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
     let groups = court::groups(charter, examined.owner.uid);
     let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None }
+    let waits = charter.of_phase(Phase::AsEmperorBeforeVassal).next().is_some();
+    let lent = Lent { awaited: waits.then_some(9), ..SHOWN };
+    Subject { file: name, name, place: "", trust: examined.trust, groups, own, lent, network: None }
 }
 
 /// What the vassal does itself, as whoever it was made.

@@ -6,11 +6,13 @@ use anyhow::{Context, Result, anyhow};
 use caps::CapSet;
 use jail::plan::Host;
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Capabilities, Namespaces, Plan, Spec};
+use jail::{Capabilities, Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
+use super::briefs::Briefs;
 use super::charter::Charter;
+use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
@@ -26,6 +28,7 @@ pub struct Court {
     pub(super) charter: Charter,
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
+    pub(super) briefs: Briefs,
     pub(super) host: Host,
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
@@ -99,6 +102,7 @@ impl Court {
             None
         };
         Ok(Self {
+            briefs: Briefs::written(&charter)?,
             charter,
             executable,
             null,
@@ -121,10 +125,13 @@ impl Court {
 
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
     pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
+        let impossible = self.limits.clone().and_then(|()| self.trial()).err();
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            impossible: self.limits.clone().and_then(|()| self.trial()).err(),
+            // Where no vassal can be made, there is no start of an Emperor.
+            hook_failed: if impossible.is_none() { self.emperor_start().err() } else { None },
+            impossible,
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
@@ -144,7 +151,8 @@ impl Court {
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
-            (Request::Hooks(ticket), 0) => self.hooks(ticket),
+            (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
+            (Request::Farewell(ticket, name), 0) => vec![Reply::Hook(ticket, self.farewell(&name))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,
@@ -199,16 +207,29 @@ impl Court {
                 return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
+        let gate = match self.gate() {
+            Ok(gate) => gate,
+            Err(errno) => {
+                let sentence = format!("cannot make a socket for its hooks: {errno}");
+                return vec![Reply::Failed(summons.ticket, sentence)];
+            }
+        };
         let lent = Lent {
             null: self.null.as_raw_fd(),
+            before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
+            as_vassal: self.briefs.number(Phase::AsVassal),
+            awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
             control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
         let network = self.ready_network();
+        let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
+            name: &summons.name,
+            place: &place,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
@@ -218,7 +239,15 @@ impl Court {
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
         match self.make(ticket, &spec, summons.away) {
-            Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
+            Ok(newborn) => {
+                let born = newborn.spawned.born().pid;
+                let herald = gate.and_then(|(_, ours)| {
+                    let vassal = Vassal { name: &summons.name, pid: born, owner: config.owner };
+                    self.herald(ticket, &vassal, ours)
+                });
+                let replies = self.take_in(ticket, summons.name, config, newborn);
+                herald.into_iter().chain(replies).collect()
+            }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
     }
@@ -264,7 +293,7 @@ impl Court {
             }
         };
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = self.cgroup.is_none().then_some(born.pidfd);
+        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
             self.strains.watch(ticket, &name, &place, &self.charter.resources);

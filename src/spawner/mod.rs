@@ -4,6 +4,7 @@
 //! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
 
 pub mod birth;
+mod briefs;
 pub mod charter;
 pub mod client;
 pub mod court;

@@ -1,5 +1,7 @@
 //! Who the vassal becomes: names and numbers of its config, resolved.
 
+use std::sync::OnceLock;
+
 use jail::Identity;
 use rustix::process::{getegid, geteuid, getgroups};
 
@@ -81,7 +83,10 @@ pub fn current_user() -> Option<User> {
 /// Whether we have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in does harm. Where that cannot
 /// be seen, we have.
 pub fn is_hosts_root() -> bool {
-    geteuid().is_root() && !is_users_own(&uid_map())
+    // Looked at once: later this process may see a `/proc` that somebody else has made.
+    static USERS_OWN: OnceLock<bool> = OnceLock::new();
+    let users_own = *USERS_OWN.get_or_init(|| is_users_own(&uid_map()));
+    geteuid().is_root() && !users_own
 }
 
 /// Whether root of this `uid_map` is one user of the namespace outside.

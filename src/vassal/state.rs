@@ -19,12 +19,15 @@ use super::identity::current_user;
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::watch::{Happening, Watch};
+use super::watch::{Happening, Watch, now};
+use crate::emperor::event::Moment;
 
 /// What a vassal has.
 #[derive(Debug)]
 pub struct Vassal {
     watch: Watch,
+    /// When all of it has to be over.
+    ends_at: Option<Moment>,
     /// The way to the Emperor, as long as there is one.
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
@@ -68,6 +71,7 @@ impl Vassal {
     ) -> Result<Self, Trouble> {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
+            ends_at: None,
             control,
             reload: None,
             teller,
@@ -109,11 +113,21 @@ impl Vassal {
         environment
     }
 
+    /// From this moment on, nothing is waited for any more.
+    pub fn end_by(&mut self, moment: Moment) {
+        self.ends_at = Some(moment);
+    }
+
     /// Waits for the next thing that happens, at most `timeout`.
     ///
     /// # Errors
-    /// Those of `poll(2)`.
+    /// Those of `poll(2)`; all should be over by now.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
+        let left = self.ends_at.map(|end| Duration::from_nanos(end.0.saturating_sub(now().0)));
+        if left == Some(Duration::ZERO) {
+            return Err(Trouble::new("it takes too long"));
+        }
+        let timeout = timeout.into_iter().chain(left).min();
         let happening =
             self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Emperor(Word::End)) {

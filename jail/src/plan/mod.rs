@@ -4,6 +4,7 @@ mod advice;
 mod assemble;
 mod capabilities;
 mod denied;
+mod errand;
 mod errno;
 mod failure;
 mod fence;
@@ -22,6 +23,7 @@ mod step;
 
 pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
+pub use errand::{Awaited, Errand};
 pub use errno::errno_name;
 pub use failure::Failure;
 pub(crate) use fence::Rights;

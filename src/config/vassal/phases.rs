@@ -4,12 +4,12 @@ use jail::Phase;
 
 use super::VassalConfig;
 use crate::config::admit::value;
-use crate::config::hook::{Hook, Verb};
+use crate::config::hook::{Hook, Verb, unseen};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::values::text;
 
 /// The phases of a vassal.
-const PHASES: [Phase; 14] = [
+const PHASES: [Phase; 17] = [
     Phase::Asap,
     Phase::PreJail,
     Phase::PostJail,
@@ -23,6 +23,9 @@ const PHASES: [Phase; 14] = [
     Phase::AcceptingOnce,
     Phase::Accepting1,
     Phase::Accepting1Once,
+    Phase::EmperorReload,
+    Phase::EmperorStop,
+    Phase::EmperorLost,
     Phase::AsUserAtexit,
 ];
 
@@ -52,10 +55,4 @@ pub(super) fn apply(config: &mut VassalConfig, name: &str, entry: &Entry) -> Res
 
 fn named(name: &str) -> Option<Phase> {
     PHASES.into_iter().find(|phase| phase.name() == name)
-}
-
-/// What is hidden is not shown below its error either.
-fn unseen(entry: &Entry, error: ConfigError) -> ConfigError {
-    let hidden = entry.value.starts_with('!');
-    ConfigError { line: hidden.then(|| format!("{} = !(hidden)", entry.key)), ..error }
 }

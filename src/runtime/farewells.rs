@@ -1,0 +1,116 @@
+//! `vassals-stop-hook`: once a vassal is gone, and for all of them before the Emperor ends.
+
+use std::collections::{HashSet, VecDeque};
+
+use anyhow::Result;
+
+use super::Runtime;
+use crate::emperor::event::{Incarnation, VassalId};
+use crate::emperor::order::{News, Notice};
+use crate::spawner::wire::Request;
+
+/// Most of them that run at once: ten thousand vassals may go in one moment.
+const UNDER_WAY_MAX: usize = 16;
+
+/// Vassals that are gone and for which it has not run yet.
+pub struct Farewells {
+    wanted: bool,
+    waiting: VecDeque<String>,
+    under_way: HashSet<Incarnation>,
+    count: u32,
+}
+
+impl Farewells {
+    /// None yet; none ever unless the administrator wants it.
+    pub fn new(wanted: bool) -> Self {
+        Self { wanted, waiting: VecDeque::new(), under_way: HashSet::new(), count: 0 }
+    }
+
+    fn add(&mut self, name: &str) {
+        if self.wanted {
+            self.waiting.push_back(name.to_owned());
+        }
+    }
+
+    /// The next one that may begin.
+    fn next(&mut self) -> Option<(Incarnation, String)> {
+        if self.under_way.len() >= UNDER_WAY_MAX {
+            return None;
+        }
+        let name = self.waiting.pop_front()?;
+        self.count = self.count.wrapping_add(1);
+        // No vassal of ours has this number: they are given from the lowest on.
+        let one = Incarnation { id: VassalId(u32::MAX), attempt: self.count };
+        self.under_way.insert(one);
+        Some((one, name))
+    }
+
+    /// One of them has ended, if it was one.
+    pub fn ended(&mut self, one: Incarnation) {
+        self.under_way.remove(&one);
+    }
+
+    /// Whether all of them have ended.
+    pub fn are_over(&self) -> bool {
+        self.waiting.is_empty() && self.under_way.is_empty()
+    }
+}
+
+impl Runtime {
+    /// A vassal is no more.
+    pub(super) fn take_leave(&mut self, notice: &Notice) -> Result<()> {
+        if notice.what == News::Removed {
+            self.farewells.add(&notice.key.name);
+        }
+        self.say_farewells()
+    }
+
+    /// The last one is gone, and so is the Emperor as soon as all is done.
+    pub(super) fn take_leave_of_all(&mut self) -> Result<()> {
+        self.finishing = true;
+        if self.farewells.wanted {
+            let names: Vec<_> = self.emperor.snapshot().vassals.into_iter().map(|row| row.key.name).collect();
+            names.iter().for_each(|name| self.farewells.add(name));
+        }
+        self.say_farewells()
+    }
+
+    /// Begins as many as may run at once; ends the Emperor when that was all.
+    pub(super) fn say_farewells(&mut self) -> Result<()> {
+        while let Some((one, name)) = self.farewells.next() {
+            self.spawner.send(&Request::Farewell(one.into(), name), Vec::new())?;
+            self.courtiers.expect_hook();
+        }
+        self.finished = self.finishing && self.farewells.are_over();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_so_many_run_at_once_and_all_have_their_turn() {
+        let mut farewells = Farewells::new(true);
+        (0..40).for_each(|number| farewells.add(&format!("{number}.ini")));
+        let mut begun: VecDeque<_> = std::iter::from_fn(|| farewells.next()).collect();
+        assert_eq!(begun.len(), UNDER_WAY_MAX);
+        let mut names = Vec::new();
+        while let Some((one, name)) = begun.pop_front() {
+            names.push(name);
+            assert!(!farewells.are_over());
+            farewells.ended(one);
+            begun.extend(farewells.next());
+        }
+        assert_eq!(names, (0..40).map(|number| format!("{number}.ini")).collect::<Vec<_>>());
+        assert!(farewells.are_over());
+    }
+
+    #[test]
+    fn without_the_option_nobody_waits() {
+        let mut farewells = Farewells::new(false);
+        farewells.add("a.ini");
+        assert!(farewells.next().is_none() && farewells.are_over());
+    }
+}
