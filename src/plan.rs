@@ -22,6 +22,7 @@ use crate::spawner::{court, lend};
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
+use crate::vassal::reactions::Reactions;
 use crate::vassal::step::Step;
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
@@ -90,6 +91,10 @@ fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String>
             if !after.is_empty() {
                 text.push_str("and once its command has ended\n");
                 list(&mut text, &after);
+            }
+            for (when, steps) in Reactions::of(&config).listed() {
+                let _ = writeln!(text, "{when}");
+                list(&mut text, steps);
             }
             Ok(text)
         }

@@ -50,7 +50,8 @@ impl Duty {
     fn taken(arguments: Vec<OsString>) -> Result<Self, Trouble> {
         let report = sys::adopt(REPORT_FD).ok();
         let process = sys::adopt(VASSAL_FD).ok();
-        sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
+        sys::close_on_exec_from_first()
+            .map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
         let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned());
         let which = words.next().and_then(|word| Which::parse(&word));
         let which = which.ok_or_else(|| Trouble::new("this program is none to be started by hand"))?;
@@ -58,7 +59,7 @@ impl Duty {
         let brief = read().map_err(|errno| Trouble::errno("read what is to be done", errno))?;
         sys::alarm(brief.bound_s.saturating_add(GRACE_S));
         let mut vassal = Vassal::new(None, Vec::new(), Teller::new(&name), Vec::new())?;
-        vassal.end_by(now().plus_ms(u64::from(brief.bound_s) * 1000));
+        vassal.end_by(Some(now().plus_ms(u64::from(brief.bound_s) * 1000)));
         Ok(Self { brief, which, name, directory, report, process, vassal })
     }
 
@@ -103,7 +104,9 @@ impl Duty {
             match self.carry_out(&errand) {
                 Ok(None) => {}
                 Ok(Some(0)) => return ExitCode::SUCCESS,
-                Ok(Some(status)) => return self.failed(&format!("{} was reached, with status {status}", errand.named())),
+                Ok(Some(status)) => {
+                    return self.failed(&format!("{} was reached, with status {status}", errand.named()));
+                }
                 Err(trouble) => return self.failed(&trouble.to_string()),
             }
         }
@@ -136,7 +139,9 @@ impl Duty {
         for errand in self.brief.errands.clone() {
             let failure = match self.carry_out(&errand) {
                 Ok(None) => continue,
-                Ok(Some(status)) => Trouble::new(format!("{}: it ends the start, with status {status}", errand.named())),
+                Ok(Some(status)) => {
+                    Trouble::new(format!("{}: it ends the start, with status {status}", errand.named()))
+                }
                 Err(trouble) => trouble,
             };
             match first {
@@ -151,12 +156,14 @@ impl Duty {
     /// A status ends whatever comes after it.
     fn carry_out(&mut self, errand: &Errand) -> Result<Option<u8>, Trouble> {
         let named = errand.named();
-        let task = errand.task().map_err(|wrong| Trouble::new(format!("cannot do {named}: {}", wrong.cause)))?;
+        let task =
+            errand.task().map_err(|wrong| Trouble::new(format!("cannot do {named}: {}", wrong.cause)))?;
         let vassal = &mut self.vassal;
         match task {
             Task::Hook(Namespaces::NONE, hook) => hooks::carry_out(vassal, errand.phase, &hook),
             Task::Hook(namespaces, hook) => {
-                let process = self.process.as_ref().ok_or_else(|| Trouble::new("its vassal has ended before"))?;
+                let process =
+                    self.process.as_ref().ok_or_else(|| Trouble::new("its vassal has ended before"))?;
                 inside::carry_out(vassal, (&self.name, errand.phase), (namespaces, &hook), process.as_fd())
                     .map(|()| None)
             }
@@ -167,7 +174,8 @@ impl Duty {
             Task::Program(program) => {
                 let mut environment = vassal.environment();
                 environment.set(DIRECTORY, &self.directory);
-                programs::run_program(vassal, &named, &[&program, &argument(&self.name)], environment).map(|()| None)
+                programs::run_program(vassal, &named, &[&program, &argument(&self.name)], environment)
+                    .map(|()| None)
             }
         }
     }
@@ -202,7 +210,9 @@ mod tests {
     /// Row I7.
     #[test]
     fn no_name_of_a_vassal_is_an_option_of_a_program() {
-        for (name, given) in [("a.ini", "a.ini"), ("-rf.ini", "./-rf.ini"), ("--", "./--"), ("/v/-x.ini", "/v/-x.ini")] {
+        for (name, given) in
+            [("a.ini", "a.ini"), ("-rf.ini", "./-rf.ini"), ("--", "./--"), ("/v/-x.ini", "/v/-x.ini")]
+        {
             assert_eq!(argument(name), given);
         }
     }

@@ -26,13 +26,11 @@ pub fn carry_out(
 ) -> Result<(), Trouble> {
     let named = hook.named(phase);
     let pid = sys::fork(|| {
-        let done = be_born()
-            .and_then(|()| enter(process, namespaces))
-            .and_then(|()| {
-                // A directory of ours is none of theirs.
-                vassal.directory = None;
-                hooks::carry_out(vassal, phase, hook)
-            });
+        let done = be_born().and_then(|()| enter(process, namespaces)).and_then(|()| {
+            // A directory of ours is none of theirs.
+            vassal.directory = None;
+            hooks::carry_out(vassal, phase, hook)
+        });
         match done {
             Ok(status) => i32::from(status.unwrap_or(0)),
             Err(trouble) => {
@@ -70,7 +68,8 @@ fn be_its_root() -> Result<(), Trouble> {
         true => Step::IdentityKeepingGroups(root, Capabilities::all()),
         false => Step::Identity(root, Capabilities::all()),
     };
-    run::perform(&step).map_err(|failure| Trouble::new(format!("cannot {}: {}", step.deed(), failure.cause())))
+    run::perform(&step)
+        .map_err(|failure| Trouble::new(format!("cannot {}: {}", step.deed(), failure.cause())))
 }
 
 fn kinds(namespaces: Namespaces) -> ThreadNameSpaceType {

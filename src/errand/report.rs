@@ -50,7 +50,6 @@ pub fn short(trouble: &Trouble, said: &str) -> String {
     rest.unwrap_or(cause).to_owned()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +60,10 @@ mod tests {
         let short = |cause: &str, said| short(&Trouble::new(cause), said);
         assert_eq!(short("cannot do hook-as-vassal `mkdir:/a`: EEXIST", named), "EEXIST");
         assert_eq!(short("hook-as-vassal `mkdir:/a` ended with status 1", named), "ended with status 1");
-        assert_eq!(short("cannot do hook-as-vassal `mkdir:/a`: EEXIST", "hook-as-vassal"), "`mkdir:/a`: EEXIST");
+        assert_eq!(
+            short("cannot do hook-as-vassal `mkdir:/a`: EEXIST", "hook-as-vassal"),
+            "`mkdir:/a`: EEXIST"
+        );
         assert_eq!(short("cannot wait: EINTR", named), "cannot wait: EINTR");
     }
 }

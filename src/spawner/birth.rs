@@ -4,8 +4,8 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 
 use caps::Capability;
-use jail::plan::{Filter, Network, Scopes};
 use jail::plan::{Awaited, Errand};
+use jail::plan::{Filter, Network, Scopes};
 use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
@@ -160,14 +160,12 @@ pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
 
 fn awaited(charter: &Charter, socket: RawFd) -> Awaited {
     let phase = Phase::AsEmperorBeforeVassal;
-    Awaited { phase, deeds: charter.of_phase(phase).map(hook::Errand::named).collect(), socket }
+    Awaited { phase, deeds: charter.of_phase(phase).map(hook::Errand::shown).collect(), socket }
 }
 
 fn errands(charter: &Charter, subject: &Subject<'_>) -> Vec<Errand> {
-    let phases = [
-        (Phase::AsVassalBeforeDrop, subject.lent.before_drop),
-        (Phase::AsVassal, subject.lent.as_vassal),
-    ];
+    let phases =
+        [(Phase::AsVassalBeforeDrop, subject.lent.before_drop), (Phase::AsVassal, subject.lent.as_vassal)];
     let of_phase = |(phase, brief)| {
         charter.of_phase(phase).enumerate().map(move |(number, errand)| Errand {
             phase,

@@ -24,7 +24,9 @@ impl Briefs {
     pub fn written(charter: &Charter) -> Result<Self> {
         let of = |errands: Vec<Errand>, bound_s| sealed(&Brief { errands, bound_s });
         let mut phases = Vec::new();
-        for phase in [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal] {
+        for phase in
+            [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal]
+        {
             let errands: Vec<Errand> = charter.of_phase(phase).cloned().collect();
             if !errands.is_empty() {
                 phases.push((phase, of(errands, BOUND_S)?));

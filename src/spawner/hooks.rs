@@ -67,16 +67,19 @@ impl Court {
     fn is_name(&self, name: &str) -> bool {
         let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
         let climbs = directory.split('/').any(|one| one == "..");
-        let below = directory.is_empty() || self.charter.roots.iter().any(|root| directory.starts_with(root.as_str()));
+        let below = directory.is_empty()
+            || self.charter.roots.iter().any(|root| directory.starts_with(root.as_str()));
         below && !climbs && !name.contains('\0') && self.charter.names(file)
     }
 
     /// `hook-emperor-start`. We wait for it: there is nobody yet whom that could hold up.
     pub(super) fn emperor_start(&self) -> Result<(), String> {
         let Some(brief) = self.briefs.of(Phase::EmperorStart) else { return Ok(()) };
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| errno.to_string())?;
+        let (reader, writer) =
+            pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| errno.to_string())?;
         let lent = vec![(writer.as_raw_fd(), REPORT_FD)];
-        let born = self.send_doer(Doer { which: Which::Strict, brief, lent, vassal: None, sibling: false })?;
+        let born =
+            self.send_doer(Doer { which: Which::Strict, brief, lent, vassal: None, sibling: false })?;
         let ended = loop {
             match waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED) {
                 Err(Errno::INTR) => {}
@@ -154,7 +157,8 @@ impl Court {
     }
 
     fn environment_of(&self, vassal: Option<Vassal<'_>>) -> Vec<CString> {
-        let mut list: Vec<CString> = self.charter.environment.iter().map(|one| birth::c_string(one)).collect();
+        let mut list: Vec<CString> =
+            self.charter.environment.iter().map(|one| birth::c_string(one)).collect();
         if let Some(vassal) = vassal {
             list.push(birth::c_string(&format!("UWSGI_VASSAL_CONFIG={}", vassal.name)));
         }

@@ -72,6 +72,7 @@ pub fn environment(vassal: &Vassal, phase: Phase) -> Environment {
 /// The vassal is to stop.
 pub fn heed(vassal: &mut Vassal, happening: Happening, named: &str) -> Result<(), Trouble> {
     if is_stop(&happening) {
+        vassal.interrupted = Some(happening);
         return Err(Trouble::new(format!("stopped while {named} ran")));
     }
     if let Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) = happening {
@@ -134,7 +135,7 @@ fn is_stop(happening: &Happening) -> bool {
         Happening::Signal(number) => {
             [Signal::TERM, Signal::INT, Signal::QUIT].iter().any(|stop| stop.as_raw() == *number)
         }
-        Happening::Child | Happening::Deadline => false,
+        Happening::Child | Happening::Touched | Happening::Deadline => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A vassal between its config and its command: what the steps have gathered so far.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
@@ -32,6 +32,8 @@ pub struct Vassal {
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
     pub reload: Option<Option<OwnedFd>>,
+    /// What ended a waiting, to be heeded when the command is minded again.
+    pub interrupted: Option<Happening>,
     /// Says what has to be said before the command runs.
     pub teller: Teller,
     /// The command, once it was started.
@@ -74,6 +76,7 @@ impl Vassal {
             ends_at: None,
             control,
             reload: None,
+            interrupted: None,
             teller,
             command: None,
             command_ended: None,
@@ -114,8 +117,8 @@ impl Vassal {
     }
 
     /// From this moment on, nothing is waited for any more.
-    pub fn end_by(&mut self, moment: Moment) {
-        self.ends_at = Some(moment);
+    pub fn end_by(&mut self, moment: Option<Moment>) {
+        self.ends_at = moment;
     }
 
     /// Waits for the next thing that happens, at most `timeout`.
@@ -123,13 +126,27 @@ impl Vassal {
     /// # Errors
     /// Those of `poll(2)`; all should be over by now.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
+        self.next_beside(timeout, None)
+    }
+
+    /// The same, also for this descriptor: `Touched` is not told before all else that happened.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn next_beside(
+        &mut self,
+        timeout: Option<Duration>,
+        other: Option<BorrowedFd<'_>>,
+    ) -> Result<Happening, Trouble> {
         let left = self.ends_at.map(|end| Duration::from_nanos(end.0.saturating_sub(now().0)));
         if left == Some(Duration::ZERO) {
             return Err(Trouble::new("it takes too long"));
         }
         let timeout = timeout.into_iter().chain(left).min();
-        let happening =
-            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        let happening = self
+            .watch
+            .next(self.control.as_ref(), other, timeout)
+            .map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;

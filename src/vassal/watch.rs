@@ -1,6 +1,6 @@
 //! Waits for signals, children and the Emperor, all at once and without polling.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -34,8 +34,17 @@ pub enum Happening {
     Child,
     /// The Emperor said something, or is gone.
     Emperor(Word),
+    /// The other descriptor is ready.
+    Touched,
     /// The time given is over.
     Deadline,
+}
+
+/// Why a wait ended.
+enum Woken {
+    Ours,
+    Other,
+    Late,
 }
 
 /// Takes the signals of this process from their usual way.
@@ -65,7 +74,12 @@ impl Watch {
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<Happening, Errno> {
+    pub fn next(
+        &self,
+        control: Option<&Control>,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Happening, Errno> {
         loop {
             if let Some(signal) = self.signals.read_signal().map_err(errno)? {
                 return Ok(told(signal.ssi_signo.cast_signed()));
@@ -73,24 +87,33 @@ impl Watch {
             if let Some(word) = control.and_then(Control::receive) {
                 return Ok(Happening::Emperor(word));
             }
-            if self.wait(control, timeout)? == 0 {
-                return Ok(Happening::Deadline);
+            match self.wait(control, other, timeout)? {
+                Woken::Late => return Ok(Happening::Deadline),
+                Woken::Other => return Ok(Happening::Touched),
+                Woken::Ours => {}
             }
         }
     }
 
-    fn wait(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<usize, Errno> {
+    fn wait(
+        &self,
+        control: Option<&Control>,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Option<Duration>,
+    ) -> Result<Woken, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
-        let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
-        let ready = match control {
-            Some(control) => poll(
-                &mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)],
-                timeout.as_ref(),
-            ),
-            None => poll(&mut [signals], timeout.as_ref()),
-        };
-        ready.or_else(|errno| if errno == Errno::INTR { Ok(1) } else { Err(errno) })
+        let ours = [Some(self.signals.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
+        let input = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut set: Vec<PollFd<'_>> = ours.chain(other).map(input).collect();
+        let ready = poll(&mut set, timeout.as_ref());
+        let others = other.is_some() && set.last().is_some_and(|last| !last.revents().is_empty());
+        match ready {
+            Ok(0) => Ok(Woken::Late),
+            Ok(1) if others => Ok(Woken::Other),
+            Ok(_) | Err(Errno::INTR) => Ok(Woken::Ours),
+            Err(errno) => Err(errno),
+        }
     }
 }
 

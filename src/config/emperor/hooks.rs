@@ -23,7 +23,8 @@ const PHASES: [Phase; 6] = [
 /// What is wrong with its value.
 pub(super) fn apply(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
     let Some((manner, phase)) = named(name) else { return Ok(false) };
-    let errand = value(entry, |text| Errand::parse(phase, manner, text)).map_err(|error| unseen(entry, error))?;
+    let errand =
+        value(entry, |text| Errand::parse(phase, manner, text)).map_err(|error| unseen(entry, error))?;
     if name == "vassals-stop-hook" {
         config.stop_hook = Some(entry.placed(errand));
         return Ok(true);

@@ -89,9 +89,14 @@ impl Errand {
 
     /// Its option and its text, unless that is hidden.
     pub fn named(&self) -> String {
+        format!("{} {}", self.option(), self.shown())
+    }
+
+    /// Its text, unless that is hidden.
+    pub fn shown(&self) -> String {
         match self.task() {
-            Ok(Task::Hook(_, Hook { shown: None, .. })) => format!("{} (hidden)", self.option()),
-            _ => format!("{} `{}`", self.option(), self.text),
+            Ok(Task::Hook(_, Hook { shown: None, .. })) => "(hidden)".into(),
+            _ => format!("`{}`", self.text),
         }
     }
 
@@ -168,7 +173,8 @@ mod tests {
 
     #[test]
     fn namespaces_stand_before_the_handler() {
-        let parsed = |text| errand(Phase::AsEmperorSetns, Manner::Hook, text).and_then(|errand| errand.task());
+        let parsed =
+            |text| errand(Phase::AsEmperorSetns, Manner::Hook, text).and_then(|errand| errand.task());
         let Ok(Task::Hook(namespaces, hook)) = parsed("net,uts  hostname:box") else {
             panic!("it is a hook in namespaces")
         };
@@ -178,7 +184,9 @@ mod tests {
     #[test]
     fn the_mounts_of_a_vassal_are_entered_with_its_own_rights_only() {
         let parsed = |text| errand(Phase::AsEmperorSetns, Manner::Hook, text);
-        for text in ["mnt mkdir:/a", "net,fs exec:id", "mkdir:/a", ", mkdir:/a", "time mkdir:/a", "net mkdr:/a"] {
+        for text in
+            ["mnt mkdir:/a", "net,fs exec:id", "mkdir:/a", ", mkdir:/a", "time mkdir:/a", "net mkdr:/a"]
+        {
             assert!(parsed(text).is_err(), "{text}");
         }
         assert!(parsed("mnt,user mkdir:/a").is_ok());

@@ -18,7 +18,8 @@ pub fn unseen(entry: &Entry, error: ConfigError) -> ConfigError {
 /// Why this option of a phase can never be.
 pub fn refusal(entry: &Entry) -> Option<ConfigError> {
     if let Some(program) = instead_of_call(&entry.key) {
-        let cause = format!("{} calls a function inside of uWSGI, and there is none here", quoted(&entry.key));
+        let cause =
+            format!("{} calls a function inside of uWSGI, and there is none here", quoted(&entry.key));
         return Some(ConfigError::at(&entry.place, cause).cure(format!("use {program} = PROGRAM")));
     }
     let why = match entry.key.as_str() {

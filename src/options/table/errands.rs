@@ -31,16 +31,39 @@ pub(super) const ERRANDS: &[OptionSpec] = &[
         Kind::Path,
         "Program run in each vassal, with its ids and its name as the one argument; a failure is told.",
     ),
-    hook("hook-as-vassal", "Handler run in each vassal, with its ids, before its program; a failure ends the start."),
-    mount("mount-as-vassal", "Mount made in each vassal, with its ids, after those hooks; a failure ends the start."),
-    umount("umount-as-vassal", "Unmounted in each vassal, with its ids, after those mounts; a failure ends the start."),
-    OptionSpec::new("exec-as-vassal", Kind::Shell, "Run in each vassal, with its ids, before its program; a failure ends the start.")
-        .repeats(),
+    hook(
+        "hook-as-vassal",
+        "Handler run in each vassal, with its ids, before its program; a failure ends the start.",
+    ),
+    mount(
+        "mount-as-vassal",
+        "Mount made in each vassal, with its ids, after those hooks; a failure ends the start.",
+    ),
+    umount(
+        "umount-as-vassal",
+        "Unmounted in each vassal, with its ids, after those mounts; a failure ends the start.",
+    ),
+    OptionSpec::new(
+        "exec-as-vassal",
+        Kind::Shell,
+        "Run in each vassal, with its ids, before its program; a failure ends the start.",
+    )
+    .repeats(),
     hook("hook-as-emperor", "Handler run by the Emperor after each start of a vassal; a failure is told."),
-    mount("mount-as-emperor", "Mount made by the Emperor after each start of a vassal and those hooks; a failure is told."),
-    umount("umount-as-emperor", "Unmounted by the Emperor after each start of a vassal and those mounts; a failure is told."),
-    OptionSpec::new("exec-as-emperor", Kind::Shell, "Run by the Emperor after each start of a vassal; UWSGI_VASSAL_* say which.")
-        .repeats(),
+    mount(
+        "mount-as-emperor",
+        "Mount made by the Emperor after each start of a vassal and those hooks; a failure is told.",
+    ),
+    umount(
+        "umount-as-emperor",
+        "Unmounted by the Emperor after each start of a vassal and those mounts; a failure is told.",
+    ),
+    OptionSpec::new(
+        "exec-as-emperor",
+        Kind::Shell,
+        "Run by the Emperor after each start of a vassal; UWSGI_VASSAL_* say which.",
+    )
+    .repeats(),
     OptionSpec::new(
         "hook-as-emperor-setns",
         INSIDE,

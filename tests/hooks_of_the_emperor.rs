@@ -1,0 +1,427 @@
+//! What the administrator has done around vassals: when, with which rights, and what a failure does.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+mod neighbour;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use common::{ALICE, Emperor, LIEGE, Start, Tree, eventually, liege};
+use neighbour::{IDLE, JAILS, alices, serve};
+use rustix::fs::{FileType, Mode, mknodat};
+
+const UWSGI: &str = "/usr/bin/uwsgi";
+
+fn tree() -> Tree {
+    let tree = Tree::new();
+    tree.dir_of(ALICE, "alice");
+    tree
+}
+
+/// A file that everybody may write to.
+fn log(tree: &Tree) -> PathBuf {
+    let path = tree.path("log");
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    path
+}
+
+fn fifo(tree: &Tree) -> PathBuf {
+    let path = tree.path("fifo");
+    mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+    path
+}
+
+/// Those that are done in order by one side.
+fn of_side<'a>(text: &'a str, side: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| line.starts_with(side)).collect()
+}
+
+/// Every phase writes a line; mounts are seen by the program behind them.
+fn options_of_every_phase(top: &Path, log: &Path) -> Vec<String> {
+    let (top, log) = (top.display(), log.display());
+    let say = |side: &str, what: &str| format!("exec:echo {side} {what} >> {log}");
+    vec![
+        format!("--hook-emperor-start={}", say("emperor", "start")),
+        format!("--hook-as-emperor-before-vassal={}", say("emperor", "before")),
+        format!("--hook-as-vassal-before-drop={}", say("vassal", "before-drop $(id -u)")),
+        format!("--hook-as-vassal={}", say("vassal", "hook $(id -u)")),
+        format!("--exec-as-vassal=echo vassal exec $(id -u) >> {log}"),
+        format!(
+            "--exec-as-emperor=echo emperor exec $UWSGI_VASSAL_CONFIG $UWSGI_VASSAL_UID $(grep -c ' {top}/m ' /proc/self/mounts) $(grep -c ' {top}/n ' /proc/self/mounts) >> {log}"
+        ),
+        format!("--umount-as-emperor={top}/n"),
+        format!("--mount-as-emperor=tmpfs none {top}/m"),
+        format!("--hook-as-emperor=mount:tmpfs none {top}/n"),
+        format!("--hook-as-emperor={}", say("emperor", "hook")),
+    ]
+}
+
+fn run_every_phase(program: &str) -> String {
+    let tree = Tree::new();
+    let (top, log) = (tree.path(""), log(&tree));
+    tree.dir("m");
+    tree.dir("n");
+    tree.vassal_of(ALICE, "x.ini", IDLE);
+    let options = options_of_every_phase(Path::new(top.to_str().unwrap().trim_end_matches('/')), &log);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let start = Start::in_tree(tree).program(&[program]).options(&["--emperor-tyrant"]).options(&options);
+    // Its mounts are nobody else's.
+    let mut emperor = start.options(&["--binary-path", LIEGE]).through(&["unshare", "--mount"]).start();
+    emperor.expect_no_tidy_end();
+    eventually("the last phase of both sides", || {
+        let text = std::fs::read_to_string(&log).unwrap();
+        (text.contains("emperor exec") && text.contains("vassal exec")).then_some(text)
+    })
+}
+
+#[test]
+fn every_phase_is_done_as_uwsgi_does_it() {
+    let (theirs, ours) = (run_every_phase(UWSGI), run_every_phase(LIEGE));
+    for side in ["emperor", "vassal"] {
+        assert_eq!(of_side(&ours, side), of_side(&theirs, side));
+    }
+    assert_eq!(
+        of_side(&ours, "emperor"),
+        ["emperor start", "emperor before", "emperor hook", "emperor exec x.ini 61001 1 0"]
+    );
+    assert_eq!(of_side(&ours, "vassal"), ["vassal before-drop 0", "vassal hook 61001", "vassal exec 61001"]);
+    let place = |text: &str, line: &str| text.lines().position(|one| one.starts_with(line)).unwrap();
+    assert!(place(&ours, "emperor before") < place(&ours, "vassal before-drop"), "{ours}");
+}
+
+/// The start ends, is paced, and the sentence names the step; another vassal is not concerned.
+fn assert_ends_its_start(option: &str, hook: &str, told: &str) {
+    let tree = tree();
+    let ran = tree.script("ran", "echo the program of $1 ran; exec sleep 1000000");
+    tree.vassal_of(ALICE, "bad.ini", &format!("command = {} bad\n", ran.display()));
+    let (emperor, neighbour) = serve(tree, |start| {
+        // The hook knows for whom it is done, by its environment or by the file of its directory.
+        let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", JAILS[0]]);
+        start.option(format!("--{option}")).option(hook)
+    });
+    let line = emperor.wait_for("bad.ini", told);
+    assert!(line.contains(&format!("cannot do {option}")) && line.contains("(step "), "{line}");
+    emperor.wait_for("bad.ini", "throttling it");
+    assert!(!emperor.lines.has(|line| line.contains("the program of bad ran")));
+    neighbour.assert_served();
+}
+
+#[test]
+fn a_failure_before_a_vassal_ends_that_start_alone() {
+    let hook = "exec:test $UWSGI_VASSAL_CONFIG != bad.ini";
+    assert_ends_its_start("hook-as-emperor-before-vassal", hook, "ended with status 1 (step ");
+}
+
+#[test]
+fn a_program_that_was_killed_has_failed() {
+    let hook = "exec:test $UWSGI_VASSAL_CONFIG != bad.ini || kill -KILL $$";
+    assert_ends_its_start("hook-as-emperor-before-vassal", hook, "was killed by signal 9 (step ");
+}
+
+#[test]
+fn a_failure_as_vassal_ends_that_start_alone() {
+    let hook = format!("exec:test $(id -u) != {ALICE}");
+    assert_ends_its_start("hook-as-vassal", &hook, "ended with status 1 (step ");
+    assert_ends_its_start("exec-as-vassal", &hook["exec:".len()..], "ended with status 1 (step ");
+}
+
+#[test]
+fn a_failure_before_the_drop_ends_the_start_with_its_cause() {
+    let tree = tree();
+    tree.vassal_of(ALICE, "x.ini", IDLE);
+    let emperor = Emperor::start(
+        tree,
+        &["--emperor-use-clone", "fs", "--hook-as-vassal-before-drop", "!mkdir:/proc/nowhere"],
+    );
+    let line = emperor.wait_for("x.ini", "hook-as-vassal-before-drop");
+    assert!(line.contains("cannot do hook-as-vassal-before-drop (hidden): ENOENT (step "), "{line}");
+    assert!(!emperor.lines.has(|line| line.contains("nowhere")), "what is hidden was shown");
+}
+
+#[test]
+fn what_fails_as_emperor_is_told_and_the_rest_is_done() {
+    let tree = Tree::new();
+    tree.vassal("x.ini", IDLE);
+    let nowhere = tree.path("nowhere").display().to_string();
+    let emperor = Emperor::start(
+        tree,
+        &[
+            "--hook-as-emperor",
+            "exec:kill -KILL $$",
+            "--mount-as-emperor",
+            &format!("tmpfs none {nowhere}"),
+            "--umount-as-emperor",
+            &nowhere,
+            "--exec-as-emperor",
+            "exit 3",
+            "--exec-as-emperor",
+            "echo the last of $UWSGI_VASSAL_CONFIG",
+        ],
+    );
+    emperor.wait_for_line(|line| line == "the last of x.ini");
+    for told in [
+        "hook-as-emperor `exec:kill -KILL $$` was killed by signal 9",
+        "cannot do mount-as-emperor",
+        "cannot do umount-as-emperor",
+        "exec-as-emperor `exit 3` ended with status 3",
+    ] {
+        emperor.wait_for("x.ini", told);
+    }
+    assert!(emperor.vassal("x.ini").is_alive());
+}
+
+/// More of them than starts that may be under way at once.
+const SLOW: usize = 20;
+
+#[test]
+fn a_hook_that_hangs_keeps_nobody_else_from_starting() {
+    for option in ["--hook-as-emperor-before-vassal", "--hook-as-emperor", "--hook-as-vassal"] {
+        let tree = Tree::new();
+        let fifo = fifo(&tree);
+        for number in 0..SLOW {
+            tree.vassal(&format!("slow{number}.ini"), IDLE);
+        }
+        // Of a vassal its directory knows nothing: there its command line does.
+        let hook = format!(
+            "exec:case $UWSGI_VASSAL_CONFIG$(tr '\\0' ' ' < /proc/$PPID/cmdline) in *slow*) cat {};; esac",
+            fifo.display()
+        );
+        let emperor = Emperor::start(tree, &[option, &hook]);
+        emperor.tree.vassal("quick.ini", IDLE);
+        emperor.vassal("quick.ini");
+        if option != "--hook-as-emperor" {
+            assert!(!emperor.lines.has(|line| line.contains("slow") && line.contains("has been spawned")));
+        }
+        emperor.stop();
+    }
+}
+
+#[test]
+fn a_vassal_waits_for_what_is_done_before_it() {
+    let tree = Tree::new();
+    let fifo = fifo(&tree);
+    let log = log(&tree);
+    tree.vassal(
+        "x.ini",
+        &format!("command = /bin/sh -c \"echo program >> {}; exec sleep 1000000\"\n", log.display()),
+    );
+    let namespace = "readlink /proc/$UWSGI_VASSAL_PID/ns/net /proc/self/ns/net";
+    let hook =
+        format!("exec:echo begun; cat {}; {namespace}; echo done >> {}", fifo.display(), log.display());
+    let emperor =
+        Emperor::start(tree, &["--emperor-use-clone", "net,pid", "--hook-as-emperor-before-vassal", &hook]);
+    emperor.wait_for_line(|line| line == "begun");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "");
+    std::fs::OpenOptions::new().write(true).open(&fifo).unwrap().write_all(b"go on\n").unwrap();
+    let vassal = emperor.vassal("x.ini");
+    eventually("the program", || std::fs::read_to_string(&log).ok().filter(|text| text == "done\nprogram\n"));
+    // Its network is there already: devices can be moved into it.
+    assert!(emperor.lines.has(|line| line == vassal.namespace("net")));
+}
+
+#[test]
+fn hooks_run_where_and_as_whom_they_should() {
+    for jail in JAILS {
+        let tree = tree();
+        let show = |what: &str| format!("exec:echo {what} $(readlink /proc/self/ns/net) $(id -u) $(id -G)");
+        alices(&tree, "x.ini", IDLE);
+        let setns = format!("net,uts {}", show("setns"));
+        let (emperor, neighbour) = serve(tree, |start| {
+            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start.options(&["--hook-as-vassal-before-drop", &show("before-drop")]);
+            let start =
+                start.options(&["--hook-as-vassal", &show("as-vassal"), "--hook-as-emperor-setns", &setns]);
+            // Row P1: groups of whoever started the Emperor.
+            start.through(&["setpriv", "--groups", "0,4,27,42"])
+        });
+        let vassal = emperor.vassal("x.ini");
+        let theirs = vassal.namespace("net");
+        let root =
+            if jail.contains("user") { ("0", "0") } else { (&*format!("{ALICE}"), &*format!("{ALICE}")) };
+        emperor.wait_for_line(|line| line == format!("as-vassal {theirs} {} {}", root.0, root.1));
+        emperor.wait_for_line(|line| line.starts_with(&format!("before-drop {theirs} 0 0")));
+        emperor.wait_for_line(|line| line.starts_with(&format!("setns {theirs} 0 0")));
+        neighbour.assert_served();
+    }
+}
+
+/// Without its mounts a tenant's own root could lead us anywhere: there nothing is done with more rights than it has.
+#[test]
+fn among_the_mounts_of_a_vassal_a_hook_has_its_rights_only() {
+    let tree = tree();
+    alices(&tree, "x.ini", IDLE);
+    let made = tree.path("alice/made").display().to_string();
+    let secret = tree.path("secret");
+    std::fs::write(&secret, "roots\n").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (emperor, neighbour) = serve(tree, |start| {
+        let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", JAILS[1]]);
+        let start = start.option("--hook-as-emperor-setns").option(format!("fs,user,pid writen:{made} hers"));
+        start
+            .option("--hook-as-emperor-setns")
+            .option(format!("fs,user exec:cat {} || echo groups $(id -G)", secret.display()))
+    });
+    emperor.wait_for_line(|line| line.contains("secret: Permission denied"));
+    emperor.wait_for_line(|line| line == "groups 0");
+    assert_eq!(emperor.tree.text("alice/made"), "hers\n");
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&made).unwrap());
+    assert_eq!(owner, ALICE);
+    assert!(!emperor.lines.has(|line| line == "roots"));
+    neighbour.assert_served();
+}
+
+/// Row D5: the process that was made is meant, and none that has its number later.
+#[test]
+fn nothing_is_done_in_the_namespaces_of_a_vassal_that_has_ended() {
+    let tree = Tree::new();
+    let fifo = fifo(&tree);
+    let config = tree.vassal("x.ini", IDLE);
+    let emperor = Emperor::start(
+        tree,
+        &[
+            "--emperor-use-clone",
+            "net,pid",
+            "--hook-as-emperor",
+            &format!("exec:echo begun; cat {}", fifo.display()),
+            "--hook-as-emperor-setns",
+            "net exec:echo somewhere",
+        ],
+    );
+    emperor.wait_for_line(|line| line == "begun");
+    let vassal = emperor.vassal("x.ini");
+    std::fs::remove_file(config).unwrap();
+    vassal.wait_gone();
+    emperor.wait_for("x.ini", "removed uwsgi instance");
+    std::fs::OpenOptions::new().write(true).open(&fifo).unwrap().write_all(b"go on\n").unwrap();
+    emperor.wait_for("x.ini", "cannot join the namespaces net of the vassal: ESRCH");
+    assert!(!emperor.lines.has(|line| line == "somewhere"));
+}
+
+#[test]
+fn what_is_put_into_the_environment_reaches_hooks_behind_it_and_the_program() {
+    let tree = Tree::new();
+    let (log, log_of) = (log(&tree), log(&tree).display().to_string());
+    tree.vassal(
+        "x.ini",
+        &format!("command = /bin/sh -c \"echo program $A $B >> {log_of}; exec sleep 1000000\"\n"),
+    );
+    let emperor = Emperor::start(
+        tree,
+        &[
+            "--hook-as-vassal-before-drop",
+            "putenv:B=before",
+            "--hook-as-vassal",
+            "putenv:A=1",
+            "--hook-as-vassal",
+            "cd:/proc/self",
+            "--hook-as-vassal",
+            &format!("exec:echo hook $A $B $PWD >> {log_of}"),
+        ],
+    );
+    emperor.vassal("x.ini");
+    let text = eventually("the program", || {
+        std::fs::read_to_string(&log).ok().filter(|text| text.contains("program"))
+    });
+    assert!(text.starts_with("hook 1 before /proc/"), "{text}");
+    assert!(text.ends_with("\nprogram 1 before\n"), "{text}");
+}
+
+#[test]
+fn an_emperor_whose_start_hook_fails_does_not_start() {
+    for (hook, told) in [
+        ("exec:exit 3", "hook-emperor-start `exec:exit 3` ended with status 3"),
+        ("mkdir:/proc/x", "cannot do hook-emperor-start `mkdir:/proc/x`: ENOENT"),
+        ("exec:kill -KILL $$", "was killed by signal 9"),
+    ] {
+        let tree = Tree::new();
+        tree.vassal("x.ini", IDLE);
+        let vassals = tree.vassals().display().to_string();
+        let output = liege(&[
+            "--emperor",
+            &vassals,
+            "--hook-emperor-start",
+            "exec:echo first",
+            "--hook-emperor-start",
+            hook,
+        ]);
+        let (said, errors) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!((output.status.code(), said.as_str()), (Some(1), "first\n"), "{errors}");
+        assert!(errors.contains(told) && !errors.contains("x.ini"), "{errors}");
+    }
+}
+
+/// Names that a shell, a program's options or a path would understand.
+const NAMES: [&str; 8] =
+    ["-rf.ini", "--help.ini", "$(id).ini", "`id`.ini", "a b.ini", "a\nb.ini", "%n\".ini", "..ini"];
+
+/// Rows I7 and S15: one argument each, whatever it is called.
+#[test]
+fn a_name_is_one_argument_and_nothing_else() {
+    let tree = Tree::new();
+    let log = log(&tree);
+    let note = tree.script(
+        "note",
+        &format!(
+            "printf '%s|%s|%s|%s\\0' \"${{0##*/}}\" $# \"$1\" \"$UWSGI_VASSALS_DIR\" >> {}",
+            log.display()
+        ),
+    );
+    let stop = tree.path("stop");
+    std::fs::copy(&note, &stop).unwrap();
+    for name in NAMES {
+        tree.vassal_of(ALICE, name, IDLE);
+    }
+    let vassals = tree.vassals();
+    let emperor = Start::in_tree(tree)
+        .options(&["--emperor-tyrant", "--emperor-use-clone", "pid"])
+        .option("--vassals-start-hook")
+        .option(&note)
+        .option("--vassals-stop-hook")
+        .option(&stop)
+        .start();
+    let noted = |which: &str| {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let of = |one: &str| one.strip_prefix(&format!("{which}|")).map(str::to_owned);
+        let mut list: Vec<String> = text.split('\0').filter_map(of).collect();
+        list.sort();
+        list
+    };
+    let given = |name: &str| if name.starts_with('-') { format!("./{name}") } else { name.to_owned() };
+    let mut started: Vec<String> =
+        NAMES.iter().map(|name| format!("1|{}|{}", given(name), vassals.display())).collect();
+    started.sort();
+    assert_eq!(
+        eventually("all to start", || Some(noted("note")).filter(|all| all.len() >= NAMES.len())),
+        started
+    );
+    // One goes by itself, all others when the Emperor ends.
+    std::fs::remove_file(vassals.join("-rf.ini")).unwrap();
+    eventually("its farewell", || Some(noted("stop")).filter(|all| all.len() == 1));
+    for name in NAMES.iter().filter(|name| **name != "-rf.ini") {
+        emperor.wait_stats(name, |one| one["pid"].as_i64().is_some_and(|pid| pid > 0));
+    }
+    let mut emperor = emperor;
+    emperor.signal(rustix::process::Signal::TERM);
+    emperor.wait();
+    let mut stopped: Vec<String> = NAMES.iter().map(|name| format!("1|{}|", given(name))).collect();
+    stopped.sort();
+    assert_eq!(noted("stop"), stopped);
+}
+
+#[test]
+fn a_tenants_mount_needs_and_gets_root_of_its_own() {
+    let tree = tree();
+    alices(&tree, "x.ini", IDLE);
+    let at = tree.path("run").display().to_string();
+    let (emperor, neighbour) = serve(tree, |start| {
+        let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", JAILS[1]]);
+        let start = start.options(&["--mount-as-vassal", &format!("tmpfs none {at} ro")]);
+        start.options(&["--exec-as-vassal", &format!("echo mounted $(grep -c ' {at} ' /proc/self/mounts)")])
+    });
+    emperor.wait_for_line(|line| line == "mounted 1");
+    emperor.vassal("x.ini");
+    neighbour.assert_served();
+}
