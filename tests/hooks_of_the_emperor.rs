@@ -5,7 +5,9 @@ mod common;
 mod neighbour;
 
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{ALICE, Emperor, LIEGE, Start, Tree, eventually, liege};
 use neighbour::{IDLE, JAILS, alices, serve};
@@ -23,7 +25,7 @@ fn tree() -> Tree {
 fn log(tree: &Tree) -> PathBuf {
     let path = tree.path("log");
     std::fs::write(&path, "").unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
     path
 }
 
@@ -44,8 +46,6 @@ fn options_of_every_phase(top: &Path, log: &Path) -> Vec<String> {
     let say = |side: &str, what: &str| format!("exec:echo {side} {what} >> {log}");
     vec![
         format!("--hook-emperor-start={}", say("emperor", "start")),
-        format!("--hook-as-emperor-before-vassal={}", say("emperor", "before")),
-        format!("--hook-as-vassal-before-drop={}", say("vassal", "before-drop $(id -u)")),
         format!("--hook-as-vassal={}", say("vassal", "hook $(id -u)")),
         format!("--exec-as-vassal=echo vassal exec $(id -u) >> {log}"),
         format!(
@@ -58,7 +58,7 @@ fn options_of_every_phase(top: &Path, log: &Path) -> Vec<String> {
     ]
 }
 
-fn run_every_phase(program: &str) -> String {
+fn run_every_phase(program: &str, further: &[&str]) -> String {
     let tree = Tree::new();
     let (top, log) = (tree.path(""), log(&tree));
     tree.dir("m");
@@ -66,7 +66,11 @@ fn run_every_phase(program: &str) -> String {
     tree.vassal_of(ALICE, "x.ini", IDLE);
     let options = options_of_every_phase(Path::new(top.to_str().unwrap().trim_end_matches('/')), &log);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let start = Start::in_tree(tree).program(&[program]).options(&["--emperor-tyrant"]).options(&options);
+    let start = Start::in_tree(tree)
+        .program(&[program])
+        .options(&["--emperor-tyrant"])
+        .options(&options)
+        .options(further);
     // Its mounts are nobody else's.
     let mut emperor = start.options(&["--binary-path", LIEGE]).through(&["unshare", "--mount"]).start();
     emperor.expect_no_tidy_end();
@@ -78,17 +82,19 @@ fn run_every_phase(program: &str) -> String {
 
 #[test]
 fn every_phase_is_done_as_uwsgi_does_it() {
-    let (theirs, ours) = (run_every_phase(UWSGI), run_every_phase(LIEGE));
+    // Not every uWSGI has it.
+    let before = ["--hook-as-emperor-before-vassal", "exec:echo first >> log"];
+    let drop = ["--hook-as-vassal-before-drop", "exec:echo vassal before-drop $(id -u) >> ../log"];
+    let before = [before, drop].concat();
+    let (theirs, ours) = (run_every_phase(UWSGI, &[]), run_every_phase(LIEGE, &before));
     for side in ["emperor", "vassal"] {
-        assert_eq!(of_side(&ours, side), of_side(&theirs, side));
+        let shared = |line: &&str| !line.contains("before-drop");
+        let shared: Vec<&str> = of_side(&ours, side).into_iter().filter(shared).collect();
+        assert_eq!(shared, of_side(&theirs, side));
     }
-    assert_eq!(
-        of_side(&ours, "emperor"),
-        ["emperor start", "emperor before", "emperor hook", "emperor exec x.ini 61001 1 0"]
-    );
+    assert_eq!(of_side(&ours, "emperor"), ["emperor start", "emperor hook", "emperor exec x.ini 61001 1 0"]);
     assert_eq!(of_side(&ours, "vassal"), ["vassal before-drop 0", "vassal hook 61001", "vassal exec 61001"]);
-    let place = |text: &str, line: &str| text.lines().position(|one| one.starts_with(line)).unwrap();
-    assert!(place(&ours, "emperor before") < place(&ours, "vassal before-drop"), "{ours}");
+    assert_eq!(ours.lines().position(|line| line == "first"), Some(1), "{ours}");
 }
 
 /// The start ends, is paced, and the sentence names the step; another vassal is not concerned.
@@ -194,7 +200,10 @@ fn a_hook_that_hangs_keeps_nobody_else_from_starting() {
         if option != "--hook-as-emperor" {
             assert!(!emperor.lines.has(|line| line.contains("slow") && line.contains("has been spawned")));
         }
-        emperor.stop();
+        // Who waits hears no stop, and is killed when its time is over: let it go on.
+        let opened = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        drop(opened);
+        drop(emperor);
     }
 }
 
@@ -241,7 +250,9 @@ fn hooks_run_where_and_as_whom_they_should() {
         let root =
             if jail.contains("user") { ("0", "0") } else { (&*format!("{ALICE}"), &*format!("{ALICE}")) };
         emperor.wait_for_line(|line| line == format!("as-vassal {theirs} {} {}", root.0, root.1));
-        emperor.wait_for_line(|line| line.starts_with(&format!("before-drop {theirs} 0 0")));
+        // Root of the host has no name in a namespace that is not its own.
+        let host = if jail.contains("user") { "65534" } else { "0" };
+        emperor.wait_for_line(|line| line.starts_with(&format!("before-drop {theirs} {host}")));
         emperor.wait_for_line(|line| line.starts_with(&format!("setns {theirs} 0 0")));
         neighbour.assert_served();
     }
@@ -255,7 +266,7 @@ fn among_the_mounts_of_a_vassal_a_hook_has_its_rights_only() {
     let made = tree.path("alice/made").display().to_string();
     let secret = tree.path("secret");
     std::fs::write(&secret, "roots\n").unwrap();
-    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     let (emperor, neighbour) = serve(tree, |start| {
         let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", JAILS[1]]);
         let start = start.option("--hook-as-emperor-setns").option(format!("fs,user,pid writen:{made} hers"));
@@ -266,7 +277,7 @@ fn among_the_mounts_of_a_vassal_a_hook_has_its_rights_only() {
     emperor.wait_for_line(|line| line.contains("secret: Permission denied"));
     emperor.wait_for_line(|line| line == "groups 0");
     assert_eq!(emperor.tree.text("alice/made"), "hers\n");
-    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&made).unwrap());
+    let owner = std::fs::metadata(&made).unwrap().uid();
     assert_eq!(owner, ALICE);
     assert!(!emperor.lines.has(|line| line == "roots"));
     neighbour.assert_served();
@@ -354,8 +365,9 @@ fn an_emperor_whose_start_hook_fails_does_not_start() {
 }
 
 /// Names that a shell, a program's options or a path would understand.
-const NAMES: [&str; 8] =
-    ["-rf.ini", "--help.ini", "$(id).ini", "`id`.ini", "a b.ini", "a\nb.ini", "%n\".ini", "..ini"];
+const NAMES: [&str; 6] = ["$(id).ini", "`id`.ini", "a b.ini", "%n\".ini", "&.ini", "*.ini"];
+/// Names that are no vassal's at all.
+const REFUSED: [&str; 3] = ["-rf.ini", "--help.ini", "a\nb.ini"];
 
 /// Rows I7 and S15: one argument each, whatever it is called.
 #[test]
@@ -371,7 +383,7 @@ fn a_name_is_one_argument_and_nothing_else() {
     );
     let stop = tree.path("stop");
     std::fs::copy(&note, &stop).unwrap();
-    for name in NAMES {
+    for name in NAMES.iter().chain(&REFUSED) {
         tree.vassal_of(ALICE, name, IDLE);
     }
     let vassals = tree.vassals();
@@ -389,24 +401,23 @@ fn a_name_is_one_argument_and_nothing_else() {
         list.sort();
         list
     };
-    let given = |name: &str| if name.starts_with('-') { format!("./{name}") } else { name.to_owned() };
     let mut started: Vec<String> =
-        NAMES.iter().map(|name| format!("1|{}|{}", given(name), vassals.display())).collect();
+        NAMES.iter().map(|name| format!("1|{}|{}", name, vassals.display())).collect();
     started.sort();
     assert_eq!(
         eventually("all to start", || Some(noted("note")).filter(|all| all.len() >= NAMES.len())),
         started
     );
     // One goes by itself, all others when the Emperor ends.
-    std::fs::remove_file(vassals.join("-rf.ini")).unwrap();
+    std::fs::remove_file(vassals.join("a b.ini")).unwrap();
     eventually("its farewell", || Some(noted("stop")).filter(|all| all.len() == 1));
-    for name in NAMES.iter().filter(|name| **name != "-rf.ini") {
+    for name in NAMES.iter().filter(|name| **name != "a b.ini") {
         emperor.wait_stats(name, |one| one["pid"].as_i64().is_some_and(|pid| pid > 0));
     }
     let mut emperor = emperor;
     emperor.signal(rustix::process::Signal::TERM);
     emperor.wait();
-    let mut stopped: Vec<String> = NAMES.iter().map(|name| format!("1|{}|", given(name))).collect();
+    let mut stopped: Vec<String> = NAMES.iter().map(|name| format!("1|{}|", name)).collect();
     stopped.sort();
     assert_eq!(noted("stop"), stopped);
 }
@@ -424,4 +435,151 @@ fn a_tenants_mount_needs_and_gets_root_of_its_own() {
     emperor.wait_for_line(|line| line == "mounted 1");
     emperor.vassal("x.ini");
     neighbour.assert_served();
+}
+
+/// Each kind of process that does something of the administrator's, all of them doing this.
+fn every_kind(program: &str) -> Vec<String> {
+    [
+        ("hook-emperor-start", "exec:"),
+        ("hook-as-emperor-before-vassal", "exec:"),
+        ("hook-as-vassal-before-drop", "exec:"),
+        ("hook-as-vassal", "exec:"),
+        ("exec-as-vassal", ""),
+        ("hook-as-emperor", "exec:"),
+        ("exec-as-emperor", ""),
+        ("hook-as-emperor-setns", "net,ipc exec:"),
+    ]
+    .iter()
+    .flat_map(|(option, handler)| [format!("--{option}"), format!("{handler}{program} {option}")])
+    .collect()
+}
+
+const KINDS: [&str; 10] = [
+    "hook-emperor-start",
+    "hook-as-emperor-before-vassal",
+    "hook-as-vassal-before-drop",
+    "hook-as-vassal",
+    "exec-as-vassal",
+    "hook-as-emperor",
+    "exec-as-emperor",
+    "hook-as-emperor-setns",
+    // These are told the name of the vassal instead.
+    "x.ini",
+    "neighbour.ini",
+];
+
+/// Rows D1 and P8: open secrets in the Emperor's hands, variables in its environment, variables of the tenant's.
+#[test]
+fn no_hook_sees_descriptors_or_variables_of_others() {
+    for jail in JAILS {
+        let tree = tree();
+        // The shell itself holds the directory that it lists, and the script that it reads.
+        let list = tree.script(
+            "list",
+            "cd /proc/$$/fd && echo descriptors of $1: *\nenv | sed \"s/^/variable of $1: /\"",
+        );
+        let options = every_kind(list.to_str().unwrap());
+        alices(&tree, "x.ini", &format!("env = LD_PRELOAD=hers\nenv = PATH=/hers\n{IDLE}"));
+        let (mut emperor, neighbour) = serve(tree, |start| {
+            let secrets = "exec 9</etc/shadow 77</etc/shadow 200>/dev/null; exec \"$@\"";
+            let start = start.through(&["/bin/bash", "-c", secrets, "bash"]).variable("SECRET", "roots");
+            let start = start
+                .variable("BASH_ENV", "roots")
+                .variable("IFS", "roots")
+                .variable("LD_LIBRARY_PATH", "roots");
+            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start
+                .option("--vassals-start-hook")
+                .option(&list)
+                .option("--vassals-stop-hook")
+                .option(&list);
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            start.options(&options)
+        });
+        emperor.vassal("x.ini");
+        for kind in KINDS {
+            emperor.wait_for_line(|line| line == format!("descriptors of {kind}: 0 1 10 2 3"));
+            let path = format!("variable of {kind}: PATH=/usr/local/sbin:");
+            emperor.wait_for_line(|line| line.starts_with(&path));
+        }
+        neighbour.assert_served();
+        emperor.signal(rustix::process::Signal::TERM);
+        emperor.wait();
+        let of_x = emperor.lines.count(|line| line == "descriptors of x.ini: 0 1 10 2 3");
+        assert_eq!(of_x, 2, "its start and its stop");
+        let leaked = |line: &str| {
+            line.starts_with("variable of") && (line.ends_with("=roots") || line.contains("hers"))
+        };
+        assert!(!emperor.lines.has(leaked));
+        let odd = |line: &str| line.starts_with("descriptors of") && !line.ends_with(": 0 1 10 2 3");
+        assert!(!emperor.lines.has(odd));
+    }
+}
+
+/// What a tenant would like root to do, through a directory of its own.
+const TOUCHES: [&str; 9] = [
+    "write:TENANT/x/passwd owned",
+    "append:TENANT/x/passwd owned",
+    "create:TENANT/x/passwd",
+    "chmod:TENANT/x/passwd 0666",
+    "chown2:TENANT/x/passwd 61001 61001",
+    "unlink:TENANT/x/passwd",
+    "mkdir:TENANT/x/new",
+    "sticky:TENANT/x",
+    "chown2:TENANT/x 61001 61001",
+];
+/// Swaps that are made at least.
+const SWAPS_MIN: usize = 20_000;
+
+/// As a tenant would, as fast as it can: a directory, then a link to the victim in its place. Four renames, two swaps.
+fn swap(tenant: &Path, swaps: &AtomicUsize, stop: &AtomicBool) {
+    let (shown, real, link) = (tenant.join("x"), tenant.join("real"), tenant.join("link"));
+    while !stop.load(Ordering::Relaxed) {
+        for (from, to) in [(&real, &shown), (&shown, &real), (&link, &shown), (&shown, &link)] {
+            std::fs::rename(from, to).unwrap();
+        }
+        swaps.fetch_add(2, Ordering::Relaxed);
+    }
+}
+
+/// Row F1: with and without a user namespace, in which root of the host still owns what it owns.
+#[test]
+fn no_swap_of_a_tenant_leads_a_hook_of_the_administrators_to_the_victim() {
+    for (jail, phase) in [
+        (JAILS[0], "as-emperor"),
+        (JAILS[0], "as-emperor-before-vassal"),
+        (JAILS[0], "as-vassal-before-drop"),
+        (JAILS[1], "as-vassal-before-drop"),
+    ] {
+        let tree = tree();
+        let (tenant, victim) = (tree.path("alice"), tree.dir("etc"));
+        std::fs::write(victim.join("passwd"), "roots").unwrap();
+        std::fs::create_dir(tenant.join("real")).unwrap();
+        std::os::unix::fs::symlink(&victim, tenant.join("link")).unwrap();
+        alices(&tree, "hers.ini", IDLE);
+        // Each start tries them all; where a failure ends the start, it is made again and begins at another one.
+        let every = if phase == "as-vassal-before-drop" { 1 } else { 40 };
+        let number = AtomicUsize::new(0);
+        let options: Vec<String> = (0..every)
+            .flat_map(|_| TOUCHES)
+            .skip(number.load(Ordering::Relaxed))
+            .flat_map(|touch| [format!("--hook-{phase}"), touch.replace("TENANT", tenant.to_str().unwrap())])
+            .collect();
+        let (swaps, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| swap(&tenant, &swaps, &stop));
+            let options: Vec<&str> = options.iter().map(String::as_str).collect();
+            let start = Start::in_tree(tree).option("--emperor").option(&tenant).options(&options);
+            let start =
+                start.options(&["--emperor-tyrant", "--emperor-use-clone", jail, "--emperor-no-blacklist"]);
+            let emperor = start.start();
+            emperor.wait_for_line(|line| line.contains("ELOOP"));
+            eventually("enough swaps", || (swaps.load(Ordering::Relaxed) > SWAPS_MIN).then_some(()));
+            stop.store(true, Ordering::Relaxed);
+            let found = std::fs::metadata(victim.join("passwd")).unwrap();
+            assert_eq!(std::fs::read(victim.join("passwd")).unwrap(), b"roots", "{phase}");
+            assert_eq!((found.uid(), found.permissions().mode() & 0o777), (0, 0o644), "{phase}");
+            assert!(!victim.join("new").exists() && std::fs::metadata(&victim).unwrap().mode() & 0o1000 == 0);
+        });
+    }
 }

@@ -55,7 +55,7 @@ fn be_born() -> Result<(), Trouble> {
 /// Must: decide whose rights we have while `/proc` is still that of the host.
 fn enter(process: BorrowedFd<'_>, namespaces: Namespaces) -> Result<(), Trouble> {
     let cannot = |errno| Trouble::errno(format!("join the namespaces {namespaces} of the vassal"), errno);
-    identity::is_hosts_root();
+    let _ = identity::is_hosts_root();
     run::not_dumpable().map_err(cannot)?;
     move_into_thread_name_spaces(process.as_fd(), kinds(namespaces)).map_err(cannot)?;
     if namespaces.has(Namespaces::USER) { be_its_root() } else { Ok(()) }

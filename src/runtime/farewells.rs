@@ -1,11 +1,11 @@
 //! `vassals-stop-hook`: once a vassal is gone, and for all of them before the Emperor ends.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use anyhow::Result;
 
 use super::Runtime;
-use crate::emperor::event::{Incarnation, VassalId};
+use crate::emperor::event::{Incarnation, Key, VassalId};
 use crate::emperor::order::{News, Notice};
 use crate::spawner::wire::Request;
 
@@ -15,6 +15,8 @@ const UNDER_WAY_MAX: usize = 16;
 /// Vassals that are gone and for which it has not run yet.
 pub struct Farewells {
     wanted: bool,
+    /// Vassals that have run and are not gone.
+    known: BTreeSet<Key>,
     waiting: VecDeque<String>,
     under_way: HashSet<Incarnation>,
     count: u32,
@@ -23,13 +25,27 @@ pub struct Farewells {
 impl Farewells {
     /// None yet; none ever unless the administrator wants it.
     pub fn new(wanted: bool) -> Self {
-        Self { wanted, waiting: VecDeque::new(), under_way: HashSet::new(), count: 0 }
+        Self { wanted, known: BTreeSet::new(), waiting: VecDeque::new(), under_way: HashSet::new(), count: 0 }
     }
 
-    fn add(&mut self, name: &str) {
+    /// The program of this one has run: one that never did is not missed.
+    pub fn meet(&mut self, key: Option<&Key>) {
         if self.wanted {
-            self.waiting.push_back(name.to_owned());
+            self.known.extend(key.cloned());
         }
+    }
+
+    /// This one is gone.
+    fn part(&mut self, key: &Key) {
+        if self.known.remove(key) {
+            self.waiting.push_back(key.name.to_string());
+        }
+    }
+
+    /// So are all others.
+    fn part_from_all(&mut self) {
+        let all = std::mem::take(&mut self.known);
+        self.waiting.extend(all.into_iter().map(|key| key.name.to_string()));
     }
 
     /// The next one that may begin.
@@ -60,7 +76,7 @@ impl Runtime {
     /// A vassal is no more.
     pub(super) fn take_leave(&mut self, notice: &Notice) -> Result<()> {
         if notice.what == News::Removed {
-            self.farewells.add(&notice.key.name);
+            self.farewells.part(&notice.key);
         }
         self.say_farewells()
     }
@@ -68,10 +84,7 @@ impl Runtime {
     /// The last one is gone, and so is the Emperor as soon as all is done.
     pub(super) fn take_leave_of_all(&mut self) -> Result<()> {
         self.finishing = true;
-        if self.farewells.wanted {
-            let names: Vec<_> = self.emperor.snapshot().vassals.into_iter().map(|row| row.key.name).collect();
-            names.iter().for_each(|name| self.farewells.add(name));
-        }
+        self.farewells.part_from_all();
         self.say_farewells()
     }
 
@@ -89,11 +102,20 @@ impl Runtime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::emperor::event::MonitorId;
+
+    fn key(name: &str) -> Key {
+        Key { monitor: MonitorId(0), name: name.into() }
+    }
 
     #[test]
     fn only_so_many_run_at_once_and_all_have_their_turn() {
         let mut farewells = Farewells::new(true);
-        (0..40).for_each(|number| farewells.add(&format!("{number}.ini")));
+        (10..50).for_each(|number| farewells.meet(Some(&key(&format!("{number}.ini")))));
+        farewells.part(&key("49.ini"));
+        farewells.part(&key("never.ini"));
+        assert_eq!(farewells.waiting, ["49.ini"]);
+        farewells.part_from_all();
         let mut begun: VecDeque<_> = std::iter::from_fn(|| farewells.next()).collect();
         assert_eq!(begun.len(), UNDER_WAY_MAX);
         let mut names = Vec::new();
@@ -103,14 +125,16 @@ mod tests {
             farewells.ended(one);
             begun.extend(farewells.next());
         }
-        assert_eq!(names, (0..40).map(|number| format!("{number}.ini")).collect::<Vec<_>>());
+        assert_eq!(names.len(), 40);
+        assert_eq!((names[0].as_str(), names[39].as_str()), ("49.ini", "48.ini"));
         assert!(farewells.are_over());
     }
 
     #[test]
     fn without_the_option_nobody_waits() {
         let mut farewells = Farewells::new(false);
-        farewells.add("a.ini");
+        farewells.meet(Some(&key("a.ini")));
+        farewells.part_from_all();
         assert!(farewells.next().is_none() && farewells.are_over());
     }
 }

@@ -164,6 +164,7 @@ impl Runtime {
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
+                self.farewells.meet(self.emperor.key(Incarnation::from(ticket).id));
                 self.after_start(ticket);
                 start::running(ticket, fingerprint, uid, gid)
             }

@@ -32,7 +32,7 @@ pub struct Court {
     pub(super) host: Host,
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
-    shared: Option<OwnedFd>,
+    pub(super) shared: Option<OwnedFd>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,

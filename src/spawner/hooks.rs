@@ -148,7 +148,9 @@ impl Court {
         };
         let plan = jail::plan::plan(&spec);
         let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
-        match jail::run::spawn(&plan, &Birth { sibling: doer.sibling, cgroup: None, apart: false })
+        // Whatever it leaves behind ends with us.
+        let cgroup = self.shared.as_ref().map(AsFd::as_fd);
+        match jail::run::spawn(&plan, &Birth { sibling: doer.sibling, cgroup, apart: false })
             .map_err(|error| sentence(error.0))?
         {
             Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born),
