@@ -2,8 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use anyhow::{Context, Result, anyhow};
-use caps::CapSet;
+use anyhow::{Context, Result};
 use jail::plan::Host;
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Capabilities, Namespaces, Phase, Plan, Spec};
@@ -16,6 +15,7 @@ use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
+use super::rights::{keep_only, own_keyring};
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -209,10 +209,7 @@ impl Court {
         };
         let gate = match self.gate() {
             Ok(gate) => gate,
-            Err(errno) => {
-                let sentence = format!("cannot make a socket for its hooks: {errno}");
-                return vec![Reply::Failed(summons.ticket, sentence)];
-            }
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
         };
         let lent = Lent {
             null: self.null.as_raw_fd(),
@@ -240,11 +237,9 @@ impl Court {
         let ticket = summons.ticket;
         match self.make(ticket, &spec, summons.away) {
             Ok(newborn) => {
-                let born = newborn.spawned.born().pid;
-                let herald = gate.and_then(|(_, ours)| {
-                    let vassal = Vassal { name: &summons.name, pid: born, owner: config.owner };
-                    self.herald(ticket, &vassal, ours)
-                });
+                let pid = newborn.spawned.born().pid;
+                let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
+                let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
                 let replies = self.take_in(ticket, summons.name, config, newborn);
                 herald.into_iter().chain(replies).collect()
             }
@@ -362,12 +357,6 @@ fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>)
     outcome.map_err(|reason| format!("{}: {reason}", first.option))
 }
 
-/// Vassals of an ordinary user share one: not the user's, in which his keys are.
-fn own_keyring() -> Result<()> {
-    let step = jail::Step::Set(jail::plan::Setting::Keyring);
-    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
-}
-
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = !charter.namespaces.has(Namespaces::PID);
@@ -397,14 +386,6 @@ pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
         return Vec::new();
     }
     names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
-}
-
-/// Held by this process alone: a program that it runs gets none of them by inheritance.
-fn keep_only(kept: Capabilities) -> Result<()> {
-    jail::run::shed(None, kept, kept)
-        .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
-    caps::clear(None, CapSet::Ambient).context("cannot clear the ambient set")?;
-    caps::clear(None, CapSet::Inheritable).context("cannot clear the inheritable set")
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.

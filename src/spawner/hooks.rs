@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Component, Path};
 
 use jail::run::{Birth, REPORT_FD, Spawned};
 use jail::{Failure, Phase, Program, Spec};
@@ -63,13 +64,13 @@ impl Court {
         self.send_doer(doer).map(|born| born.pid)
     }
 
-    /// A name below a directory, or a path below one of the sources, that leads nowhere else.
+    /// A name of a config, or a path to one: if whole, below one of the sources; never one that climbs.
     fn is_name(&self, name: &str) -> bool {
-        let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
-        let climbs = directory.split('/').any(|one| one == "..");
-        let below = directory.is_empty()
-            || self.charter.roots.iter().any(|root| directory.starts_with(root.as_str()));
-        below && !climbs && !name.contains('\0') && self.charter.names(file)
+        let path = Path::new(name);
+        let climbs = path.components().any(|one| one == Component::ParentDir);
+        let below = path.is_relative() || self.charter.roots.iter().any(|root| path.starts_with(root));
+        let file = path.file_name().and_then(|file| file.to_str());
+        below && !climbs && !name.contains('\0') && file.is_some_and(|file| self.charter.names(file))
     }
 
     /// `hook-emperor-start`. We wait for it: there is nobody yet whom that could hold up.
@@ -97,11 +98,13 @@ impl Court {
     }
 
     /// Where a vassal will wait, and our end, if something is done before it runs.
-    pub(super) fn gate(&self) -> Result<Option<(OwnedFd, OwnedFd)>, Errno> {
+    pub(super) fn gate(&self) -> Result<Option<(OwnedFd, OwnedFd)>, String> {
         if self.briefs.of(Phase::AsEmperorBeforeVassal).is_none() {
             return Ok(None);
         }
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map(Some)
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map(Some)
+            .map_err(|errno| format!("cannot make a socket for what is done before it: {errno}"))
     }
 
     /// Has done what is done before a vassal runs, while that waits at the other end of `gate`.

@@ -83,11 +83,18 @@ pub fn current_user() -> Option<User> {
 /// Whether we may have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in
 /// does harm. Where that cannot be seen, root has.
 pub fn is_hosts_root() -> bool {
-    // Looked at once: later this process may see a `/proc` that somebody else has made.
+    (geteuid().is_root() && !is_users_own(first_map())) || is_foreigner()
+}
+
+/// Whether we are not of our own user namespace: whom its numbers name, its root's too, is then somebody else.
+pub fn is_foreigner() -> bool {
+    is_foreign(first_map(), geteuid().as_raw())
+}
+
+/// Looked at once: later this process may see a `/proc` that somebody else has made.
+fn first_map() -> &'static str {
     static MAP: OnceLock<String> = OnceLock::new();
-    let map = MAP.get_or_init(uid_map);
-    let uid = geteuid();
-    (uid.is_root() && !is_users_own(map)) || is_foreign(map, uid.as_raw())
+    MAP.get_or_init(uid_map)
 }
 
 /// Whether this uid only stands for one that the namespace of this map does not know: who makes a user namespace for somebody else is such
