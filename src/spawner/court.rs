@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use anyhow::{Context, Result};
 use jail::plan::Host;
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Capabilities, Namespaces, Phase, Plan, Spec};
+use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};

@@ -201,7 +201,7 @@ fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
       ^
       leave it out: liege cannot do this, and does not pretend to
     ");
-    insta::assert_snapshot!(told("mount-as-vassal = tmpfs none /x\nhook-as-vassal-before-drop = hostname:x\n"), @r"
+    insta::assert_snapshot!(told("mount-as-vassal = tmpfs none /x\nhook-as-vassal-before-drop = hostname:x\n"), @r#"
     a.ini:3:19: this would change the mounts of the whole host
       mount-as-vassal = tmpfs none /x
                         ^
@@ -210,7 +210,7 @@ fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
       hook-as-vassal-before-drop = hostname:x
                                    ^
       add "uts" to emperor-use-clone, or use a hook as-emperor
-    ");
+    "#);
 }
 
 #[test]
