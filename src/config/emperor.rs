@@ -1,5 +1,6 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
+mod hooks;
 mod read;
 pub mod resources;
 
@@ -9,6 +10,7 @@ use jail::plan::Knob;
 use jail::{Capabilities, Namespaces};
 
 use super::confine::Choice;
+use super::hook::Errand;
 use super::place::Placed;
 
 /// Everything that an Emperor is told.
@@ -78,10 +80,10 @@ pub struct EmperorConfig {
     pub seccomp: Option<Placed<Choice>>,
     /// `memory-max` and its like: limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
-    /// `exec-as-emperor`: shell commands after each start of a vassal.
-    pub exec_as_emperor: Vec<Placed<String>>,
-    /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
-    pub exec_as_vassal: Vec<Placed<String>>,
+    /// What is done around each vassal, in the order written.
+    pub errands: Vec<Placed<Errand>>,
+    /// `vassals-stop-hook`.
+    pub stop_hook: Option<Placed<Errand>>,
 }
 
 /// One `--emperor` argument.
@@ -137,8 +139,8 @@ impl Default for EmperorConfig {
             vassal_cap: None,
             seccomp: None,
             resources: Vec::new(),
-            exec_as_emperor: Vec::new(),
-            exec_as_vassal: Vec::new(),
+            errands: Vec::new(),
+            stop_hook: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Pure. What a hook does: `[!]HANDLER:ARGUMENTS`, judged as a whole when the config is read.
 
+mod errand;
 mod mount;
 mod refused;
 
@@ -12,8 +13,9 @@ use super::show::quoted;
 use super::values::{self, Wrong, count, hostname, integer, wrong};
 use super::vassal::waits::{FileKind, Thing};
 
+pub use errand::{Errand, Manner, Task};
 pub use mount::{Depth, Mount, MountKind, Unmount, mount, unmount};
-pub use refused::refusal;
+pub use refused::{refusal, unseen};
 
 /// Longest name of an interface: `IFNAMSIZ` of `netdevice(7)` counts the byte behind it too.
 const INTERFACE_MAX: usize = 15;

@@ -41,6 +41,8 @@ pub struct VassalConfig {
     pub programs: Vec<(Phase, Placed<String>)>,
     /// `hook-*`, `mount-*` and `umount-*` options, in the order written.
     pub hooks: Vec<(Phase, Placed<Hook>)>,
+    /// `hook-touch`: a file, and what is done when it is touched.
+    pub touches: Vec<(PathBuf, Placed<Hook>)>,
     /// `uid`: name or number.
     pub uid: Option<Placed<String>>,
     /// `gid`: name or number.

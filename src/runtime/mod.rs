@@ -5,6 +5,7 @@ mod courtiers;
 mod earshot;
 mod errands;
 mod eyes;
+mod farewells;
 mod filtering;
 mod limits;
 mod obey;
@@ -59,9 +60,13 @@ struct Runtime {
     stats: stats::Server,
     facts: stats::Facts,
     residence: residence::Residence,
-    hooks: usize,
+    /// Something is done as Emperor after each start.
+    follows: bool,
+    farewells: farewells::Farewells,
     fetched: errands::Fetched,
     introduced: bool,
+    /// The last vassal is gone.
+    finishing: bool,
     finished: bool,
 }
 
@@ -88,6 +93,7 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
+        self.say_farewells()?;
         self.poll_monitors()?;
         if self.lender.is_lost() {
             return self.abandon();
@@ -158,6 +164,7 @@ impl Runtime {
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
+                self.farewells.meet(self.emperor.key(Incarnation::from(ticket).id));
                 self.after_start(ticket);
                 start::running(ticket, fingerprint, uid, gid)
             }
@@ -172,6 +179,7 @@ impl Runtime {
             Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
+            Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
             Reply::Ready(_) | Reply::Report(..) => return,
         };
         self.tell(event);

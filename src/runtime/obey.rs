@@ -40,12 +40,9 @@ impl Runtime {
             Order::Forget(_) => Ok(()),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
-                Ok(())
+                self.take_leave(&notice)
             }
-            Order::Finish => {
-                self.finished = true;
-                Ok(())
-            }
+            Order::Finish => self.take_leave_of_all(),
             Order::Abandon => self.abandon(),
         }
     }
@@ -144,13 +141,13 @@ impl Runtime {
         self.courtiers.no_longer_expected(one);
     }
 
-    /// The `exec-as-emperor` programs, once its program runs.
+    /// What is done as Emperor, once its program runs.
     pub(super) fn after_start(&mut self, ticket: Ticket) {
-        if self.hooks == 0 {
+        if !self.follows {
             return;
         }
         match self.spawner.send(&Request::Hooks(ticket), Vec::new()) {
-            Ok(()) => self.courtiers.expect_hooks(self.hooks),
+            Ok(()) => self.courtiers.expect_hook(),
             Err(_) => log::warn("emperor", "the spawner does not take requests"),
         }
     }

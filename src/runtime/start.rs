@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
-use jail::{Capabilities, Identity, Namespaces};
+use jail::{Capabilities, Identity, Namespaces, Phase};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::io::Errno;
@@ -17,10 +17,12 @@ use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
+use super::farewells::Farewells;
 use super::filtering;
 use super::limits;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
+use crate::config::hook::Errand;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::emperor::policy::{Ids, Policy};
@@ -61,6 +63,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     if let Some(reason) = started.standing.impossible {
         bail!("no vassal can be made here: {reason}");
     }
+    if let Some(reason) = started.standing.hook_failed {
+        bail!("{reason}");
+    }
     announce(config, &charter, &started.standing.notes);
     shed(&charter, identity)?;
     let _ = raise_descriptor_limit();
@@ -79,9 +84,11 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         stats,
         facts: facts(&charter, started.standing.capabilities),
         residence: residence.with_switch(started.kill_switch),
-        hooks: config.exec_as_emperor.len(),
+        follows: charter.follows_starts(),
+        farewells: Farewells::new(charter.stop_hook.is_some()),
         fetched: Fetched::default(),
         introduced: false,
+        finishing: false,
         finished: false,
     };
     runtime.watch_all()?;
@@ -177,12 +184,19 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
-        exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
-        exec_as_vassal: config.exec_as_vassal.iter().map(|line| line.value.clone()).collect(),
+        errands: errands(config),
+        stop_hook: config.stop_hook.as_ref().map(|hook| hook.value.clone()),
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         files: Vec::new(),
         pool: POOL,
     })
+}
+
+/// In the order in which they are done: within a phase hooks, then mounts, then what is unmounted, then programs.
+fn errands(config: &EmperorConfig) -> Vec<Errand> {
+    let mut errands: Vec<Errand> = config.errands.iter().map(|errand| errand.value.clone()).collect();
+    errands.sort_by_key(|errand| (errand.phase, errand.manner));
+    errands
 }
 
 /// True when ids can be given: real root, or root of a container.
@@ -229,7 +243,7 @@ fn environment(ours: impl Iterator<Item = (String, String)>) -> Vec<String> {
 
 /// What the spawner keeps: what is listed, else what the features in use need.
 ///
-/// A vassal of a trusted config starts as root, as under uWSGI, and the programs of `exec-as-emperor` run with the
+/// A vassal of a trusted config starts as root, as under uWSGI, and what is done as Emperor is done with the
 /// administrator's rights: there nothing can be given up beforehand.
 fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Result<Option<Capabilities>> {
     if !privileged {
@@ -239,7 +253,8 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
         return listed_is_there(listed, needed(config, namespaces)).map(Some);
     }
     let roots = !config.tyrant && config.uid.is_none();
-    if roots || !config.exec_as_emperor.is_empty() {
+    let hooks = config.errands.iter().any(|errand| errand.value.phase != Phase::AsVassal);
+    if roots || hooks || config.stop_hook.is_some() {
         return Ok(None);
     }
     Ok(Some(needed(config, namespaces)))

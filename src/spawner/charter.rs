@@ -4,9 +4,10 @@
 use caps::Capability;
 use jail::plan::Filter;
 use jail::plan::{Knob, Setting};
-use jail::{Capabilities, Namespaces};
+use jail::{Capabilities, Namespaces, Phase};
 use serde::{Deserialize, Serialize};
 
+use crate::config::hook::Errand;
 use crate::emperor::event::Owner;
 
 /// The spawner's standing orders.
@@ -50,10 +51,10 @@ pub struct Charter {
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.
     pub capabilities: Option<Capabilities>,
-    /// `exec-as-emperor`: shell commands.
-    pub exec_as_emperor: Vec<String>,
-    /// `exec-as-vassal`: shell commands.
-    pub exec_as_vassal: Vec<String>,
+    /// What is done around each vassal, phase by phase in the order in which it is done.
+    pub errands: Vec<Errand>,
+    /// `vassals-stop-hook`.
+    pub stop_hook: Option<Errand>,
     /// Absolute paths at or below which directories may be lent.
     pub roots: Vec<String>,
     /// Patterns of the names that configs have there.
@@ -77,6 +78,16 @@ pub enum Filtering {
 }
 
 impl Charter {
+    /// What is done in this phase.
+    pub fn of_phase(&self, phase: Phase) -> impl Iterator<Item = &Errand> {
+        self.errands.iter().filter(move |errand| errand.phase == phase)
+    }
+
+    /// Whether something is done once the program of a vassal runs.
+    pub fn follows_starts(&self) -> bool {
+        self.errands.iter().any(|errand| matches!(errand.phase, Phase::AsEmperor | Phase::AsEmperorSetns))
+    }
+
     /// Whether a file of this name is a config of a source: nothing else that lies there is anybody's business.
     pub fn names(&self, file: &str) -> bool {
         let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(file));

@@ -2,19 +2,21 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use anyhow::{Context, Result, anyhow};
-use caps::CapSet;
+use anyhow::{Context, Result};
 use jail::plan::Host;
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Capabilities, Namespaces, Plan, Spec};
+use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
+use super::briefs::Briefs;
 use super::charter::Charter;
+use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::owners::groups;
 use super::push;
+use super::rights::{keep_only, own_keyring};
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -27,10 +29,11 @@ pub struct Court {
     pub(super) charter: Charter,
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
+    pub(super) briefs: Briefs,
     pub(super) host: Host,
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
-    shared: Option<OwnedFd>,
+    pub(super) shared: Option<OwnedFd>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,
@@ -102,6 +105,7 @@ impl Court {
             None
         };
         Ok(Self {
+            briefs: Briefs::written(&charter)?,
             charter,
             executable,
             null,
@@ -125,10 +129,13 @@ impl Court {
 
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
     pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
+        let impossible = self.limits.clone().and_then(|()| self.trial()).err();
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            impossible: self.limits.clone().and_then(|()| self.trial()).err(),
+            // Where no vassal can be made, there is no start of an Emperor.
+            hook_failed: if impossible.is_none() { self.emperor_start().err() } else { None },
+            impossible,
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
@@ -148,7 +155,8 @@ impl Court {
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
-            (Request::Hooks(ticket), 0) => self.hooks(ticket),
+            (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
+            (Request::Farewell(ticket, name), 0) => vec![Reply::Hook(ticket, self.farewell(&name))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,
@@ -203,8 +211,15 @@ impl Court {
                 return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
+        let gate = match self.gate() {
+            Ok(gate) => gate,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
+        };
         let lent = Lent {
             null: self.null.as_raw_fd(),
+            before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
+            as_vassal: self.briefs.number(Phase::AsVassal),
+            awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
             control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
             directory: summons.directory.as_raw_fd(),
@@ -215,8 +230,11 @@ impl Court {
             Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let network = self.ready_network();
+        let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
+            name: &summons.name,
+            place: &place,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
@@ -227,7 +245,13 @@ impl Court {
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
         match self.make(ticket, &spec, summons.away) {
-            Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
+            Ok(newborn) => {
+                let pid = newborn.spawned.born().pid;
+                let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
+                let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
+                let replies = self.take_in(ticket, summons.name, config, newborn);
+                herald.into_iter().chain(replies).collect()
+            }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
     }
@@ -273,7 +297,7 @@ impl Court {
             }
         };
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = self.cgroup.is_none().then_some(born.pidfd);
+        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
             self.strains.watch(ticket, &name, &place, &self.charter.resources);
@@ -342,12 +366,6 @@ fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>)
     outcome.map_err(|reason| format!("{}: {reason}", first.option))
 }
 
-/// Vassals of an ordinary user share one: not the user's, in which his keys are.
-fn own_keyring() -> Result<()> {
-    let step = jail::Step::Set(jail::plan::Setting::Keyring);
-    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
-}
-
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = !charter.namespaces.has(Namespaces::PID);
@@ -369,14 +387,6 @@ pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
 fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
-}
-
-/// Held by this process alone: a program that it runs gets none of them by inheritance.
-fn keep_only(kept: Capabilities) -> Result<()> {
-    jail::run::shed(None, kept, kept)
-        .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
-    caps::clear(None, CapSet::Ambient).context("cannot clear the ambient set")?;
-    caps::clear(None, CapSet::Inheritable).context("cannot clear the inheritable set")
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.

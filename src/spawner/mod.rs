@@ -4,6 +4,7 @@
 //! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
 
 pub mod birth;
+mod briefs;
 pub mod charter;
 pub mod client;
 mod court;
@@ -17,6 +18,7 @@ pub mod lend;
 mod lookers;
 pub mod owners;
 mod push;
+mod rights;
 mod session;
 mod strains;
 mod trial;

@@ -20,6 +20,8 @@ impl Court {
         let null = self.null.as_raw_fd();
         let subject = Subject {
             file: "",
+            name: "",
+            place: "",
             trust: Trust::Trusted,
             groups: Vec::new(),
             own: own_ids(),
@@ -29,6 +31,9 @@ impl Court {
                 config: null,
                 directory: null,
                 executable: self.executable.as_raw_fd(),
+                before_drop: null,
+                as_vassal: null,
+                awaited: None,
             },
             network: None,
             ranges: Ranges::default(),
@@ -38,7 +43,7 @@ impl Court {
             self.executable.as_raw_fd(),
             vec![c"liege".into(), c"--version".into()],
         );
-        (spec.directory, spec.hooks) = (None, Vec::new());
+        (spec.directory, spec.errands) = (None, Vec::new());
         spec.descriptors = vec![(null, 0), (null, 1), (null, 2)];
         self.wait_for_trial(&jail::plan::plan(&spec))
     }

@@ -11,7 +11,7 @@ use crate::emperor::event::Owner;
 pub struct Ward {
     /// Its pid. The emperor reaps it only before it says `Bury`, so until then the number is its own.
     pub pid: i32,
-    /// A descriptor of it, kept only where there is no cgroup to end everybody at once.
+    /// A descriptor of it, kept only where there is no cgroup to end everybody at once, or its namespaces are to be entered.
     pub pidfd: Option<OwnedFd>,
     /// True when it has a cgroup of its own: without a pid namespace nothing else holds its descendants.
     pub leaf: bool,

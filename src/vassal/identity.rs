@@ -1,5 +1,7 @@
 //! Who the vassal becomes: names and numbers of its config, resolved.
 
+use std::sync::OnceLock;
+
 use jail::Identity;
 use rustix::process::{getegid, geteuid, getgroups};
 
@@ -79,10 +81,33 @@ pub fn current_user() -> Option<User> {
     User::by_uid(outside(&uid_map(), uid).unwrap_or(uid))
 }
 
-/// Whether we have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in does harm. Where that cannot
-/// be seen, we have.
+/// Whether we may have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in
+/// does harm. Where that cannot be seen, root has.
 pub fn is_hosts_root() -> bool {
-    geteuid().is_root() && !is_users_own(&uid_map())
+    (geteuid().is_root() && !is_users_own(first_map())) || is_foreigner()
+}
+
+/// Whether we are not of our own user namespace: whom its numbers name, its root's too, is then somebody else.
+pub fn is_foreigner() -> bool {
+    is_foreign(first_map(), geteuid().as_raw())
+}
+
+/// Looked at once: later this process may see a `/proc` that somebody else has made.
+fn first_map() -> &'static str {
+    static MAP: OnceLock<String> = OnceLock::new();
+    MAP.get_or_init(uid_map)
+}
+
+/// Whether this uid only stands for one that the namespace of this map does not know: who makes a user namespace for somebody else is such
+/// a one in it, and still owns all files of root's.
+fn is_foreign(map: &str, uid: u32) -> bool {
+    let numbers =
+        |line: &str| line.split_whitespace().map_while(|word| word.parse().ok()).collect::<Vec<u64>>();
+    let has = |line: &str| match numbers(line)[..] {
+        [inside, _, count] => (inside..inside + count).contains(&u64::from(uid)),
+        _ => false,
+    };
+    !map.trim().is_empty() && !map.lines().any(has)
 }
 
 /// Whether root of this `uid_map` is one user of the namespace outside.
@@ -231,6 +256,15 @@ mod tests {
         for hosts in ["", "0 0 4294967295\n", "0 100000 65536\n", "0 0 1\n", "1000 1000 1\n"] {
             assert!(!is_users_own(hosts), "{hosts}");
         }
+    }
+
+    #[test]
+    fn who_is_not_of_its_namespace_may_be_the_hosts_root() {
+        assert!(is_foreign("         0      61001          1\n", 65_534));
+        assert!(!is_foreign("0 61001 1\n", 0));
+        assert!(!is_foreign("0 0 4294967295\n", 65_534));
+        assert!(!is_foreign("0 1000 1\n1 100000 65536\n", 33));
+        assert!(!is_foreign("", 1000));
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 }
 
 /// Hooks, then mounts, then what is unmounted, then programs: as in uWSGI.
-fn phase(config: &VassalConfig, phase: Phase) -> Vec<Step> {
+pub(super) fn phase(config: &VassalConfig, phase: Phase) -> Vec<Step> {
     let mut hooks: Vec<&Hook> = hooks_of(config, phase).map(|hook| &hook.value).collect();
     hooks.sort_by_key(|hook| hook.verb);
     let programs = config.programs.iter().filter(|(when, _)| *when == phase);
@@ -139,6 +139,11 @@ fn locks(list: &[Lock]) -> impl Iterator<Item = Step> {
 
 fn waited((thing, seconds): (Thing, u32)) -> Step {
     Step::Wait(thing, seconds)
+}
+
+fn all_hooks(config: &VassalConfig) -> impl Iterator<Item = (Phase, &Placed<Hook>)> {
+    let touched = config.touches.iter().map(|(_, hook)| (Phase::Touch, hook));
+    config.hooks.iter().map(|(when, hook)| (*when, hook)).chain(touched)
 }
 
 fn sockets(config: &VassalConfig) -> Vec<Step> {
@@ -259,7 +264,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"uts\" to emperor-use-clone, or `unshare = uts`",
         ));
     }
-    refusals.extend(config.hooks.iter().filter_map(|(when, hook)| hosts(config, facts, (*when, hook))));
+    refusals.extend(all_hooks(config).filter_map(|(when, hook)| hosts(config, facts, (when, hook))));
     if facts.root && config.uid.is_none() {
         let groups = config.gid.iter().chain(&config.add_gid);
         let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
@@ -296,9 +301,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
-    let hooks =
-        config.hooks.iter().filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
-    refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(*phase), Some(&hook.place))));
+    let hooks = all_hooks(config).filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
+    refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(phase), Some(&hook.place))));
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals
         .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));

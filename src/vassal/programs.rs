@@ -35,9 +35,32 @@ pub fn shell(vassal: &Vassal) -> String {
 /// # Errors
 /// A status other than 0, a death by signal, or no process at all.
 pub fn run(vassal: &mut Vassal, named: &str, text: &str, environment: Environment) -> Result<(), Trouble> {
-    let pid = start(vassal, text, environment)?;
+    let shell = shell(vassal);
+    run_program(vassal, named, &[&shell, "-c", text], environment)
+}
+
+/// The same for a program without a shell: its name or path, and its arguments.
+///
+/// # Errors
+/// As above.
+pub fn run_program(
+    vassal: &mut Vassal,
+    named: &str,
+    argv: &[&str],
+    environment: Environment,
+) -> Result<(), Trouble> {
+    let pid = start(vassal, argv, environment)?;
+    wait_for(vassal, named, pid)
+}
+
+/// Waits for the end of a child in a process group of its own, and kills that when it has to end sooner.
+///
+/// # Errors
+/// As above.
+pub fn wait_for(vassal: &mut Vassal, named: &str, pid: Pid) -> Result<(), Trouble> {
     loop {
-        match vassal.next(None)? {
+        let too_late = |trouble: Trouble| Trouble { cause: format!("{named}: {}", trouble.cause), ..trouble };
+        match vassal.next(None).inspect_err(|_| kill(pid)).map_err(too_late)? {
             Happening::Child => {
                 if let Some(exit) = reap_all(vassal, Some(pid)) {
                     return judge(named, exit);
@@ -59,6 +82,7 @@ pub fn environment(vassal: &Vassal, phase: Phase) -> Environment {
 /// The vassal is to stop.
 pub fn heed(vassal: &mut Vassal, happening: Happening, named: &str) -> Result<(), Trouble> {
     if is_stop(&happening) {
+        vassal.interrupted = Some(happening);
         return Err(Trouble::new(format!("stopped while {named} ran")));
     }
     if let Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) = happening {
@@ -81,10 +105,10 @@ pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
     of_pid
 }
 
-fn start(vassal: &Vassal, text: &str, environment: Environment) -> Result<Pid, Trouble> {
+fn start(vassal: &Vassal, argv: &[&str], environment: Environment) -> Result<Pid, Trouble> {
     let null = empty()?;
     let launch = Launch {
-        argv: &[&shell(vassal), "-c", text],
+        argv,
         environment,
         sockets: Vec::new(),
         directory: vassal.directory.as_ref().map(AsFd::as_fd),

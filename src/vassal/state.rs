@@ -22,16 +22,21 @@ use super::namespaces::Served;
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::watch::{Happening, Watch};
+use super::watch::{Happening, Watch, now};
+use crate::emperor::event::Moment;
 
 /// What a vassal has.
 #[derive(Debug)]
 pub struct Vassal {
     watch: Watch,
+    /// When all of it has to be over.
+    ends_at: Option<Moment>,
     /// The way to the Emperor, as long as there is one.
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
     pub reload: Option<Option<OwnedFd>>,
+    /// What ended a waiting, to be heeded when the command is minded again.
+    pub interrupted: Option<Happening>,
     /// Says what has to be said before the command runs.
     pub teller: Teller,
     /// The command, once it was started.
@@ -82,8 +87,10 @@ impl Vassal {
     ) -> Result<Self, Trouble> {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
+            ends_at: None,
             control,
             reload: None,
+            interrupted: None,
             teller,
             command: None,
             command_ended: None,
@@ -138,23 +145,33 @@ impl Vassal {
         self.changed(environment)
     }
 
+    /// From this moment on, nothing is waited for any more.
+    pub fn end_by(&mut self, moment: Option<Moment>) {
+        self.ends_at = moment;
+    }
+
     /// Waits for the next thing that happens, at most `timeout`.
     ///
     /// # Errors
-    /// Those of `poll(2)`.
+    /// Those of `poll(2)`; all should be over by now.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
         self.next_beside(timeout, None)
     }
 
-    /// The same, also for this descriptor.
+    /// The same, also for this descriptor: `Other` is not told before all else that happened.
     ///
     /// # Errors
-    /// Those of `poll(2)`.
+    /// As above.
     pub fn next_beside(
         &mut self,
         timeout: Option<Duration>,
         other: Option<PollFd<'_>>,
     ) -> Result<Happening, Trouble> {
+        let left = self.ends_at.map(|end| Duration::from_nanos(end.0.saturating_sub(now().0)));
+        if left == Some(Duration::ZERO) {
+            return Err(Trouble::new("it takes too long"));
+        }
+        let timeout = timeout.into_iter().chain(left).min();
         let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
         let others: Vec<PollFd<'_>> = served.chain(other).collect();
         let happening = self

@@ -120,9 +120,8 @@ impl Step {
     /// which there is no vassal.
     pub fn failure(&self) -> Option<&'static str> {
         match self {
-            Self::Run(Phase::AsUserAtexit, _) | Self::Hook(Phase::AsUserAtexit, _) => {
-                Some("a failure is told")
-            }
+            // In the order of a life: from here on it has had its command.
+            Self::Run(phase, _) | Self::Hook(phase, _) if *phase >= Phase::Touch => Some("a failure is told"),
             Self::Run(..) | Self::Hook(..) => Some("a failure ends the vassal"),
             _ => None,
         }

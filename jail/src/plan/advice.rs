@@ -53,7 +53,7 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
             Some(MORE_DESCRIPTORS.into())
         }
         Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs => None,
-        Step::DieWithParent | Step::DefaultSignals => None,
+        Step::DieWithParent | Step::DefaultSignals | Step::Errand(_) | Step::Await(_) => None,
     }
 }
 

@@ -78,7 +78,9 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
 
 /// What is still done with our rights, because a tenant's would not suffice.
 fn before_drop(spec: &Spec) -> Vec<Step> {
-    let mut steps = hooks(spec, Phase::AsVassalBeforeDrop);
+    // Once the namespaces are there: whoever is waited for may reach into them. Before the first program is run.
+    let mut steps: Vec<Step> = spec.awaited.clone().map(Step::Await).into_iter().collect();
+    steps.extend(hooks(spec, Phase::AsVassalBeforeDrop));
     // After the last mount that is made with rights, while there is still CAP_SYS_ADMIN.
     steps.extend((spec.no_new_privs && has(spec, Namespaces::FS)).then_some(Step::NosuidMounts));
     // By descriptor and with our rights: a directory that the tenant may not reach by path still works.
@@ -129,6 +131,8 @@ fn at_last(spec: &Spec) -> Vec<Step> {
 }
 
 fn hooks(spec: &Spec, when: Phase) -> Vec<Step> {
-    let of_phase = spec.hooks.iter().filter(|(phase, _)| *phase == when);
-    of_phase.map(|(phase, program)| Step::Run(*phase, program.clone())).collect()
+    let errands = spec.errands.iter().filter(|errand| errand.phase == when);
+    let programs = spec.hooks.iter().filter(|(phase, _)| *phase == when);
+    let programs = programs.map(|(phase, program)| Step::Run(*phase, program.clone()));
+    errands.map(|errand| Step::Errand(errand.clone())).chain(programs).collect()
 }

@@ -57,6 +57,8 @@ impl Step {
             Self::NosuidMounts => "set nosuid on all mounts".into(),
             Self::Hostname(name) => format!("set the host name to {name}"),
             Self::Run(phase, program) => format!("run exec-{} {}", phase.name(), program.name()),
+            Self::Errand(errand) => errand.deed.clone(),
+            Self::Await(awaited) => format!("do hook-{}", awaited.phase.name()),
             Self::Directory(_) => "enter the working directory".into(),
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
@@ -90,6 +92,8 @@ impl Step {
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
+            Self::Errand(errand) => errand.failure.into(),
+            Self::Await(awaited) => format!("{}: a failure ends the start", awaited.deeds.join(", ")),
             Self::Set(_)
             | Self::NewSession
             | Self::JoinNetwork(_)
@@ -107,9 +111,12 @@ impl Phase {
     /// What options of this phase end with: `as-root` of `exec-as-root`.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AsEmperor => "as-emperor",
+            Self::EmperorStart => "emperor-start",
+            Self::AsEmperorBeforeVassal => "as-emperor-before-vassal",
             Self::AsVassalBeforeDrop => "as-vassal-before-drop",
             Self::AsVassal => "as-vassal",
+            Self::AsEmperor => "as-emperor",
+            Self::AsEmperorSetns => "as-emperor-setns",
             Self::Asap => "asap",
             Self::PreJail => "pre-jail",
             Self::PostJail => "post-jail",
@@ -123,6 +130,10 @@ impl Phase {
             Self::AcceptingOnce => "accepting-once",
             Self::Accepting1 => "accepting1",
             Self::Accepting1Once => "accepting1-once",
+            Self::Touch => "touch",
+            Self::EmperorReload => "emperor-reload",
+            Self::EmperorStop => "emperor-stop",
+            Self::EmperorLost => "emperor-lost",
             Self::AsUserAtexit => "as-user-atexit",
         }
     }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, Filter, Namespaces, Phase, Scopes, Setting};
+use super::{Awaited, Capabilities, Errand, Filter, Namespaces, Phase, Scopes, Setting};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub struct Spec {
     /// Programs of the administrator run before the identity is taken (`Phase::AsVassalBeforeDrop`) and
     /// after it (`Phase::AsVassal`), in this order, each to its end.
     pub hooks: Vec<(Phase, Program)>,
+    /// Done outside, by whoever holds the other end, before anything of the vassal's runs.
+    pub awaited: Option<Awaited>,
+    /// Done by a program of ours, before those programs of the same phase, in this order.
+    pub errands: Vec<Errand>,
     /// `None` keeps the identity of the parent.
     pub identity: Option<Identity>,
     /// The bounding set is reduced to these and to what is kept, which needs `CAP_SETPCAP` (a fresh user

@@ -3,7 +3,12 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use super::{Capabilities, ClockOffset, Fence, Filter, Identity, Namespaces, Program, Setting, UserMap};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Awaited, Capabilities, ClockOffset, Errand, Fence, Filter, Identity, Namespaces, Program, Setting,
+    UserMap,
+};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ impl Plan {
     /// - it makes a network: that takes longer than all else together, and the next child can be made meanwhile.
     pub fn can_wait(&self) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Run(..) | Step::MapUser(_) | Step::NewTime(_) => true,
+            Step::Run(..) | Step::Errand(_) | Step::Await(_) | Step::MapUser(_) | Step::NewTime(_) => true,
             Step::Unshare(namespaces) => namespaces.has(Namespaces::NET),
             Step::Identity(who, _) | Step::IdentityKeepingGroups(who, _) => who.uid != 0,
             _ => false,
@@ -46,12 +51,15 @@ impl Plan {
 
 /// When something of a config is done; the names are those of the options (`exec-as-root` → `AsRoot`), and their order is that of a
 /// life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is documented by the option of its name")]
 pub enum Phase {
-    AsEmperor,
+    EmperorStart,
+    AsEmperorBeforeVassal,
     AsVassalBeforeDrop,
     AsVassal,
+    AsEmperor,
+    AsEmperorSetns,
     Asap,
     PreJail,
     PostJail,
@@ -65,6 +73,10 @@ pub enum Phase {
     AcceptingOnce,
     Accepting1,
     Accepting1Once,
+    Touch,
+    EmperorReload,
+    EmperorStop,
+    EmperorLost,
     AsUserAtexit,
 }
 
@@ -96,6 +108,10 @@ pub enum Step {
     NosuidMounts,
     /// A program of the administrator, run to its end; a status other than 0 ends the jail.
     Run(Phase, Program),
+    /// The same by a program of ours.
+    Errand(Errand),
+    /// Somebody outside does something first.
+    Await(Awaited),
     /// Working directory.
     Directory(RawFd),
     /// Working directory by path, taken with the rights the process has then.

@@ -43,6 +43,15 @@ pub enum Spawned {
     Walking(Born, OwnedFd),
 }
 
+impl Spawned {
+    /// The process itself.
+    pub fn born(&self) -> &Born {
+        match self {
+            Self::Running(born) | Self::Failed(born, _) | Self::Walking(born, _) => born,
+        }
+    }
+}
+
 /// No process was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot make a process: {}", .0.cause())]

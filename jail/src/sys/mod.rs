@@ -1,6 +1,7 @@
 //! The only unsafe code: one safe function for each system call that rustix does not give us in the form
 //! that a child of `clone3` needs (by number, on this thread alone, without a cache of libc).
 
+mod alarm;
 mod clone;
 mod credentials;
 mod descriptors;
@@ -24,6 +25,7 @@ mod sockets;
 mod stack;
 mod unshare;
 
+pub use alarm::alarm;
 pub(crate) use clone::{CAN_SHARE, CHILD_FAILED, Child, CloneFlags, clone_apart, clone_sharing};
 pub(crate) use credentials::{real_effective_saved_gid, real_effective_saved_uid};
 pub(crate) use descriptors::{

@@ -1,8 +1,9 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, resources};
+use super::{EmperorConfig, hooks, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
+use crate::config::hook;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
@@ -35,6 +36,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     errors.extend(lonely_group(&config));
+    errors.extend(hooks::contradictions(&config));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -63,6 +65,9 @@ impl Loaded {
 }
 
 fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
+    if let Some(refusal) = hook::refusal(entry) {
+        return Err(refusal);
+    }
     let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
         "emperor" => config.sources.push(entry.placed(value(entry, source)?)),
@@ -82,6 +87,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
+        name if hooks::apply(config, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())
@@ -104,8 +110,6 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
             value(entry, pair)?;
             config.vassal_set.push(entry.value.clone());
         }
-        "exec-as-emperor" => config.exec_as_emperor.push(entry.placed(value(entry, text)?)),
-        "exec-as-vassal" => config.exec_as_vassal.push(entry.placed(value(entry, text)?)),
         "uid" => config.uid = Some(entry.placed(value(entry, identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, identity)?)),
         "cap" => config.cap = Some(value(entry, capabilities)?),

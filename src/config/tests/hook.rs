@@ -245,7 +245,7 @@ fn a_wrong_hook_has_its_place_and_a_hidden_one_is_not_shown() {
     a.ini:5:1: `call-as-root` calls a function inside of uWSGI, and there is none here
       call-as-root = f
       ^
-      use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config
+      use exec-as-root = PROGRAM
     a.ini:6:1: `hook-post-fork` belongs to the workers of uWSGI, and a command has none that we fork
       hook-post-fork = print:a
       ^

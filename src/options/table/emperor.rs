@@ -59,10 +59,6 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     OptionSpec::new("vassal-set", Kind::Pair, "Option or placeholder set in each vassal before its config is read.")
         .aliases(&["vassals-set"])
         .repeats(),
-    OptionSpec::new("exec-as-emperor", Kind::Shell, "Run by the Emperor after each start of a vassal; UWSGI_VASSAL_* say which.")
-        .repeats(),
-    OptionSpec::new("exec-as-vassal", Kind::Shell, "Run in each vassal, with its ids, before its program; a failure ends the start.")
-        .repeats(),
 ];
 
 pub(super) const TYRANT: &[OptionSpec] = &[

@@ -2,6 +2,7 @@
 
 mod confine;
 mod emperor;
+mod errands;
 mod general;
 mod hooks;
 mod limits;
@@ -19,6 +20,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
+    Group {
+        heading: "Emperor: what is done around each vassal",
+        scope: Scope::Emperor,
+        options: errands::ERRANDS,
+    },
     Group {
         heading: "Emperor: what vassals may ask of the kernel",
         scope: Scope::Emperor,

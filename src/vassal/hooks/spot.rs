@@ -120,13 +120,14 @@ pub fn kind(found: &Stat) -> FileType {
     FileType::from_raw_mode(found.st_mode)
 }
 
-/// Whether nobody but root may change this file, or what the names in this directory mean.
+/// Whether nobody but root may change this file, or what the names in this directory mean. Who is foreign to its user
+/// namespace sees a tenant where it looks for root.
 ///
 /// # Errors
 /// Those of `fstat(2)`.
 pub fn is_roots(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
     let found = fstat(directory)?;
-    Ok(found.st_uid == 0 && found.st_mode & OTHERS_WRITE == 0)
+    Ok(found.st_uid == 0 && found.st_mode & OTHERS_WRITE == 0 && !identity::is_foreigner())
 }
 
 fn start(base: Option<&OwnedFd>, path: &Path) -> Result<OwnedFd, Errno> {
