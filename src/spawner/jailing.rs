@@ -132,3 +132,66 @@ fn is_needed_below(mount: &Mount) -> bool {
 fn named(path: &Path) -> Mount {
     Mount { target: path.into(), source: Source::Tree(path.into(), Depth::All), attributes: HARMLESS }
 }
+
+#[cfg(test)]
+mod tests {
+    use jail::plan::Filter;
+
+    use super::*;
+
+    const OWNER: Owner = Owner { uid: 1001, gid: 1001 };
+
+    fn tyrant() -> Charter {
+        Charter {
+            privileged: true,
+            tyrant: true,
+            jail: Some(Strictness::Standard),
+            namespaces: standard::standard_namespaces(),
+            ..Charter::default()
+        }
+    }
+
+    #[test]
+    fn only_root_of_the_host_has_no_user_namespace() {
+        let tenant = Trust::Tenant(OWNER);
+        let user = |charter: &Charter, trust| charter.namespaces_of(trust).has(Namespaces::USER);
+        let lenient = Charter { tyrant: false, ..tyrant() };
+        assert!(user(&lenient, tenant) && !user(&lenient, Trust::Trusted));
+        let ordinary = Charter { privileged: false, ..lenient.clone() };
+        let given_up = Charter { identity: Some(OWNER), ..lenient.clone() };
+        assert!(user(&ordinary, Trust::Trusted) && user(&given_up, Trust::Trusted));
+        assert!(tyrant().always_user() && !lenient.always_user());
+        let unjailed = Charter { jail: None, ..tyrant() };
+        assert!(!user(&unjailed, tenant));
+        assert_eq!(unjailed.inside(tenant), Inside::Host);
+    }
+
+    #[test]
+    fn root_inside_is_there_only_where_our_master_ends_it() {
+        let inside = |charter: Charter| charter.inside(Trust::Tenant(OWNER));
+        assert_eq!(inside(tyrant()), Inside::Root(true));
+        let others = VassalProgram::Path("/usr/bin/uwsgi".into());
+        assert_eq!(inside(Charter { program: others, ..tyrant() }), Inside::Owner);
+        let chosen = Filtering::Chosen(Filter::standard());
+        assert_eq!(inside(Charter { filtering: chosen, ..tyrant() }), Inside::Owner);
+        let listed = Some(Capabilities::of(&[Capability::CAP_CHOWN]));
+        assert_eq!(inside(Charter { vassal_capabilities: listed, ..tyrant() }), Inside::Owner);
+        let namespaces = Namespaces::USER;
+        assert_eq!(inside(Charter { jail: None, namespaces, ..tyrant() }), Inside::Root(false));
+    }
+
+    #[test]
+    fn a_jail_mounts_what_is_its_own_above_what_all_share() {
+        let shown = |scenery: &Scenery, strictness| {
+            let charter = Charter { jail: Some(strictness), ..tyrant() };
+            mounts(&charter, Inside::Root(true), scenery).expect("a jail").to_string()
+        };
+        let kept = vec![("/home/shop".into(), Kept::Lent(7))];
+        let scenery = Scenery { path: None, kept, backdrop: true };
+        insta::assert_snapshot!(shown(&scenery, Strictness::Standard), @"");
+        insta::assert_snapshot!(shown(&scenery, Strictness::Strict), @"");
+        let alone = Scenery { backdrop: false, ..scenery };
+        insta::assert_snapshot!(shown(&alone, Strictness::Strict), @"");
+        insta::assert_snapshot!(standard::backdrop(Strictness::Strict, Made::New), @"");
+    }
+}

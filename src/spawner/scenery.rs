@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
+use jail::Capabilities;
 use jail::plan::standard::{self, Strictness};
 use jail::plan::{Host, Made, Step, advise};
 use jail::run::Backdrop;
@@ -15,6 +16,9 @@ use super::jailing::{Kept, Scenery};
 use crate::names::User;
 use crate::trust::{self, Examined, Reach, proc_path};
 
+/// To make mounts, and to have a child born before others than ours.
+const NEEDED: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_SYS_CHROOT];
+
 /// A directory that stays writable; without a descriptor it is named.
 pub(super) type Tree = (PathBuf, Option<OwnedFd>);
 
@@ -24,6 +28,13 @@ pub(super) type Tree = (PathBuf, Option<OwnedFd>);
 /// Why there is none: then nobody is born.
 pub(super) fn backdrop(charter: &Charter, host: &Host) -> Result<Option<Backdrop>, String> {
     let Some(strictness) = charter.jail.filter(|_| charter.privileged) else { return Ok(None) };
+    let held = charter.capabilities.unwrap_or(crate::permitted());
+    let lacks = Capabilities::of(&NEEDED).without(held);
+    if !lacks.is_empty() {
+        return Err(format!(
+            "jails need {lacks}: give it to liege and list it in `cap`, or say `jail = none`"
+        ));
+    }
     // Root of a container may be without it.
     let may_make = crate::permitted().has(Capability::CAP_MKNOD) && !host.inside_user;
     let rootfs = standard::backdrop(strictness, if may_make { Made::New } else { Made::Bound });

@@ -70,7 +70,8 @@ fn settle() -> Result<(), Trouble> {
     let (Some(owner), Some(nest)) = (facts.owner, born::prepare(&facts)?) else { return Ok(()) };
     born::become_owner(nest, owner)?;
     let steps = confine::of_owner(&facts.around).into_iter().map(Step::Filter);
-    std::iter::once(Step::NoNewPrivs).chain(steps).try_for_each(|step| take_alone(&step))
+    // Again: the change of ids cleared it.
+    [Step::NoNewPrivs, Step::DieWithParent].into_iter().chain(steps).try_for_each(|step| take_alone(&step))
 }
 
 /// The config to go on with when the first one is of no use, if there is one.

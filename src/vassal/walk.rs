@@ -88,8 +88,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
-        Step::NoNewPrivs | Step::Filter(_) => take_alone(step),
-        Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
+        Step::NoNewPrivs | Step::Filter(_) | Step::DieWithParent => take_alone(step),
         Step::Confine(limit) => confine::prepare(vassal, limit),
         Step::Fork | Step::Hook(..) => unreachable!("walk() and take() take these themselves"),
     }
@@ -103,7 +102,8 @@ pub fn take_alone(step: &Step) -> Result<(), Trouble> {
     match step {
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),
         Step::Filter(filter) => jailed(step, &jail::Step::Filter(*filter)),
-        _ => unreachable!("only these two are taken alone"),
+        Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
+        _ => unreachable!("only these three are taken alone"),
     }
 }
 

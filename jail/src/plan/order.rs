@@ -103,7 +103,8 @@ fn directory_step(spec: &Spec, directory: RawFd) -> Step {
 
 /// Rights go, in the one order that works.
 fn drop_rights(spec: &Spec) -> Vec<Step> {
-    let again = spec.dies_with_parent && spec.identity.is_some();
+    let changed = spec.identity.is_some() || (spec.mounts.is_some() && spec.file_ids.is_some());
+    let again = spec.dies_with_parent && changed;
     let steps = [
         // Needs CAP_SETPCAP: before the capabilities go. What is kept must stay in it, else it cannot be kept.
         spec.bounding.map(|set| Step::Bound(set.with(spec.keep))),

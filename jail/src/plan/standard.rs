@@ -26,6 +26,9 @@ const TELLS: [&str; 8] = [
     "/proc/scsi",
     "/proc/asound",
 ];
+/// What all others use and how the machine is made, which nobody in a jail needs to know.
+const TELLS_OF_OTHERS: [&str; 3] = ["/sys/fs/cgroup", "/sys/firmware", "/sys/devices/virtual/powercap"];
+
 /// A jail by one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Strictness {
@@ -49,12 +52,16 @@ pub fn backdrop(strictness: Strictness, made: Made) -> Rootfs {
     mounts.push(mount("/dev", Source::Sealed(Presence::Needed), Attributes::RO));
     // Whoever takes his own away sees this, not the host's.
     mounts.push(mount("/tmp", Source::Memory(Some(0), NOBODYS_MODE), INERT.with(Attributes::RO)));
-    mounts.push(mount("/proc", Source::Proc, INERT));
     mounts.push(mount("/sys", Source::Sealed(Presence::Optional), Attributes::RO));
+    mounts
+        .extend(TELLS_OF_OTHERS.iter().map(|path| mount(path, Source::Nothing, INERT.with(Attributes::RO))));
     if strictness == Strictness::Strict {
         mounts.push(mount("/run", Source::Memory(Some(0), NOBODYS_MODE), INERT.with(Attributes::RO)));
         mounts.push(mount("/", Source::Sealed(Presence::Needed), Attributes::RO));
     }
+    // Of the host, where users do not see each other's processes. After `/` became read-only: where every proc is so, the
+    // kernel lets no jail have one that is not.
+    mounts.push(mount("/proc", Source::Proc, INERT));
     Rootfs { mounts, ..Rootfs::default() }
 }
 

@@ -50,7 +50,9 @@ pub(super) fn before<T>(
     deed: impl FnOnce() -> Result<T, Errno>,
 ) -> Result<T, Errno> {
     let Some(backdrop) = backdrop else { return deed() };
-    let done = backdrop.there.enter().and_then(|()| deed());
+    // Without the right to it we have not moved.
+    backdrop.there.move_in()?;
+    let done = backdrop.there.stand().and_then(|()| deed());
     backdrop.home.must_enter();
     done
 }
@@ -74,16 +76,19 @@ impl View {
         })
     }
 
-    /// To enter a namespace is to stand at its root, wherever one stood before.
-    fn enter(&self) -> Result<(), Errno> {
-        move_into_link_name_space(self.mounts.as_fd(), Some(LinkNameSpaceType::Mount))?;
+    fn move_in(&self) -> Result<(), Errno> {
+        move_into_link_name_space(self.mounts.as_fd(), Some(LinkNameSpaceType::Mount))
+    }
+
+    /// Who moves into a namespace finds himself at its root, wherever he stood before.
+    fn stand(&self) -> Result<(), Errno> {
         fchdir(&self.root)?;
         chroot(c".")?;
         fchdir(&self.directory)
     }
 
     fn must_enter(&self) {
-        if self.enter().is_err() {
+        if self.move_in().and_then(|()| self.stand()).is_err() {
             // Every path that this process opens from here on would mean another file.
             std::process::abort();
         }
