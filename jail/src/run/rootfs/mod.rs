@@ -182,7 +182,7 @@ pub fn lend(directory: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
 }
 
 /// A copy of a mount, seen by nobody yet.
-fn clone(source: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd, Failure> {
+pub(super) fn clone(source: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd, Failure> {
     let one =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     match depth {
