@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use jail::plan::standard::{self, Strictness};
-use jail::plan::{Depth, HARMLESS, Made, Mount, Rootfs, Scopes, Source};
+use jail::plan::{HARMLESS, Made, Mount, Rootfs, Scopes, Source};
 use jail::{Capabilities, Namespaces};
 
 use super::charter::{Charter, Filtering, VassalProgram};
@@ -130,7 +130,7 @@ fn is_needed_below(mount: &Mount) -> bool {
 }
 
 fn named(path: &Path) -> Mount {
-    Mount { target: path.into(), source: Source::Tree(path.into(), Depth::All), attributes: HARMLESS }
+    Mount { target: path.into(), source: Source::Before(path.into()), attributes: HARMLESS }
 }
 
 #[cfg(test)]

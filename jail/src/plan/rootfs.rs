@@ -53,6 +53,8 @@ pub struct Mount {
 pub enum Source {
     /// A directory or file of the old root.
     Tree(PathBuf, Depth),
+    /// A directory of the old root with all mounts below it, as it was before any of this was done.
+    Before(PathBuf),
     /// Memory that ends with the jail; bytes at most, and mode of its root.
     Memory(Option<u64>, u32),
     /// Processes of our pid namespace; those of others are hidden from each user.
@@ -241,6 +243,7 @@ impl fmt::Display for Mount {
             Source::Tree(path, Depth::All) => {
                 write!(f, "{target}: {} with all mounts below it", path.display())?
             }
+            Source::Before(path) => write!(f, "{target}: {} as it was before", path.display())?,
             Source::Memory(None, _) => write!(f, "{target}: memory")?,
             Source::Memory(Some(size), _) => write!(f, "{target}: memory, at most {size} bytes")?,
             Source::Proc => write!(f, "{target}: proc of this pid namespace")?,

@@ -113,6 +113,9 @@ impl Building {
                 Err(failure) => return Err(failure),
             },
             Source::Tree(_, depth) => clone(source.ok_or("no source")?.as_fd(), *depth)?,
+            Source::Before(_) => {
+                source.ok_or("no source")?.try_clone().map_err(|_| Failure::from(Errno::MFILE))?
+            }
             Source::Device(..) => clone(source.ok_or("no source")?.as_fd(), Depth::One)?,
             Source::Text(text) => self.staged()?.file(text.as_bytes())?,
             Source::Copy(_) => self.staged()?.file(&sources::content(source.ok_or("no source")?)?)?,
