@@ -2,11 +2,10 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use anyhow::{Context, Result, anyhow};
-use caps::CapSet;
+use anyhow::{Context, Result};
 use jail::plan::Host;
 use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Capabilities, Namespaces, Plan, Spec};
+use jail::{Namespaces, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
@@ -14,6 +13,7 @@ use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
+use super::rights::{keep_only, own_keyring};
 use super::scenery::backdrop;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
@@ -353,12 +353,6 @@ fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>)
     outcome.map_err(|reason| format!("{}: {reason}", first.option))
 }
 
-/// Vassals of an ordinary user share one: not the user's, in which his keys are.
-fn own_keyring() -> Result<()> {
-    let step = jail::Step::Set(jail::plan::Setting::Keyring);
-    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
-}
-
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = !charter.namespaces.has(Namespaces::PID);
@@ -388,14 +382,6 @@ pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
         return Vec::new();
     }
     names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
-}
-
-/// Held by this process alone: a program that it runs gets none of them by inheritance.
-fn keep_only(kept: Capabilities) -> Result<()> {
-    jail::run::shed(None, kept, kept)
-        .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
-    caps::clear(None, CapSet::Ambient).context("cannot clear the ambient set")?;
-    caps::clear(None, CapSet::Inheritable).context("cannot clear the inheritable set")
 }
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.

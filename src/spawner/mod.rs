@@ -17,6 +17,7 @@ mod leftover;
 pub mod lend;
 mod lookers;
 mod push;
+mod rights;
 mod scenery;
 mod session;
 mod strains;
