@@ -155,7 +155,7 @@ fn what_a_vassal_has_no_right_to_is_told_with_its_step_and_its_cure() {
         tree.vassal_of(ALICE, &format!("{number}.ini"), &format!("{option}\n{SLEEP}"));
     }
     tree.vassal_of(BOB, "good.ini", SLEEP);
-    let emperor = Start::in_tree(tree).options(&["--emperor-tyrant"]).start();
+    let emperor = Start::in_tree(tree).options(&["--emperor-tyrant", "--jail", "none"]).start();
     for (number, (_, sentence, cure)) in table.iter().enumerate() {
         let line = emperor.wait_for(&format!("{number}.ini"), "cannot");
         assert!(line.contains(sentence) && line.contains(cure), "{line}");

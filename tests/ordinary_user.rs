@@ -101,3 +101,18 @@ fn a_tenant_runs_an_emperor_of_her_own_in_her_vassal() {
     );
     emperor.lines.wait_since(mark, |line| line == "later runs");
 }
+
+#[test]
+fn an_ordinary_user_has_the_jail_of_one_word_too() {
+    for kind in ["standard", "strict"] {
+        let tree = Tree::new();
+        let look =
+            "{ id -u; ls -A /tmp | wc -l; ls /dev/kmsg 2>&1 | grep -c cannot; } > fresh; mv fresh seen";
+        tree.vassal_of(ALICE, "a.ini", &format!("command = sh -c '{look}; exec sleep infinity'\n"));
+        let emperor = Start::owned(tree, ALICE).options(&["--jail", kind]).by_user(ALICE).start();
+        assert_eq!(emperor.tree.text("vassals/seen"), format!("{ALICE}\n0\n1\n"), "{kind}");
+        let program = emperor.vassal("a.ini").child();
+        assert_eq!(program.status("CapEff"), "0000000000000000");
+        emperor.stop();
+    }
+}

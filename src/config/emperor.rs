@@ -7,6 +7,7 @@ pub mod resources;
 use std::path::PathBuf;
 
 use jail::plan::Knob;
+use jail::plan::standard::Strictness;
 use jail::{Capabilities, Namespaces};
 
 use super::confine::Choice;
@@ -22,6 +23,8 @@ pub struct EmperorConfig {
     pub namespaces: Namespaces,
     /// `emperor-id-range`, not known to uWSGI: subordinate ids of the owner in a user namespace.
     pub id_ranges: bool,
+    /// `jail`.
+    pub jail: Option<Placed<Option<Strictness>>>,
     /// `emperor-tyrant`.
     pub tyrant: bool,
     /// `emperor-tyrant-nofollow`: the owner of the link counts.
@@ -110,6 +113,7 @@ impl Default for EmperorConfig {
             sources: Vec::new(),
             namespaces: Namespaces::NONE,
             id_ranges: true,
+            jail: None,
             tyrant: false,
             tyrant_nofollow: false,
             tyrant_initgroups: false,

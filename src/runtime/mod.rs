@@ -7,6 +7,7 @@ mod errands;
 mod eyes;
 mod farewells;
 mod filtering;
+mod jailing;
 mod limits;
 mod obey;
 mod reap;

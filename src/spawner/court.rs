@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use jail::plan::Host;
-use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
+use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
@@ -17,6 +17,7 @@ use super::lookers::{Expected, Lookers, Whence};
 use super::owners::groups;
 use super::push;
 use super::rights::{keep_only, own_keyring};
+use super::scenery::backdrop;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -34,6 +35,8 @@ pub struct Court {
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
     pub(super) shared: Option<OwnedFd>,
+    /// What all jails see behind what each has of its own.
+    pub(super) backdrop: Option<Backdrop>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,
@@ -89,6 +92,11 @@ impl Court {
             Err(reason) => (None, Some(reason)),
         };
         let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let host = Host::look();
+        let (backdrop, limits) = match (backdrop(&charter, &host), limits) {
+            (Ok(backdrop), limits) => (backdrop, limits),
+            (Err(reason), limits) => (None, limits.and(Err(reason))),
+        };
         let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
             jail::run::not_dumpable()?;
@@ -109,9 +117,10 @@ impl Court {
             charter,
             executable,
             null,
-            host: Host::look(),
+            host,
             shared: cgroup.as_ref().and_then(|cgroup| cgroup.shared().ok()),
             cgroup,
+            backdrop,
             pool,
             wards: Wards::default(),
             walks: Vec::new(),
@@ -229,7 +238,12 @@ impl Court {
             Ok(ranges) => ranges,
             Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
-        let network = self.ready_network();
+        let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
+        let network = if user { None } else { self.ready_network() };
+        let trees = match self.trees(summons.directory, &config) {
+            Ok(trees) => trees,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
+        };
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
@@ -241,6 +255,7 @@ impl Court {
             ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
+            scenery: self.scenery(summons.directory, &trees),
         };
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
@@ -260,7 +275,12 @@ impl Court {
     fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
         let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
-        let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
+        let birth = Birth {
+            sibling: true,
+            cgroup: leaf.as_ref().map(AsFd::as_fd),
+            apart,
+            backdrop: self.backdrop.as_ref(),
+        };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
             Err(SpawnError(failure)) => {
@@ -391,7 +411,7 @@ fn running(ticket: Ticket, config: &Examined) -> Reply {
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
 fn pool_size(charter: &Charter) -> usize {
-    let net = charter.namespaces.has(Namespaces::NET) && !charter.namespaces.has(Namespaces::USER);
+    let net = charter.namespaces.has(Namespaces::NET) && !charter.always_user();
     if net { charter.pool.into() } else { 0 }
 }
 

@@ -153,7 +153,7 @@ impl Court {
         let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
         // Whatever it leaves behind ends with us.
         let cgroup = self.shared.as_ref().map(AsFd::as_fd);
-        match jail::run::spawn(&plan, &Birth { sibling: doer.sibling, cgroup, apart: false })
+        match jail::run::spawn(&plan, &Birth { sibling: doer.sibling, cgroup, ..Birth::default() })
             .map_err(|error| sentence(error.0))?
         {
             Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born),

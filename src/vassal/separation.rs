@@ -82,10 +82,10 @@ fn serves(config: &VassalConfig, early: bool) -> bool {
 }
 
 /// Whether a namespace of this kind is the vassal's own in a phase.
-pub fn owns(config: &VassalConfig, when: Phase, kind: Namespaces) -> bool {
+pub fn owns(config: &VassalConfig, facts: &Facts, when: Phase, kind: Namespaces) -> bool {
     let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
     let later = when >= Phase::AsRoot;
-    (separated && config.unshare.has(kind)) || (later && config.separation.later().has(kind))
+    (separated && rootfs::unshared(config, facts).has(kind)) || (later && config.separation.later().has(kind))
 }
 
 /// What this vassal may not do.

@@ -118,7 +118,7 @@ fn a_later_namespace_counts_for_later_phases() {
         separation: Separation { later: Some(placed(set("fs"))), ..Separation::default() },
         ..VassalConfig::default()
     };
-    assert!(owns(&config, Phase::AsRoot, Namespaces::FS));
-    assert!(!owns(&config, Phase::PostJail, Namespaces::FS));
-    assert!(!owns(&config, Phase::AsRoot, Namespaces::NET));
+    assert!(owns(&config, &Facts::default(), Phase::AsRoot, Namespaces::FS));
+    assert!(!owns(&config, &Facts::default(), Phase::PostJail, Namespaces::FS));
+    assert!(!owns(&config, &Facts::default(), Phase::AsRoot, Namespaces::NET));
 }

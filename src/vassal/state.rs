@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
-use jail::run::{NetworkEnd, OldRoot};
+use jail::run::{Nest, NetworkEnd, OldRoot};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
@@ -12,6 +12,7 @@ use rustix::process::{Pid, chdir, fchdir, getcwd};
 
 use std::path::{Path, PathBuf};
 
+use super::born;
 use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
@@ -54,6 +55,8 @@ pub struct Vassal {
     pub locks: Vec<OwnedFd>,
     /// Who it becomes, where that was looked up before its file system changed.
     pub identity: Option<Identity>,
+    /// What it takes to be root of its user namespace no more.
+    pub nest: Option<Nest>,
     /// Its root is another one than that of the host.
     pub moved: bool,
     /// The root that the as-root programs may still look at.
@@ -101,6 +104,7 @@ impl Vassal {
             shells: Vec::new(),
             locks: Vec::new(),
             identity: None,
+            nest: None,
             moved: false,
             old_root: None,
             outside: None,
@@ -111,6 +115,15 @@ impl Vassal {
             directory: None,
             log: None,
         })
+    }
+
+    /// Becomes the owner of its config.
+    ///
+    /// # Errors
+    /// It was not made ready for that, or what the kernel refuses.
+    pub fn become_owner(&mut self, owner: (u32, u32)) -> Result<(), Trouble> {
+        let nest = self.nest.take().ok_or_else(|| Trouble::new("nothing was made ready to give up root"))?;
+        born::become_owner(nest, owner)
     }
 
     /// Sets a variable of all programs from here on.

@@ -23,6 +23,7 @@ mod securebits;
 mod setting;
 mod show;
 mod spec;
+pub mod standard;
 mod step;
 
 pub use advice::{Host, advise, advise_birth};

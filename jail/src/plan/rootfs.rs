@@ -1,6 +1,7 @@
 //! Pure. The root file system of a jail: what is mounted where, in which order, with which attributes.
 
 use std::fmt;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 /// What a jail sees as its file system.
@@ -56,6 +57,8 @@ pub enum Source {
     Tree(PathBuf, Depth),
     /// A directory or file of the old root whose files are somebody else's on disk.
     Owned(PathBuf, Depth, Owners),
+    /// A directory of the old root with all mounts below it, as it was before any of this was done.
+    Before(PathBuf),
     /// Memory that ends with the jail; bytes at most, and mode of its root.
     Memory(Option<u64>, u32),
     /// Processes of our pid namespace; those of others are hidden from each user.
@@ -74,6 +77,12 @@ pub enum Source {
     Device(Device, Made),
     /// A symbolic link: no mount.
     Link(&'static str),
+    /// An empty directory: no mount.
+    Directory,
+    /// What is mounted there gets the attributes, with all mounts below it: no mount of its own.
+    Sealed(Presence),
+    /// A mount that was made beforehand and is nowhere yet ([`crate::run::lend`]).
+    Lent(RawFd),
 }
 
 /// Whose files are: on disk, and as the jail sees them. Nobody else has any there.
@@ -222,6 +231,14 @@ impl Rootfs {
         rootfs
     }
 
+    /// Descriptors that it needs.
+    pub fn lent(&self) -> impl Iterator<Item = RawFd> {
+        self.mounts.iter().filter_map(|mount| match mount.source {
+            Source::Lent(fd) => Some(fd),
+            _ => None,
+        })
+    }
+
     /// True when something has to be kept ready outside of the new root while it is built.
     pub fn needs_stage(&self) -> bool {
         let staged =
@@ -274,6 +291,7 @@ impl fmt::Display for Mount {
                 let below = if *depth == Depth::All { " with all mounts below it" } else { "" };
                 write!(f, "{target}: {}{below}, {owners}", path.display())?;
             }
+            Source::Before(path) => write!(f, "{target}: {} as it was before", path.display())?,
             Source::Memory(None, _) => write!(f, "{target}: memory")?,
             Source::Memory(Some(size), _) => write!(f, "{target}: memory, at most {size} bytes")?,
             Source::Proc => write!(f, "{target}: proc of this pid namespace")?,
@@ -287,6 +305,9 @@ impl fmt::Display for Mount {
                 write!(f, "{target}: device {} as it is outside", device.in_words())?
             }
             Source::Link(to) => return write!(f, "{target}: link to {to}"),
+            Source::Directory => return write!(f, "{target}: an empty directory"),
+            Source::Sealed(_) => write!(f, "{target}: as it is")?,
+            Source::Lent(_) => write!(f, "{target}: as it is outside")?,
         }
         f.write_str(&bracketed(self.attributes))
     }

@@ -2,12 +2,13 @@
 
 use std::ffi::CString;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Awaited, Capabilities, ClockOffset, Errand, Fence, Filter, Identity, Namespaces, Program, Setting,
-    UserMap,
+    Awaited, Capabilities, ClockOffset, Errand, Fence, Filter, Identity, Namespaces, Program, Rootfs,
+    Setting, UserMap,
 };
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
@@ -100,6 +101,10 @@ pub enum Step {
     PrivateMounts,
     /// A fresh `/proc`: nosuid, nodev, noexec.
     MountProc,
+    /// Files are made as this user and group of the user namespace.
+    FileIds(u32, u32),
+    /// A file system of its own.
+    Mounts(Rootfs),
     /// `lo` up.
     LoopbackUp,
     /// Host name.
@@ -114,6 +119,8 @@ pub enum Step {
     Await(Awaited),
     /// Working directory.
     Directory(RawFd),
+    /// Working directory by the path that it has in the process's own mounts; `/` where it has none there.
+    DirectoryBelow(RawFd, PathBuf),
     /// Working directory by path, taken with the rights the process has then.
     ChangeDirectory(CString),
     /// Bounding set reduced to these.

@@ -1,5 +1,6 @@
 //! Walks the steps of a plan.
 
+mod backdrop;
 mod cgroup;
 mod cgroup_place;
 mod delegation;
@@ -10,6 +11,7 @@ mod fence;
 mod host;
 mod identity;
 mod join;
+mod nest;
 mod network;
 mod parcel;
 mod perform;
@@ -24,17 +26,19 @@ mod user_map;
 mod walk;
 
 pub use crate::plan::Failure;
+pub use backdrop::Backdrop;
 pub use cgroup::{Cgroup, Removed};
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
 pub use executable::Executable;
 pub use fence::{build, filter, go_behind, landlock_version};
 pub use join::{join, own_namespaces, served_names};
+pub use nest::Nest;
 pub use network::NetworkEnd;
 pub use parcel::{DESCRIPTORS_MAX, Parcel, receive, send};
 pub use perform::{perform, perform_with};
 pub use pool::Pool;
-pub use rootfs::{OldRoot, enter};
+pub use rootfs::{OldRoot, enter, lend};
 pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};

@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{errand, fence, identity, settings, time, user_map};
+use super::{errand, fence, identity, rootfs, settings, time, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -101,12 +101,15 @@ impl<'a> Walk<'a> {
             Step::NewTime(offsets) => time::enter(offsets),
             Step::PrivateMounts => private_mounts(),
             Step::MountProc => mount_proc(),
+            Step::FileIds(uid, gid) => rootfs::take_file_ids(*uid, *gid),
+            Step::Mounts(rootfs) => rootfs::enter(rootfs).map(|_| ()),
             Step::LoopbackUp => Ok(sys::loopback_up()?),
             Step::Hostname(name) => Ok(sethostname(name.as_bytes())?),
             Step::Run(..) => run_to_end(self.image(index)?, &self.held, &self.environment),
             Step::Errand(one) => errand::run(one, &self.held, &self.environment),
             Step::Await(awaited) => errand::wait(awaited),
             Step::Directory(fd) => Ok(fchdir(sys::borrow(*fd)?)?),
+            Step::DirectoryBelow(fd, path) => rootfs::change_directory(*fd, path),
             Step::ChangeDirectory(path) => Ok(chdir(path.as_c_str())?),
             Step::Bound(set) => identity::bound(*set),
             Step::Identity(who, keep) => identity::become_exactly(who, *keep),
@@ -146,7 +149,8 @@ fn held(step: &Step) -> Vec<RawFd> {
 /// The descriptors that a step names.
 fn named(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::JoinNetwork(fd) | Step::Directory(fd) => vec![*fd],
+        Step::JoinNetwork(fd) | Step::Directory(fd) | Step::DirectoryBelow(fd, _) => vec![*fd],
+        Step::Mounts(rootfs) => rootfs.lent().collect(),
         Step::Descriptors(list) => list.iter().map(|(here, _)| *here).collect(),
         Step::Await(awaited) => vec![awaited.socket],
         _ => held(step),

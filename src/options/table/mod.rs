@@ -5,6 +5,7 @@ mod emperor;
 mod errands;
 mod general;
 mod hooks;
+mod jail;
 mod limits;
 mod namespaces;
 mod net;
@@ -47,6 +48,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Both,
         options: general::IDENTITY,
     },
+    Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
     Group {
         heading: "Vassal: jail and phases, in the order in which they happen",
