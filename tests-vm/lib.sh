@@ -24,10 +24,9 @@ skip() { # REASON
 }
 
 until_so() { # COMMAND...: waits until it succeeds, 30 s
-    tries=0
+    deadline=$(($(date +%s) + 30))
     until "$@" 2>/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -gt 300 ] && return 1
+        [ "$(date +%s)" -gt $deadline ] && return 1
         sleep 0.1
     done
 }

@@ -1,5 +1,6 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
+pub mod limits_file;
 mod read;
 pub mod resources;
 
@@ -76,6 +77,8 @@ pub struct EmperorConfig {
     pub seccomp: Option<Placed<Choice>>,
     /// `memory-max` and its like: limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
+    /// `emperor-limits`, not known to uWSGI: the file with the limits of single vassals.
+    pub limits_file: Option<PathBuf>,
     /// `exec-as-emperor`: shell commands after each start of a vassal.
     pub exec_as_emperor: Vec<Placed<String>>,
     /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
@@ -134,6 +137,7 @@ impl Default for EmperorConfig {
             vassal_cap: None,
             seccomp: None,
             resources: Vec::new(),
+            limits_file: None,
             exec_as_emperor: Vec::new(),
             exec_as_vassal: Vec::new(),
         }

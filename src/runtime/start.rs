@@ -173,6 +173,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         scoped: filtering::is_scoped(namespaces),
         filtering: filtering::of_config(config, namespaces)?,
         resources: limits::resources(config)?,
+        limits_file: limits::file(config)?,
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,

@@ -42,6 +42,8 @@ pub struct Charter {
     pub filtering: Filtering,
     /// Limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
+    /// `emperor-limits`, absolute: the file with those of single vassals.
+    pub limits_file: Option<String>,
     /// What vassals do not inherit from whoever started the Emperor.
     pub settings: Vec<Setting>,
     /// `emperor-cap`.
@@ -128,7 +130,8 @@ impl Charter {
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        !self.resources.is_empty() || !self.namespaces.has(Namespaces::PID) || !may_kill
+        let limited = !self.resources.is_empty() || self.limits_file.is_some();
+        limited || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the spawner knows and does: births, deaths, and the programs of the administrator.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow};
 use caps::CapSet;
-use jail::plan::Host;
+use jail::plan::{Host, Knob};
 use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Capabilities, Namespaces, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
@@ -14,6 +15,7 @@ use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
+use super::relimit::Limits;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -39,8 +41,9 @@ pub struct Court {
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
     notes: Vec<String>,
-    /// Whether the limits of the charter can be set here.
-    limits: Result<(), String>,
+    pub(super) limits: Limits,
+    /// Why the limits cannot be set here, if so.
+    unlimited: Option<String>,
     pub(super) strains: Strains,
 }
 
@@ -68,6 +71,7 @@ pub(super) struct Summons<'a> {
 struct Newborn {
     spawned: Spawned,
     plan: Plan,
+    knobs: Rc<[Knob]>,
 }
 
 impl Court {
@@ -82,7 +86,10 @@ impl Court {
             Ok(cgroup) => (Some(cgroup), None),
             Err(reason) => (None, Some(reason)),
         };
-        let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let (limits, unlimited) = match Limits::open(&charter, cgroup.as_mut(), note.as_deref()) {
+            Ok(limits) => (limits, None),
+            Err(reason) => (Limits::none(), Some(reason)),
+        };
         let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
             jail::run::not_dumpable()?;
@@ -111,6 +118,7 @@ impl Court {
             busy_graves: Vec::new(),
             burial_tries: 0,
             limits,
+            unlimited,
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
@@ -124,7 +132,7 @@ impl Court {
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            impossible: self.limits.clone().and_then(|()| self.trial()).err(),
+            impossible: self.unlimited.clone().or_else(|| self.trial().err()),
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
@@ -217,19 +225,26 @@ impl Court {
         };
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
-        match self.make(ticket, &spec, summons.away) {
+        let knobs = self.limits.of(&summons.name, config.owner.uid);
+        match self.make(ticket, &spec, knobs, summons.away) {
             Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
-    fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
+    fn make(
+        &mut self,
+        ticket: Ticket,
+        spec: &Spec,
+        knobs: Rc<[Knob]>,
+        apart: bool,
+    ) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
+        let leaf = self.cgroup_of(ticket, &knobs).inspect_err(|_| self.bury_leaf(ticket))?;
         let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
         match jail::run::spawn(&plan, &birth) {
-            Ok(spawned) => Ok(Newborn { spawned, plan }),
+            Ok(spawned) => Ok(Newborn { spawned, plan, knobs }),
             Err(SpawnError(failure)) => {
                 self.bury_leaf(ticket);
                 Err(failure.sentence(&plan, &self.host))
@@ -237,7 +252,7 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket) -> Result<Option<OwnedFd>, String> {
+    fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
@@ -245,7 +260,7 @@ impl Court {
         };
         let made = made.map_err(|error| format!("cannot make a cgroup: {error}"))?;
         // Before anybody is in it: its first instruction is limited.
-        Cgroup::limit(&made, &self.charter.resources)?;
+        Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
     }
 
@@ -267,9 +282,9 @@ impl Court {
         let pidfd = self.cgroup.is_none().then_some(born.pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &self.charter.resources);
+            self.strains.watch(ticket, &name, &place, &newborn.knobs);
         }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
+        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
 
@@ -321,16 +336,6 @@ impl Court {
             self.pool = None;
         }
     }
-}
-
-/// A limit that was asked for and cannot be set is no limit: nobody is born then.
-fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>) -> Result<(), String> {
-    let Some(first) = charter.resources.first() else { return Ok(()) };
-    let outcome = match cgroup {
-        Some(cgroup) => cgroup.delegate(&charter.resources),
-        None => Err(missing.unwrap_or_default().to_owned()),
-    };
-    outcome.map_err(|reason| format!("{}: {reason}", first.option))
 }
 
 /// Vassals of an ordinary user share one: not the user's, in which his keys are.
