@@ -29,7 +29,7 @@ use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
-use crate::spawner::wire::Ticket;
+use crate::spawner::wire::{Standing, Ticket};
 use crate::spawner::{client, lend};
 use crate::{log, stats};
 
@@ -77,7 +77,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         poller: Poller::new()?,
         signals,
         stats,
-        facts: facts(&charter, started.standing.capabilities),
+        facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         hooks: config.exec_as_emperor.len(),
         fetched: Fetched::default(),
@@ -357,7 +357,7 @@ fn ids(charter: &Charter) -> Ids {
     }
 }
 
-fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
+fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
     stats::Facts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
@@ -366,7 +366,8 @@ fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
         tyrant: charter.tyrant,
         jail: charter.namespaces.to_string(),
         emperor_capabilities: crate::permitted().to_string(),
-        spawner_capabilities: Capabilities(capabilities).to_string(),
+        spawner_capabilities: Capabilities(standing.capabilities).to_string(),
+        cgroup: standing.leaves.as_ref().map(PathBuf::from),
     }
 }
 

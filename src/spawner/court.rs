@@ -132,9 +132,14 @@ impl Court {
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
+            leaves: self.charter.is_limited().then(|| self.path_of_leaves()).flatten(),
             impossible: self.unlimited.clone().or_else(|| self.trial().err()),
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
+    }
+
+    fn path_of_leaves(&self) -> Option<String> {
+        self.cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string())
     }
 
     /// Carries out one request.
@@ -389,7 +394,8 @@ fn pool_size(charter: &Charter) -> usize {
     if net { charter.pool.into() } else { 0 }
 }
 
-pub(super) fn leaf_number(ticket: Ticket) -> u64 {
+/// The name of a vassal's cgroup.
+pub fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 

@@ -35,6 +35,7 @@ use rustix::io::Errno;
 pub use allowance::numbered;
 use charter::Charter;
 use court::Court;
+pub use court::leaf_number;
 use wire::{Ask, MESSAGE_MAX, Reply, Request};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.

@@ -62,7 +62,7 @@ ok "scope: it ends" gone $emperor
 echo "+memory +pids" >$top/cgroup.subtree_control
 mkdir $top/container
 sh -c 'echo $$ >"$1/container/cgroup.procs" && exec unshare --mount --cgroup --pid --fork --mount-proc sh -c \
-    "mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$2\" --ini \"$3\"" ' container $top "$LIEGE" "$work/emperor.ini" >"$work/container.log" 2>&1 &
+    "umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$2\" --ini \"$3\"" ' container $top "$LIEGE" "$work/emperor.ini" >"$work/container.log" 2>&1 &
 runner=$!
 ok "container: a vassal runs" says "$work/container.log" "a.ini has been spawned"
 inside=$(find $top/container -name memory.max -path "*liege-*" | while read -r one; do is "$one" 67108864 && echo "$one"; done)
