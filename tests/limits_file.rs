@@ -29,10 +29,19 @@ fn a_bad_file_is_told_with_line_and_cure_and_disturbs_nobody() {
     let emperor = start(Tree::new(), "; nobody yet\n");
     let vassal = emperor.vassal("a.ini");
     for (text, told) in [
-        ("[a.ini]\nmemroy-max = 1\n", ["limits:2:1: `memroy-max` is no limit of a cgroup", "did you mean `memory-max`?"]),
+        (
+            "[a.ini]\nmemroy-max = 1\n",
+            ["limits:2:1: `memroy-max` is no limit of a cgroup", "did you mean `memory-max`?"],
+        ),
         ("[uid=nobody-here]\n", ["limits:1:1: there is no user `nobody-here`", "[uid=1000]"]),
-        ("[a.ini]\nrelease_agent = /x\n", ["`release_agent` is no limit of a cgroup", "use one of memory-max"]),
-        ("[a.ini]\nio-max = /dev/null rbps=1\n", ["/dev/null is no block device", "the last good limits still hold"]),
+        (
+            "[a.ini]\nrelease_agent = /x\n",
+            ["`release_agent` is no limit of a cgroup", "use one of memory-max"],
+        ),
+        (
+            "[a.ini]\nio-max = /dev/null rbps=1\n",
+            ["/dev/null is no block device", "the last good limits still hold"],
+        ),
     ] {
         let mark = emperor.lines.mark();
         write(&emperor.tree, 0, text);

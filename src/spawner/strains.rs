@@ -21,10 +21,7 @@ const EVENTS_MAX: usize = 4096;
 /// The files that are watched, the counters that matter in each, and what they mean. The kernel announces the CPU time
 /// that was refused to nobody: that is read when somebody asks for the state.
 const FILES: [(&str, &[(&str, &str)]); 2] = [
-    (
-        "memory.events",
-        &[("oom_kill", "out of memory: killed"), ("high", "short of memory: slowed down")],
-    ),
+    ("memory.events", &[("oom_kill", "out of memory: killed"), ("high", "short of memory: slowed down")]),
     ("pids.events", &[("max", "too many processes: fork refused")]),
 ];
 
@@ -82,7 +79,8 @@ impl Strains {
     /// Whether it is, and then with these limits.
     fn is_watched(&mut self, ticket: Ticket, path: &Path, limits: &str) -> bool {
         let numbers = self.of.get(&ticket).map_or(&[][..], Vec::as_slice);
-        let found = numbers.iter().find(|number| self.watched.get(number).is_some_and(|one| one.path == path));
+        let found =
+            numbers.iter().find(|number| self.watched.get(number).is_some_and(|one| one.path == path));
         let watched = found.and_then(|number| self.watched.get_mut(number));
         watched.map(|watched| limits.clone_into(&mut watched.limits)).is_some()
     }

@@ -164,6 +164,7 @@ impl<'a> Blacklisted<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::emperor::Emperor;
     use serde_json::Value;
 
     use super::*;

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Bombs of processes, threads and zombies end at the limit, that is told, they can be stopped, and a neighbour still forks (row G1).
+# vm: seconds=240
 . "$LIB"
 log=$work/log
 config $bob v good.ini "command = sh -c 'while sleep 1; do date +%s >/tmp/good; done'"

@@ -214,7 +214,12 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_gone_is_set_free() {
-        let old = [knob("memory.max", "1"), knob("cpu.weight", "7"), knob("io.max", "8:0 rbps=1"), knob("pids.max", "5")];
+        let old = [
+            knob("memory.max", "1"),
+            knob("cpu.weight", "7"),
+            knob("io.max", "8:0 rbps=1"),
+            knob("pids.max", "5"),
+        ];
         let new = [knob("pids.max", "5"), knob("memory.max", "2")];
         let written: Vec<(String, String)> =
             changes(&old, &new).into_iter().map(|knob| (knob.file, knob.value)).collect();
