@@ -24,7 +24,7 @@ rm -r /tmp/fill
 
 # Nobody dies of memory-high, but who meets it is told of.
 start $top "$work/high.log" --emperor "$work/w" --emperor-tyrant --memory-high 16M --cpu-max 20% --emperor-stats "$work/stats"
-vassal w high.ini "command = sh -c 'head -c 40000000 /dev/zero | tail -c 30000000 | wc -c; exec sleep 100000'"
+vassal w high.ini "command = sh -c 'dd if=/dev/zero of=/dev/null bs=40M count=1; exec sleep 100000'"
 ok "memory-high is told" says "$work/high.log" "vassal=high.ini.*short of memory: slowed down (memory-high = 16M)"
 ok "and the vassal lives" kill -0 "$(pid_of "$work/high.log" high.ini)"
 vassal w spin.ini "command = sh -c 'while :; do :; done'"
