@@ -132,14 +132,10 @@ impl Court {
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            leaves: self.charter.is_limited().then(|| self.path_of_leaves()).flatten(),
+            leaves: self.path_of_leaves(),
             impossible: self.unlimited.clone().or_else(|| self.trial().err()),
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
-    }
-
-    fn path_of_leaves(&self) -> Option<String> {
-        self.cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string())
     }
 
     /// Carries out one request.

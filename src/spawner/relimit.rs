@@ -76,6 +76,12 @@ impl Limits {
 }
 
 impl Court {
+    /// Where the leaves of vassals are, where they have limits.
+    pub(super) fn path_of_leaves(&self) -> Option<String> {
+        let limited = self.cgroup.as_ref().filter(|_| self.charter.is_limited());
+        limited.map(|cgroup| cgroup.path().display().to_string())
+    }
+
     /// Carries a change of the file out on everybody who runs. One that cannot be carried out changes nothing.
     pub(super) fn hear_limits(&mut self) {
         let Some(allowance) = &mut self.limits.allowance else { return };
