@@ -61,8 +61,11 @@ ok "scope: it ends" gone $emperor
 # runs containers, with the controllers that it may hand down.
 echo "+memory +pids" >$top/cgroup.subtree_control
 mkdir $top/container
-sh -c 'echo $$ >"$1/container/cgroup.procs" && exec unshare --mount --cgroup --pid --fork --mount-proc sh -c \
-    "umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$2\" --ini \"$3\"" ' container $top "$LIEGE" "$work/emperor.ini" >"$work/container.log" 2>&1 &
+# The one that waits for it stays outside: nobody else may be in there.
+# shellcheck disable=SC2016
+unshare --pid --fork sh -c 'echo 0 >"$1/container/cgroup.procs" && exec unshare --mount --cgroup --mount-proc sh -c \
+    "umount /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$2\" --ini \"$3\"" ' container $top "$LIEGE" "$work/emperor.ini" \
+    >"$work/container.log" 2>&1 &
 runner=$!
 ok "container: a vassal runs" says "$work/container.log" "a.ini has been spawned"
 inside=$(find $top/container -name memory.max -path "*liege-*" | while read -r one; do is "$one" 67108864 && echo "$one"; done)
