@@ -304,7 +304,9 @@ fn what_is_no_cgroup_of_version_1_is_refused_with_what_to_use_instead() {
 fn an_emperor_that_cannot_set_a_limit_starts_nobody() {
     let controllers = std::fs::read_to_string(common::Cgroup::mount().join("cgroup.controllers")).unwrap();
     if controllers.split_whitespace().any(|one| one == "memory") {
-        eprintln!("skipped: memory can be limited here (tests/vm/limits.sh shows that it is)");
+        eprintln!(
+            "skipped: memory can be limited here (tests-vm/cases/limits-at-the-root.sh shows that it is)"
+        );
         return;
     }
     let tree = Tree::new();

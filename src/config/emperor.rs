@@ -1,6 +1,7 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
 mod hooks;
+pub mod limits_file;
 mod read;
 pub mod resources;
 
@@ -83,6 +84,8 @@ pub struct EmperorConfig {
     pub seccomp: Option<Placed<Choice>>,
     /// `memory-max` and its like: limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
+    /// `emperor-limits`, not known to uWSGI: the file with the limits of single vassals.
+    pub limits_file: Option<PathBuf>,
     /// What is done around each vassal, in the order written.
     pub errands: Vec<Placed<Errand>>,
     /// `vassals-stop-hook`.
@@ -143,6 +146,7 @@ impl Default for EmperorConfig {
             vassal_cap: None,
             seccomp: None,
             resources: Vec::new(),
+            limits_file: None,
             errands: Vec::new(),
             stop_hook: None,
         }

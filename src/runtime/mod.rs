@@ -7,6 +7,7 @@ mod errands;
 mod eyes;
 mod farewells;
 mod filtering;
+mod held_back;
 mod jailing;
 mod limits;
 mod obey;
@@ -127,7 +128,11 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                let document = || stats::document(emperor, monitors, facts, &Calendar::today());
+                let document = || {
+                    let mut snapshot = emperor.snapshot();
+                    held_back::add(&mut snapshot, facts.cgroup.as_deref());
+                    stats::document(&snapshot, monitors, facts, &Calendar::today())
+                };
                 self.stats.serve(number, &mut self.poller, document);
             }
             Token::Signals => self.hear_signals()?,

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{Runtime, announce};
+use super::{Runtime, announce, held_back};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Order, to_vassal};
 use crate::log;
@@ -156,7 +156,9 @@ impl Runtime {
     pub(super) fn log_status(&self) {
         let now = clock::now();
         let sources: Vec<&str> = self.monitors.sources().collect();
-        for row in self.emperor.snapshot().vassals {
+        let mut snapshot = self.emperor.snapshot();
+        held_back::add(&mut snapshot, self.facts.cgroup.as_deref());
+        for row in snapshot.vassals {
             let source = sources.get(usize::from(row.key.monitor.0)).copied().unwrap_or_default();
             let about = [("vassal", &*row.key.name), ("source", source)];
             log::line(log::Level::Info, &about, &super::table::words(&row, now));

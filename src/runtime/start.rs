@@ -33,7 +33,7 @@ use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
-use crate::spawner::wire::Ticket;
+use crate::spawner::wire::{Standing, Ticket};
 use crate::spawner::{client, lend};
 use crate::{log, stats};
 
@@ -84,7 +84,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         poller: Poller::new()?,
         signals,
         stats,
-        facts: facts(&charter, started.standing.capabilities),
+        facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         follows: charter.follows_starts(),
         farewells: Farewells::new(charter.stop_hook.is_some()),
@@ -188,6 +188,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         scoped: filtering::is_scoped(namespaces, jail),
         filtering: filtering::of_config(config, (namespaces, jail))?,
         resources: limits::resources(config)?,
+        limits_file: limits::file(config)?,
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
@@ -383,7 +384,7 @@ fn ids(charter: &Charter) -> Ids {
     }
 }
 
-fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
+fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
     stats::Facts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
@@ -392,7 +393,8 @@ fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
         tyrant: charter.tyrant,
         jail: charter.namespaces.to_string(),
         emperor_capabilities: crate::permitted().to_string(),
-        spawner_capabilities: Capabilities(capabilities).to_string(),
+        spawner_capabilities: Capabilities(standing.capabilities).to_string(),
+        cgroup: standing.leaves.as_ref().map(PathBuf::from),
     }
 }
 

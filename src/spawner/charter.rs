@@ -48,6 +48,8 @@ pub struct Charter {
     pub filtering: Filtering,
     /// Limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
+    /// `emperor-limits`, absolute: the file with those of single vassals.
+    pub limits_file: Option<String>,
     /// What vassals do not inherit from whoever started the Emperor.
     pub settings: Vec<Setting>,
     /// `emperor-cap`.
@@ -140,11 +142,16 @@ pub struct Arguments {
 }
 
 impl Charter {
+    /// Whether any vassal has limits of its cgroup, or may get some.
+    pub fn is_limited(&self) -> bool {
+        !self.resources.is_empty() || self.limits_file.is_some()
+    }
+
     /// Whether each vassal needs a cgroup of its own: for its limits, or to be killed as a whole. With a pid namespace the death of its first process is the
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        let limited = !self.resources.is_empty() || self.jail.is_some();
+        let limited = self.is_limited() || self.jail.is_some();
         limited || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }

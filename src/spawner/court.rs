@@ -1,9 +1,10 @@
 //! What the spawner knows and does: births, deaths, and the programs of the administrator.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use jail::plan::Host;
+use jail::plan::{Host, Knob};
 use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
@@ -16,6 +17,7 @@ use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::owners::groups;
 use super::push;
+use super::relimit::Limits;
 use super::rights::{keep_only, own_keyring};
 use super::scenery::backdrop;
 use super::strains::Strains;
@@ -48,8 +50,9 @@ pub struct Court {
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
-    /// Whether the limits of the charter can be set here.
-    limits: Result<(), String>,
+    pub(super) limits: Limits,
+    /// Why the limits cannot be set here, if so.
+    unlimited: Option<String>,
     pub(super) strains: Strains,
 }
 
@@ -77,6 +80,7 @@ pub(super) struct Summons<'a> {
 struct Newborn {
     spawned: Spawned,
     plan: Plan,
+    knobs: Rc<[Knob]>,
 }
 
 impl Court {
@@ -91,11 +95,14 @@ impl Court {
             Ok(cgroup) => (Some(cgroup), None),
             Err(reason) => (None, Some(reason)),
         };
-        let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let (limits, unlimited) = match Limits::open(&charter, cgroup.as_mut(), note.as_deref()) {
+            Ok(limits) => (limits, None),
+            Err(reason) => (Limits::none(), Some(reason)),
+        };
         let host = Host::look();
-        let (backdrop, limits) = match (backdrop(&charter, &host), limits) {
-            (Ok(backdrop), limits) => (backdrop, limits),
-            (Err(reason), limits) => (None, limits.and(Err(reason))),
+        let (backdrop, bare) = match backdrop(&charter, &host) {
+            Ok(backdrop) => (backdrop, None),
+            Err(reason) => (None, Some(reason)),
         };
         let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
@@ -127,6 +134,7 @@ impl Court {
             busy_graves: Vec::new(),
             burial_tries: 0,
             limits,
+            unlimited: unlimited.or(bare),
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
@@ -138,10 +146,11 @@ impl Court {
 
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
     pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
-        let impossible = self.limits.clone().and_then(|()| self.trial()).err();
+        let impossible = self.unlimited.clone().or_else(|| self.trial().err());
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
+            leaves: self.path_of_leaves(),
             // Where no vassal can be made, there is no start of an Emperor.
             hook_failed: if impossible.is_none() { self.emperor_start().err() } else { None },
             impossible,
@@ -259,7 +268,8 @@ impl Court {
         };
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
-        match self.make(ticket, &spec, summons.away) {
+        let knobs = self.limits.of(&summons.name, config.owner.uid);
+        match self.make(ticket, &spec, knobs, summons.away) {
             Ok(newborn) => {
                 let pid = newborn.spawned.born().pid;
                 let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
@@ -272,9 +282,15 @@ impl Court {
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
-    fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
+    fn make(
+        &mut self,
+        ticket: Ticket,
+        spec: &Spec,
+        knobs: Rc<[Knob]>,
+        apart: bool,
+    ) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
+        let leaf = self.cgroup_of(ticket, &knobs).inspect_err(|_| self.bury_leaf(ticket))?;
         let birth = Birth {
             sibling: true,
             cgroup: leaf.as_ref().map(AsFd::as_fd),
@@ -282,7 +298,7 @@ impl Court {
             backdrop: self.backdrop.as_ref(),
         };
         match jail::run::spawn(&plan, &birth) {
-            Ok(spawned) => Ok(Newborn { spawned, plan }),
+            Ok(spawned) => Ok(Newborn { spawned, plan, knobs }),
             Err(SpawnError(failure)) => {
                 self.bury_leaf(ticket);
                 Err(failure.sentence(&plan, &self.host))
@@ -290,7 +306,7 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket) -> Result<Option<OwnedFd>, String> {
+    fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
@@ -298,7 +314,7 @@ impl Court {
         };
         let made = made.map_err(|error| format!("cannot make a cgroup: {error}"))?;
         // Before anybody is in it: its first instruction is limited.
-        Cgroup::limit(&made, &self.charter.resources)?;
+        Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
     }
 
@@ -320,9 +336,9 @@ impl Court {
         let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &self.charter.resources);
+            self.strains.watch(ticket, &name, &place, &newborn.knobs);
         }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
+        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
 
@@ -376,16 +392,6 @@ impl Court {
     }
 }
 
-/// A limit that was asked for and cannot be set is no limit: nobody is born then.
-fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>) -> Result<(), String> {
-    let Some(first) = charter.resources.first() else { return Ok(()) };
-    let outcome = match cgroup {
-        Some(cgroup) => cgroup.delegate(&charter.resources),
-        None => Err(missing.unwrap_or_default().to_owned()),
-    };
-    outcome.map_err(|reason| format!("{}: {reason}", first.option))
-}
-
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = !charter.namespaces.has(Namespaces::PID);
@@ -415,7 +421,8 @@ fn pool_size(charter: &Charter) -> usize {
     if net { charter.pool.into() } else { 0 }
 }
 
-pub(super) fn leaf_number(ticket: Ticket) -> u64 {
+/// The name of a vassal's cgroup.
+pub fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 

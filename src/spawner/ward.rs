@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use jail::plan::Knob;
 
 use super::wire::Ticket;
 use crate::emperor::event::Owner;
@@ -19,6 +22,8 @@ pub struct Ward {
     pub name: String,
     /// Whose config it runs.
     pub owner: Owner,
+    /// The limits of its cgroup.
+    pub knobs: Rc<[Knob]>,
 }
 
 /// Everybody who was made and not yet buried.
@@ -34,6 +39,11 @@ impl Wards {
     /// The ward of this ticket.
     pub fn get(&self, ticket: Ticket) -> Option<&Ward> {
         self.0.get(&ticket)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Ward> {
+        self.0.get_mut(&ticket)
     }
 
     /// Lets one go.

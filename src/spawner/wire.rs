@@ -117,6 +117,8 @@ pub struct Standing {
     pub capabilities: u64,
     /// Things the administrator should know, one sentence each.
     pub notes: Vec<String>,
+    /// The directory of the cgroups of all vassals, where they have limits.
+    pub leaves: Option<String>,
     /// Why no vassal can be made on this host, if so.
     pub impossible: Option<String>,
     /// Why `hook-emperor-start` failed, if so.

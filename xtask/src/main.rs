@@ -1,4 +1,4 @@
-//! What CI does, a person can type: `cargo xtask test`, `cargo xtask bench`, `cargo xtask fuzz`.
+//! What CI does, a person can type: `cargo xtask test`, `cargo xtask vm`, `cargo xtask bench`, `cargo xtask fuzz`.
 
 mod bench;
 mod fuzz;
@@ -6,11 +6,14 @@ mod program;
 mod scratch;
 mod test;
 mod tool;
+mod vm;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                      everything that CI checks; installs what the tests need
+cargo xtask vm [--all|--quick] [TEST…]
+                                      tests-vm/ on a real kernel, as root of an emulated machine; --all: on every kernel
 cargo xtask bench [NAME…] [--quick] [--json]
                                       measures; NAME: spawn, namespaces, peers, cold, latency, idle (default: all)
 cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)";
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["test"] => test::run(),
+        ["vm", rest @ ..] => vm::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {

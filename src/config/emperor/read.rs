@@ -87,6 +87,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
+        "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,

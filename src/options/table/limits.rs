@@ -69,4 +69,5 @@ pub(super) const CGROUP: &[OptionSpec] = &[
         .repeats(),
     OptionSpec::new("io-weight", Kind::Form("WEIGHT", "77"), "Share of the disks when there is not enough for all, 1 to 10000.")
         .default("100"),
+    OptionSpec::new("emperor-limits", Kind::Path, "File with these limits for single vassals: sections named after patterns of vassals or `uid=USER`; a change holds at once."),
 ];

@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::program;
 
-/// Package, and a program by which it is known to be there, if it has one.
-const NEEDED: &[(&str, &str)] = &[
+/// What the tests need: package, and a program by which it is known to be there, if it has one.
+pub const NEEDED: &[(&str, &str)] = &[
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -42,8 +42,8 @@ const NEEDED: &[(&str, &str)] = &[
 
 /// Installs what is missing and asks nothing. What cannot be installed is told, and the tests that need it
 /// skip themselves.
-pub fn install() {
-    let missing = missing();
+pub fn provide(needed: &[(&'static str, &str)]) {
+    let missing = missing(needed);
     if missing.is_empty() {
         return;
     }
@@ -55,8 +55,19 @@ pub fn install() {
     }
 }
 
-fn missing() -> Vec<&'static str> {
-    NEEDED.iter().filter(|(package, name)| !is_there(package, name)).map(|(package, _)| *package).collect()
+/// Installs a package of the distribution's backports, else of the distribution itself. What cannot be is told.
+pub fn backport(package: &str) {
+    println!("xtask: installing {package}");
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or_default();
+    let suite = format!("--target-release={}-backports", name.trim_matches('"'));
+    if let Err(error) = apt(&[&suite, package]).or_else(|_| apt(&[package])) {
+        println!("xtask: cannot install {package}: {error:#}");
+    }
+}
+
+fn missing(needed: &[(&'static str, &str)]) -> Vec<&'static str> {
+    needed.iter().filter(|(package, name)| !is_there(package, name)).map(|(package, _)| *package).collect()
 }
 
 fn is_there(package: &str, name: &str) -> bool {

@@ -1,0 +1,118 @@
+//! The emulator, and the machine that it is asked for.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+
+use crate::program;
+use crate::test::packages;
+
+use super::kernel::Fetched;
+
+const QEMU: &str = "qemu-system-x86_64";
+/// Older ones emulate processors on which Linux 6.12 crashes now and then.
+const VERSION_MIN: u32 = 10;
+const MEMORY: &str = "1024";
+const PROCESSORS: &str = "2";
+/// A panic ends the machine; nothing is random but what has to be; what guards against leaks costs time and hides nothing here.
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1 oops=panic quiet loglevel=3 nokaslr mitigations=off audit=0 random.trust_cpu=on \
+                            tsc=reliable";
+
+/// A QEMU that will do.
+#[derive(Debug)]
+pub struct Emulator {
+    kvm: bool,
+}
+
+/// One boot.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What boots.
+    pub kernel: &'a Fetched,
+    /// With everything that a bare boot needs.
+    pub initrd: PathBuf,
+    /// The root file system of systemd, which is never written to.
+    pub disk: Option<PathBuf>,
+    /// For what comes back.
+    pub scratch: &'a Path,
+}
+
+impl Plan<'_> {
+    /// `start NAME` and `end NAME STATUS` as they happened.
+    pub fn status(&self) -> PathBuf {
+        self.scratch.join("status")
+    }
+
+    /// What the cases left for us, as a tar.
+    pub fn files(&self) -> PathBuf {
+        self.scratch.join("files.tar")
+    }
+
+    /// What the kernel said.
+    pub fn console(&self) -> PathBuf {
+        self.scratch.join("console")
+    }
+}
+
+impl Emulator {
+    /// Finds one, or installs it.
+    ///
+    /// # Errors
+    /// There is none that is new enough.
+    pub fn find() -> Result<Self> {
+        if version().is_none_or(|version| version < VERSION_MIN) {
+            packages::backport("qemu-system-x86");
+        }
+        match version() {
+            Some(version) if version >= VERSION_MIN => Ok(Self { kvm: has_kvm() }),
+            Some(version) => bail!(
+                "QEMU {version} is too old, {VERSION_MIN} is needed: install qemu-system-x86 from the backports of the distribution"
+            ),
+            None => bail!("{QEMU} is not installed: install the package qemu-system-x86"),
+        }
+    }
+
+    /// The command line of a machine without a network. It dies with us, whatever ends us.
+    pub fn command(&self, plan: &Plan<'_>) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", QEMU, "-M", "q35,usb=off,vmport=off"]);
+        command.args(if self.kvm { ["-accel", "kvm", "-cpu", "host"] } else { EMULATED });
+        command.args(["-smp", PROCESSORS, "-m", MEMORY]);
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"]);
+        command.arg("-kernel").arg(plan.kernel.image()).arg("-initrd").arg(&plan.initrd);
+        let mode = if plan.disk.is_some() { "liege.mode=systemd systemd.show_status=false" } else { "" };
+        command.args(["-append", &format!("{COMMAND_LINE} {mode}"), "-device", "virtio-rng-pci"]);
+        if let Some(disk) = &plan.disk {
+            let drive = format!("file={},if=virtio,format=raw,snapshot=on,cache=unsafe", disk.display());
+            command.args(["-drive", &drive]);
+        }
+        let console = format!("file,id=console,path={}", plan.console().display());
+        command.args(["-chardev", &console, "-serial", "chardev:console", "-device", "virtio-serial-pci"]);
+        port(&mut command, "vm.out", "file,path=/dev/stdout");
+        port(&mut command, "vm.status", &format!("file,path={}", plan.status().display()));
+        port(&mut command, "vm.files", &format!("file,path={}", plan.files().display()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+    }
+}
+
+const EMULATED: [&str; 4] = ["-accel", "tcg,thread=multi", "-cpu", "max"];
+
+fn port(command: &mut Command, name: &str, backend: &str) {
+    command.args(["-chardev", &format!("{backend},id={name}")]);
+    command.args(["-device", &format!("virtserialport,chardev={name},name={name}")]);
+}
+
+fn version() -> Option<u32> {
+    let text = program::output(Command::new(QEMU).arg("--version")).ok()?;
+    text.split_once("version ")?.1.split('.').next()?.parse().ok()
+}
+
+/// A `/dev/kvm` without the processor's help cannot run a kernel that was not made for it.
+fn has_kvm() -> bool {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let helps = processor.split_whitespace().any(|word| matches!(word, "vmx" | "svm"));
+    helps && OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
+}

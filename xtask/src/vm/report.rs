@@ -1,0 +1,92 @@
+//! What became of each case.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+
+/// The status by which a case says that it cannot run here; its last line says why.
+const SKIPPED: i32 = 77;
+/// Statuses of `timeout` after its SIGKILL, by GNU and by busybox.
+const KILLED: [i32; 2] = [137, 124];
+
+/// The sum.
+#[derive(Debug)]
+pub struct Report {
+    passed: u32,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+    /// Tell also what cases say that pass.
+    wordy: bool,
+    terminal: bool,
+}
+
+impl Report {
+    /// Nothing yet.
+    pub fn new(wordy: bool) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        Self { passed: 0, failed: Vec::new(), skipped: Vec::new(), wordy, terminal }
+    }
+
+    /// The line that is written over and over while something runs; nothing where nobody looks.
+    pub fn progress(&self, line: &str) {
+        if self.terminal {
+            print!("\r\x1b[K{line}");
+            // A terminal that has gone takes us along.
+            let _ = std::io::stdout().flush();
+        }
+    }
+
+    /// One case has ended with this status, or the machine before it.
+    pub fn case(&mut self, name: &str, status: Option<i32>, said: &[String]) {
+        self.progress("");
+        let last = said.last().map_or("", String::as_str);
+        let verdict = match status {
+            Some(0) => "ok".to_owned(),
+            Some(SKIPPED) => format!("skipped: {last}"),
+            Some(status) if KILLED.contains(&status) => "FAILED: took too long".to_owned(),
+            Some(status) => format!("FAILED: {status}"),
+            None => "FAILED: the machine ended before it did".to_owned(),
+        };
+        if self.wordy || !matches!(status, Some(0 | SKIPPED)) {
+            said.iter().for_each(|line| println!("    {line}"));
+        }
+        println!("{name}: {verdict}");
+        match status {
+            Some(0) => self.passed += 1,
+            Some(SKIPPED) => self.skipped.push(format!("{name}: {last}")),
+            _ => self.failed.push(name.to_owned()),
+        }
+    }
+
+    /// None failed.
+    pub fn is_clean(&self) -> bool {
+        self.failed.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed.len())?;
+        listed(f, &self.failed)?;
+        write!(f, ", {} skipped", self.skipped.len())?;
+        listed(f, &self.skipped)
+    }
+}
+
+fn listed(f: &mut fmt::Formatter<'_>, list: &[String]) -> fmt::Result {
+    if list.is_empty() { Ok(()) } else { write!(f, " ({})", list.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_says_which_failed_and_why_others_were_skipped() {
+        let mut report = Report { passed: 0, failed: vec![], skipped: vec![], wordy: false, terminal: false };
+        report.case("a", Some(0), &[]);
+        report.case("b", Some(1), &[]);
+        report.case("c", None, &[]);
+        report.case("d", Some(77), &["no disk".to_owned()]);
+        assert_eq!(report.to_string(), "1 passed, 2 failed (b; c), 1 skipped (d: no disk)");
+    }
+}
