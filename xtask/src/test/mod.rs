@@ -18,7 +18,7 @@ use score::Score;
 /// The surroundings are not fit for a test run (no temporary directory, no `/proc`).
 pub fn run() -> Result<bool> {
     let mut score = Score::default();
-    packages::provide(&packages::NEEDED);
+    packages::provide(packages::NEEDED);
     score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);

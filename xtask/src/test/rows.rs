@@ -153,7 +153,8 @@ fn tests_of(source: &str) -> Vec<(String, Vec<String>)> {
 
 /// Rows that a comment names: `Row I6`, `Rows P3, P6 and P8`, `Rows I1 to I4`.
 fn named(comment: &str) -> Vec<String> {
-    let Some((_, rest)) = comment.split_once("Row ").or_else(|| comment.split_once("Rows ")) else {
+    let spellings = ["Row ", "Rows ", "row ", "rows "];
+    let Some((_, rest)) = spellings.iter().find_map(|word| comment.split_once(word)) else {
         return Vec::new();
     };
     let mut rows: Vec<String> = Vec::new();
@@ -213,6 +214,8 @@ mod tests {
             ("/// Row I6, a pattern", vec!["I6"]),
             ("//! Rows P3, P6, P8 and P9.", vec!["P3", "P6", "P8", "P9"]),
             ("//! Rows I1 to I4, I6 and I7.", vec!["I1", "I2", "I3", "I4", "I6", "I7"]),
+            ("# A bomb (row G1).", vec!["G1"]),
+            ("# What limits do (rows G1, G2 and G4 of the attacks).", vec!["G1", "G2", "G4"]),
             ("/// Rows of a table", vec![]),
             ("/// nothing", vec![]),
         ] {
@@ -222,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_test_belongs_to_the_rows_above_it_else_to_those_of_its_file() {
-        let source = "//! Row C8.\n/// Row I1.\n#[test]\nfn one() {\n}\n#[test]\n#[ignore]\nfn two() {}\nfn three() {}\n";
+        let source = "//! Row C8.\n/// Row I1.\n#[test]\nfn one() {\n}\n#[test]\n#[serial]\nfn two() {}\nfn three() {}\n";
         assert_eq!(tests_of(source), [("one".into(), words(&["I1"])), ("two".into(), words(&["C8"]))]);
         let source = "//! Rows C8 and C9.\n#[test]\nfn one() {}\n";
         assert_eq!(tests_of(source), []);
