@@ -13,6 +13,7 @@ mod limits;
 mod obey;
 mod reap;
 mod residence;
+mod rights;
 mod start;
 mod table;
 mod words;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
 use jail::plan::standard::standard_namespaces;
-use jail::{Capabilities, Identity, Namespaces, Phase};
+use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::io::Errno;
@@ -23,6 +23,7 @@ use super::filtering;
 use super::jailing;
 use super::limits;
 use super::residence::Residence;
+use super::rights::kept;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
 use crate::emperor::Emperor;
@@ -247,63 +248,6 @@ fn environment(ours: impl Iterator<Item = (String, String)>) -> Vec<String> {
         }
     }
     list
-}
-
-/// What the spawner keeps: what is listed, else what the features in use need.
-///
-/// A vassal of a trusted config starts as root, as under uWSGI, and what is done as Emperor is done with the
-/// administrator's rights: there nothing can be given up beforehand.
-fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Result<Option<Capabilities>> {
-    if !privileged {
-        return Ok(None);
-    }
-    if let Some(listed) = config.cap {
-        return listed_is_there(listed, needed(config, namespaces)).map(Some);
-    }
-    let roots = !config.tyrant && config.uid.is_none();
-    let hooks = config.errands.iter().any(|errand| errand.value.phase != Phase::AsVassal);
-    if roots || hooks || config.stop_hook.is_some() {
-        return Ok(None);
-    }
-    Ok(Some(needed(config, namespaces)))
-}
-
-/// What it takes to give vassals their ids and their jails.
-fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
-    let mut list = vec![
-        // The directory above our cgroup is writable by nobody, not even its owner.
-        Capability::CAP_DAC_OVERRIDE,
-        Capability::CAP_DAC_READ_SEARCH,
-        Capability::CAP_KILL,
-        Capability::CAP_SETGID,
-        Capability::CAP_SETPCAP,
-        Capability::CAP_SETUID,
-    ];
-    if !namespaces.is_empty() {
-        list.push(Capability::CAP_SYS_ADMIN);
-    }
-    if jailing::word(config, true).is_some() {
-        // To stand before the backdrop of the jails for a moment.
-        list.push(Capability::CAP_SYS_CHROOT);
-    }
-    if namespaces.has(Namespaces::NET) {
-        list.push(Capability::CAP_NET_ADMIN);
-    }
-    let own = config.vassal_cap.unwrap_or_default();
-    Capabilities::of(&list).with(own)
-}
-
-/// A list that lacks something is the admin's choice; what it lacks is told once.
-fn listed_is_there(listed: Capabilities, needed: Capabilities) -> Result<Capabilities> {
-    let lacks = needed.without(listed);
-    if !lacks.is_empty() {
-        log::warn("emperor", &format!("cap = {listed} lacks {lacks}, which the options in use may need"));
-    }
-    let missing = listed.without(crate::permitted());
-    if missing.is_empty() {
-        return Ok(listed);
-    }
-    bail!("cap = {listed}: this process does not have {missing} itself");
 }
 
 fn block_signals() -> Result<SignalFd> {

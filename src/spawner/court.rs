@@ -20,6 +20,7 @@ use super::push;
 use super::relimit::Limits;
 use super::rights::{keep_only, own_keyring};
 use super::scenery::backdrop;
+use super::stock::pool_size;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -39,8 +40,8 @@ pub struct Court {
     pub(super) shared: Option<OwnedFd>,
     /// What all jails see behind what each has of its own.
     pub(super) backdrop: Option<Backdrop>,
-    pool: Option<Pool>,
-    pool_wanted: usize,
+    pub(super) pool: Option<Pool>,
+    pub(super) pool_wanted: usize,
     pub(super) wards: Wards,
     pub(super) walks: Vec<Walk>,
     pub(super) busy_graves: Vec<Ticket>,
@@ -363,33 +364,6 @@ impl Court {
         }
         replies
     }
-
-    fn ready_network(&mut self) -> Option<OwnedFd> {
-        let wanted = self.charter.namespaces.has(Namespaces::NET);
-        if wanted { self.pool.as_mut()?.take() } else { None }
-    }
-
-    /// True while there is useful work for an idle moment.
-    pub fn can_stock_up(&self) -> bool {
-        self.pool.as_ref().is_some_and(|pool| pool.len() < self.pool_wanted)
-    }
-
-    /// Makes one network namespace for later.
-    pub fn stock_up(&mut self) {
-        if self.can_stock_up() {
-            self.refill();
-        }
-        self.burial_tries = self.burial_tries.saturating_add(1);
-        let graves = std::mem::take(&mut self.busy_graves);
-        graves.into_iter().for_each(|ticket| self.bury_leaf(ticket));
-    }
-
-    fn refill(&mut self) {
-        if let Some(Err(errno)) = self.pool.as_mut().map(Pool::refill_one) {
-            crate::log::warn("spawner", &format!("no network namespace can be made beforehand: {errno}"));
-            self.pool = None;
-        }
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
@@ -413,12 +387,6 @@ pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
 fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
-}
-
-/// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
-fn pool_size(charter: &Charter) -> usize {
-    let net = charter.namespaces.has(Namespaces::NET) && !charter.always_user();
-    if net { charter.pool.into() } else { 0 }
 }
 
 /// The name of a vassal's cgroup.

@@ -24,6 +24,7 @@ mod relimit;
 mod rights;
 mod scenery;
 mod session;
+mod stock;
 mod strains;
 mod trial;
 mod ward;
