@@ -369,7 +369,7 @@ const NAMES: [&str; 6] = ["$(id).ini", "`id`.ini", "a b.ini", "%n\".ini", "&.ini
 /// Names that are no vassal's at all.
 const REFUSED: [&str; 3] = ["-rf.ini", "--help.ini", "a\nb.ini"];
 
-/// Rows I7 and S15: one argument each, whatever it is called.
+/// Row I7: one argument each, whatever it is called.
 #[test]
 fn a_name_is_one_argument_and_nothing_else() {
     let tree = Tree::new();

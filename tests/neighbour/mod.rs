@@ -12,7 +12,8 @@ pub const JAILS: [&str; 3] = ["fs,net,ipc,pid,uts", "fs,net,ipc,pid,uts,user", "
 
 /// The option that makes such a jail: of namespaces, or by one word.
 pub fn jailed(jail: &str) -> &'static str {
-    if jail.starts_with("fs") { "--emperor-use-clone" } else { "--jail" }
+    let words = ["standard", "strict", "none"];
+    if words.contains(&jail) { "--jail" } else { "--emperor-use-clone" }
 }
 
 /// A program that lives until it is told to end.

@@ -185,7 +185,7 @@ mod tests {
     fn the_mounts_of_a_vassal_are_entered_with_its_own_rights_only() {
         let parsed = |text| errand(Phase::AsEmperorSetns, Manner::Hook, text);
         for text in
-            ["mnt mkdir:/a", "net,fs exec:id", "mkdir:/a", ", mkdir:/a", "time mkdir:/a", "net mkdr:/a"]
+            ["mnt mkdir:/a", "net,fs exec:id", "mkdir:/a", ", mkdir:/a", "clock mkdir:/a", "net mkdr:/a"]
         {
             assert!(parsed(text).is_err(), "{text}");
         }
