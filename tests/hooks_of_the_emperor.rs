@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use common::{ALICE, Emperor, LIEGE, Start, Tree, eventually, liege};
-use neighbour::{IDLE, JAILS, alices, serve};
+use neighbour::{IDLE, JAILS, alices, jailed, serve};
 use rustix::fs::{FileType, Mode, mknodat};
 
 const UWSGI: &str = "/usr/bin/uwsgi";
@@ -85,7 +85,7 @@ fn every_phase_is_done_as_uwsgi_does_it() {
     // Not every uWSGI has it.
     let before = ["--hook-as-emperor-before-vassal", "exec:echo first >> log"];
     let drop = ["--hook-as-vassal-before-drop", "exec:echo vassal before-drop $(id -u) >> log"];
-    let before = [before, drop].concat();
+    let before = [&before[..], &drop, &["--jail", "none"]].concat();
     let (theirs, ours) = (run_every_phase(UWSGI, &[]), run_every_phase(LIEGE, &before));
     for side in ["emperor", "vassal"] {
         let shared = |line: &&str| !line.contains("before-drop");
@@ -230,6 +230,10 @@ fn a_vassal_waits_for_what_is_done_before_it() {
     assert!(emperor.lines.has(|line| line == vassal.namespace("net")));
 }
 
+fn has_user(jail: &str) -> bool {
+    jail == "standard" || jail.contains("user")
+}
+
 #[test]
 fn hooks_run_where_and_as_whom_they_should() {
     for jail in JAILS {
@@ -238,7 +242,7 @@ fn hooks_run_where_and_as_whom_they_should() {
         alices(&tree, "x.ini", IDLE);
         let setns = format!("net,uts {}", show("setns"));
         let (emperor, neighbour) = serve(tree, |start| {
-            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start.options(&["--emperor-tyrant", jailed(jail), jail]);
             let start = start.options(&["--hook-as-vassal-before-drop", &show("before-drop")]);
             let start =
                 start.options(&["--hook-as-vassal", &show("as-vassal"), "--hook-as-emperor-setns", &setns]);
@@ -247,11 +251,10 @@ fn hooks_run_where_and_as_whom_they_should() {
         });
         let vassal = emperor.vassal("x.ini");
         let theirs = vassal.namespace("net");
-        let root =
-            if jail.contains("user") { ("0", "0") } else { (&*format!("{ALICE}"), &*format!("{ALICE}")) };
+        let root = if has_user(jail) { ("0", "0") } else { (&*format!("{ALICE}"), &*format!("{ALICE}")) };
         emperor.wait_for_line(|line| line == format!("as-vassal {theirs} {} {}", root.0, root.1));
         // Root of the host has no name in a namespace that is not its own.
-        let host = if jail.contains("user") { "65534" } else { "0" };
+        let host = if has_user(jail) { "65534" } else { "0" };
         emperor.wait_for_line(|line| line.starts_with(&format!("before-drop {theirs} {host}")));
         emperor.wait_for_line(|line| line.starts_with(&format!("setns {theirs} 0 0")));
         neighbour.assert_served();
@@ -487,7 +490,7 @@ fn no_hook_sees_descriptors_or_variables_of_others() {
                 .variable("BASH_ENV", "roots")
                 .variable("IFS", "roots")
                 .variable("LD_LIBRARY_PATH", "roots");
-            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start.options(&["--emperor-tyrant", jailed(jail), jail]);
             let start = start
                 .option("--vassals-start-hook")
                 .option(&list)

@@ -88,12 +88,12 @@ fn secure_bits_need_a_right() {
 #[test]
 fn priorities_masks_and_processors_are_those_of_the_config() {
     let tree = Tree::new();
-    let config = "nice = 7\nionice = idle\noom-score-adj = 400\ncpus = 0\numask = 027\n";
+    let config = "nice = 19\nionice = idle\noom-score-adj = 400\ncpus = 0\numask = 027\n";
     tree.vassal_of(ALICE, "a.ini", &format!("{config}command = sh -c 'ionice; exec sleep infinity'\n"));
     let emperor = Start::in_tree(tree).options(&["--emperor-tyrant"]).start();
     emperor.wait_for_line(|line| line == "idle");
     let program = &emperor.wait_for_programs("sleep", 1)[0];
-    assert_eq!((nice(program).as_str(), program.read("oom_score_adj").trim()), ("7", "400"));
+    assert_eq!((nice(program).as_str(), program.read("oom_score_adj").trim()), ("19", "400"));
     assert_eq!((field(program, "Umask"), field(program, "Cpus_allowed_list")), ("0027".into(), "0".into()));
     emperor.stop();
 }
