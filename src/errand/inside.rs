@@ -81,6 +81,7 @@ fn kinds(namespaces: Namespaces) -> ThreadNameSpaceType {
         (Namespaces::UTS, ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME),
         (Namespaces::USER, ThreadNameSpaceType::USER),
         (Namespaces::CGROUP, ThreadNameSpaceType::CONTROL_GROUP),
+        (Namespaces::TIME, ThreadNameSpaceType::TIME),
     ];
     table.iter().filter(|(ours, _)| namespaces.has(*ours)).map(|(_, kernels)| *kernels).collect()
 }
