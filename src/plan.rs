@@ -17,6 +17,7 @@ use crate::config::vassal::VassalKind;
 use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
+use crate::spawner::jailing::{Inside, Scenery};
 use crate::spawner::{court, lend};
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
@@ -42,15 +43,16 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };
-    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, name, &examined)));
+    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, (parent, name), &examined)));
     let second = second(&charter, &examined, file)?;
     Ok(format!("{}: made by the spawner\n{first}\n{second}", file.display()))
 }
 
-fn subject<'a>(charter: &Charter, name: &'a str, examined: &Examined) -> Subject<'a> {
+fn subject<'a>(charter: &Charter, (parent, name): (&Path, &'a str), examined: &Examined) -> Subject<'a> {
     let groups = court::groups(charter, examined.owner.uid);
-    let own = Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None }
+    let scenery = Scenery { path: Some(parent.into()), backdrop: charter.privileged, ..Scenery::default() };
+    let own = own_ids();
+    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None, scenery }
 }
 
 /// What the vassal does itself, as whoever it was made.
@@ -93,18 +95,27 @@ fn kind(examined: &Examined, file: &Path) -> Result<VassalKind, Vec<ConfigError>
 
 fn facts(charter: &Charter, examined: &Examined) -> Facts {
     let tenant = charter.privileged && matches!(examined.trust, Trust::Tenant(_));
-    let user = charter.namespaces.has(Namespaces::USER);
-    let root = user || (charter.privileged && !tenant && charter.identity.is_none());
+    let namespaces = charter.namespaces_of(examined.trust);
+    let inside = charter.inside(examined.trust);
+    let root = matches!(inside, Inside::Root(_))
+        || (inside == Inside::Host && charter.privileged && !tenant && charter.identity.is_none());
+    let owner = charter.owner_of(examined.trust, own_ids());
     Facts {
         root,
-        jailed: !charter.namespaces.is_empty(),
-        own_mounts: charter.namespaces.has(Namespaces::FS),
-        own_hostname: charter.namespaces.has(Namespaces::UTS),
-        born: charter.namespaces,
+        jailed: !namespaces.is_empty(),
+        own_mounts: namespaces.has(Namespaces::FS),
+        own_hostname: namespaces.has(Namespaces::UTS),
+        born: namespaces,
         emperor: true,
         permitted: if root { Capabilities::all() } else { Capabilities::NONE },
-        around: Around::of(birth::filter_word(charter, examined.trust), charter.namespaces),
+        owner: (inside == Inside::Root(true)).then_some((owner.uid, owner.gid)),
+        whole: charter.jail.is_some(),
+        around: Around::of(birth::filter_word(charter, examined.trust), namespaces),
     }
+}
+
+fn own_ids() -> Owner {
+    Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
 }
 
 fn told(errors: &[ConfigError]) -> anyhow::Error {

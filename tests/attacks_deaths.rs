@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use common::{ALICE, Emperor, Process, Start, Tree, eventually};
-use neighbour::{IDLE, JAILS, Neighbour, alices, rule, tyranny};
+use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, rule, tyranny};
 use rustix::process::Signal;
 
 /// A tree in which Alice has this many configs.
@@ -37,7 +37,7 @@ fn a_killed_emperor_leaves_nobody_however_far_the_starts_were() {
             let mut emperor = Start::bare(tree)
                 .option("--emperor")
                 .option(alice)
-                .options(&["--emperor-tyrant", "--emperor-use-clone", jail])
+                .options(&["--emperor-tyrant", jailed(jail), jail])
                 .start();
             wait_for_starts(&emperor, born);
             emperor.kill();

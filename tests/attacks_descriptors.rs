@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use common::{ALICE, Emperor, LIEGE, Process, Start, Tree};
-use neighbour::{IDLE, JAILS, Neighbour, alices, serve};
+use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, serve};
 
 /// A tree in which Alice has a directory.
 fn tree() -> Tree {
@@ -41,7 +41,7 @@ fn a_vassal_a_program_and_a_hook_have_exactly_their_descriptors() {
         let (emperor, neighbour) = serve(tree, |start| {
             let secrets = "exec 9</etc/shadow 77</etc/shadow 200>/dev/null; exec \"$@\"";
             let start = start.through(&["/bin/bash", "-c", secrets, "bash"]);
-            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start.options(&["--emperor-tyrant", jailed(jail), jail]);
             start.options(&["--exec-as-vassal", &mine, "--exec-as-emperor", &theirs])
         });
         let hers = emperor.vassal("x.ini");
@@ -87,7 +87,7 @@ fn nobody_overwrites_the_binary_that_everybody_runs() {
         };
         let before = digest(LIEGE);
         let (emperor, neighbour) = serve(tree, |start| {
-            let start = start.options(&["--emperor-use-clone", jail]);
+            let start = start.options(&[jailed(jail), jail]);
             if tyrant { start.option("--emperor-tyrant") } else { start }
         });
         emperor.wait_for_line(|line| line == "tried");
@@ -134,7 +134,7 @@ fn an_emperor_started_without_standard_descriptors_lends_its_vassals_none_of_its
             let alice = tree.path("alice");
             let start = Start::in_tree(tree).option("--emperor").option(alice);
             let start = start.through(&["/bin/sh", "-c", &format!("exec \"$@\" {closing}"), "sh"]);
-            let emperor = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]).start();
+            let emperor = start.options(&["--emperor-tyrant", jailed(jail), jail]).start();
             let hers = process_in_stats(&emperor, "x.ini");
             let neighbour = Neighbour::of(&emperor, process_in_stats(&emperor, "neighbour.ini"));
             for process in [&hers, &hers.child(), &neighbour.process] {

@@ -82,11 +82,11 @@ fn a_tenant_is_refused_what_works_outside_and_given_what_programs_need() {
     let control = unhindered(&tree(), &[]);
     let done: Vec<&str> = REFUSED.iter().map(|(way, _)| *way).filter(|way| control[*way] == "done").collect();
     assert!(done.len() > 11, "the attack is none: {control:?}");
-    for jail in ["", JAILS[0], JAILS[1], ON_THE_HOSTS_NETWORK[1]] {
+    for jail in ["", JAILS[0], JAILS[1], JAILS[2], ON_THE_HOSTS_NETWORK[1]] {
         let tree = tree();
         alices(&tree, "x.ini", &asking(&tree, ""));
         let (emperor, neighbour) = match jail {
-            "" => serve(tree, |start| start.option("--emperor-tyrant")),
+            "" => serve(tree, |start| start.options(&["--emperor-tyrant", "--jail", "none"])),
             jail => rule(tree, jail, &[]),
         };
         let came = asked(&emperor);
@@ -140,7 +140,7 @@ fn on_the_hosts_network_a_tenant_reaches_no_abstract_socket_but_her_own() {
         let tree = tree();
         alices(&tree, "x.ini", &asking(&tree, &format!("@{name}")));
         let (emperor, neighbour) = match jail {
-            "" => serve(tree, |start| start.option("--emperor-tyrant")),
+            "" => serve(tree, |start| start.options(&["--emperor-tyrant", "--jail", "none"])),
             jail => rule(tree, jail, &[]),
         };
         let came = asked(&emperor);
@@ -152,7 +152,7 @@ fn on_the_hosts_network_a_tenant_reaches_no_abstract_socket_but_her_own() {
 /// The filter of a tenant's birth leaves the phases of root what they need, and its fence too.
 #[test]
 fn phases_of_root_mount_and_the_command_after_them_does_not() {
-    for jail in [JAILS[1], ON_THE_HOSTS_NETWORK[1]] {
+    for jail in [JAILS[1], JAILS[2], ON_THE_HOSTS_NETWORK[1]] {
         let tree = tree();
         let phase = "exec-as-root = mount -t tmpfs none /mnt && hostname inside && unshare --ipc true && echo mounted\n";
         alices(&tree, "x.ini", &(phase.to_owned() + &asking(&tree, "")));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{ALICE, Emperor, Process, Tree};
-use neighbour::{IDLE, JAILS, alices, rule, serve};
+use neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 const NONE: &str = "0000000000000000";
@@ -168,7 +168,7 @@ fn the_environment_is_clean_both_ways() {
         let (emperor, neighbour) = serve(tree, |start| {
             let start =
                 start.variable("SECRET", "roots").variable("AWS_KEY", "roots").variable("BASH_ENV", "roots");
-            let start = start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+            let start = start.options(&["--emperor-tyrant", jailed(jail), jail]);
             start.options(&["--exec-as-vassal", &as_vassal, "--exec-as-emperor", &as_emperor])
         });
         let hers = emperor.vassal("x.ini");
@@ -195,7 +195,7 @@ fn a_crash_leaves_no_core_of_roots_and_none_outside_her_directory() {
         tree.vassal_of(ALICE, "common.ini", &body);
         let (emperor, neighbour) = serve(tree, |start| {
             let start = start.through(&["prlimit", "--core=unlimited:unlimited"]);
-            start.options(&["--emperor-tyrant", "--emperor-use-clone", jail])
+            start.options(&["--emperor-tyrant", jailed(jail), jail])
         });
         for name in ["hers.ini", "common.ini"] {
             emperor.wait_for(name, "died (");

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{ALICE, BOB, Emperor, Process, Start, Tree};
-use neighbour::{IDLE, JAILS, alices, rule, serve};
+use neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const PYTHON: &str = "/usr/bin/python3";
 /// Tries every way to make a file with such a bit below the directory that it is given; see there.
@@ -112,7 +112,7 @@ fn a_tenant_makes_no_setuid_file_in_any_way_that_works_without_us() {
 }
 
 fn clone_into(start: Start, jail: &str) -> Start {
-    if jail.is_empty() { start } else { start.options(&["--emperor-use-clone", jail]) }
+    if jail.is_empty() { start } else { start.options(&[jailed(jail), jail]) }
 }
 
 /// Row P5: the same where our vassal master drops the ids, or the Emperor does.

@@ -77,7 +77,7 @@ fn status_shows_what_both_have() {
 fn a_tyrant_keeps_only_what_its_features_need_when_nothing_is_listed() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "a.ini", SLEEP);
-    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--jail", "none"]);
     emperor.vassal("a.ini");
     for name in SETS {
         assert_eq!(emperor.process.status(name), set(&[]), "{name} of the Emperor");
@@ -143,12 +143,26 @@ fn the_emperors_list_bounds_every_vassal() {
     emperor.stop();
 }
 
+/// A jail that cannot be made is no jail: nobody runs without it.
+#[test]
+fn a_tyrant_without_the_right_to_make_jails_does_not_start_and_says_what_is_missing() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", SLEEP);
+    let options = ["--emperor-tyrant", "--cap", "setgid,setuid"];
+    let mut emperor = Emperor::start(tree, &options);
+    emperor.expect_no_tidy_end();
+    let line = emperor.wait_for_line(|line| line.contains("no vassal can be made here"));
+    assert!(line.contains("jails need") && line.contains("sys_admin") && line.contains("`cap`"), "{line}");
+    assert!(!emperor.wait().success());
+}
+
 /// The list that uWSGI's manual gives for tyrants.
 #[test]
 fn setgid_and_setuid_are_enough_for_a_tyrant() {
     let tree = Tree::new();
     tree.vassal_of(ALICE, "a.ini", SLEEP);
-    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--cap", "setgid,setuid"]);
+    let unjailed = ["--emperor-tyrant", "--jail", "none", "--cap", "setgid,setuid"];
+    let emperor = Emperor::start(tree, &unjailed);
     let vassal = emperor.vassal("a.ini");
     assert_eq!(vassal.status("Uid"), format!("{ALICE} {ALICE} {ALICE} {ALICE}"));
     for name in SETS {

@@ -104,7 +104,7 @@ fn two_tenants_share_nothing_and_may_do_nothing() {
 
 #[test]
 fn two_tenants_without_namespaces_may_do_nothing_either() {
-    let (emperor, alice, bob) = two_tenants(&["--emperor-tyrant"]);
+    let (emperor, alice, bob) = two_tenants(&["--emperor-tyrant", "--jail", "none"]);
     assert_apart(&alice, &bob, &[]);
     for (master, id) in [(&alice, ALICE), (&bob, BOB)] {
         assert_eq!(identity(master), tenant(id, [NO_CAPABILITY; 5]));
@@ -158,7 +158,11 @@ fn a_command_has_its_standard_descriptors_and_no_other() {
 
 #[test]
 fn a_program_of_the_administrator_has_its_standard_descriptors_and_the_emperors() {
-    for options in [&["--emperor-tyrant"][..], &["--emperor-tyrant", "--emperor-use-clone", ALL]] {
+    for options in [
+        &["--emperor-tyrant", "--jail", "none"][..],
+        &["--emperor-tyrant"],
+        &["--emperor-tyrant", "--emperor-use-clone", ALL],
+    ] {
         let (emperor, alice, bob) = two_plain_programs(options);
         for process in [&alice, &bob] {
             assert_eq!(descriptors(process), ["0 /dev/null", "1 pipe", "2 pipe", "3 socket"]);

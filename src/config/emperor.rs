@@ -6,6 +6,7 @@ pub mod resources;
 use std::path::PathBuf;
 
 use jail::plan::Knob;
+use jail::plan::standard::Strictness;
 use jail::{Capabilities, Namespaces};
 
 use super::confine::Choice;
@@ -18,6 +19,8 @@ pub struct EmperorConfig {
     pub sources: Vec<Placed<Source>>,
     /// `emperor-use-clone`.
     pub namespaces: Namespaces,
+    /// `jail`.
+    pub jail: Option<Placed<Option<Strictness>>>,
     /// `emperor-tyrant`.
     pub tyrant: bool,
     /// `emperor-tyrant-nofollow`: the owner of the link counts.
@@ -105,6 +108,7 @@ impl Default for EmperorConfig {
         Self {
             sources: Vec::new(),
             namespaces: Namespaces::NONE,
+            jail: None,
             tyrant: false,
             tyrant_nofollow: false,
             tyrant_initgroups: false,

@@ -15,6 +15,7 @@ mod files;
 mod format;
 mod hazard;
 pub mod hook;
+pub mod jailed;
 mod keyval;
 mod lists;
 pub mod load;

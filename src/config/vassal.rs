@@ -8,6 +8,7 @@ pub mod rootfs;
 
 use std::path::PathBuf;
 
+use jail::plan::standard::Strictness;
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine::Confinement;
@@ -47,6 +48,8 @@ pub struct VassalConfig {
     pub cap: Option<Placed<Capabilities>>,
     /// `seccomp`, `landlock-…`, `no-new-privs`.
     pub confine: Confinement,
+    /// `jail`.
+    pub jail: Option<Placed<Option<Strictness>>>,
     /// `unshare`.
     pub unshare: Namespaces,
     /// Where the last `unshare` stands.

@@ -1,6 +1,7 @@
 //! What the Emperor lets its vassals ask of the kernel.
 
 use anyhow::{Result, anyhow};
+use jail::plan::standard::Strictness;
 use jail::{Capabilities, Namespaces};
 
 use crate::config::confine::Choice;
@@ -12,9 +13,9 @@ use crate::spawner::charter::Filtering;
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn of_config(config: &EmperorConfig, namespaces: Namespaces) -> Result<Filtering> {
-    let Some(choice) = &config.seccomp else { return Ok(Filtering::Standard) };
-    let root = namespaces.has(Namespaces::USER);
+pub fn of_config(config: &EmperorConfig, jail: Jail) -> Result<Filtering> {
+    let Some(choice) = &config.seccomp else { return unasked(jail) };
+    let root = jail.0.has(Namespaces::USER);
     let kept = if root { config.vassal_cap.unwrap_or(Capabilities::all()) } else { Capabilities::NONE };
     let chosen = seccomp::load(&choice.value, kept)
         .map_err(|cause| anyhow!("{}: emperor-seccomp: {cause}", choice.place))?;
@@ -26,7 +27,20 @@ pub fn of_config(config: &EmperorConfig, namespaces: Namespaces) -> Result<Filte
     })
 }
 
+/// Namespaces, and the word for all of it.
+type Jail = (Namespaces, Option<Strictness>);
+
+fn unasked((_, word): Jail) -> Result<Filtering> {
+    if word != Some(Strictness::Strict) {
+        return Ok(Filtering::Standard);
+    }
+    let filter =
+        seccomp::load(&Choice::Strict, Capabilities::NONE).map_err(|cause| anyhow!("jail: {cause}"))?;
+    Ok(filter.map_or(Filtering::Standard, Filtering::Strict))
+}
+
 /// Abstract sockets belong to a network and ask nobody for rights.
-pub fn is_scoped(namespaces: Namespaces) -> bool {
-    !namespaces.has(Namespaces::NET) && jail::run::landlock_version() >= jail::plan::SCOPES_SINCE
+pub fn is_scoped(namespaces: Namespaces, word: Option<Strictness>) -> bool {
+    let wanted = !namespaces.has(Namespaces::NET) || word == Some(Strictness::Strict);
+    wanted && jail::run::landlock_version() >= jail::plan::SCOPES_SINCE
 }

@@ -6,6 +6,7 @@ mod earshot;
 mod errands;
 mod eyes;
 mod filtering;
+mod jailing;
 mod limits;
 mod obey;
 mod reap;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
+use jail::plan::standard::standard_namespaces;
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -18,6 +19,7 @@ use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::filtering;
+use super::jailing;
 use super::limits;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
@@ -153,7 +155,11 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
             "emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root"
         );
     }
+    let jail = jailing::word(config, privileged);
     let mut namespaces = config.namespaces;
+    if jail.is_some() {
+        namespaces = namespaces.with(standard_namespaces());
+    }
     if !privileged && !namespaces.is_empty() {
         namespaces = namespaces.with(Namespaces::USER);
     }
@@ -166,12 +172,13 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         tyrant_initgroups: config.tyrant_initgroups,
         nofollow: config.nofollow,
         namespaces,
+        jail,
         config_pipe: config.config_pipe,
         program: program(config),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
-        scoped: filtering::is_scoped(namespaces),
-        filtering: filtering::of_config(config, namespaces)?,
+        scoped: filtering::is_scoped(namespaces, jail),
+        filtering: filtering::of_config(config, (namespaces, jail))?,
         resources: limits::resources(config)?,
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
@@ -257,6 +264,10 @@ fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
     ];
     if !namespaces.is_empty() {
         list.push(Capability::CAP_SYS_ADMIN);
+    }
+    if jailing::word(config, true).is_some() {
+        // To stand before the backdrop of the jails for a moment.
+        list.push(Capability::CAP_SYS_CHROOT);
     }
     if namespaces.has(Namespaces::NET) {
         list.push(Capability::CAP_NET_ADMIN);
@@ -377,6 +388,7 @@ fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
             "not root: each vassal gets a user namespace of its own, root inside is you outside",
         );
     }
+    jailing::announce(config, charter);
     notes.iter().for_each(|note| log::warn("emperor", note));
 }
 

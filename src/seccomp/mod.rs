@@ -35,6 +35,12 @@ pub fn load(choice: &Choice, capabilities: Capabilities) -> Result<Option<Filter
     }
 }
 
+/// The strict one, for who has no capability.
+pub fn strict() -> Filter {
+    let setting = Setting { capabilities: Capabilities::NONE, kernel: kernel() };
+    filter("strict", STRICT, setting).expect("it is our own, and a test reads it")
+}
+
 fn filter(name: &str, text: &str, setting: Setting) -> Result<Filter, String> {
     let rules = profile::read(text, setting).map_err(|error| {
         format!("{name}:{}:{}: no seccomp profile: {error}", error.line(), error.column())

@@ -4,13 +4,15 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 
 use caps::Capability;
-use jail::plan::{Filter, Network, Scopes};
+use jail::plan::{Filter, Network};
 use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
+use super::jailing::{self, Inside, Scenery};
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
-use crate::vassal::confine::{FILTER, STANDARD};
+use crate::vassal::born::{OWNER, WHOLE};
+use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
 pub const CONTROL_FD: RawFd = 3;
@@ -36,6 +38,8 @@ pub struct Subject<'a> {
     pub lent: Lent,
     /// A ready network namespace, if there is one.
     pub network: Option<RawFd>,
+    /// What its file system is built on.
+    pub scenery: Scenery,
 }
 
 /// Descriptors for one birth.
@@ -55,20 +59,26 @@ pub struct Lent {
 
 /// The jail of one vassal.
 pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
-    let identity = identity(charter, subject);
-    let user = charter.namespaces.has(Namespaces::USER);
+    let inside = charter.inside(subject.trust);
+    let identity = identity(charter, subject, inside);
+    let namespaces = charter.namespaces_of(subject.trust);
+    let user = inside != Inside::Host;
+    let mounts = jailing::mounts(charter, inside, &subject.scenery);
     Spec {
-        namespaces: charter.namespaces,
+        namespaces,
         network: subject.network.map_or(Network::Fresh, Network::Pooled),
-        user_map: user.then(|| user_map(charter, subject)),
-        proc: charter.namespaces.has(Namespaces::FS.with(Namespaces::PID)),
+        user_map: user.then(|| user_map(charter, subject, inside)),
+        proc: namespaces.has(Namespaces::FS.with(Namespaces::PID)),
+        file_ids: user.then(|| ids_inside(inside, charter.owner_of(subject.trust, subject.own))),
+        directory_path: mounts.as_ref().map(|_| subject.scenery.path.clone().unwrap_or_default()),
+        mounts,
         hostname: None,
         hooks: hooks(charter),
-        bounding: bounding(charter, identity.is_some(), user),
-        keep: kept(charter, user),
+        bounding: bounding(charter, identity.is_some(), inside),
+        keep: jailing::kept(charter, inside),
         no_new_privs: identity.is_some() || user,
-        scopes: if charter.scoped { Scopes::ABSTRACT_SOCKETS } else { Scopes::default() },
-        filters: filters(charter, user),
+        scopes: charter.scopes(),
+        filters: filters(charter, inside),
         identity,
         settings: charter.settings.clone(),
         dies_with_parent: true,
@@ -76,44 +86,49 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         directory: Some(subject.lent.directory),
         descriptors: descriptors(charter, subject.lent),
         program: program(charter, subject),
-        environment: environment(charter, subject.trust),
+        environment: environment(charter, subject, inside),
     }
 }
 
-/// Root inside is the owner outside: all power in the jail, none beyond it.
-fn user_map(charter: &Charter, subject: &Subject<'_>) -> UserMap {
-    let outside = match subject.trust {
-        Trust::Tenant(owner) if charter.privileged => owner,
-        _ => charter.identity.unwrap_or(subject.own),
-    };
-    UserMap { uid: (0, outside.uid), gid: (0, outside.gid), groups: charter.privileged }
+fn ids_inside(inside: Inside, owner: Owner) -> (u32, u32) {
+    match inside {
+        Inside::Root(_) => (0, 0),
+        Inside::Host | Inside::Owner => (owner.uid, owner.gid),
+    }
+}
+
+/// Root inside is the owner outside: all power in the jail, none beyond it. Or the owner is himself, without any.
+fn user_map(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> UserMap {
+    let outside = charter.owner_of(subject.trust, subject.own);
+    let (uid, gid) = ids_inside(inside, outside);
+    UserMap { uid: (uid, outside.uid), gid: (gid, outside.gid), groups: charter.privileged }
 }
 
 /// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have
 /// no name in a user namespace of one id, so there they are none.
-fn identity(charter: &Charter, subject: &Subject<'_>) -> Option<Identity> {
+fn identity(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Option<Identity> {
     let outside = match subject.trust {
         Trust::Tenant(owner) if charter.privileged => Some((owner, subject.groups.clone())),
         _ => charter.identity.map(|owner| (owner, Vec::new())),
     };
-    let user = charter.namespaces.has(Namespaces::USER);
-    outside.map(|(owner, groups)| match user {
-        true => Identity::default(),
-        false => Identity { uid: owner.uid, gid: owner.gid, groups },
-    })
-}
-
-/// Root of a user namespace stays root there, within what `emperor-cap` leaves.
-fn kept(charter: &Charter, user: bool) -> Capabilities {
-    if user { charter.vassal_capabilities.unwrap_or(Capabilities::all()) } else { Capabilities::NONE }
+    match inside {
+        Inside::Root(_) => outside.map(|_| Identity::default()),
+        Inside::Host => outside.map(|(owner, groups)| Identity { uid: owner.uid, gid: owner.gid, groups }),
+        Inside::Owner => {
+            let owner = charter.owner_of(subject.trust, subject.own);
+            Some(Identity { uid: owner.uid, gid: owner.gid, groups: Vec::new() })
+        }
+    }
 }
 
 /// Inside a user namespace capabilities reach no further than the jail; outside of one a tenant has none.
 /// Where the admin's list lacks `setpcap` and `emperor-cap` says nothing, it stays what the spawner itself is left with;
 /// an `emperor-cap` that cannot be kept to is a start that fails.
-fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities> {
+fn bounding(charter: &Charter, dropped: bool, inside: Inside) -> Option<Capabilities> {
     let can = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
+    let user = inside != Inside::Host;
     match charter.vassal_capabilities {
+        _ if inside == Inside::Owner => Some(Capabilities::NONE),
         Some(listed) if charter.privileged || user => Some(listed),
         _ if user => None,
         _ if dropped && can => Some(Capabilities::NONE),
@@ -122,10 +137,12 @@ fn bounding(charter: &Charter, dropped: bool, user: bool) -> Option<Capabilities
 }
 
 /// Root of a user namespace has phases that mount; what they do not need, its master refuses to its command.
-fn filters(charter: &Charter, user: bool) -> Vec<Filter> {
+fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
+    let root = matches!(inside, Inside::Root(_));
     match charter.filtering {
-        Filtering::Standard if user => vec![Filter::of_root()],
+        Filtering::Standard if root => vec![Filter::of_root()],
         Filtering::Standard => vec![Filter::standard()],
+        Filtering::Strict(_) if inside == Inside::Root(true) => vec![Filter::of_root()],
         Filtering::Strict(filter) => vec![Filter::standard(), filter],
         Filtering::Off => vec![Filter::setid_files()],
         Filtering::Chosen(filter) => vec![Filter::setid_files(), filter],
@@ -135,10 +152,12 @@ fn filters(charter: &Charter, user: bool) -> Vec<Filter> {
 /// What our vassal master is told of its filter; nothing where there is none.
 pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
     let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
-    let filtered = tenant || charter.identity.is_some() || charter.namespaces.has(Namespaces::USER);
+    let inside = charter.inside(trust);
+    let filtered = tenant || charter.identity.is_some() || inside != Inside::Host;
     filtered.then_some(match charter.filtering {
         Filtering::Standard => STANDARD,
         Filtering::Off => "off",
+        Filtering::Strict(_) if inside == Inside::Root(true) => STRICT_LATER,
         Filtering::Strict(_) | Filtering::Chosen(_) => "chosen",
     })
 }
@@ -178,7 +197,8 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
     }
 }
 
-fn environment(charter: &Charter, trust: Trust) -> Vec<CString> {
+fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<CString> {
+    let trust = subject.trust;
     let mut list: Vec<CString> = charter.environment.iter().map(|one| c_string(one)).collect();
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
     if charter.config_pipe {
@@ -188,7 +208,12 @@ fn environment(charter: &Charter, trust: Trust) -> Vec<CString> {
         if !charter.config_pipe {
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
-        list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces)));
+        list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));
+        if inside == Inside::Root(true) {
+            let Owner { uid, gid } = charter.owner_of(trust, subject.own);
+            list.push(c_string(&format!("{OWNER}={uid}:{gid}")));
+        }
+        list.extend(charter.jail.map(|_| c_string(&format!("{WHOLE}=1"))));
         let filter = filter_word(charter, trust);
         list.extend(filter.map(|word| c_string(&format!("{FILTER}={word}"))));
     }
@@ -210,13 +235,15 @@ mod tests {
         let without = Some(Capabilities::of(&[Capability::CAP_SETUID, Capability::CAP_SETGID]));
         let listed = Some(Capabilities::of(&[Capability::CAP_CHOWN]));
         let charter = Charter { privileged: true, ..Charter::default() };
-        assert_eq!(bounding(&charter, true, false), Some(Capabilities::NONE));
-        assert_eq!(bounding(&charter, false, false), None);
+        let root = Inside::Root(false);
+        assert_eq!(bounding(&charter, true, Inside::Host), Some(Capabilities::NONE));
+        assert_eq!(bounding(&charter, false, Inside::Host), None);
         let poor = Charter { capabilities: without, ..charter };
-        assert_eq!(bounding(&poor, true, false), None);
+        assert_eq!(bounding(&poor, true, Inside::Host), None);
         let asked = Charter { vassal_capabilities: listed, ..poor.clone() };
-        assert_eq!(bounding(&asked, true, false), listed, "it fails rather than be forgotten");
-        assert_eq!((bounding(&asked, true, true), Some(kept(&asked, true))), (listed, listed));
-        assert_eq!((bounding(&poor, true, true), kept(&poor, true)), (None, Capabilities::all()));
+        assert_eq!(bounding(&asked, true, Inside::Host), listed, "it fails rather than be forgotten");
+        assert_eq!((bounding(&asked, true, root), Some(jailing::kept(&asked, root))), (listed, listed));
+        assert_eq!((bounding(&poor, true, root), jailing::kept(&poor, root)), (None, Capabilities::all()));
+        assert_eq!(bounding(&asked, true, Inside::Owner), Some(Capabilities::NONE));
     }
 }

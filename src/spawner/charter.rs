@@ -2,8 +2,8 @@
 //! change it, so an emperor that was taken over still cannot ask for more than this.
 
 use caps::Capability;
-use jail::plan::Filter;
-use jail::plan::{Knob, Setting};
+use jail::plan::standard::Strictness;
+use jail::plan::{Filter, Knob, Setting};
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +26,11 @@ pub struct Charter {
     pub tyrant_initgroups: bool,
     /// `emperor-nofollow`.
     pub nofollow: bool,
-    /// `emperor-use-clone`, with `user` added where that is the only way to the others.
+    /// `emperor-use-clone` and those of `jail`, with `user` added where that is the only way to the others;
+    /// [`Charter::namespaces_of`] says what one vassal gets.
     pub namespaces: Namespaces,
+    /// `jail`.
+    pub jail: Option<Strictness>,
     /// `emperor-config-pipe`.
     pub config_pipe: bool,
     /// What is run for a vassal.
@@ -128,7 +131,8 @@ impl Charter {
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        !self.resources.is_empty() || !self.namespaces.has(Namespaces::PID) || !may_kill
+        let limited = !self.resources.is_empty() || self.jail.is_some();
+        limited || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }
 

@@ -107,7 +107,7 @@ fn run(executable: &Executable, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32>
         ..Spec::default()
     };
     let plan = jail::plan::plan(&spec);
-    match jail::run::spawn(&plan, &Birth { sibling: false, cgroup: None, apart: false }) {
+    match jail::run::spawn(&plan, &Birth::default()) {
         Ok(Spawned::Running(born) | Spawned::Walking(born, _)) => Ok(born.pid),
         Ok(Spawned::Failed(_, failure)) | Err(SpawnError(failure)) => {
             bail!("cannot start the spawner: {}", failure.sentence(&plan, &Host::look()))

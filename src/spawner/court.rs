@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use anyhow::{Context, Result, anyhow};
 use caps::CapSet;
 use jail::plan::Host;
-use jail::run::{Birth, Cgroup, Pool, SpawnError, Spawned};
+use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Capabilities, Namespaces, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
@@ -14,6 +14,7 @@ use super::charter::Charter;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
 use super::push;
+use super::scenery::backdrop;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
@@ -30,6 +31,8 @@ pub struct Court {
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
     shared: Option<OwnedFd>,
+    /// What all jails see behind what each has of its own.
+    pub(super) backdrop: Option<Backdrop>,
     pool: Option<Pool>,
     pool_wanted: usize,
     pub(super) wards: Wards,
@@ -83,6 +86,11 @@ impl Court {
             Err(reason) => (None, Some(reason)),
         };
         let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let host = Host::look();
+        let (backdrop, limits) = match (backdrop(&charter, &host), limits) {
+            (Ok(backdrop), limits) => (backdrop, limits),
+            (Err(reason), limits) => (None, limits.and(Err(reason))),
+        };
         let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
             jail::run::not_dumpable()?;
@@ -102,9 +110,10 @@ impl Court {
             charter,
             executable,
             null,
-            host: Host::look(),
+            host,
             shared: cgroup.as_ref().and_then(|cgroup| cgroup.shared().ok()),
             cgroup,
+            backdrop,
             pool,
             wards: Wards::default(),
             walks: Vec::new(),
@@ -206,7 +215,12 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
-        let network = self.ready_network();
+        let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
+        let network = if user { None } else { self.ready_network() };
+        let trees = match self.trees(summons.directory, &config) {
+            Ok(trees) => trees,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
+        };
         let subject = Subject {
             file: summons.file,
             trust: config.trust,
@@ -214,6 +228,7 @@ impl Court {
             own: own_ids(),
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
+            scenery: self.scenery(summons.directory, &trees),
         };
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
@@ -227,7 +242,12 @@ impl Court {
     fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
         let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
-        let birth = Birth { sibling: true, cgroup: leaf.as_ref().map(AsFd::as_fd), apart };
+        let birth = Birth {
+            sibling: true,
+            cgroup: leaf.as_ref().map(AsFd::as_fd),
+            apart,
+            backdrop: self.backdrop.as_ref(),
+        };
         match jail::run::spawn(&plan, &birth) {
             Ok(spawned) => Ok(Newborn { spawned, plan }),
             Err(SpawnError(failure)) => {
@@ -380,7 +400,7 @@ fn keep_only(kept: Capabilities) -> Result<()> {
 
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
 fn pool_size(charter: &Charter) -> usize {
-    let net = charter.namespaces.has(Namespaces::NET) && !charter.namespaces.has(Namespaces::USER);
+    let net = charter.namespaces.has(Namespaces::NET) && !charter.always_user();
     if net { charter.pool.into() } else { 0 }
 }
 

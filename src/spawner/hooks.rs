@@ -37,7 +37,7 @@ impl Court {
         };
         let plan = jail::plan::plan(&spec);
         let sentence = |failure: jail::Failure| failure.sentence(&plan, &self.host);
-        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup: None, apart: false })
+        match jail::run::spawn(&plan, &Birth { sibling: true, ..Birth::default() })
             .map_err(|error| sentence(error.0))?
         {
             Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),

@@ -8,18 +8,25 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth::{self, Lent, Subject};
 use super::court::{Court, own_ids, read_report};
+use super::jailing::Scenery;
+use crate::emperor::event::Owner;
 use crate::trust::Trust;
+
+/// `nobody`, the same in every distribution.
+const NOBODY: Owner = Owner { uid: 65_534, gid: 65_534 };
 
 impl Court {
     /// Tries the namespaces once where that may be forbidden, so that it is told once and before all else.
     pub(super) fn trial(&self) -> Result<(), String> {
-        if self.charter.privileged || self.charter.namespaces.is_empty() {
+        let jailed = self.charter.jail.is_some();
+        if (self.charter.privileged && !jailed) || self.charter.namespaces.is_empty() {
             return Ok(());
         }
         let null = self.null.as_raw_fd();
         let subject = Subject {
             file: "",
-            trust: Trust::Trusted,
+            // As whom does not matter: nothing of his is touched.
+            trust: if self.charter.privileged { Trust::Tenant(NOBODY) } else { Trust::Trusted },
             groups: Vec::new(),
             own: own_ids(),
             lent: Lent {
@@ -30,6 +37,7 @@ impl Court {
                 executable: self.executable.as_raw_fd(),
             },
             network: None,
+            scenery: Scenery { backdrop: self.backdrop.is_some(), ..Scenery::default() },
         };
         let mut spec = birth::spec(&self.charter, &subject);
         spec.program = jail::Program::Descriptor(
@@ -44,7 +52,7 @@ impl Court {
     fn wait_for_trial(&self, plan: &Plan) -> Result<(), String> {
         let sentence = |failure: jail::Failure| failure.sentence(plan, &self.host);
         let (born, outcome) =
-            match jail::run::spawn(plan, &Birth { sibling: false, cgroup: None, apart: false }) {
+            match jail::run::spawn(plan, &Birth { backdrop: self.backdrop.as_ref(), ..Birth::default() }) {
                 Ok(Spawned::Running(born)) => (born, Ok(())),
                 Ok(Spawned::Failed(born, failure)) => (born, Err(sentence(failure))),
                 Ok(Spawned::Walking(born, report)) => (born, read_report(&report).map_err(sentence)),

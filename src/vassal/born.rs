@@ -3,15 +3,22 @@
 use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
+use jail::plan::{Host, advise_birth};
+use jail::run::Nest;
 use jail::{Capabilities, Namespaces};
 use rustix::process::{geteuid, getpid, getppid};
 use rustix::thread::capabilities;
 
 use super::confine::Around;
 use super::phases::Facts;
+use super::trouble::Trouble;
 
 /// Names the namespaces that a vassal was born into, set by liege's spawner (`fs,pid,uts`).
 pub const JAIL: &str = "LIEGE_JAIL";
+/// Who the vassal is once its phases of root are over (`UID:GID`), set for root of a user namespace by liege's spawner.
+pub const OWNER: &str = "LIEGE_OWNER";
+/// There in a jail of the Emperor's `jail`.
+pub const WHOLE: &str = "LIEGE_WHOLE";
 /// Inode of the host's uts namespace, the same on every Linux (`PROC_UTS_INIT_INO`).
 const UTS_OF_HOST: u64 = 0xEFFF_FFFE;
 
@@ -26,8 +33,32 @@ pub fn facts(emperor: bool) -> Facts {
         born: if shares_mounts() { jail.without(Namespaces::FS) } else { jail },
         emperor,
         permitted: permitted(),
+        owner: std::env::var(OWNER).ok().as_deref().and_then(ids).filter(|_| geteuid().is_root()),
+        whole: std::env::var_os(WHOLE).is_some(),
         around: Around::look(jail),
     }
+}
+
+/// What it takes to become the owner, where there is one.
+///
+/// Must: be called before anything of the config is run: it may mount what it likes over `/proc`.
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn prepare(facts: &Facts) -> Result<Option<Nest>, Trouble> {
+    let prepared = facts.owner.map(|_| Nest::prepare()).transpose();
+    prepared.map_err(|failure| Trouble::new(format!("cannot use /proc: {}", failure.cause())))
+}
+
+/// Root of our user namespace becomes the owner of the config.
+///
+/// # Errors
+/// What the kernel refuses: then nothing may be run.
+pub fn become_owner(nest: Nest, (uid, gid): (u32, u32)) -> Result<(), Trouble> {
+    nest.enter(uid, gid).map_err(|failure| {
+        let advice = advise_birth(Namespaces::USER, failure.errno, &Host { vassal: true, ..Host::look() });
+        Trouble { advice, ..Trouble::new(format!("cannot become uid {uid}: {}", failure.cause())) }
+    })
 }
 
 fn namespaces() -> Namespaces {
@@ -55,6 +86,11 @@ fn are_mounts_own() -> bool {
         (Ok(ours), Ok(first)) => ours != first,
         _ => false,
     }
+}
+
+fn ids(text: &str) -> Option<(u32, u32)> {
+    let (uid, gid) = text.split_once(':')?;
+    Some((uid.parse().ok()?, gid.parse().ok()?))
 }
 
 fn permitted() -> Capabilities {

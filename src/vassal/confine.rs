@@ -23,6 +23,9 @@ pub const FILTER: &str = "LIEGE_SECCOMP";
 /// Its value for the default.
 pub const STANDARD: &str = "default";
 
+/// Its value where the strict one is added when the phases of root are over.
+pub const STRICT_LATER: &str = "default, then strict";
+
 /// What a vassal was born under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Given {
@@ -31,6 +34,8 @@ pub enum Given {
     Nothing,
     /// The default; for root of a user namespace, less what its phases need.
     Standard,
+    /// The same, until its phases of root are over: then the strict one besides.
+    StrictLater,
     /// What the Emperor chose in its place.
     Other,
 }
@@ -67,6 +72,7 @@ impl Around {
     pub fn of(filter: Option<&str>, jail: Namespaces) -> Self {
         let given = match filter {
             Some(STANDARD) => Given::Standard,
+            Some(STRICT_LATER) => Given::StrictLater,
             Some(_) => Given::Other,
             None => Given::Nothing,
         };
@@ -90,14 +96,23 @@ pub fn of_master(config: &Confinement, around: &Around) -> Option<Filter> {
     match (around.given, choice(config)) {
         (Given::Nothing, Some(Choice::Off | Choice::File(_))) => Some(Filter::setid_files()),
         (Given::Nothing, _) => Some(Filter::standard()),
-        (Given::Standard | Given::Other, _) => None,
+        (Given::Standard | Given::StrictLater | Given::Other, _) => None,
+    }
+}
+
+/// The filters of a master that was root of a user namespace and is its owner from here on.
+pub fn of_owner(around: &Around) -> Vec<Filter> {
+    match around.given {
+        Given::Standard => vec![Filter::after_root()],
+        Given::StrictLater => vec![Filter::after_root(), seccomp::strict()],
+        Given::Nothing | Given::Other => Vec::new(),
     }
 }
 
 /// The limits of the command of a vassal that is still root, of the host or of a user namespace.
 pub fn of_root(config: &Confinement, around: &Around, kept: Capabilities) -> Vec<Limit> {
     let filter = match (around.given, choice(config)) {
-        (Given::Standard, _) => Some(Filter::after_root()),
+        (Given::Standard | Given::StrictLater, _) => Some(Filter::after_root()),
         (Given::Nothing, Some(Choice::Default | Choice::Strict)) => Some(Filter::standard()),
         (Given::Nothing | Given::Other, _) => None,
     };

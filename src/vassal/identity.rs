@@ -75,7 +75,8 @@ pub fn owner(text: &str) -> Result<(u32, u32), Trouble> {
 /// Home, name and shell of whoever this process is now: of the real user, where root is a user's own.
 pub fn current_user() -> Option<User> {
     let uid = geteuid().as_raw();
-    User::by_uid(outside(&uid_map(), uid).unwrap_or(uid))
+    let outside = if uid == 0 { outside(&uid_map(), uid) } else { None };
+    User::by_uid(outside.unwrap_or(uid))
 }
 
 /// Whether we have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in does harm. Where that cannot

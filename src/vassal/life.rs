@@ -15,7 +15,7 @@ use super::state::Vassal;
 use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
-use super::walk::{End, walk};
+use super::walk::{End, take_alone, walk};
 use super::{born, confine, leftovers, master, patch, sockets};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
@@ -52,6 +52,7 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
     }
     match reading.kind {
         Ok(VassalKind::Uwsgi(option)) => {
+            settle()?;
             teller.trouble(&patch::become_uwsgi(&source.arguments(), control.as_ref(), &option));
             Ok(fallback.instead_of(1, control.as_ref()))
         }
@@ -61,6 +62,16 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
             Ok(fallback.instead_of(1, control.as_ref()))
         }
     }
+}
+
+/// What uwsgi gets from a master that is root of a user namespace: its owner's ids, and his limits.
+fn settle() -> Result<(), Trouble> {
+    let facts = born::facts(true);
+    let (Some(owner), Some(nest)) = (facts.owner, born::prepare(&facts)?) else { return Ok(()) };
+    born::become_owner(nest, owner)?;
+    let steps = confine::of_owner(&facts.around).into_iter().map(Step::Filter);
+    // Again: the change of ids cleared it.
+    [Step::NoNewPrivs, Step::DieWithParent].into_iter().chain(steps).try_for_each(|step| take_alone(&step))
 }
 
 /// The config to go on with when the first one is of no use, if there is one.
@@ -126,6 +137,7 @@ fn own(
     teller.warnings(&confine::warnings(&config.confine));
     let after = at_exit(&config);
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
+    vassal.nest = born::prepare(&facts)?;
     Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
 }
 
@@ -149,7 +161,8 @@ impl Life<'_> {
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
-            Ok(Outcome::Renew) if fetch::has_pipe() => {
+            // Who has given up root cannot begin anew: his Emperor does it.
+            Ok(Outcome::Renew) if fetch::has_pipe() && self.facts.owner.is_none() => {
                 self.teller.trouble(&patch::become_us(vassal));
                 1
             }

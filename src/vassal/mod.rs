@@ -1,6 +1,6 @@
 //! The vassal master: from a config to a command, and what PID 1 of a jail has to do until that ends.
 
-mod born;
+pub mod born;
 mod cgroups;
 pub mod confine;
 mod control;

@@ -30,6 +30,10 @@ pub struct Facts {
     pub emperor: bool,
     /// Capabilities it holds.
     pub permitted: Capabilities,
+    /// Who it is once its phases of root are over: root of a user namespace becomes its owner.
+    pub owner: Option<(u32, u32)>,
+    /// Its jail is the Emperor's `jail`.
+    pub whole: bool,
     /// What the limits of its command depend on.
     pub around: Around,
 }
@@ -155,6 +159,7 @@ fn wanted(config: &VassalConfig) -> Wanted {
 fn identity(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut steps = match (facts.root, config.uid.is_some()) {
         (true, true) => drop_root(config, facts),
+        (true, false) if owner(config, facts).is_some() => become_owner(config, facts),
         (true, false) => stay_root(config, facts),
         (false, _) => stay_user(config, facts),
     };
@@ -174,6 +179,18 @@ fn drop_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         steps.extend(confine::of_master(&config.confine, &facts.around).map(Step::Filter));
     }
     steps
+}
+
+/// Who it becomes. A config that lists capabilities is of a program that is to be root in its jail.
+fn owner(config: &VassalConfig, facts: &Facts) -> Option<(u32, u32)> {
+    facts.owner.filter(|_| config.uid.is_none() && config.cap.is_none())
+}
+
+fn become_owner(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+    let owner = owner(config, facts).map(|(uid, gid)| Step::Owner(uid, gid));
+    // The master needs what phases of root need no more either.
+    let filters = confine::of_owner(&facts.around).into_iter().map(Step::Filter);
+    owner.into_iter().chain([Step::NoNewPrivs]).chain(filters).collect()
 }
 
 fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
@@ -198,10 +215,12 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !config.unshare.has(Namespaces::NET);
+    around.shares_network &= !rootfs::unshared(config, facts).has(Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
-        (true, false) => confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted)),
+        (true, false) if owner(config, facts).is_none() => {
+            confine::of_root(&config.confine, &around, cap(config).unwrap_or(facts.permitted))
+        }
         _ => confine::of_user(&config.confine, &around, cap(config).unwrap_or(Capabilities::NONE)),
     };
     limits.into_iter().map(Step::Confine).collect()
@@ -260,7 +279,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
 /// A hook that would change what the whole host has, and stay there.
 fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hook>)) -> Option<ConfigError> {
     let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
-    let own = |born: bool, kind| born || (separated && config.unshare.has(kind));
+    let own = |born: bool, kind| born || (separated && rootfs::unshared(config, facts).has(kind));
     if hook.value.changes_mounts() && !own(facts.own_mounts, Namespaces::FS) {
         let cure = "add \"fs\" to emperor-use-clone, or `unshare = fs` and use a later phase";
         return Some(refusal(Some(&hook.place), "this would change the mounts of the whole host", cure));
@@ -287,6 +306,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals
         .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));
+    let unmade = rootfs::furnishes(config, facts).then_some(config.jail.as_ref()).flatten();
+    refusals.extend(unmade.map(|jail| needs_root("jail", Some(&jail.place))));
     if !config.cgroups.paths.is_empty() {
         let cure = "the administrator limits vassals: memory-max, cpu-max, pids-max of the Emperor";
         refusals.push(refusal(None, "`cgroup` is for root alone", cure));

@@ -12,6 +12,8 @@ const ROOT: Facts = Facts {
     born: Namespaces::NONE,
     emperor: true,
     permitted: Capabilities(u64::MAX),
+    owner: None,
+    whole: false,
     around: Around { given: confine::Given::Nothing, shares_network: false, landlock: 0 },
 };
 const TENANT: Facts = Facts { root: false, permitted: Capabilities::NONE, ..ROOT };

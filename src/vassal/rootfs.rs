@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use jail::plan::{
-    Attributes, DEVICES, Depth, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs, Source,
-};
+use jail::plan::standard::{self, OPEN_MODE, Strictness};
+use jail::plan::{Attributes, Depth, HARMLESS, INERT, Mount, Old, Presence, Root, Rootfs, Source};
 use jail::{Capabilities, Namespaces};
 
 use super::phases::{Facts, refusal};
@@ -14,27 +13,6 @@ use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::rootfs::{HOSTS, MountWish, RESOLV_CONF, RootWish, Writes, lonely};
 
-/// Mode of private memory, as of `/tmp`.
-const OPEN_MODE: u32 = 0o1777;
-/// Mode of directories of root.
-const ROOTS_MODE: u32 = 0o755;
-/// Bytes for the names of devices.
-const DEV_SIZE: u64 = 1 << 20;
-/// Group of terminals (`tty`, the same in every distribution).
-const TTY: u32 = 5;
-/// What a jail's root must not write to: these reach beyond any namespace.
-const REACHES_OUT: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
-/// What it must not see.
-const TELLS: [&str; 8] = [
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/timer_list",
-    "/proc/sched_debug",
-    "/proc/latency_stats",
-    "/proc/acpi",
-    "/proc/scsi",
-    "/proc/asound",
-];
 /// What root of the host keeps in a file system of its own: enough to be root there, nothing that reaches out of it.
 const ROOT_KEEPS: [Capability; 11] = [
     Capability::CAP_CHOWN,
@@ -54,7 +32,11 @@ const UNDOES: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_MKNO
 
 /// The namespaces that are made after birth: those of `unshare`, and what `namespace` stands for where birth gave none.
 pub fn unshared(config: &VassalConfig, facts: &Facts) -> Namespaces {
-    let Some(RootWish::Namespace(_)) = wish(config) else { return config.unshare };
+    let Some(RootWish::Namespace(_)) = wish(config) else {
+        // What birth gave is not made a second time.
+        let jail = whole(config).map_or(Namespaces::NONE, |_| standard::standard_namespaces());
+        return config.unshare.with(jail.without(facts.born));
+    };
     let meant = Namespaces::FS.with(Namespaces::PID).with(Namespaces::IPC).with(Namespaces::UTS);
     let net = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
     config.unshare.with(meant.with(net).without(facts.born))
@@ -70,13 +52,23 @@ pub fn enter(config: &VassalConfig, facts: &Facts) -> Option<Step> {
     if let (Some(RootWish::Chroot(path)), false) = (wish(config), owns_mounts(config, facts)) {
         return Some(Step::Chroot(path.clone()));
     }
-    first_place(config).map(|_| Step::Enter(rootfs(config, facts)))
+    (first_place(config).is_some() || furnishes(config, facts)).then(|| Step::Enter(rootfs(config, facts)))
 }
 
 /// The step that leaves the old root of `pivot-root`.
 pub fn leave(config: &VassalConfig) -> Option<Step> {
     matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/"))
         .then_some(Step::LeaveOldRoot)
+}
+
+/// `jail` of the config itself.
+fn whole(config: &VassalConfig) -> Option<Strictness> {
+    config.jail.as_ref()?.value
+}
+
+/// A jail that is there already and stays the root needs nothing more.
+pub fn furnishes(config: &VassalConfig, facts: &Facts) -> bool {
+    whole(config).is_some() && (moves(config) || !facts.whole)
 }
 
 /// Where the first of these options stands.
@@ -89,7 +81,9 @@ pub fn first_place(config: &VassalConfig) -> Option<&Place> {
 /// root what it has, as they do there.
 pub fn kept(config: &VassalConfig, facts: &Facts) -> Option<Capabilities> {
     let ours = |one: &Placed<MountWish>| !matches!(one.value, MountWish::Keep(..));
-    let is_ours = matches!(wish(config), Some(RootWish::Rootfs(..))) || config.rootfs.mounts.iter().any(ours);
+    let jailed = whole(config).is_some() || facts.whole;
+    let is_ours =
+        jailed || matches!(wish(config), Some(RootWish::Rootfs(..))) || config.rootfs.mounts.iter().any(ours);
     let beyond = match in_user_namespace(facts) {
         true => Capabilities::of(&UNDOES),
         false => facts.permitted.without(Capabilities::of(&ROOT_KEEPS)),
@@ -100,6 +94,7 @@ pub fn kept(config: &VassalConfig, facts: &Facts) -> Option<Capabilities> {
 /// What this vassal may not do.
 pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals = lonely(&config.rootfs);
+    refusals.extend(weaker(config, facts));
     let Some(first) = first_place(config) else { return refusals };
     let chroot = matches!(wish(config), Some(RootWish::Chroot(_))) && config.rootfs.mounts.is_empty();
     if !owns_mounts(config, facts) && facts.root {
@@ -127,6 +122,13 @@ pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     }
     refusals.extend(twice(config));
     refusals
+}
+
+/// A vassal's word adds to its Emperor's and takes nothing away.
+fn weaker(config: &VassalConfig, facts: &Facts) -> Option<ConfigError> {
+    let word = config.jail.as_ref().filter(|word| word.value.is_none() && facts.whole)?;
+    let cause = "the jail of the Emperor holds for this vassal";
+    Some(refusal(Some(&word.place), cause, "leave it out, or `jail = none` in the Emperor's config"))
 }
 
 /// Two things in one place: only the later one would be seen.
@@ -165,21 +167,44 @@ fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
     if let Some(RootWish::Namespace(_)) = wish(config) {
         mounts.extend(proc(config, facts));
     }
+    let taken: Vec<PathBuf> = config.rootfs.mounts.iter().filter_map(|one| place_of(&one.value)).collect();
+    if let Some(strictness) = whole(config).filter(|_| furnishes(config, facts)) {
+        let own = standard::own(strictness, in_user_namespace(facts));
+        mounts.extend(standard::dev(in_user_namespace(facts)));
+        mounts.extend(own.into_iter().filter(|mount| !is_of_dev(mount) && !is_of_proc(mount)));
+        mounts.extend(proc(config, facts));
+        // What the config names itself takes the place of ours.
+        mounts.retain(|mount| !taken.iter().any(|place| mount.target.starts_with(place)));
+    }
     config.rootfs.mounts.iter().for_each(|one| mounts.extend(expanded(&one.value, config, facts)));
     // Stable: what is at the same depth stays in the order in which it was written.
     mounts.sort_by_key(|mount| (is_cover(mount), mount.target.components().count()));
-    let (root, old) = root(config);
+    let (root, old) = root(config, facts);
     Rootfs { root, mounts, old }
+}
+
+fn is_of_dev(mount: &Mount) -> bool {
+    mount.target.starts_with("/dev")
+}
+
+fn is_of_proc(mount: &Mount) -> bool {
+    mount.target.starts_with("/proc")
 }
 
 fn is_cover(mount: &Mount) -> bool {
     matches!(mount.source, Source::Nothing | Source::Itself(_))
 }
 
-fn root(config: &VassalConfig) -> (Root, Old) {
+fn root(config: &VassalConfig, facts: &Facts) -> (Root, Old) {
     let as_is = |path: &PathBuf| Root::Directory(path.clone(), Attributes::NONE);
     match wish(config) {
+        None if whole(config) == Some(Strictness::Strict) && !facts.whole => {
+            (Root::Directory("/".into(), HARMLESS.with(Attributes::RO)), Old::Left)
+        }
         None => (Root::Present, Old::Left),
+        Some(RootWish::Rootfs(path, Writes::Through)) if whole(config) == Some(Strictness::Strict) => {
+            (Root::Directory(path.clone(), HARMLESS.with(Attributes::RO)), Old::Left)
+        }
         Some(RootWish::Rootfs(path, Writes::Through)) => (Root::Directory(path.clone(), HARMLESS), Old::Left),
         Some(RootWish::Rootfs(path, Writes::Nowhere)) => {
             (Root::Directory(path.clone(), HARMLESS.with(Attributes::RO)), Old::Left)
@@ -218,7 +243,7 @@ fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount
         }
         MountWish::Memory(place, size) => (place.clone(), Source::Memory(*size, OPEN_MODE), HARMLESS),
         MountWish::Proc => return proc(config, facts),
-        MountWish::DevMinimal => return dev(facts),
+        MountWish::DevMinimal => return standard::dev(in_user_namespace(facts)),
         MountWish::DevHost => {
             let attributes = Attributes::NOSUID.with(Attributes::NOEXEC);
             ("/dev".into(), Source::Tree("/dev".into(), Depth::All), attributes)
@@ -240,44 +265,8 @@ fn hosts(config: &VassalConfig) -> String {
     format!("127.0.0.1 localhost\n::1 localhost\n{own}")
 }
 
-/// Root of the host that stays root is kept from what reaches beyond the jail; anybody else has no right to it.
 fn proc(config: &VassalConfig, facts: &Facts) -> Vec<Mount> {
-    let mut mounts = vec![Mount { target: "/proc".into(), source: Source::Proc, attributes: INERT }];
-    if config.uid.is_none() && !in_user_namespace(facts) {
-        let protected = |path: &&str| Mount {
-            target: path.into(),
-            source: Source::Itself(Presence::Optional),
-            attributes: INERT.with(Attributes::RO),
-        };
-        let hidden = |path: &&str| Mount {
-            target: path.into(),
-            source: Source::Nothing,
-            attributes: INERT.with(Attributes::RO),
-        };
-        mounts.extend(REACHES_OUT.iter().map(protected).chain(TELLS.iter().map(hidden)));
-    }
-    mounts
-}
-
-fn dev(facts: &Facts) -> Vec<Mount> {
-    let user = in_user_namespace(facts);
-    let quiet = Attributes::NOSUID.with(Attributes::NOEXEC);
-    let mount = |target: &str, source, attributes| Mount { target: target.into(), source, attributes };
-    let made = if user { Made::Bound } else { Made::New };
-    let mut mounts = vec![mount("/dev", Source::Memory(Some(DEV_SIZE), ROOTS_MODE), quiet)];
-    mounts.extend(DEVICES.iter().map(|device| Mount {
-        target: device.path(),
-        source: Source::Device(*device, made),
-        attributes: quiet,
-    }));
-    let link = |(name, to): &(&str, &'static str)| {
-        mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE)
-    };
-    mounts.extend(LINKS.iter().map(link));
-    // A user namespace of one id has no number for the group of terminals.
-    mounts.push(mount("/dev/pts", Source::Terminals((!user).then_some(TTY)), quiet));
-    mounts.push(mount("/dev/shm", Source::Memory(None, OPEN_MODE), INERT));
-    mounts
+    standard::proc(config.uid.is_none() && !in_user_namespace(facts))
 }
 
 #[cfg(test)]

@@ -122,3 +122,33 @@ fn a_namespace_of_uwsgi_makes_what_birth_did_not() {
     assert_eq!(made(&config, "fs,pid,uts"), "net,ipc");
     assert!(built(&config, &root()).to_string().contains("/proc: proc of this pid namespace"));
 }
+
+#[test]
+fn a_jail_by_one_word_adds_what_birth_and_config_do_not_give() {
+    let jailed = |strictness, mounts| VassalConfig {
+        jail: Some(placed(Some(strictness))),
+        ..config(Some(RootWish::Rootfs("/r".into(), Writes::Through)), mounts)
+    };
+    let bare = Facts { born: Namespaces::NONE, ..root() };
+    let standard = jailed(Strictness::Standard, vec![MountWish::Memory("/tmp".into(), Some(4096))]);
+    assert_eq!(unshared(&standard, &bare).to_string(), "fs,net,ipc,pid,uts,cgroup");
+    assert_eq!(
+        unshared(&standard, &Facts { born: "fs,pid,ipc".parse().expect("names"), ..root() }).to_string(),
+        "net,uts,cgroup"
+    );
+    let built = built(&standard, &Facts { born: Namespaces::USER, ..root() }).to_string();
+    assert_eq!(built.matches("/tmp: memory").count(), 1, "{built}");
+    assert!(built.contains("/tmp: memory, at most 4096 bytes") && built.contains("/dev/null"), "{built}");
+    let strict = jailed(Strictness::Strict, Vec::new());
+    assert!(self::built(&strict, &bare).to_string().contains("root: /r (ro,nosuid,nodev)"));
+}
+
+#[test]
+fn a_jail_that_is_there_is_not_made_again() {
+    let inside = Facts { whole: true, born: standard::standard_namespaces(), ..root() };
+    let word = |value| VassalConfig { jail: Some(placed(value)), ..VassalConfig::default() };
+    let again = word(Some(Strictness::Standard));
+    assert_eq!((unshared(&again, &inside), enter(&again, &inside)), (Namespaces::NONE, None));
+    assert!(causes(&word(None), &inside).contains("the jail of the Emperor holds"));
+    assert_eq!(causes(&word(None), &Facts { whole: false, ..inside }), "");
+}

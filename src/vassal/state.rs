@@ -4,13 +4,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
-use jail::run::OldRoot;
+use jail::run::{Nest, OldRoot};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
 
 use std::path::Path;
 
+use super::born;
 use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
@@ -41,6 +42,8 @@ pub struct Vassal {
     added: Vec<(String, String)>,
     /// Who it becomes, where that was looked up before its file system changed.
     pub identity: Option<Identity>,
+    /// What it takes to be root of its user namespace no more.
+    pub nest: Option<Nest>,
     /// Its root is another one than that of the host.
     pub moved: bool,
     /// The root that the as-root programs may still look at.
@@ -77,6 +80,7 @@ impl Vassal {
             base: Environment::new(std::env::vars_os()),
             added,
             identity: None,
+            nest: None,
             moved: false,
             old_root: None,
             sockets: Vec::new(),
@@ -84,6 +88,15 @@ impl Vassal {
             directory: None,
             log: None,
         })
+    }
+
+    /// Becomes the owner of its config.
+    ///
+    /// # Errors
+    /// It was not made ready for that, or what the kernel refuses.
+    pub fn become_owner(&mut self, owner: (u32, u32)) -> Result<(), Trouble> {
+        let nest = self.nest.take().ok_or_else(|| Trouble::new("nothing was made ready to give up root"))?;
+        born::become_owner(nest, owner)
     }
 
     /// Sets a variable of all programs from here on.

@@ -73,6 +73,8 @@ pub enum Step {
     Bound(Capabilities),
     /// Groups, gid, uid, keeping these capabilities.
     Identity(Wanted, Capabilities),
+    /// Root of a user namespace becomes the owner of its config, without any right.
+    Owner(u32, u32),
     /// No change: the process has these ids already, or the step fails.
     Already(Wanted),
     /// Root keeps exactly these capabilities.
@@ -139,6 +141,9 @@ impl fmt::Display for Step {
             Self::EnterCgroups(cgroups) => write!(f, "enter cgroups {}", cgroups.paths.join(", ")),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),
             Self::Identity(wanted, keep) => write!(f, "become {wanted} (keeps capabilities: {keep})"),
+            Self::Owner(uid, gid) => {
+                write!(f, "become uid {uid} gid {gid} in one more user namespace (keeps capabilities: none)")
+            }
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),
             Self::Capabilities(keep) => write!(f, "reduce capabilities to {keep}"),
             Self::NoNewPrivs => f.write_str("forbid new privileges"),

@@ -76,6 +76,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
             Listening::bind(socket, vassal.identity.as_ref()).map(|socket| vassal.sockets.push(socket))
         }
         Step::EnterCgroups(wanted) => cgroups::enter(wanted),
+        Step::Owner(uid, gid) => vassal.become_owner((*uid, *gid)),
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
@@ -87,11 +88,22 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
+        Step::NoNewPrivs | Step::Filter(_) | Step::DieWithParent => take_alone(step),
+        Step::Confine(limit) => confine::prepare(vassal, limit),
+        Step::Fork | Step::Hook(..) => unreachable!("walk() and take() take these themselves"),
+    }
+}
+
+/// One step that no vassal is needed for.
+///
+/// # Errors
+/// Why it failed.
+pub fn take_alone(step: &Step) -> Result<(), Trouble> {
+    match step {
         Step::NoNewPrivs => jailed(step, &jail::Step::NoNewPrivs),
         Step::Filter(filter) => jailed(step, &jail::Step::Filter(*filter)),
         Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
-        Step::Confine(limit) => confine::prepare(vassal, limit),
-        Step::Fork | Step::Hook(..) => unreachable!("walk() and take() take these themselves"),
+        _ => unreachable!("only these three are taken alone"),
     }
 }
 

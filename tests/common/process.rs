@@ -58,6 +58,12 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// A link below `/proc/PID`.
+    pub fn link(&self, name: &str) -> String {
+        let link = std::fs::read_link(format!("/proc/{}/{name}", self.pid));
+        link.map_or_else(|error| error.to_string(), |path| path.display().to_string())
+    }
+
     /// One field of `/proc/PID/status`, its words joined by single spaces.
     ///
     /// # Panics

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::common::{ALICE, BOB, Emperor, PATIENCE, Process, Start, Tree};
 
-/// Every attack is tried in both: without and with a user namespace.
-pub const JAILS: [&str; 2] = ["fs,net,ipc,pid,uts", "fs,net,ipc,pid,uts,user"];
+/// Every attack is tried in each: without and with a user namespace, and in the jail that is the default.
+pub const JAILS: [&str; 3] = ["fs,net,ipc,pid,uts", "fs,net,ipc,pid,uts,user", "standard"];
+
+/// The option that makes such a jail: of namespaces, or by one word.
+pub fn jailed(jail: &str) -> &'static str {
+    if jail.starts_with("fs") { "--emperor-use-clone" } else { "--jail" }
+}
 
 /// A program that lives until it is told to end.
 pub const IDLE: &str = "command = /bin/sleep 1000000\n";
@@ -73,7 +78,7 @@ pub fn tyranny(jail: &str, options: &[&str]) -> (Emperor, Neighbour) {
 
 /// The same over a tree that is prepared.
 pub fn rule(tree: Tree, jail: &str, options: &[&str]) -> (Emperor, Neighbour) {
-    serve(tree, |start| start.options(&["--emperor-tyrant", "--emperor-use-clone", jail]).options(options))
+    serve(tree, |start| start.options(&["--emperor-tyrant", jailed(jail), jail]).options(options))
 }
 
 /// An Emperor started in any way, with Bob served by it.

@@ -31,7 +31,7 @@ pub struct Host {
 pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
     match step {
         Step::Unshare(namespaces) => advise_birth(*namespaces, errno, host),
-        Step::MountProc => denied(errno).then(|| proc_refused(host)),
+        Step::MountProc | Step::Mounts(_) => denied(errno).then(|| proc_refused(host)),
         Step::MapUser(_) => denied(errno).then(|| rights_missing(&IDS, host)),
         Step::LoopbackUp => denied(errno).then(|| rights_missing(&[Capability::CAP_NET_ADMIN], host)),
         Step::PrivateMounts | Step::Hostname(_) | Step::JoinNetwork(_) => {
@@ -47,11 +47,11 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
         Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),
         Step::Capabilities(wanted) => denied(errno).then(|| not_held(*wanted, host)),
         Step::Run(_, program) | Step::Exec(program) => program_refused(program, errno),
-        Step::Directory(_) | Step::ChangeDirectory(_) => directory_refused(errno),
+        Step::Directory(_) | Step::DirectoryBelow(..) | Step::ChangeDirectory(_) => directory_refused(errno),
         Step::Descriptors(_) if errno == libc::EMFILE || errno == libc::EINVAL => {
             Some(MORE_DESCRIPTORS.into())
         }
-        Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs => None,
+        Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs | Step::FileIds(..) => None,
         Step::DieWithParent | Step::DefaultSignals => None,
     }
 }

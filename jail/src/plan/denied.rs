@@ -49,9 +49,6 @@ const ALWAYS: &[Refusal] = &[
     never(libc::SYS_open_by_handle_at),
     // Removed from the kernel, old ones still have it: for profilers of the whole machine.
     never(LOOKUP_DCOOKIE),
-    // A user namespace gives all capabilities over whatever it makes: most ways out of a container begin there.
-    refused(libc::SYS_unshare, &[any(0, NEW_USER)]),
-    refused(libc::SYS_clone, &[any(0, NEW_USER)]),
     // Its flags are in memory, which changes after a look at it. Without it libraries take `clone`.
     Refusal { number: libc::SYS_clone3 as u32, tests: &[], errno: libc::ENOSYS },
     // Any personality but Linux's own, its 32 bits, its old version numbers and fixed addresses (debuggers,
@@ -98,8 +95,10 @@ const ROOTS: &[Refusal] = &[
     never(libc::SYS_fspick),
     never(libc::SYS_mount_setattr),
     // So are its namespaces. `unshare` of descriptors or of the working directory goes on.
-    refused(libc::SYS_unshare, &[any(0, NEW_NAMESPACES | NEW_TIME)]),
-    refused(libc::SYS_clone, &[any(0, NEW_NAMESPACES)]),
+    // A user namespace gives all capabilities over whatever it makes: most ways out of a container begin there. The
+    // master of a jail goes into one when its phases of root are over, to be root no more.
+    refused(libc::SYS_unshare, &[any(0, NEW_NAMESPACES | NEW_TIME | NEW_USER)]),
+    refused(libc::SYS_clone, &[any(0, NEW_NAMESPACES | NEW_USER)]),
     never(libc::SYS_setns),
     // Firewall and IPsec of the jail's network: the largest surface that root of a user namespace has.
     without_protocol(&[NETLINK, low(2, Relation::Equal, libc::NETLINK_NETFILTER as u32)]),

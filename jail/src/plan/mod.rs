@@ -18,6 +18,7 @@ mod rules;
 mod setting;
 mod show;
 mod spec;
+pub mod standard;
 mod step;
 
 pub use advice::{Host, advise, advise_birth};

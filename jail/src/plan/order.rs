@@ -1,5 +1,7 @@
 //! Pure. The order of the steps, each with its reason.
 
+use std::os::fd::RawFd;
+
 use super::{Fence, Namespaces, Network, Phase, Plan, Spec, Step};
 
 /// Puts a jail into order.
@@ -51,7 +53,8 @@ fn alone(spec: &Spec) -> Vec<Step> {
 /// The namespaces made fit for use, while CAP_SYS_ADMIN is there.
 fn surroundings(spec: &Spec) -> Vec<Step> {
     let fresh_network = has(spec, Namespaces::NET) && pooled(spec).is_none();
-    let own_proc = spec.proc && has(spec, Namespaces::FS.with(Namespaces::PID));
+    let mounts = spec.mounts.as_ref().filter(|_| has(spec, Namespaces::FS));
+    let own_proc = spec.proc && mounts.is_none() && has(spec, Namespaces::FS.with(Namespaces::PID));
     let steps = [
         // Here, after birth: its root is then the child's own cgroup.
         has(spec, Namespaces::CGROUP).then_some(Step::Unshare(Namespaces::CGROUP)),
@@ -63,6 +66,10 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
         has(spec, Namespaces::FS).then_some(Step::PrivateMounts),
         // After the mounts are private, by a member of the pid namespace that it is to show.
         own_proc.then_some(Step::MountProc),
+        // Before anything is made in a file system of this user namespace: our own ids have no number there.
+        mounts.and(spec.file_ids).map(|(uid, gid)| Step::FileIds(uid, gid)),
+        // In the same place, for the same reason.
+        mounts.cloned().map(Step::Mounts),
         // Before hooks, which may want to talk to themselves.
         fresh_network.then_some(Step::LoopbackUp),
         // Before hooks, which may read it.
@@ -79,16 +86,25 @@ fn before_drop(spec: &Spec) -> Vec<Step> {
     // After the last mount that is made with rights, while there is still CAP_SYS_ADMIN.
     steps.extend((spec.no_new_privs && has(spec, Namespaces::FS)).then_some(Step::NosuidMounts));
     // By descriptor and with our rights: a directory that the tenant may not reach by path still works.
-    steps.extend(spec.directory.map(Step::Directory));
+    steps.extend(spec.directory.map(|directory| directory_step(spec, directory)));
     // After the last use of a descriptor of ours, before the drop: the moment the tenant's other processes
     // may do anything to the child, it holds nothing that is not theirs.
     steps.push(Step::Descriptors(spec.descriptors.clone()));
     steps
 }
 
+/// A directory of somebody else's mounts is a way out of our own.
+fn directory_step(spec: &Spec, directory: RawFd) -> Step {
+    match &spec.directory_path {
+        Some(path) if has(spec, Namespaces::FS) => Step::DirectoryBelow(directory, path.clone()),
+        _ => Step::Directory(directory),
+    }
+}
+
 /// Rights go, in the one order that works.
 fn drop_rights(spec: &Spec) -> Vec<Step> {
-    let again = spec.dies_with_parent && spec.identity.is_some();
+    let changed = spec.identity.is_some() || (spec.mounts.is_some() && spec.file_ids.is_some());
+    let again = spec.dies_with_parent && changed;
     let steps = [
         // Needs CAP_SETPCAP: before the capabilities go. What is kept must stay in it, else it cannot be kept.
         spec.bounding.map(|set| Step::Bound(set.with(spec.keep))),

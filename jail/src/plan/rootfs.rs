@@ -1,6 +1,7 @@
 //! Pure. The root file system of a jail: what is mounted where, in which order, with which attributes.
 
 use std::fmt;
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 /// What a jail sees as its file system.
@@ -70,6 +71,12 @@ pub enum Source {
     Device(Device, Made),
     /// A symbolic link: no mount.
     Link(&'static str),
+    /// An empty directory: no mount.
+    Directory,
+    /// What is mounted there gets the attributes, with all mounts below it: no mount of its own.
+    Sealed(Presence),
+    /// A mount that was made beforehand and is nowhere yet ([`crate::run::lend`]).
+    Lent(RawFd),
 }
 
 /// How much of a tree.
@@ -187,6 +194,14 @@ impl Rootfs {
         self.root != Root::Present
     }
 
+    /// Descriptors that it needs.
+    pub fn lent(&self) -> impl Iterator<Item = RawFd> {
+        self.mounts.iter().filter_map(|mount| match mount.source {
+            Source::Lent(fd) => Some(fd),
+            _ => None,
+        })
+    }
+
     /// True when something has to be kept ready outside of the new root while it is built.
     pub fn needs_stage(&self) -> bool {
         let staged =
@@ -239,6 +254,9 @@ impl fmt::Display for Mount {
                 write!(f, "{target}: device {} as it is outside", device.in_words())?
             }
             Source::Link(to) => return write!(f, "{target}: link to {to}"),
+            Source::Directory => return write!(f, "{target}: an empty directory"),
+            Source::Sealed(_) => write!(f, "{target}: as it is")?,
+            Source::Lent(_) => write!(f, "{target}: as it is outside")?,
         }
         f.write_str(&bracketed(self.attributes))
     }

@@ -35,6 +35,9 @@ impl Plan {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Mounts(rootfs) = self {
+            return rootfs.fmt(f);
+        }
         f.write_str(&self.deed())?;
         let particulars = self.particulars();
         if particulars.is_empty() { Ok(()) } else { write!(f, " ({particulars})") }
@@ -52,11 +55,13 @@ impl Step {
             Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
+            Self::FileIds(uid, _) => format!("make files as uid {uid}"),
+            Self::Mounts(_) => "build the file system".into(),
             Self::LoopbackUp => "bring lo up".into(),
             Self::NosuidMounts => "set nosuid on all mounts".into(),
             Self::Hostname(name) => format!("set the host name to {name}"),
             Self::Run(phase, program) => format!("run exec-{} {}", phase.name(), program.name()),
-            Self::Directory(_) => "enter the working directory".into(),
+            Self::Directory(_) | Self::DirectoryBelow(..) => "enter the working directory".into(),
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
             Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
@@ -88,6 +93,9 @@ impl Step {
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
+            Self::FileIds(_, gid) => format!("gid {gid}"),
+            Self::DirectoryBelow(_, path) => path.display().to_string(),
+            Self::Mounts(_) => String::new(),
             Self::Set(_)
             | Self::NewSession
             | Self::JoinNetwork(_)

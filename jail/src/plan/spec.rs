@@ -2,8 +2,9 @@
 
 use std::ffi::CString;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
-use super::{Capabilities, Filter, Namespaces, Phase, Scopes, Setting};
+use super::{Capabilities, Filter, Namespaces, Phase, Rootfs, Scopes, Setting};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct Spec {
     pub user_map: Option<UserMap>,
     /// A fresh `/proc`; needs `fs` and `pid` namespaces.
     pub proc: bool,
+    /// A file system of its own, in the place of that `/proc`; needs an `fs` namespace.
+    pub mounts: Option<Rootfs>,
+    /// Who makes what is made for those mounts, in the process's own user namespace.
+    pub file_ids: Option<(u32, u32)>,
     /// Host name inside; needs a `uts` namespace.
     pub hostname: Option<String>,
     /// Programs of the administrator run before the identity is taken (`Phase::AsVassalBeforeDrop`) and
@@ -42,6 +47,8 @@ pub struct Spec {
     pub settings: Vec<Setting>,
     /// Working directory, as a descriptor of the parent.
     pub directory: Option<RawFd>,
+    /// The path of that directory: it is entered in the mounts of the process itself.
+    pub directory_path: Option<PathBuf>,
     /// Descriptors of the parent that stay open, as (here, there): 0, 1 and 2 are given the same way.
     /// Everything not listed is closed.
     pub descriptors: Vec<(RawFd, RawFd)>,

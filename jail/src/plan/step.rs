@@ -2,8 +2,9 @@
 
 use std::ffi::CString;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 
-use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, Setting, UserMap};
+use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, Rootfs, Setting, UserMap};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,10 @@ pub enum Step {
     PrivateMounts,
     /// A fresh `/proc`: nosuid, nodev, noexec.
     MountProc,
+    /// Files are made as this user and group of the user namespace.
+    FileIds(u32, u32),
+    /// A file system of its own.
+    Mounts(Rootfs),
     /// `lo` up.
     LoopbackUp,
     /// Host name.
@@ -95,6 +100,8 @@ pub enum Step {
     Run(Phase, Program),
     /// Working directory.
     Directory(RawFd),
+    /// Working directory by the path that it has in the process's own mounts; `/` where it has none there.
+    DirectoryBelow(RawFd, PathBuf),
     /// Working directory by path, taken with the rights the process has then.
     ChangeDirectory(CString),
     /// Bounding set reduced to these.

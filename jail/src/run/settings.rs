@@ -1,10 +1,11 @@
 //! Settings that a process passes on: made, and read back where the kernel may do less than it was asked for.
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, write};
 use rustix::process::{self, Rlimit, getpriority_process, setpriority_process, setrlimit, umask};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use super::rootfs::proc;
 use crate::plan::{Failure, IoPriority, Limit, Resource, Setting};
 use crate::sys;
 
@@ -55,8 +56,9 @@ fn fresh_keyring() -> Result<(), Failure> {
     }
 }
 
+/// To a proc, and to nothing that a program of the vassal's has mounted in its place.
 fn oom_score(score: i32) -> Result<(), Failure> {
-    let file = openat(CWD, OOM_SCORE, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let file = openat(proc()?, "self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     write(&file, score.to_string().as_bytes())?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{getpid, getppid};
 
+use super::backdrop::{Backdrop, before};
 use super::user_map::{Gate, gate, while_dumpable};
 use super::walk::Walk;
 use crate::plan::{Failure, Namespaces, Plan};
@@ -18,6 +19,8 @@ pub struct Birth<'a> {
     pub sibling: bool,
     /// The directory of the cgroup v2 that it is born in (`CLONE_INTO_CGROUP`).
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The mounts that it gets a copy of, in the place of ours.
+    pub backdrop: Option<&'a Backdrop>,
     /// It gets a memory of its own whatever its plan is: what it was given may keep it waiting.
     pub apart: bool,
 }
@@ -102,7 +105,9 @@ fn sharing(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     walk.parent = parent_of_child(plan, birth);
     let mut failure = None;
     let mut stack = Stack::lend()?;
-    let child = sys::clone_sharing(flags(plan, birth), &mut stack, &mut || failure = Some(walk.walk()))?;
+    let child = before(birth.backdrop, || {
+        sys::clone_sharing(flags(plan, birth), &mut stack, &mut || failure = Some(walk.walk()))
+    })?;
     Ok(match failure.or_else(|| walk.cut_short()) {
         None => Spawned::Running(child.into()),
         Some(failure) => Spawned::Failed(child.into(), failure),
@@ -126,7 +131,7 @@ fn walking(plan: &Plan, birth: &Birth<'_>, gate: Option<Gate>) -> Result<Spawned
     walk.parent = parent_of_child(plan, birth);
     walk.hold_report(writer.as_raw_fd());
     walk.gate = gate.as_ref().map(Gate::inner);
-    let child = sys::clone_apart(flags(plan, birth), || walk.walk_and_report())?;
+    let child = before(birth.backdrop, || sys::clone_apart(flags(plan, birth), || walk.walk_and_report()))?;
     if let Some(gate) = gate {
         gate.open_for(child.pid, &child.pidfd);
     }

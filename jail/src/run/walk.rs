@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{fence, identity, settings, user_map};
+use super::{fence, identity, rootfs, settings, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -100,10 +100,13 @@ impl<'a> Walk<'a> {
             Step::Unshare(namespaces) => Ok(sys::unshare(*namespaces)?),
             Step::PrivateMounts => private_mounts(),
             Step::MountProc => mount_proc(),
+            Step::FileIds(uid, gid) => rootfs::take_file_ids(*uid, *gid),
+            Step::Mounts(rootfs) => rootfs::enter(rootfs).map(|_| ()),
             Step::LoopbackUp => Ok(sys::loopback_up()?),
             Step::Hostname(name) => Ok(sethostname(name.as_bytes())?),
             Step::Run(..) => run_to_end(self.image(index)?, &self.held, &self.environment),
             Step::Directory(fd) => Ok(fchdir(sys::borrow(*fd)?)?),
+            Step::DirectoryBelow(fd, path) => rootfs::change_directory(*fd, path),
             Step::ChangeDirectory(path) => Ok(chdir(path.as_c_str())?),
             Step::Bound(set) => identity::bound(*set),
             Step::Identity(who, keep) => identity::become_exactly(who, *keep),
@@ -135,7 +138,8 @@ fn open_program(step: &Step) -> Option<RawFd> {
 /// The descriptors that a step names.
 fn named(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::JoinNetwork(fd) | Step::Directory(fd) => vec![*fd],
+        Step::JoinNetwork(fd) | Step::Directory(fd) | Step::DirectoryBelow(fd, _) => vec![*fd],
+        Step::Mounts(rootfs) => rootfs.lent().collect(),
         Step::Descriptors(list) => list.iter().map(|(here, _)| *here).collect(),
         _ => open_program(step).into_iter().collect(),
     }

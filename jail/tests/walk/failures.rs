@@ -75,7 +75,7 @@ pub fn hooks_run_in_order_with_the_environment_and_none_of_our_descriptors() {
 pub fn a_refused_birth_is_step_0() {
     // A descriptor that is no cgroup: the kernel refuses before there is a process.
     let file = File::open("/dev/null").unwrap();
-    let birth = Birth { sibling: false, cgroup: Some(std::os::fd::AsFd::as_fd(&file)), apart: false };
+    let birth = Birth { cgroup: Some(std::os::fd::AsFd::as_fd(&file)), ..Birth::default() };
     let spec = Spec { namespaces: namespaces("uts"), ..spec("") };
     let failure = spawn(&plan(&spec), &birth).unwrap_err().0;
     assert_eq!((failure.step, failure.errno), (0, libc::EBADF));

@@ -132,7 +132,7 @@ fn emperor() -> ExitCode {
 }
 
 fn spawner() -> ExitCode {
-    live_with(&Birth { sibling: true, cgroup: None, apart: false }, &jailed("exec sleep 1000"))
+    live_with(&Birth { sibling: true, ..Birth::default() }, &jailed("exec sleep 1000"))
 }
 
 fn live_with(birth: &Birth<'_>, spec: &Spec) -> ExitCode {

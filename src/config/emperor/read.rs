@@ -3,6 +3,7 @@
 use super::{EmperorConfig, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
+use crate::config::jailed::word;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
@@ -90,6 +91,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
+        "jail" => config.jail = Some(entry.placed(value(entry, word)?)),
         "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "emperor-seccomp" => config.seccomp = Some(entry.placed(value(entry, choice)?)),
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,

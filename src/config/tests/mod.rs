@@ -5,6 +5,7 @@ mod expand;
 mod format;
 mod hazard;
 mod hook;
+mod jailed;
 mod keyval;
 mod lists;
 mod load;

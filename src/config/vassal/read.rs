@@ -1,14 +1,17 @@
 //! Pure. Entries to a vassal's typed config, or everything that is wrong with them.
 
+use jail::plan::standard::Strictness;
+
 use super::{Patch, VassalConfig, VassalKind, phases, rootfs};
 use crate::config::admit::{admit, value};
+use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
     address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
 };
-use crate::config::{confine, hook};
+use crate::config::{confine, hook, jailed};
 use crate::options::{Scope, Standing, standing};
 
 type Read = Result<(), ConfigError>;
@@ -84,6 +87,9 @@ fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
     let mut config = VassalConfig::default();
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
+    let strict = config.jail.as_ref().filter(|jail| jail.value == Some(Strictness::Strict));
+    let strict = strict.map(|jail| Placed { value: Choice::Strict, place: jail.place.clone() });
+    config.confine.seccomp = config.confine.seccomp.take().or(strict);
     if errors.is_empty() {
         errors.extend(contradictions(&config));
     }
@@ -128,6 +134,7 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
             config.unshare = config.unshare.with(value(entry, namespaces)?);
             config.unshare_at = Some(entry.value_place.clone());
         }
+        "jail" => config.jail = Some(entry.placed(value(entry, jailed::word)?)),
         "namespace" => rootfs::namespace(config, entry)?,
         "seccomp" | "no-new-privs" => confine::apply(&mut config.confine, name, entry)?,
         fence if fence.starts_with("landlock-") => confine::apply(&mut config.confine, fence, entry)?,

@@ -4,6 +4,7 @@ mod confine;
 mod emperor;
 mod general;
 mod hooks;
+mod jail;
 mod limits;
 mod rootfs;
 mod vassal;
@@ -38,6 +39,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Both,
         options: general::IDENTITY,
     },
+    Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
     Group {
         heading: "Vassal: jail and phases, in the order in which they happen",

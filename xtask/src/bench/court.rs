@@ -47,6 +47,10 @@ pub enum Vassals {
     Plain,
     /// The tiny program, as another user and in five namespaces.
     Jailed,
+    /// The same in a user namespace too.
+    RootInside,
+    /// The same in the default jail.
+    Standard,
     /// What the config says.
     AsWritten,
 }
@@ -157,9 +161,13 @@ fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {
     if vassals != Vassals::AsWritten {
         command.arg("--binary-path").arg(lab.stamp());
     }
-    if vassals == Vassals::Jailed {
-        command.args(["--emperor-tyrant", "--emperor-use-clone", NAMESPACES.0]);
-    }
+    let with_user = format!("{},user", NAMESPACES.0);
+    match vassals {
+        Vassals::Jailed => command.args(["--emperor-tyrant", "--emperor-use-clone", NAMESPACES.0]),
+        Vassals::RootInside => command.args(["--emperor-tyrant", "--emperor-use-clone", &with_user]),
+        Vassals::Standard => command.arg("--emperor-tyrant"),
+        Vassals::Plain | Vassals::AsWritten => &mut command,
+    };
     Ok(command)
 }
 
@@ -170,7 +178,7 @@ fn write(waiting: &Path, target: &Path, vassals: Vassals, text: &str) -> Result<
 
 fn prepare(waiting: &Path, vassals: Vassals, text: &str) -> Result<()> {
     fs::write(waiting, text)?;
-    if vassals == Vassals::Jailed {
+    if !matches!(vassals, Vassals::Plain | Vassals::AsWritten) {
         chown(waiting, Some(TENANT), Some(TENANT))?;
     }
     Ok(())

@@ -19,6 +19,8 @@ const TENANT: &str = "jail crate alone, ids of a tenant";
 const FILTERED: &str = "the same with the default filter";
 const ROOT: &str = "jail crate alone, ids of root";
 const LIEGE: &str = "liege";
+const RUNNING: [(&str, Vassals); 2] =
+    [("liege, a user namespace besides", Vassals::RootInside), ("liege, jail = standard", Vassals::Standard)];
 const AGAIN: &str = "liege, from kill -9 of the one before";
 
 /// One at a time into a running Emperor, and a thousand from nothing.
@@ -56,7 +58,22 @@ fn one_at_a_time(lab: &Lab) -> Result<Table> {
     if let Err(error) = ready {
         table.add_result(LIEGE, Err(error));
     }
+    drop(court);
+    for (name, vassals) in RUNNING {
+        into_running(lab, &mut table, (name, vassals))?;
+    }
     Ok(table)
+}
+
+/// The same into another kind of jail.
+fn into_running(lab: &Lab, table: &mut Table, (name, vassals): (&'static str, Vassals)) -> Result<()> {
+    let (court, _) = Court::open(lab, Kind::Liege, vassals, 1)?;
+    lab.stamps.of('s', "v0.ini", 0, PATIENCE)?;
+    for round in 0..lab.rounds(200, 10) {
+        let born = create(lab, &court, &format!("k{round}.ini"));
+        table.add_result(name, born.map(|born| born.0));
+    }
+    Ok(())
 }
 
 fn one(lab: &Lab, floor: &mut Floor, name: &str) -> Result<f64> {

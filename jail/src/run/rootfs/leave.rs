@@ -19,7 +19,7 @@ const PROC_ROOT: u64 = 1;
 const TABLE_MAX: usize = 32 << 20;
 
 /// The proc of the old root, which outlives the way into the new one.
-pub(super) fn proc() -> Result<OwnedFd, Failure> {
+pub(in crate::run) fn proc() -> Result<OwnedFd, Failure> {
     let wanted = "/proc must be mounted where the jail is made: what was mounted is read back there";
     let proc = openat(CWD, c"/proc", path_flags() | OFlags::DIRECTORY, Mode::empty())?;
     let genuine =

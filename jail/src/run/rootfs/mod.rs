@@ -3,6 +3,7 @@
 //! Sources are opened once, before anything is mounted; places are opened beneath the new root, where no symbolic
 //! link is followed. What a name leads to later changes nothing any more. In the end it is read back.
 
+mod directory;
 mod leave;
 mod place;
 mod sources;
@@ -11,14 +12,17 @@ mod stage;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, StatxFlags, fstat, statx};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, StatxFlags, fstat, statx};
+use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 use crate::plan::mountinfo::Expected;
-use crate::plan::{Attributes, Depth, Failure, Mount, Old, Presence, Root, Rootfs, Source};
+use crate::plan::{Attributes, Depth, Failure, HARMLESS, Mount, Old, Presence, Root, Rootfs, Source};
 use crate::sys;
 
+pub(super) use directory::{change_directory, take_file_ids};
 pub use leave::OldRoot;
+pub(super) use leave::proc;
 use place::Place;
 use sources::{Opened, named};
 use stage::Stage;
@@ -92,6 +96,11 @@ impl Building {
     fn add(&mut self, mount: &Mount, source: Option<&OwnedFd>) -> Result<(), Failure> {
         let tree = match &mount.source {
             Source::Link(to) => return self.link(&mount.target, to),
+            Source::Directory => return self.find_or_make(&mount.target, FileType::Directory).map(|_| ()),
+            Source::Sealed(presence) => return self.seal(mount, *presence),
+            Source::Lent(fd) => {
+                sys::borrow(*fd)?.try_clone_to_owned().map_err(|_| Failure::from(Errno::MFILE))?
+            }
             Source::Device(device, crate::plan::Made::New) => return self.device(&mount.target, *device),
             Source::Itself(presence) => match (self.find(&mount.target), presence) {
                 (Ok(place), _) => clone(place.0.as_fd(), Depth::All)?,
@@ -127,6 +136,18 @@ impl Building {
         Ok(())
     }
 
+    /// In the place where it is: whoever copies this mount namespace into another user namespace cannot undo it.
+    fn seal(&mut self, mount: &Mount, presence: Presence) -> Result<(), Failure> {
+        let place = match (self.find(&mount.target), presence) {
+            (Err(failure), Presence::Optional) if place::is_missing(&failure) => return Ok(()),
+            (found, _) => found?,
+        };
+        sys::set_mount_attributes(place.0.as_fd(), mount.attributes.0, true)?;
+        let made = self.made.iter_mut().filter(|made| made.target == mount.target);
+        made.for_each(|made| made.attributes = made.attributes.with(mount.attributes));
+        Ok(())
+    }
+
     fn nothing(&self, place: &Place) -> Result<OwnedFd, Failure> {
         if place::kind_of(&place.0)?.is_dir() { stage::memory(Some(0), 0) } else { self.staged()?.file(b"") }
     }
@@ -147,6 +168,17 @@ impl Building {
     fn stay(&mut self) -> Result<(), Failure> {
         self.stage.take().map_or(Ok(()), Stage::remove)
     }
+}
+
+/// A copy of this directory with all mounts below it, seen by nobody yet, for [`Source::Lent`]: it can be given to a
+/// process in another mount namespace, which may not make it there. Nosuid and nodev.
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_ADMIN, `EINVAL` for a directory of another mount namespace.
+pub fn lend(directory: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let tree = clone(directory, Depth::All)?;
+    sys::set_attributes(tree.as_fd(), HARMLESS)?;
+    Ok(tree)
 }
 
 /// A copy of a mount, seen by nobody yet.

@@ -1,0 +1,281 @@
+//! Everybody in a court under `jail`, against the exact table of what each may be: whatever is added to it, or lost from
+//! it, shows up here.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use common::{ALICE, BOB, Emperor, Process, Tree};
+
+const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+const STATUS: [&str; 11] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
+/// What a jail has made of the file system; other mounts are the host's business.
+const PLACES: [&str; 8] = ["/", "/dev", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"];
+
+/// Whom the others are compared with.
+struct Court {
+    emperor: Emperor,
+    master: Process,
+    neighbour: Process,
+}
+
+impl Court {
+    /// Alice, whose config says this besides what she runs, and Bob.
+    fn open(options: &[&str], config: &str) -> Self {
+        Self::of(Tree::new(), ALICE, (options, config))
+    }
+
+    fn of(tree: Tree, owner: u32, (options, config): (&[&str], &str)) -> Self {
+        tree.vassal_of(owner, "alice.ini", config);
+        tree.vassal_of(if owner == 0 { 0 } else { BOB }, "bob.ini", config);
+        let emperor = Emperor::start(tree, options);
+        let [master, neighbour] = ["alice.ini", "bob.ini"].map(|name| running(&emperor, name));
+        Self { emperor, master, neighbour }
+    }
+
+    fn spawner(&self) -> Process {
+        let is_spawner = |one: &Process| one.command_line() == ["liege: spawner"];
+        self.emperor.process.children().into_iter().find(is_spawner).unwrap()
+    }
+
+    /// The table of these processes and of the Emperor and its spawner.
+    fn table(&self, others: &[(&str, &Process)]) -> String {
+        let spawner = self.spawner();
+        let ours = [("Emperor", &self.emperor.process), ("spawner", &spawner)];
+        let mut text = String::new();
+        for (role, process) in ours.iter().chain(others) {
+            writeln!(text, "== {role}").unwrap();
+            self.describe(&mut text, process);
+        }
+        text
+    }
+
+    fn describe(&self, text: &mut String, process: &Process) {
+        let (shared, apart): (Vec<&str>, Vec<&str>) =
+            NAMESPACES.iter().partition(|name| process.namespace(name) == host().namespace(name));
+        let (jails, own): (Vec<&str>, Vec<&str>) =
+            apart.iter().partition(|name| process.namespace(name) == self.master.namespace(name));
+        for name in apart {
+            assert_ne!(process.namespace(name), self.neighbour.namespace(name), "{name} is the neighbour's");
+        }
+        writeln!(text, "namespaces: host's {shared:?}, jail's {jails:?}, own {own:?}").unwrap();
+        for field in STATUS {
+            writeln!(text, "{field}: {}", process.status(field)).unwrap();
+        }
+        for map in ["uid_map", "gid_map"] {
+            let words: Vec<String> = process.read(map).split_whitespace().map(str::to_owned).collect();
+            writeln!(text, "{map}: {}", words.join(" ")).unwrap();
+        }
+        writeln!(text, "limits unlike the Emperor's: {:?}", self.limits(process)).unwrap();
+        writeln!(text, "cgroup: {}", self.cgroup(process)).unwrap();
+        writeln!(text, "descriptors: {:?}", self.descriptors(process)).unwrap();
+        writeln!(text, "session: {}", self.session(process)).unwrap();
+        writeln!(text, "environment: {:?}", environment(process)).unwrap();
+        writeln!(text, "directory: {}", self.place(&process.link("cwd"))).unwrap();
+        self.mounts(process).iter().for_each(|line| writeln!(text, "mount: {line}").unwrap());
+    }
+
+    fn limits(&self, process: &Process) -> Vec<String> {
+        let emperors = self.emperor.process.read("limits");
+        let limits = process.read("limits");
+        let odd = limits.lines().filter(|line| !emperors.lines().any(|one| one == *line));
+        let odd = odd.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        // Raised by the Emperor for itself alone; what the config says of it shows.
+        odd.filter(|line| !line.starts_with("Max open files") || line.contains(" 256 256 ")).collect()
+    }
+
+    /// Of version 2, with the numbers taken out.
+    fn cgroup(&self, process: &Process) -> String {
+        let of = |process: &Process| {
+            let text = process.read("cgroup");
+            text.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned()
+        };
+        let [own, masters, neighbours] = [process, &self.master, &self.neighbour].map(of);
+        assert_ne!(masters, neighbours, "each has a leaf of its own");
+        let last = Path::new(&own).file_name().unwrap().to_str().unwrap();
+        match own == masters {
+            true => "the vassal's leaf".into(),
+            false => unnumbered(last),
+        }
+    }
+
+    /// What each number names, without the numbers of pipes and sockets. Of the host's, kinds alone: which numbers they
+    /// have is nobody's business, and what the test itself was given may be among them.
+    fn descriptors(&self, process: &Process) -> Vec<String> {
+        let hosts = process.namespace("mnt") == host().namespace("mnt");
+        let one = |(number, name): (&i32, &String)| {
+            let kind = self.place(name.split(":[").next().unwrap_or_default());
+            if hosts { unnumbered(&kind) } else { format!("{number} {kind}") }
+        };
+        let mut list: Vec<String> = process.descriptors().iter().map(one).collect();
+        list.sort();
+        if hosts {
+            list.dedup();
+        }
+        list
+    }
+
+    fn session(&self, process: &Process) -> String {
+        let ids = |process: &Process| {
+            let stat = process.read("stat");
+            let words: Vec<i32> = stat
+                .rsplit_once(')')
+                .unwrap()
+                .1
+                .split_whitespace()
+                .skip(2)
+                .take(3)
+                .map(|one| one.parse().unwrap())
+                .collect();
+            (words[0], words[1], words[2])
+        };
+        let name = |id: i32| match id {
+            id if id == process.pid => "own",
+            id if id == self.master.pid => "master's",
+            id if id == self.emperor.process.pid => "Emperor's",
+            _ => "another's",
+        };
+        let (group, session, terminal) = ids(process);
+        format!("{}, group {}, terminal {terminal}", name(session), name(group))
+    }
+
+    /// What is on top at each of the places, and what it is.
+    fn mounts(&self, process: &Process) -> Vec<String> {
+        if process.namespace("mnt") == host().namespace("mnt") {
+            return Vec::new();
+        }
+        let table = process.read("mountinfo");
+        let of = |place: &str| {
+            let line = table.lines().rfind(|line| line.split(' ').nth(4) == Some(place))?;
+            let (front, back) = line.split_once(" - ")?;
+            let options = front.split(' ').nth(5)?;
+            let shared = if front.contains("shared:") || front.contains("master:") { " SHARED" } else { "" };
+            let mut words = back.split(' ');
+            let (kind, source) = (words.next()?, words.next()?);
+            // The host's own root may be of any kind.
+            let kind =
+                if source == "none" { format!("{kind} {}", words.next()?) } else { "of the host".into() };
+            let options = options.replace(",noatime", "").replace(",relatime", "");
+            Some(format!("{place} {options} {kind}{shared}"))
+        };
+        let mut lines: Vec<String> = PLACES.iter().filter_map(|place| of(place)).collect();
+        let tree = self.emperor.tree.path("");
+        let below = table.lines().filter_map(|line| line.split(' ').nth(4));
+        lines
+            .extend(below.filter(|place| Path::new(place).starts_with(&tree)).map(|place| self.place(place)));
+        lines
+    }
+
+    fn place(&self, path: &str) -> String {
+        path.replace(self.emperor.tree.path("").to_str().unwrap().trim_end_matches('/'), "TREE")
+    }
+}
+
+/// A vassal that may never have said a word.
+fn running(emperor: &Emperor, name: &str) -> Process {
+    let is_there = |one: &serde_json::Value| one["pid"].as_i64().is_some_and(|pid| pid > 0);
+    let pid = emperor.wait_stats(name, is_there)["pid"].as_i64().unwrap();
+    Process::of(i32::try_from(pid).unwrap())
+}
+
+fn host() -> Process {
+    Process::of_this_test()
+}
+
+/// What is the same each time.
+fn unnumbered(text: &str) -> String {
+    let mut parts = text.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "N" + part)
+}
+
+fn environment(process: &Process) -> Vec<String> {
+    let mut list = process.environment();
+    // Of the shell.
+    list.retain(|one| !["PWD=", "OLDPWD=", "_=", "SHLVL="].iter().any(|name| one.starts_with(name)));
+    list
+}
+
+/// A shell with a child: a program, and what it starts.
+const FAMILY: &str = "rlimit-nofile = 256\ncommand = sh -c 'sleep infinity & wait'\n";
+
+fn assert_family(name: &str, options: &[&str], owner: u32, config: &str) {
+    let court = Court::of(Tree::new(), owner, (options, config));
+    let program = court.master.child();
+    let child = program.child();
+    let table =
+        court.table(&[("master", &court.master), ("program", &program), ("child of the program", &child)]);
+    insta::assert_snapshot!(name, table);
+    court.emperor.stop();
+}
+
+#[test]
+fn everybody_in_the_default_jail_is_exactly_what_the_table_says() {
+    assert_family("standard", &["--emperor-tyrant"], ALICE, FAMILY);
+}
+
+#[test]
+fn everybody_in_the_strict_jail_is_exactly_what_the_table_says() {
+    assert_family("strict", &["--emperor-tyrant", "--jail", "strict"], ALICE, FAMILY);
+}
+
+#[test]
+fn a_trusted_vassal_that_jails_itself_is_exactly_what_the_table_says() {
+    let config = format!("jail = standard\nuid = nobody\ngid = nogroup\n{FAMILY}");
+    let court = Court::of(Tree::new(), 0, (&[], &config));
+    // The vassal's first process waits for the one that went on behind it, as process 1 of the jail.
+    let first = court.master.child();
+    let program = first.child();
+    let court = Court { master: first, neighbour: court.neighbour.child(), ..court };
+    let table = court.table(&[("master", &court.master), ("program", &program)]);
+    insta::assert_snapshot!("trusted", table);
+    court.emperor.stop();
+}
+
+#[test]
+fn a_real_uwsgi_in_the_default_jail_is_exactly_what_the_table_says() {
+    let config = "master = true\nplugins = python3\nprocesses = 1\nsocket = 127.0.0.1:0\n";
+    let court = Court::open(&["--emperor-tyrant"], config);
+    let worker = court.master.child();
+    let table = court.table(&[("uwsgi", &court.master), ("worker", &worker)]);
+    insta::assert_snapshot!("uwsgi", table);
+    court.emperor.stop();
+}
+
+#[test]
+fn a_program_of_the_administrators_is_its_owner_from_the_beginning() {
+    let tree = Tree::new();
+    let program = tree.script("program", "sleep infinity & wait");
+    let court = Court::of(
+        tree,
+        ALICE,
+        (
+            &[
+                "--emperor-tyrant",
+                "--emperor-curse-tolerance",
+                "1",
+                "--binary-path",
+                program.to_str().unwrap(),
+            ],
+            "",
+        ),
+    );
+    let child = court.master.child();
+    let table = court.table(&[("program", &court.master), ("child of the program", &child)]);
+    insta::assert_snapshot!("program", table);
+    court.emperor.stop();
+}
