@@ -6,8 +6,10 @@ mod earshot;
 mod errands;
 mod eyes;
 mod filtering;
+mod herald;
 mod jailing;
 mod limits;
+mod notify;
 mod obey;
 mod reap;
 mod residence;
@@ -31,6 +33,8 @@ use crate::spawner::wire::{Reply, Request};
 use crate::stats;
 
 use courtiers::Courtiers;
+use herald::Condition;
+use notify::Taken;
 pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
@@ -62,6 +66,8 @@ struct Runtime {
     residence: residence::Residence,
     hooks: usize,
     fetched: errands::Fetched,
+    herald: herald::Herald,
+    ear: Option<notify::Ear>,
     introduced: bool,
     finished: bool,
 }
@@ -80,6 +86,7 @@ impl Runtime {
     fn turn(&mut self) -> Result<()> {
         self.obey_all()?;
         self.introduce();
+        self.proclaim();
         if self.finished {
             return Ok(());
         }
@@ -98,8 +105,9 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
+        let word = self.ear.as_ref().and_then(|_| self.herald.next_deadline());
         let others =
-            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
+            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline(), word];
         others.into_iter().chain([emperor]).flatten().min()
     }
 
@@ -212,10 +220,37 @@ impl Runtime {
 
     /// The table that people get once everything that was there at the start has been dealt with.
     fn introduce(&mut self) {
-        if !self.introduced && self.emperor.is_settled() && !self.monitors.is_busy() {
+        if !self.introduced && self.condition() == Condition::Settled {
             self.introduced = true;
             let sources: Vec<&str> = self.monitors.sources().collect();
             log::print(&table::of(&self.emperor.snapshot(), &sources, &Calendar::today()));
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        if self.emperor.is_ending() {
+            Condition::Ending
+        } else if self.emperor.is_settled() && !self.monitors.is_busy() {
+            Condition::Settled
+        } else {
+            Condition::Busy
+        }
+    }
+
+    /// Tells the service manager what is new, if there is one.
+    fn proclaim(&mut self) {
+        if self.ear.is_some() {
+            self.herald.look(self.condition(), self.emperor.count());
+            self.speak();
+        }
+    }
+
+    fn speak(&mut self) {
+        let now = clock::now();
+        let Some((ear, message)) = self.ear.as_ref().zip(self.herald.message(now)) else { return };
+        match ear.say(&message) {
+            Taken::Yes => self.herald.heard(now),
+            Taken::Later => self.herald.unheard(now),
         }
     }
 
@@ -238,7 +273,7 @@ impl Runtime {
         while let Some(one) = self.signals.read_signal().context("cannot read signals")? {
             match Signal::try_from(one.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGCHLD) => {}
-                Ok(Signal::SIGHUP) => self.tell(Event::ReloadAll),
+                Ok(Signal::SIGHUP) => self.reload_all(),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
                 Ok(Signal::SIGUSR2) => log::info("emperor", "SIGUSR2 means nothing here"),
@@ -251,5 +286,11 @@ impl Runtime {
             }
         }
         self.reap()
+    }
+
+    fn reload_all(&mut self) {
+        self.herald.reload(clock::now());
+        self.speak();
+        self.tell(Event::ReloadAll);
     }
 }

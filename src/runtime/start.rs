@@ -19,8 +19,10 @@ use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::filtering;
+use super::herald::Herald;
 use super::jailing;
 use super::limits;
+use super::notify::Ear;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
@@ -83,6 +85,8 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         residence: residence.with_switch(started.kill_switch),
         hooks: config.exec_as_emperor.len(),
         fetched: Fetched::default(),
+        herald: Herald::new(),
+        ear: Ear::of_environment(),
         introduced: false,
         finished: false,
     };
