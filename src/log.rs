@@ -40,6 +40,9 @@ enum Form {
     People,
 }
 
+/// By this variable systemd says which file is its journal's (systemd.exec(5)).
+pub const JOURNAL: &str = "JOURNAL_STREAM";
+
 static SINK: OnceLock<Sink> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -60,7 +63,7 @@ fn sink() -> &'static Sink {
 }
 
 fn form() -> Form {
-    let journal = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let journal = std::env::var(JOURNAL).unwrap_or_default();
     let stat = rustix::fs::fstat(rustix::stdio::stderr());
     if stat.is_ok_and(|stat| journal == format!("{}:{}", stat.st_dev, stat.st_ino)) {
         Form::Journal

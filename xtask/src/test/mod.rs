@@ -5,6 +5,7 @@ mod leftovers;
 pub mod packages;
 mod score;
 mod suite;
+mod vagrant;
 
 use anyhow::Result;
 
@@ -21,6 +22,7 @@ pub fn run() -> Result<bool> {
     score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);
+    vagrant::check(&mut score);
     suite::run(&mut score)?;
     println!("{score}");
     Ok(score.failed == 0)

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// What the tests need: package, and a program by which it is known to be there, if it has one.
-pub const NEEDED: [(&str, &str); 22] = [
+pub const NEEDED: [(&str, &str); 23] = [
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -29,6 +29,7 @@ pub const NEEDED: [(&str, &str); 22] = [
     ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
+    ("vagrant", "vagrant"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];
