@@ -34,7 +34,6 @@ use crate::stats;
 
 use courtiers::Courtiers;
 use herald::Condition;
-use notify::Taken;
 pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
@@ -66,8 +65,7 @@ struct Runtime {
     residence: residence::Residence,
     hooks: usize,
     fetched: errands::Fetched,
-    herald: herald::Herald,
-    ear: Option<notify::Ear>,
+    messenger: notify::Messenger,
     introduced: bool,
     finished: bool,
 }
@@ -86,7 +84,7 @@ impl Runtime {
     fn turn(&mut self) -> Result<()> {
         self.obey_all()?;
         self.introduce();
-        self.proclaim();
+        self.messenger.look(self.condition(), self.emperor.count(), clock::now());
         if self.finished {
             return Ok(());
         }
@@ -105,9 +103,12 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
-        let word = self.ear.as_ref().and_then(|_| self.herald.next_deadline());
-        let others =
-            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline(), word];
+        let others = [
+            self.monitors.next_deadline(),
+            self.stats.next_deadline(),
+            self.unheard.next_deadline(),
+            self.messenger.next_deadline(),
+        ];
         others.into_iter().chain([emperor]).flatten().min()
     }
 
@@ -237,23 +238,6 @@ impl Runtime {
         }
     }
 
-    /// Tells the service manager what is new, if there is one.
-    fn proclaim(&mut self) {
-        if self.ear.is_some() {
-            self.herald.look(self.condition(), self.emperor.count());
-            self.speak();
-        }
-    }
-
-    fn speak(&mut self) {
-        let now = clock::now();
-        let Some((ear, message)) = self.ear.as_ref().zip(self.herald.message(now)) else { return };
-        match ear.say(&message) {
-            Taken::Yes => self.herald.heard(now),
-            Taken::Later => self.herald.unheard(now),
-        }
-    }
-
     fn leave(&mut self) {
         self.residence.leave();
         self.spawner.dismiss();
@@ -289,8 +273,7 @@ impl Runtime {
     }
 
     fn reload_all(&mut self) {
-        self.herald.reload(clock::now());
-        self.speak();
+        self.messenger.reload(clock::now());
         self.tell(Event::ReloadAll);
     }
 }

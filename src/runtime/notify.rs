@@ -1,4 +1,4 @@
-//! The socket of a service manager (`NOTIFY_SOCKET`, sd_notify(3)): a word is sent there, or nowhere.
+//! Says what the herald has to say to the socket of a service manager (`NOTIFY_SOCKET`, sd_notify(3)), and nowhere else.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -8,20 +8,60 @@ use std::path::Path;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
 
+use super::herald::{Condition, Herald};
+use crate::emperor::event::Moment;
 use crate::log;
 
 /// By this variable a service manager says where it listens. No vassal ever gets it.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
+/// On the way between the Emperor and a service manager, if there is one.
+pub struct Messenger {
+    herald: Herald,
+    ear: Option<Ear>,
+}
+
+impl Messenger {
+    /// To the service manager that our environment names.
+    pub fn of_environment() -> Self {
+        Self { herald: Herald::new(), ear: Ear::of_environment() }
+    }
+
+    /// The Emperor as it is now.
+    pub fn look(&mut self, condition: Condition, vassals: usize, now: Moment) {
+        self.herald.look(condition, vassals);
+        self.speak(now);
+    }
+
+    /// Everybody is told to reload.
+    pub fn reload(&mut self, now: Moment) {
+        self.herald.reload(now);
+        self.speak(now);
+    }
+
+    /// When there will be something to say.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.ear.as_ref().and_then(|_| self.herald.next_deadline())
+    }
+
+    fn speak(&mut self, now: Moment) {
+        let Some((ear, message)) = self.ear.as_ref().zip(self.herald.message(now)) else { return };
+        match ear.say(&message) {
+            Taken::Yes => self.herald.heard(now),
+            Taken::Later => self.herald.unheard(now),
+        }
+    }
+}
+
 /// Where words go.
-pub struct Ear {
+struct Ear {
     socket: OwnedFd,
     address: SocketAddrUnix,
 }
 
 /// What became of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+enum Taken {
     /// It was taken, or nobody is there who ever will.
     Yes,
     /// Not now.
@@ -30,7 +70,7 @@ pub enum Taken {
 
 impl Ear {
     /// The one that our environment names. A name that cannot be used is told, and is no reason not to start.
-    pub fn of_environment() -> Option<Self> {
+    fn of_environment() -> Option<Self> {
         let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty())?;
         Self::at(&name).map_err(|why| log::warn("emperor", &format!("{VARIABLE} is not used: {why}"))).ok()
     }
@@ -44,7 +84,7 @@ impl Ear {
     }
 
     /// Says it, and waits for nobody. To a place that is no socket nothing is ever written: the kernel refuses it.
-    pub fn say(&self, message: &str) -> Taken {
+    fn say(&self, message: &str) -> Taken {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         match sendto(&self.socket, message.as_bytes(), flags, &self.address) {
             Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => Taken::Later,

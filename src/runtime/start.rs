@@ -19,10 +19,9 @@ use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::filtering;
-use super::herald::Herald;
 use super::jailing;
 use super::limits;
-use super::notify::Ear;
+use super::notify::Messenger;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::emperor::Emperor;
@@ -85,8 +84,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         residence: residence.with_switch(started.kill_switch),
         hooks: config.exec_as_emperor.len(),
         fetched: Fetched::default(),
-        herald: Herald::new(),
-        ear: Ear::of_environment(),
+        messenger: Messenger::of_environment(),
         introduced: false,
         finished: false,
     };

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A provisioned machine is killed at and started anew: both tenants are back, and nothing is there twice.
-# vm: systemd package seconds=300
+# vm: systemd package seconds=600
 . "$LIB"
 . "${LIB%.sh}-package.sh"
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The package: installed, upgraded, removed, purged; and its service, as systemd sees it.
-# vm: systemd package quick seconds=300
+# vm: systemd package quick seconds=600
 . "$LIB"
 . "${LIB%.sh}-package.sh"
 
@@ -10,7 +10,7 @@ older() {
         sed -i 's/^; The Emperor.*/; An older text./' "$work/tree/etc/liege/emperor.ini" &&
         dpkg-deb -Znone --root-owner-group --build "$work/tree" "$work/older.deb" >/dev/null
 }
-install_older() { DEBIAN_FRONTEND=noninteractive dpkg --install "$work/older.deb" >"$work/older.log" 2>&1 || { cat "$work/older.log"; false; }; }
+install_older() { DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold "$work/older.deb" >"$work/older.log" 2>&1 || { cat "$work/older.log"; false; }; }
 active() { [ "$(systemctl is-active $unit)" = "$1" ]; }
 enabled() { [ "$(systemctl is-enabled $unit)" = "$1" ]; }
 starts() { systemctl show --property=NRestarts --value $unit; }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Two tenants who do not trust each other, on a provisioned machine: rows MH-01 to MH-08, MH-13, MH-14 and MH-26 of hosting many.
-# vm: systemd package seconds=420
+# vm: systemd package seconds=900
 . "$LIB"
 . "${LIB%.sh}-package.sh"
 alice_home=/home/alice

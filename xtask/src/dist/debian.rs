@@ -31,6 +31,8 @@ pub fn package(tree: &Path) -> Result<PathBuf> {
     }
     fs::create_dir_all(root.join("etc"))?;
     copy_tree(&tree.join("etc"), &root.join("etc/liege"))?;
+    let overrides = program::top().join("packaging/debian/lintian-overrides");
+    copy(&overrides, &root.join("usr/share/lintian/overrides/liege"))?;
     documents(&root.join("usr/share/doc/liege"))?;
     compress(&root)?;
     control(&root)?;
