@@ -87,7 +87,8 @@ impl Herald {
             return None;
         }
         let phase = self.is_news.then(|| self.word()).flatten();
-        let count = self.counts(now).then(|| format!("STATUS=The Emperor is governing {} vassals", self.vassals));
+        let count =
+            self.counts(now).then(|| format!("STATUS=The Emperor is governing {} vassals", self.vassals));
         let lines: Vec<String> = phase.into_iter().chain(count).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }

@@ -138,7 +138,8 @@ mod tests {
         let place = directory.path().join("notify");
         let _deaf = std::os::unix::net::UnixDatagram::bind(&place).expect("a socket");
         let ear = Ear::at(&place.into_os_string()).expect("a path");
-        let answers: Vec<Taken> = (0..1_000_000).map(|_| ear.say("READY=1")).take_while(|one| *one == Taken::Yes).collect();
+        let answers: Vec<Taken> =
+            (0..1_000_000).map(|_| ear.say("READY=1")).take_while(|one| *one == Taken::Yes).collect();
         assert!(answers.len() < 1_000_000);
     }
 }

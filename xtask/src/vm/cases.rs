@@ -54,7 +54,8 @@ pub fn all() -> Result<Vec<Case>> {
 
 /// `# vm: WORD…` in the first comment: `systemd`, `quick`, `package`, `seconds=N`.
 fn parse(name: &str, text: &str) -> Result<Case> {
-    let mut case = Case { name: name.to_owned(), mode: Mode::Plain, quick: false, package: false, seconds: SECONDS };
+    let mut case =
+        Case { name: name.to_owned(), mode: Mode::Plain, quick: false, package: false, seconds: SECONDS };
     let comment = text.lines().take_while(|line| line.starts_with('#'));
     let words = comment.filter_map(|line| line.strip_prefix("# vm:")).flat_map(str::split_whitespace);
     for word in words {
@@ -77,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_case_says_what_it_needs() {
-        let case = parse("a", "#!/bin/sh\n# Text.\n# vm: systemd quick package seconds=7\nset -u\n# vm: wrong\n");
+        let case =
+            parse("a", "#!/bin/sh\n# Text.\n# vm: systemd quick package seconds=7\nset -u\n# vm: wrong\n");
         let wanted = Case { name: "a".into(), mode: Mode::Systemd, quick: true, package: true, seconds: 7 };
         assert_eq!(case.ok(), Some(wanted));
         assert!(parse("a", "# vm: often\n").is_err());

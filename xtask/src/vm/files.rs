@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{dist, program};
 use crate::scratch::Scratch;
+use crate::{dist, program};
 
 use super::cases::Case;
 use super::kernel::Fetched;
