@@ -50,7 +50,7 @@ runs() { # VASSAL
     }
 }
 
-status_says() { # NUMBER
+governs() { # NUMBER
     until_so sh -c "systemctl show --property=StatusText $unit | grep -q 'governing $1 vassals'"
 }
 

@@ -38,7 +38,7 @@ ok "this is another boot" sh -c '[ "$(cat /proc/sys/kernel/random/boot_id)" != "
 ok "the service is there" until_so systemctl is-active --quiet $unit
 ok "alice is back" runs alice.ini
 ok "bob is back" runs bob.ini
-ok "the status line says so" status_says 2
+ok "the status line says so" governs 2
 ok "the place of the stats was made anew" sh -c '[ "$(stat -c "%U:%G %a" /run/liege)" = root:liege\ 2750 ]'
 ok "it is purged" purged
 ok "nothing is left" nothing_is_left

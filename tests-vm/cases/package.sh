@@ -20,7 +20,7 @@ ok "it installs" install_older
 ok "its service is enabled" enabled enabled
 # Type=notify: systemctl has returned, so it was ready.
 ok "it runs" active active
-ok "with nobody yet" status_says 0
+ok "with nobody yet" governs 0
 ok "a group may look" getent group liege
 ok "the socket of the stats is the group's" sh -c '[ "$(stat -c "%U:%G %a" /run/liege/stats.sock)" = root:liege\ 660 ]'
 ok "others cannot even see it" sh -c '[ "$(stat -c "%a" /run/liege)" = 2750 ]'
@@ -31,7 +31,7 @@ ok "alice runs" runs alice.ini
 ok "bob runs" runs bob.ini
 ok "the new version is there" sh -c '[ "$(dpkg-query --show --showformat="\${Version}" liege)" != 0.0.9-1 ]'
 ok "and what I wrote into the config" grep -q "^; mine" /etc/liege/emperor.ini
-ok "the status line says whom it governs" status_says 2
+ok "the status line says whom it governs" governs 2
 ok "the journal has what vassals say" told "Good morning"
 ok "and what the Emperor says" told "vassal=alice.ini .*has been spawned"
 ok "with levels" sh -c "journalctl --quiet --unit=$unit --output=json | grep -q '\"PRIORITY\":\"6\"'"

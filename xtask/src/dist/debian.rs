@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::program;
 
 use super::tree::copy;
-use super::{VERSION, store};
+use super::VERSION;
 
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 /// They stay as the administrator has them, whatever a newer version brings.
@@ -22,8 +22,8 @@ const AUTHORS: &str = "The liege authors <liege@localhost>";
 ///
 /// # Errors
 /// Something cannot be written or packed.
-pub fn package(tree: &Path) -> Result<PathBuf> {
-    let root = store().join("debian");
+pub fn package(tree: &Path, store: &Path) -> Result<PathBuf> {
+    let root = store.join("debian");
     let _ = fs::remove_dir_all(&root);
     fs::create_dir_all(root.join("usr"))?;
     for part in ["bin", "lib", "share"] {
@@ -36,7 +36,7 @@ pub fn package(tree: &Path) -> Result<PathBuf> {
     documents(&root.join("usr/share/doc/liege"))?;
     compress(&root)?;
     control(&root)?;
-    pack(&root)
+    pack(&root, store)
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
@@ -85,10 +85,10 @@ fn sums(root: &Path) -> Result<String> {
     program::output(Command::new("sh").args(["-c", list]).current_dir(root))
 }
 
-fn pack(root: &Path) -> Result<PathBuf> {
+fn pack(root: &Path, store: &Path) -> Result<PathBuf> {
     program::run(Command::new("chmod").args(["-R", "u=rwX,go=rX"]).arg(root))?;
     let architecture = program::output(Command::new("dpkg").arg("--print-architecture"))?;
-    let package = store().join(format!("liege_{VERSION}-1_{}.deb", architecture.trim()));
+    let package = store.join(format!("liege_{VERSION}-1_{}.deb", architecture.trim()));
     let mut pack = Command::new("dpkg-deb");
     program::run(pack.args(["--root-owner-group", "--build"]).arg(root).arg(&package))?;
     Ok(package)

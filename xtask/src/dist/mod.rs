@@ -17,21 +17,23 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// # Errors
 /// Something cannot be built; the target of rustup is not there and cannot be fetched.
 pub fn run() -> Result<bool> {
-    let tree = tree::lay_out(&build()?)?;
-    println!("xtask: {}", tarball(&tree)?.display());
+    let store = program::top().join("target/dist");
+    let tree = tree::lay_out(&build()?, &store)?;
+    println!("xtask: {}", tarball(&tree, &store)?.display());
     match program::find("dpkg-deb") {
-        Some(_) => println!("xtask: {}", debian::package(&tree)?.display()),
+        Some(_) => println!("xtask: {}", debian::package(&tree, &store)?.display()),
         None => println!("xtask: no dpkg-deb here, so no package for Debian"),
     }
     Ok(true)
 }
 
-/// The package of a program that was built already, for whoever tests the package and not the compiler.
+/// The package of a program that was built already, in a directory of its own: for whoever tests the package and not
+/// the compiler.
 ///
 /// # Errors
 /// It cannot be packed.
-pub fn package_of(program: &Path) -> Result<PathBuf> {
-    debian::package(&tree::lay_out(program)?)
+pub fn package_of(program: &Path, store: &Path) -> Result<PathBuf> {
+    debian::package(&tree::lay_out(program, store)?, store)
 }
 
 /// Without any C library of the host, whatever the host is.
@@ -47,9 +49,9 @@ fn build() -> Result<PathBuf> {
     Ok(program::top().join("target").join(target).join("release/liege"))
 }
 
-fn tarball(tree: &Path) -> Result<PathBuf> {
+fn tarball(tree: &Path, store: &Path) -> Result<PathBuf> {
     let name = format!("liege-{VERSION}-{}", target());
-    let tarball = store().join(format!("{name}.tar.gz"));
+    let tarball = store.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.args(["--create", "--gzip", "--sort=name", "--owner=0", "--group=0", "--mode=u=rwX,go=rX"]);
     tar.arg(format!("--transform=s,^\\.,{name},")).arg("--file").arg(&tarball);
@@ -59,9 +61,4 @@ fn tarball(tree: &Path) -> Result<PathBuf> {
 
 fn target() -> String {
     format!("{}-unknown-linux-musl", std::env::consts::ARCH)
-}
-
-/// Where everything is put.
-fn store() -> PathBuf {
-    program::top().join("target/dist")
 }

@@ -8,8 +8,6 @@ use anyhow::{Context, Result};
 
 use crate::program;
 
-use super::store;
-
 /// What the program prints: the words, and the file.
 const PRINTED: [(&[&str], &str); 4] = [
     (&["man"], "share/man/man1/liege.1"),
@@ -30,12 +28,12 @@ const COPIED: [(&str, &str); 8] = [
     ("SECURITY.md", "share/doc/liege/SECURITY.md"),
 ];
 
-/// The tree of this program, made anew.
+/// The tree of this program, made anew below `store`.
 ///
 /// # Errors
 /// A file is not there, or the program does not run here.
-pub fn lay_out(built: &Path) -> Result<PathBuf> {
-    let tree = store().join("tree");
+pub fn lay_out(built: &Path, store: &Path) -> Result<PathBuf> {
+    let tree = store.join("tree");
     let _ = fs::remove_dir_all(&tree);
     let program = tree.join("bin/liege");
     copy(built, &program)?;

@@ -11,6 +11,7 @@ use crate::{dist, program};
 
 use super::cases::Case;
 use super::kernel::Fetched;
+use super::store;
 
 /// Users that the cases may name.
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nalice:x:61001:61001::/:/bin/sh\nbob:x:61002:61002::/:/bin/sh\n";
@@ -46,7 +47,7 @@ fn programs(payload: &Path, package: bool) -> Result<()> {
     let liege = program::top().join("target").join(target_of_ours()).join("debug/liege");
     program::run(Command::new("strip").arg("-o").arg(payload.join("liege")).arg(&liege))?;
     if package {
-        fs::copy(dist::package_of(&liege)?, payload.join("liege.deb"))?;
+        fs::copy(dist::package_of(&liege, &store().join("dist"))?, payload.join("liege.deb"))?;
     }
     let hog = payload.join("hog.c");
     program::run(
