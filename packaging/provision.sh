@@ -18,6 +18,7 @@ tenant() { # NAME GREETING
     chmod 750 "/home/$1"
     setpriv --reuid "$1" --regid "$1" --init-groups --reset-env sh -euc '
         umask 022
+        rm -f "$HOME/serve.new"
         cat >"$HOME/serve.new"
         chmod 755 "$HOME/serve.new"
         mv -f "$HOME/serve.new" "$HOME/serve"' <<PROGRAM

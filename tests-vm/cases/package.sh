@@ -49,6 +49,13 @@ ok "and run" runs alice.ini
 ok "the Emperor is the same" sh -c "[ \$(systemctl show --property=MainPID --value $unit) = $main ]"
 ok "the service is active" active active
 
+# Whatever a tenant leaves where something is written for her leads nobody else astray.
+setpriv --reuid alice --regid alice --init-groups ln -s /etc/passwd /home/alice/serve.new
+users=$(md5sum </etc/passwd)
+ok "provision.sh can be run again, over a trap" provisioned
+ok "nobody has fallen into it" test "$users" = "$(md5sum </etc/passwd)"
+ok "alice runs all the same" runs alice.ini
+
 # A group member sees, others do not.
 ok "a member of the group sees the status" sh -c "setpriv --reuid alice --regid alice --groups liege --reset-env liege status | grep -q bob.ini"
 ok "a tenant does not" sh -c "! setpriv --reuid alice --regid alice --init-groups --reset-env liege status 2>/dev/null"
@@ -75,7 +82,7 @@ ok "it is removed" sh -c "dpkg --remove liege >/dev/null"
 ok "nobody of it is left" sh -c "! pgrep -f '$ours' && ! pgrep -u alice"
 ok "the configs are kept" test -e /etc/liege/emperor.ini -a -e $vassals/alice.ini
 ok "nothing lies in /run" test ! -e /run/liege
-ok "installed again it finds them" sh -c "dpkg --install $package >/dev/null"
+ok "installed again it finds them" sh -c "dpkg --install --force-confold $package >/dev/null"
 ok "alice runs again" runs alice.ini
 # What a tenant has there is no place where a script of ours would go.
 ok "it is purged" purged

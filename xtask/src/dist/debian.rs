@@ -10,8 +10,8 @@ use anyhow::Result;
 
 use crate::program;
 
-use super::tree::copy;
 use super::VERSION;
+use super::tree::copy;
 
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 /// They stay as the administrator has them, whatever a newer version brings.

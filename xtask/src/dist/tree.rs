@@ -17,13 +17,15 @@ const PRINTED: [(&[&str], &str); 4] = [
 ];
 
 /// What lies in the sources: the file, and its place.
-const COPIED: [(&str, &str); 8] = [
+const COPIED: [(&str, &str); 10] = [
     ("packaging/liege.service", "lib/systemd/system/liege.service"),
     ("packaging/liege.sysusers", "lib/sysusers.d/liege.conf"),
     ("packaging/liege.tmpfiles", "lib/tmpfiles.d/liege.conf"),
     ("packaging/liege.apparmor", "share/liege/apparmor"),
     ("packaging/emperor.ini", "etc/emperor.ini"),
     ("packaging/vassals.README", "etc/vassals/README"),
+    ("LICENSE-MIT", "LICENSE-MIT"),
+    ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("README.md", "share/doc/liege/README.md"),
     ("SECURITY.md", "share/doc/liege/SECURITY.md"),
 ];
