@@ -35,7 +35,8 @@ struct Sink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Machines,
-    /// The journal knows the time by itself, and takes the level from the front (sd-daemon(3)).
+    /// The journal knows the time by itself. It could take a level from the front of a line (sd-daemon(3)), but then from
+    /// those of tenants too, whose alarms would go to every terminal of the host.
     Journal,
     People,
 }
@@ -106,7 +107,7 @@ pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     let text = match sink.form {
         Form::People => for_people(Some(sink.since.elapsed().as_secs_f64()), level, fields, message),
         Form::Machines => for_machines(level, fields, message),
-        Form::Journal => for_journal(level, fields, message),
+        Form::Journal => event(level, fields, message),
     };
     write(sink, &text);
 }
@@ -116,7 +117,7 @@ pub fn text(level: Level, fields: &[(&str, &str)], message: &str) -> String {
     match form() {
         Form::People => for_people(None, level, fields, message),
         Form::Machines => for_machines(level, fields, message),
-        Form::Journal => for_journal(level, fields, message),
+        Form::Journal => event(level, fields, message),
     }
 }
 
@@ -127,15 +128,6 @@ pub fn print(text: &str) {
 
 fn for_machines(level: Level, fields: &[(&str, &str)], message: &str) -> String {
     format!("{} {}", humantime::format_rfc3339_millis(SystemTime::now()), event(level, fields, message))
-}
-
-fn for_journal(level: Level, fields: &[(&str, &str)], message: &str) -> String {
-    let priority = match level {
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-    };
-    format!("<{priority}>{}", event(level, fields, message))
 }
 
 fn event(level: Level, fields: &[(&str, &str)], message: &str) -> String {
@@ -217,12 +209,6 @@ mod tests {
         let (here, _there) = std::os::unix::net::UnixStream::pair().expect("a pair");
         let refused = (0..1_000_000).find_map(|_| send_now(&here, "a line of a log\n").err());
         assert_eq!(refused, Some(Errno::AGAIN));
-    }
-
-    #[test]
-    fn the_journal_gets_the_level_as_a_number_in_front() {
-        let line = for_journal(Level::Warn, &[("vassal", "a.ini")], "<0>died");
-        assert_eq!(line, "<4>warn vassal=a.ini msg=\"<0>died\"\n");
     }
 
     #[test]

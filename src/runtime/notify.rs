@@ -45,7 +45,8 @@ impl Messenger {
     }
 
     fn speak(&mut self, now: Moment) {
-        let Some((ear, message)) = self.ear.as_ref().zip(self.herald.message(now)) else { return };
+        let Some(ear) = &self.ear else { return };
+        let Some(message) = self.herald.message(now) else { return };
         match ear.say(&message) {
             Taken::Yes => self.herald.heard(now),
             Taken::Later => self.herald.unheard(now),

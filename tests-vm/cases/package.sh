@@ -34,7 +34,10 @@ ok "and what I wrote into the config" grep -q "^; mine" /etc/liege/emperor.ini
 ok "the status line says whom it governs" governs 2
 ok "the journal has what vassals say" told "Good morning"
 ok "and what the Emperor says" told "vassal=alice.ini .*has been spawned"
-ok "with levels" sh -c "journalctl --quiet --unit=$unit --output=json | grep -q '\"PRIORITY\":\"6\"'"
+printf '[uwsgi]\ncommand = sh -c "echo \\"<0>fire\\"; exec sleep 100000"\n' >$vassals/loud.ini
+chown alice:alice $vassals/loud.ini
+ok "no tenant can raise an alarm on every terminal" told "^<0>fire"
+rm $vassals/loud.ini
 ok "and without a date before them" never_told "^20[0-9][0-9]-"
 user=$(getent passwd alice | cut -d: -f3)
 ok "alice is alice" sh -c "grep -q '^Uid:.*$user' /proc/$(pid_in_status alice.ini)/status"
