@@ -2,10 +2,11 @@
 // The floor of a jail spawn: clone3 with namespaces, the ids dropped, exec. Nothing is watched or supervised.
 // gcc -O2 -o floor floor.c
 //
-// floor [-v] [-p POOL] NAMESPACES PROGRAM
-//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts), or - for none
+// floor [-v] [-p POOL] [-1 NAME] NAMESPACES PROGRAM
+//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts) c(group), or - for none
 //   -v          vfork-like (CLONE_VM|CLONE_VFORK, own stack) instead of a copy of the process
 //   -p POOL     network namespaces made beforehand, POOL of them, each used once
+//   -1 NAME     spawns one at once and does nothing else
 // It reads orders from standard input and answers each with one line:
 //   one NAME    spawns PROGRAM NAME        ->  NANOSECONDS-BEFORE NANOSECONDS-AFTER
 //   many COUNT  spawns PROGRAM j0 j1 ...   ->  the same, for all of them
@@ -137,7 +138,8 @@ static unsigned long parse(const char *letters)
     unsigned long set = 0;
     for (; *letters; letters++)
         set |= *letters == 'm' ? CLONE_NEWNS : *letters == 'n' ? CLONE_NEWNET : *letters == 'i' ? CLONE_NEWIPC
-             : *letters == 'p' ? CLONE_NEWPID : *letters == 'u' ? CLONE_NEWUTS : 0;
+             : *letters == 'p' ? CLONE_NEWPID : *letters == 'u' ? CLONE_NEWUTS
+             : *letters == 'c' ? CLONE_NEWCGROUP : 0;
     return set;
 }
 
@@ -170,12 +172,15 @@ static void obey(char *order)
 int main(int argc, char **argv)
 {
     char line[256];
+    const char *only = NULL;
     int option;
-    while ((option = getopt(argc, argv, "vp:")) > 0) {
+    while ((option = getopt(argc, argv, "vp:1:")) > 0) {
         if (option == 'v')
             vfork_like = 1;
         else if (option == 'p')
             pool_size = atoi(optarg);
+        else if (option == '1')
+            only = optarg;
         else
             return 2;
     }
@@ -186,6 +191,10 @@ int main(int argc, char **argv)
     stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     pool = calloc(pool_size + 1, sizeof *pool);
     fill();
+    if (only) {
+        spawn(only);
+        pause();
+    }
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = 0;
         obey(line);

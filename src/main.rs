@@ -5,6 +5,7 @@ mod config;
 mod control;
 mod doctor;
 mod emperor;
+mod errand;
 mod fallback;
 mod fetch;
 mod inherited;
@@ -19,6 +20,7 @@ mod runtime;
 mod seccomp;
 mod spawner;
 mod stats;
+mod subids;
 mod trust;
 mod vassal;
 mod verbs;
@@ -38,7 +40,11 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|name| name == spawner::ROLE) {
         return ended("spawner", spawner::main().map(|()| ExitCode::SUCCESS));
     }
+    let is_hook = arguments.first().is_some_and(|name| name == errand::ROLE);
     let arguments = arguments.into_iter().skip(1).collect();
+    if is_hook {
+        return errand::main(arguments);
+    }
     verbs::main(arguments)
 }
 

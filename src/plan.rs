@@ -6,11 +6,12 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use jail::{Capabilities, Namespaces};
+use jail::{Capabilities, Namespaces, Phase};
 use rustix::fs::{Mode, OFlags};
 
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::emperor::EmperorConfig;
+use crate::config::hook::Errand;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use crate::config::vassal::VassalKind;
@@ -18,15 +19,25 @@ use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::jailing::{Inside, Scenery};
-use crate::spawner::{court, lend};
+use crate::spawner::{lend, owners};
+use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
+use crate::vassal::reactions::Reactions;
 use crate::vassal::step::Step;
 
 /// Descriptors that a plan shows, where a spawner would have real ones.
-const SHOWN: Lent =
-    Lent { null: 0, control: birth::CONTROL_FD, config: birth::CONFIG_FD, directory: 5, executable: 6 };
+const SHOWN: Lent = Lent {
+    null: 0,
+    control: birth::CONTROL_FD,
+    config: birth::CONFIG_FD,
+    directory: 5,
+    executable: 6,
+    before_drop: 7,
+    as_vassal: 8,
+    awaited: None,
+};
 
 /// The steps that make the process of this vassal, and those that it takes itself.
 ///
@@ -43,16 +54,45 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };
-    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, (parent, name), &examined)));
+    let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, (parent, name), &examined)?));
     let second = second(&charter, &examined, file)?;
-    Ok(format!("{}: made by the spawner\n{first}\n{second}", file.display()))
+    let before = around("before any vassal", charter.of_phase(Phase::EmperorStart));
+    let follows = charter.of_phase(Phase::AsEmperor).chain(charter.of_phase(Phase::AsEmperorSetns));
+    let after = around("by the spawner, once its program runs", follows);
+    let gone = around("and once it is gone", charter.stop_hook.iter());
+    Ok(format!("{before}{}: made by the spawner\n{first}\n{second}{after}{gone}", file.display()))
 }
 
-fn subject<'a>(charter: &Charter, (parent, name): (&Path, &'a str), examined: &Examined) -> Subject<'a> {
-    let groups = court::groups(charter, examined.owner.uid);
-    let scenery = Scenery { path: Some(parent.into()), backdrop: charter.privileged, ..Scenery::default() };
+/// What the administrator has done beside the steps of a vassal.
+fn around<'a>(when: &str, errands: impl Iterator<Item = &'a Errand>) -> String {
+    let line = |errand: &Errand| format!("do {} ({})\n", errand.named(), errand.failure());
+    let lines: String = errands.map(line).collect();
+    if lines.is_empty() { lines } else { format!("{when}\n{lines}") }
+}
+
+fn subject<'a>(
+    charter: &Charter,
+    (parent, name): (&Path, &'a str),
+    examined: &Examined,
+) -> Result<Subject<'a>> {
+    let groups = owners::groups(charter, examined.owner.uid);
     let own = own_ids();
-    Subject { file: name, trust: examined.trust, groups, own, lent: SHOWN, network: None, scenery }
+    let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
+    let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();
+    let waits = charter.of_phase(Phase::AsEmperorBeforeVassal).next().is_some();
+    let lent = Lent { awaited: waits.then_some(9), ..SHOWN };
+    Ok(Subject {
+        file: name,
+        name,
+        place: "",
+        trust: examined.trust,
+        groups,
+        own,
+        ranges,
+        lent,
+        network: None,
+        scenery: Scenery { path: Some(parent.into()), backdrop: charter.privileged, ..Scenery::default() },
+    })
 }
 
 /// What the vassal does itself, as whoever it was made.
@@ -70,6 +110,10 @@ fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String>
             if !after.is_empty() {
                 text.push_str("and once its command has ended\n");
                 list(&mut text, &after);
+            }
+            for (when, steps) in Reactions::of(&config).listed() {
+                let _ = writeln!(text, "{when}");
+                list(&mut text, steps);
             }
             Ok(text)
         }

@@ -1,4 +1,4 @@
-/* Takes all that it can get of one resource, says how much that was and what ended it, and keeps it: `hog WHAT [DIRECTORY]`. */
+/* Takes all that it can get of one resource, says how much that was and what ended it, and keeps it: `hog WHAT [DIRECTORY [NAME]]`. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -174,9 +174,10 @@ int main(int argc, char **argv) {
     for (size_t i = 0; argc > 1 && i < sizeof hogs / sizeof *hogs; i++) {
         if (strcmp(hogs[i].name, argv[1]) != 0) continue;
         long count = hogs[i].take();
-        dprintf(1, "hog %s: %ld, then %s\n", argv[1], count, strerrorname_np(errno));
+        int reason = errno;
+        dprintf(1, "%s %s: %ld, then %s\n", argc > 3 ? argv[3] : "hog", argv[1], count, strerrorname_np(reason));
         for (;;) pause();
     }
-    dprintf(2, "hog WHAT [DIRECTORY]\n");
+    dprintf(2, "hog WHAT [DIRECTORY [NAME]]\n");
     return 2;
 }

@@ -24,10 +24,9 @@ skip() { # REASON
 }
 
 until_so() { # COMMAND...: waits until it succeeds, 30 s
-    tries=0
+    deadline=$(($(date +%s) + 30))
     until "$@" 2>/dev/null; do
-        tries=$((tries + 1))
-        [ $tries -gt 300 ] && return 1
+        [ "$(date +%s)" -gt $deadline ] && return 1
         sleep 0.1
     done
 }
@@ -95,6 +94,10 @@ pid_of() { # LOG VASSAL: of its last life
 
 leaf() { # LOG VASSAL: the cgroup of a vassal
     echo "$top$(sed -n s/^0:://p "/proc/$(pid_of "$1" "$2")/cgroup")"
+}
+
+status_says() { # TEXT: of the Emperor that serves $work/stats
+    "$LIEGE" status "$work/stats" 2>&1 | grep -q "$1"
 }
 
 lives() { # LOG VASSAL

@@ -46,6 +46,21 @@ fn a_killed_emperor_leaves_nobody_however_far_the_starts_were() {
     }
 }
 
+/// As a service manager does with all processes of a service, and a terminal with all of its foreground.
+#[test]
+fn a_signal_that_reaches_the_spawner_too_leaves_the_end_to_the_emperor() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP] {
+        let tree = Tree::new();
+        tree.vassal("a.ini", "command = sleep infinity\n");
+        let emperor = Emperor::start(tree, &[]);
+        emperor.vassal("a.ini");
+        spawner(&emperor).signal(signal);
+        emperor.tree.vassal("b.ini", "command = sleep infinity\n");
+        emperor.vassal("b.ini");
+        emperor.stop();
+    }
+}
+
 /// Row P7: the spawner dies in the middle of its work; the Emperor cannot go on without it, and says so.
 #[test]
 fn an_emperor_whose_spawner_was_killed_ends_and_leaves_nobody() {

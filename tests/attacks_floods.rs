@@ -14,6 +14,8 @@ use neighbour::{IDLE, JAILS, alices, tyranny};
 const FLOOD: usize = 50_000;
 /// How many of them may run.
 const TENANT_MAX: &str = "20";
+/// Files of one tenant that are no configs.
+const FILES: usize = 100_000;
 /// Changes of one config.
 const CHANGES: usize = 20_000;
 
@@ -67,6 +69,26 @@ fn a_config_that_is_rewritten_without_end_is_reloaded_at_a_bounded_pace() {
         assert!(reloads <= 5 + seconds, "{reloads} reloads in {seconds} s");
         neighbour.assert_served();
     }
+}
+
+/// Row F6: files that are no configs cost nobody anything, however many lie in a directory that is watched.
+#[test]
+fn a_hundred_thousand_other_files_in_her_directory_delay_nobody() {
+    let (emperor, neighbour) = tyranny(JAILS[0], &[]);
+    let alice = emperor.tree.path("alice");
+    for number in 0..FILES {
+        if number == FILES / 2 {
+            emperor.tree.vassal_of(BOB, "amid.ini", IDLE);
+        }
+        std::fs::File::create(alice.join(format!("{number}.txt"))).unwrap();
+    }
+    emperor.vassal("amid.ini");
+    alices(&emperor.tree, "x.ini", IDLE);
+    emperor.vassal("x.ini");
+    emperor.tree.vassal_of(BOB, "after.ini", IDLE);
+    emperor.vassal("after.ini");
+    neighbour.assert_served();
+    emperor.stop();
 }
 
 fn wait_for_change(emperor: &Emperor, change: usize) {

@@ -174,6 +174,7 @@ fn root_of_a_jail_does_what_root_does_and_its_program_is_its_owner() {
     let hooks = [
         "exec-as-root = test $(id -u) = 0",
         "hook-as-root = mount:tmpfs none DIR/data",
+        "exec-as-root = umount /proc && mount -t proc none /proc",
         "exec-as-root = mount -t proc proc DIR/data && umount DIR/data",
         "exec-as-root = hostname box && test $(hostname) = box",
         "exec-as-root = ip link set lo down && ip link set lo up",

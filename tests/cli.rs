@@ -196,7 +196,15 @@ fn programs_of_the_administrator_run_around_a_start() {
     );
     let emperor = common::Emperor::start(
         tree,
-        &["--emperor-tyrant", "--exec-as-vassal", &as_vassal, "--exec-as-emperor", &as_emperor],
+        &[
+            "--emperor-tyrant",
+            "--jail",
+            "none",
+            "--exec-as-vassal",
+            &as_vassal,
+            "--exec-as-emperor",
+            &as_emperor,
+        ],
     );
     let vassal = emperor.vassal("a.ini");
     assert_eq!(emperor.tree.text("seen/uid"), "61001\n");

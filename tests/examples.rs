@@ -29,7 +29,7 @@ fn clone_of(owner: u32) -> Tree {
 }
 
 /// The command of the README, without `cargo run`.
-const COMMAND: [&str; 4] = ["--emperor", "examples/vassals", "--emperor-use-clone", "fs,net,ipc,pid,uts"];
+const COMMAND: [&str; 4] = ["--emperor", "examples/vassals", "--jail", "standard"];
 
 fn all_run(emperor: &Emperor) {
     for name in NAMES {

@@ -35,7 +35,7 @@ fn a_tenant_has_no_groups_beside_her_own() {
 
 #[test]
 fn with_initgroups_a_tenant_has_the_groups_of_her_user_and_no_other() {
-    let emperor = among_users(&["--emperor-tyrant", "--emperor-tyrant-initgroups"]);
+    let emperor = among_users(&["--emperor-tyrant", "--jail", "none", "--emperor-tyrant-initgroups"]);
     let vassal = emperor.vassal("a.ini");
     let mut groups: Vec<u32> =
         vassal.status("Groups").split_whitespace().map(|one| one.parse().unwrap()).collect();

@@ -82,8 +82,9 @@ fn assert_jailed(lines: &[String], uid: &str) {
 const CLONE: [&str; 2] = ["--emperor-use-clone", "fs,pid,ipc,uts,net"];
 const CLONE_USER: [&str; 2] = ["--emperor-use-clone", "fs,pid,ipc,uts,net,user"];
 
+/// Rows M8, M9 and M10.
 #[test]
-fn a_trusted_vassal_has_a_root_of_its_own_as_real_root_m8_m9_m10() {
+fn a_trusted_vassal_has_a_root_of_its_own_as_real_root() {
     let tree = Tree::new();
     root(&tree);
     tree.vassal("shop.ini", &config(&tree, "rootfs = ROOT ro\nuid = 61001\ngid = 61001\n", LOOK));
@@ -94,8 +95,29 @@ fn a_trusted_vassal_has_a_root_of_its_own_as_real_root_m8_m9_m10() {
     emperor.stop();
 }
 
+/// The long form of the first test, by one word: of root's own config, and of a tenant's in the jail of his Emperor.
 #[test]
-fn a_tenant_has_one_as_root_of_his_user_namespace_m8_m9_m10() {
+fn one_word_stands_for_the_lines_that_every_jail_has() {
+    for (owner, options) in [(0, &[][..]), (ALICE, &["--emperor-tyrant"])] {
+        let tree = Tree::new();
+        root(&tree);
+        let ids = if owner == 0 { "uid = 61001\ngid = 61001\n" } else { "" };
+        let lines = format!(
+            "jail = strict\nseccomp = default\nrootfs = ROOT\nmask = /secret\n{ids}command = {LOOK}\n"
+        );
+        let text = lines.replace("ROOT", &tree.path("root").display().to_string());
+        tree.vassal_of(owner, "shop.ini", &text);
+        let emperor = Emperor::start(tree, options);
+        let lines = looked(&emperor);
+        assert_jailed(&lines, "61001");
+        assert!(lines.iter().any(|line| line == "of the root"), "{lines:#?}");
+        emperor.stop();
+    }
+}
+
+/// Rows M8, M9 and M10.
+#[test]
+fn a_tenant_has_one_as_root_of_his_user_namespace() {
     for writes in ["ro", "overlay"] {
         let tree = Tree::new();
         root(&tree);

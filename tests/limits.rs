@@ -60,6 +60,31 @@ fn every_limit_of_a_config_is_that_of_its_program_whoever_it_is() {
     }
 }
 
+/// To be root is worth nothing: what root runs has no capability, whatever its user.
+#[test]
+fn secure_bits_make_root_an_ordinary_user() {
+    for (bits, all) in [("", true), ("securebits = noroot,noroot-locked\n", false)] {
+        let tree = Tree::new();
+        tree.vassal("a.ini", &format!("{bits}{SLEEP}"));
+        let emperor = Emperor::start(tree, &[]);
+        let program = &emperor.wait_for_programs("sleep", 1)[0];
+        let held = [field(program, "CapEff"), field(program, "CapPrm")];
+        assert_eq!(held.iter().all(|set| set.trim_start_matches('0').is_empty()), !all, "{held:?}");
+        assert!(field(program, "Uid").starts_with('0'));
+        emperor.stop();
+    }
+}
+
+/// They are told where they cannot be had.
+#[test]
+fn secure_bits_need_a_right() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", &format!("securebits = noroot\n{SLEEP}"));
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--emperor-use-clone", "pid"]);
+    emperor.wait_for("a.ini", "cannot set the secure bits noroot: EPERM");
+    emperor.stop();
+}
+
 #[test]
 fn priorities_masks_and_processors_are_those_of_the_config() {
     let tree = Tree::new();
@@ -130,7 +155,7 @@ fn what_a_vassal_has_no_right_to_is_told_with_its_step_and_its_cure() {
         tree.vassal_of(ALICE, &format!("{number}.ini"), &format!("{option}\n{SLEEP}"));
     }
     tree.vassal_of(BOB, "good.ini", SLEEP);
-    let emperor = Start::in_tree(tree).options(&["--emperor-tyrant"]).start();
+    let emperor = Start::in_tree(tree).options(&["--emperor-tyrant", "--jail", "none"]).start();
     for (number, (_, sentence, cure)) in table.iter().enumerate() {
         let line = emperor.wait_for(&format!("{number}.ini"), "cannot");
         assert!(line.contains(sentence) && line.contains(cure), "{line}");

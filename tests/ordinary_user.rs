@@ -6,7 +6,7 @@ mod common;
 use common::{ALICE, Emperor, Process, Start, Tree};
 
 const SLEEP: &str = "command = sleep infinity\n";
-const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts"];
+const JAIL: [&str; 2] = ["--emperor-use-clone", "fs,net,ipc,pid,uts,time"];
 
 #[test]
 fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
@@ -15,7 +15,7 @@ fn an_ordinary_user_gets_jails_by_user_namespaces_and_is_told() {
     let emperor = Start::owned(tree, ALICE).options(&JAIL).by_user(ALICE).start();
     let vassal = emperor.vassal("a.ini");
     let ours = Process::of_this_test();
-    for name in ["mnt", "net", "ipc", "pid", "uts", "user"] {
+    for name in ["mnt", "net", "ipc", "pid", "uts", "user", "time"] {
         assert_ne!(vassal.namespace(name), ours.namespace(name), "{name}");
     }
     assert_eq!(vassal.status("Uid"), "61001 61001 61001 61001");
@@ -100,4 +100,19 @@ fn a_tenant_runs_an_emperor_of_her_own_in_her_vassal() {
         "[uwsgi]\ncommand = /bin/sh -c 'echo later runs; exec sleep 1000000'\n",
     );
     emperor.lines.wait_since(mark, |line| line == "later runs");
+}
+
+#[test]
+fn an_ordinary_user_has_the_jail_of_one_word_too() {
+    for kind in ["standard", "strict"] {
+        let tree = Tree::new();
+        let look =
+            "{ id -u; ls -A /tmp | wc -l; ls /dev/kmsg 2>&1 | grep -c cannot; } > fresh; mv fresh seen";
+        tree.vassal_of(ALICE, "a.ini", &format!("command = sh -c '{look}; exec sleep infinity'\n"));
+        let emperor = Start::owned(tree, ALICE).options(&["--jail", kind]).by_user(ALICE).start();
+        assert_eq!(emperor.tree.text("vassals/seen"), format!("{ALICE}\n0\n1\n"), "{kind}");
+        let program = emperor.vassal("a.ini").child();
+        assert_eq!(program.status("CapEff"), "0000000000000000");
+        emperor.stop();
+    }
 }

@@ -223,3 +223,32 @@ fn a_pidfile_is_there_while_the_emperor_is() {
     assert!(!pidfile.exists());
     emperor.stop();
 }
+
+/// Row F3: a number in a file is nobody's name. What stands there is overwritten unread, and in the end nothing of
+/// somebody else's is taken away.
+#[test]
+fn a_pidfile_is_never_believed() {
+    let mut neighbour = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+    for content in ["1", "-1", "0", &neighbour.id().to_string(), "4294967297", "no number"] {
+        let tree = Tree::new();
+        tree.vassal("a.ini", SLEEP);
+        let pidfile = tree.path("emperor.pid");
+        std::fs::write(&pidfile, content).unwrap();
+        let mut emperor = Start::in_tree(tree).option("--emperor-pidfile").option(&pidfile).start();
+        emperor.vassal("a.ini");
+        assert_eq!(
+            std::fs::read_to_string(&pidfile).unwrap(),
+            format!("{}\n", emperor.process.pid),
+            "{content}"
+        );
+        std::fs::remove_file(&pidfile).unwrap();
+        std::fs::write(&pidfile, content).unwrap();
+        emperor.signal(Signal::TERM);
+        emperor.wait();
+        assert_eq!(std::fs::read_to_string(&pidfile).unwrap(), content, "it was somebody else's by then");
+        emperor.stop();
+    }
+    assert!(neighbour.try_wait().unwrap().is_none(), "the neighbour was signalled");
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
+}

@@ -90,6 +90,16 @@ fn descriptors(process: &Process) -> Vec<String> {
 }
 
 #[test]
+fn each_tenant_has_clocks_of_his_own_where_that_is_asked_for() {
+    for (jail, apart) in [("time", &["time"][..]), ("time,user,fs,pid", &["mnt", "pid", "time", "user"])] {
+        let (emperor, alice, bob) = two_tenants(&["--emperor-tyrant", "--emperor-use-clone", jail]);
+        assert_apart(&alice, &bob, apart);
+        assert_eq!(alice.child().namespace("time"), alice.namespace("time"));
+        emperor.stop();
+    }
+}
+
+#[test]
 fn two_tenants_share_nothing_and_may_do_nothing() {
     let (emperor, alice, bob) = two_tenants(&["--emperor-tyrant", "--emperor-use-clone", ALL]);
     assert_apart(&alice, &bob, &APART);

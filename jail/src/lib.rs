@@ -7,5 +7,7 @@ pub mod plan;
 pub mod run;
 pub mod sys;
 
-pub use plan::{Capabilities, Failure, Identity, Namespaces, Phase, Plan, Program, Spec, Step, UserMap};
+pub use plan::{
+    Capabilities, Extent, Failure, Identity, Namespaces, Phase, Plan, Program, Spec, Step, UserMap,
+};
 pub use run::Born;

@@ -1,5 +1,7 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
+mod hooks;
+pub mod limits_file;
 mod read;
 pub mod resources;
 
@@ -10,6 +12,7 @@ use jail::plan::standard::Strictness;
 use jail::{Capabilities, Namespaces};
 
 use super::confine::Choice;
+use super::hook::Errand;
 use super::place::Placed;
 
 /// Everything that an Emperor is told.
@@ -19,6 +22,8 @@ pub struct EmperorConfig {
     pub sources: Vec<Placed<Source>>,
     /// `emperor-use-clone`.
     pub namespaces: Namespaces,
+    /// `emperor-id-range`, not known to uWSGI: subordinate ids of the owner in a user namespace.
+    pub id_ranges: bool,
     /// `jail`.
     pub jail: Option<Placed<Option<Strictness>>>,
     /// `emperor-tyrant`.
@@ -79,10 +84,12 @@ pub struct EmperorConfig {
     pub seccomp: Option<Placed<Choice>>,
     /// `memory-max` and its like: limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
-    /// `exec-as-emperor`: shell commands after each start of a vassal.
-    pub exec_as_emperor: Vec<Placed<String>>,
-    /// `exec-as-vassal`: shell commands in the vassal, with its ids, before its program.
-    pub exec_as_vassal: Vec<Placed<String>>,
+    /// `emperor-limits`, not known to uWSGI: the file with the limits of single vassals.
+    pub limits_file: Option<PathBuf>,
+    /// What is done around each vassal, in the order written.
+    pub errands: Vec<Placed<Errand>>,
+    /// `vassals-stop-hook`.
+    pub stop_hook: Option<Placed<Errand>>,
 }
 
 /// One `--emperor` argument.
@@ -108,6 +115,7 @@ impl Default for EmperorConfig {
         Self {
             sources: Vec::new(),
             namespaces: Namespaces::NONE,
+            id_ranges: true,
             jail: None,
             tyrant: false,
             tyrant_nofollow: false,
@@ -138,8 +146,9 @@ impl Default for EmperorConfig {
             vassal_cap: None,
             seccomp: None,
             resources: Vec::new(),
-            exec_as_emperor: Vec::new(),
-            exec_as_vassal: Vec::new(),
+            limits_file: None,
+            errands: Vec::new(),
+            stop_hook: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Pure. What a hook does: `[!]HANDLER:ARGUMENTS`, judged as a whole when the config is read.
 
+mod errand;
 mod mount;
 mod refused;
 
@@ -10,10 +11,11 @@ use jail::Phase;
 
 use super::show::quoted;
 use super::values::{self, Wrong, count, hostname, integer, wrong};
-use super::vassal::Address;
+use super::vassal::waits::{FileKind, Thing};
 
+pub use errand::{Errand, Manner, Task};
 pub use mount::{Depth, Mount, MountKind, Unmount, mount, unmount};
-pub use refused::refusal;
+pub use refused::{refusal, unseen};
 
 /// Longest name of an interface: `IFNAMSIZ` of `netdevice(7)` counts the byte behind it too.
 const INTERFACE_MAX: usize = 15;
@@ -81,10 +83,8 @@ pub enum Action {
     InterfaceUp(String),
     /// A network interface down.
     InterfaceDown(String),
-    /// Go on when this path is there.
-    WaitForPath(PathBuf, Awaited),
-    /// Go on when somebody listens here.
-    WaitForSocket(Address),
+    /// Go on when this is there.
+    WaitFor(Thing),
     /// A line of log.
     Print(String),
     /// The end, with this status.
@@ -98,17 +98,6 @@ pub enum Reader {
     Optional,
     /// It, and the FIFO itself, are waited for.
     Awaited,
-}
-
-/// What kind of file is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaited {
-    /// Any.
-    Any,
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
 }
 
 impl Hook {
@@ -201,9 +190,9 @@ fn of_files(handler: &str, arguments: &str) -> Option<Result<Action, Wrong>> {
         "writefifo" => text_of(arguments).map(|(path, text)| Action::Fifo(path, text, Reader::Optional)),
         "spinningfifo" => text_of(arguments).map(|(path, text)| Action::Fifo(path, text, Reader::Awaited)),
         "unlink" => path(arguments).map(Action::Unlink),
-        "wait_for_fs" => path(arguments).map(|path| Action::WaitForPath(path, Awaited::Any)),
-        "wait_for_file" => path(arguments).map(|path| Action::WaitForPath(path, Awaited::File)),
-        "wait_for_dir" => path(arguments).map(|path| Action::WaitForPath(path, Awaited::Directory)),
+        "wait_for_fs" => waited(arguments, FileKind::Any),
+        "wait_for_file" => waited(arguments, FileKind::Regular),
+        "wait_for_dir" => waited(arguments, FileKind::Directory),
         _ => return None,
     })
 }
@@ -218,15 +207,21 @@ fn of_surroundings(handler: &str, arguments: &str) -> Option<Result<Action, Wron
         "hostname" => hostname(arguments).map(Action::Hostname),
         "ifup" => interface(arguments).map(Action::InterfaceUp),
         "ifdown" => interface(arguments).map(Action::InterfaceDown),
-        "wait_for_socket" => values::address(arguments).map(Action::WaitForSocket),
+        "wait_for_socket" => {
+            values::address(arguments).map(|address| Action::WaitFor(Thing::Socket(address)))
+        }
         "print" | "log" => Ok(Action::Print(arguments.to_owned())),
         "exit" => status(arguments).map(Action::Exit),
         _ => return None,
     })
 }
 
+fn waited(text: &str, kind: FileKind) -> Result<Action, Wrong> {
+    path(text).map(|path| Action::WaitFor(Thing::Path(path, kind)))
+}
+
 /// A path that the kernel takes; it ends where the text does.
-fn path(text: &str) -> Result<PathBuf, Wrong> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
     if text.contains('\0') {
         return wrong("a path has no zero byte", "remove it");
     }
@@ -273,10 +268,14 @@ fn status(text: &str) -> Result<u8, Wrong> {
     }
 }
 
-fn interface(text: &str) -> Result<String, Wrong> {
+/// The name of a network interface (`dev_valid_name` of the kernel).
+///
+/// # Errors
+/// No such name can be.
+pub fn interface(text: &str) -> Result<String, Wrong> {
     let name = values::text(text)?;
-    let fine = name.len() <= INTERFACE_MAX && !name.contains(|one: char| one.is_whitespace() || one == '/');
-    if fine {
+    let odd = |one: char| one.is_whitespace() || matches!(one, '/' | ':' | '\0');
+    if name.len() <= INTERFACE_MAX && !name.contains(odd) && !matches!(&*name, "." | "..") {
         return Ok(name);
     }
     wrong(format!("{} is no interface", quoted(&name)), "use a name of at most 15 bytes, such as lo")

@@ -38,4 +38,4 @@ pub use show::quoted;
 pub use values::{DESCRIPTOR_MAX, address};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -146,8 +146,8 @@ pub fn path(path: &str) -> Result<PathBuf, Wrong> {
 /// # Errors
 /// No value, or a name that is none.
 pub fn namespaces(value: &str) -> Result<Namespaces, Wrong> {
-    let known = "fs,net,ipc,pid,uts,user,cgroup";
-    list(value, known, "use some of: fs, net, ipc, pid, uts, user, cgroup")
+    let known = "fs,net,ipc,pid,uts,user,cgroup,time";
+    list(value, known, "use some of: fs, net, ipc, pid, uts, user, cgroup, time")
 }
 
 /// A comma list of capabilities, by name or number.

@@ -2,9 +2,13 @@
 
 pub mod cgroups;
 pub mod limits;
+pub mod net;
 mod phases;
 mod read;
 pub mod rootfs;
+pub mod separation;
+pub mod surroundings;
+pub mod waits;
 
 use std::path::PathBuf;
 
@@ -38,12 +42,16 @@ pub struct VassalConfig {
     pub programs: Vec<(Phase, Placed<String>)>,
     /// `hook-*`, `mount-*` and `umount-*` options, in the order written.
     pub hooks: Vec<(Phase, Placed<Hook>)>,
+    /// `hook-touch`: a file, and what is done when it is touched.
+    pub touches: Vec<(PathBuf, Placed<Hook>)>,
     /// `uid`: name or number.
     pub uid: Option<Placed<String>>,
     /// `gid`: name or number.
     pub gid: Option<Placed<String>>,
     /// `add-gid`: names or numbers.
     pub add_gid: Vec<Placed<String>>,
+    /// `no-initgroups`: no groups but `gid` and `add-gid`.
+    pub no_initgroups: bool,
     /// `cap`: kept over the drop and over exec.
     pub cap: Option<Placed<Capabilities>>,
     /// `seccomp`, `landlock-…`, `no-new-privs`.
@@ -54,6 +62,8 @@ pub struct VassalConfig {
     pub unshare: Namespaces,
     /// Where the last `unshare` stands.
     pub unshare_at: Option<Place>,
+    /// `unshare2`, `setns`, `refork`, …
+    pub separation: separation::Separation,
     /// `chdir`: before the command.
     pub chdir: Option<Placed<PathBuf>>,
     /// `env`: `NAME=value`, in order; a later one replaces an earlier one.
@@ -74,6 +84,12 @@ pub struct VassalConfig {
     pub logto: Option<Placed<PathBuf>>,
     /// What it sees as its file system.
     pub rootfs: rootfs::RootfsConfig,
+    /// Its network.
+    pub net: net::NetConfig,
+    /// Variables from files, locks, the shell.
+    pub surroundings: surroundings::Surroundings,
+    /// `wait-for-…`.
+    pub waits: waits::Waits,
 }
 
 /// A program put in our place.

@@ -15,6 +15,8 @@ pub struct Seen {
     pub landlock: u32,
     /// Why no user namespace can be made; `None` when one can.
     pub user: Option<String>,
+    /// Whether anybody has a range of subordinate ids, or what is wrong with the lists of them.
+    pub ranges: Option<Result<bool, String>>,
     /// `user.max_user_namespaces`.
     pub user_max: Option<u64>,
     /// `kernel.unprivileged_userns_clone` is 0.
@@ -100,6 +102,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
         apparmor(seen),
         time(seen),
     ];
+    findings.extend(seen.ranges.as_ref().filter(|_| seen.root).map(ranges));
     findings.extend(cgroups(seen));
     findings.extend([tun(seen), forward(seen)]);
     findings.extend(PROTECTED.iter().filter_map(|(name, least)| protected(seen, name, *least)));
@@ -196,6 +199,18 @@ fn user(seen: &Seen) -> Finding {
         _ => "boot a kernel with CONFIG_USER_NS=y".to_owned(),
     };
     missing("user namespaces", reason, cure)
+}
+
+fn ranges(seen: &Result<bool, String>) -> Finding {
+    match seen {
+        Ok(true) => ok("id ranges", "/etc/subuid and /etc/subgid have some"),
+        Ok(false) => optional(
+            "id ranges",
+            "nobody has one: a vassal's user namespace has one user and one group",
+            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, for each owner another range",
+        ),
+        Err(why) => missing("id ranges", why, "or emperor-id-range = none"),
+    }
 }
 
 const UNCONFINED: &str = "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for liege with the rule `userns,`";

@@ -9,6 +9,7 @@ fn whole() -> Seen {
         kernel: (6, 12),
         filters: true,
         landlock: 6,
+        ranges: Some(Ok(true)),
         user_max: Some(15_000),
         namespaces: names.collect(),
         cgroup: Cgroup {
@@ -65,6 +66,14 @@ fn an_old_kernel_is_told_what_it_lacks() {
     let old = Seen { kernel: (5, 10), landlock: 0, namespaces: Vec::new(), filters: false, ..whole() };
     let names: Vec<&str> = lacks(&old, State::Missing).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["kernel", "mount_setattr, idmapped mounts", "seccomp", "namespaces"]);
+}
+
+#[test]
+fn where_nobody_has_a_range_of_ids_it_is_told_how_to_get_one() {
+    let told = lacks(&Seen { ranges: Some(Ok(false)), ..whole() }, State::Optional);
+    assert!(matches!(&told[..], [("id ranges", cure)] if cure.contains("usermod --add-subuids")), "{told:?}");
+    let open = Seen { ranges: Some(Err("cannot trust /etc/subuid".into())), ..whole() };
+    assert!(missing_one(&open).contains("emperor-id-range = none"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rustix::process::{WaitOptions, waitpid};
 
 use super::judge::{Cgroup, FORWARD, PROTECTED, Seen};
 use crate::seccomp::profile::numbers;
+use crate::subids::Subids;
 
 /// Looks at all of it.
 pub fn look() -> Seen {
@@ -23,6 +24,7 @@ pub fn look() -> Seen {
         filters: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
         landlock: run::landlock_version(),
         user: user(),
+        ranges: Some(Subids::look().gives_any()),
         user_max: host.user_max,
         user_clone_off: host.user_clone_off,
         apparmor: host.apparmor_restricts_user,

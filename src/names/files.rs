@@ -8,20 +8,29 @@ use super::parse::{self, Group, User};
 /// Most that is read of one of the files, in bytes.
 const FILE_MAX: u64 = 64 << 20;
 
+/// All users of the file.
+pub fn users() -> impl Iterator<Item = User> {
+    lines("/etc/passwd").filter_map(|line| parse::user(&line))
+}
+
+/// All groups of the file.
+pub fn groups() -> impl Iterator<Item = Group> {
+    lines("/etc/group").filter_map(|line| parse::group(&line))
+}
+
 /// The first user that fits.
 pub fn any_user(fits: impl Fn(&User) -> bool) -> Option<User> {
-    lines("/etc/passwd").filter_map(|line| parse::user(&line)).find(fits)
+    users().find(fits)
 }
 
 /// The first group that fits.
 pub fn any_group(fits: impl Fn(&Group) -> bool) -> Option<Group> {
-    lines("/etc/group").filter_map(|line| parse::group(&line)).find(fits)
+    groups().find(fits)
 }
 
 /// Ids of the groups that list this user as a member.
 pub fn groups_naming(user: &str) -> Vec<u32> {
-    lines("/etc/group")
-        .filter_map(|line| parse::group(&line))
+    groups()
         .filter(|group| group.members.iter().any(|member| member == user))
         .map(|group| group.gid)
         .collect()

@@ -7,6 +7,7 @@ mod files;
 mod getent;
 mod parse;
 
+pub use files::{groups, users};
 pub use parse::{Group, User};
 
 use files::{any_group, any_user, groups_naming, is_alone_in};

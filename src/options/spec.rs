@@ -108,7 +108,7 @@ impl Kind {
             Self::Umount => "WHERE [FLAGS]",
             Self::User => "USER",
             Self::Group => "GROUP",
-            Self::Root => "DIRECTORY [ro|overlay]",
+            Self::Root => "DIRECTORY [ro|overlay] [idmap[=ID]]",
             Self::Bind => "SOURCE:PLACE[:FLAG,…]",
             Self::Memory => "PATH[:SIZE]",
             Self::Device => "minimal|host",

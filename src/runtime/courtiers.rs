@@ -34,8 +34,10 @@ struct Courtier {
 pub enum Child {
     /// The process of a vassal.
     Vassal(Incarnation),
-    /// A program of `exec-as-emperor`.
+    /// Whoever does what is done around it.
     Hook(Incarnation),
+    /// Whoever does what is done before it runs; its own process tells of a failure.
+    Herald,
 }
 
 impl Courtiers {
@@ -76,12 +78,19 @@ impl Courtiers {
         early
     }
 
-    /// So many programs of ours are on their way.
-    pub fn expect_hooks(&mut self, count: usize) {
-        self.hooks_unborn += count;
+    /// A process that does hooks is on its way.
+    pub fn expect_hook(&mut self) {
+        self.hooks_unborn += 1;
     }
 
-    /// A program of ours runs, or will not. If it has ended already, its end.
+    /// One that is told of before the vassal, whose birth is still expected.
+    pub fn herald_born(&mut self, pid: i32) {
+        if self.claim(pid).is_none() {
+            self.by_pid.insert(pid, Child::Herald);
+        }
+    }
+
+    /// One that was expected is there, or will not come. If it has ended already, its end.
     pub fn hook_born(&mut self, one: Incarnation, pid: Option<i32>) -> Option<Exit> {
         let early = pid.and_then(|pid| self.claim(pid));
         if let (Some(pid), None) = (pid, early) {
@@ -195,7 +204,7 @@ mod tests {
     #[test]
     fn a_program_that_ended_before_it_was_told_of_leaves_no_trace() {
         let mut court = Courtiers::default();
-        court.expect_hooks(1);
+        court.expect_hook();
         assert_eq!(court.died(77, Exit::Code(3)), None);
         assert_eq!(court.hook_born(ONE, Some(77)), Some(Exit::Code(3)));
         assert!(court.by_pid.is_empty() && court.unclaimed.is_empty());

@@ -26,4 +26,10 @@ pub(super) fn announce(config: &EmperorConfig, charter: &Charter) {
             "each vassal is jailed (jail = standard): no network but its own, a private /tmp, no capability; `jail = none` turns it off, `emperor-use-clone` chooses namespaces",
         );
     }
+    if charter.jail.is_some() && charter.tyrant_initgroups {
+        log::warn(
+            "emperor",
+            "emperor-tyrant-initgroups: no group but the owner's own has a number in a jail: vassals get no others (`jail = none` gives them)",
+        );
+    }
 }

@@ -5,7 +5,9 @@ mod courtiers;
 mod earshot;
 mod errands;
 mod eyes;
+mod farewells;
 mod filtering;
+mod held_back;
 mod herald;
 mod jailing;
 mod limits;
@@ -63,10 +65,14 @@ struct Runtime {
     stats: stats::Server,
     facts: stats::Facts,
     residence: residence::Residence,
-    hooks: usize,
+    /// Something is done as Emperor after each start.
+    follows: bool,
+    farewells: farewells::Farewells,
     fetched: errands::Fetched,
     messenger: notify::Messenger,
     introduced: bool,
+    /// The last vassal is gone.
+    finishing: bool,
     finished: bool,
 }
 
@@ -94,6 +100,7 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
+        self.say_farewells()?;
         self.poll_monitors()?;
         if self.lender.is_lost() {
             return self.abandon();
@@ -130,7 +137,11 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                let document = || stats::document(emperor, monitors, facts, &Calendar::today());
+                let document = || {
+                    let mut snapshot = emperor.snapshot();
+                    held_back::add(&mut snapshot, facts.cgroup.as_deref());
+                    stats::document(&snapshot, monitors, facts, &Calendar::today())
+                };
                 self.stats.serve(number, &mut self.poller, document);
             }
             Token::Signals => self.hear_signals()?,
@@ -168,6 +179,7 @@ impl Runtime {
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
+                self.farewells.meet(self.emperor.key(Incarnation::from(ticket).id));
                 self.after_start(ticket);
                 start::running(ticket, fingerprint, uid, gid)
             }
@@ -182,6 +194,7 @@ impl Runtime {
             Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
+            Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
             Reply::Ready(_) | Reply::Report(..) => return,
         };
         self.tell(event);

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{Runtime, announce};
+use super::{Runtime, announce, held_back};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Order, to_vassal};
 use crate::log;
@@ -40,12 +40,9 @@ impl Runtime {
             Order::Forget(_) => Ok(()),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
-                Ok(())
+                self.take_leave(&notice)
             }
-            Order::Finish => {
-                self.finished = true;
-                Ok(())
-            }
+            Order::Finish => self.take_leave_of_all(),
             Order::Abandon => self.abandon(),
         }
     }
@@ -144,13 +141,13 @@ impl Runtime {
         self.courtiers.no_longer_expected(one);
     }
 
-    /// The `exec-as-emperor` programs, once its program runs.
+    /// What is done as Emperor, once its program runs.
     pub(super) fn after_start(&mut self, ticket: Ticket) {
-        if self.hooks == 0 {
+        if !self.follows {
             return;
         }
         match self.spawner.send(&Request::Hooks(ticket), Vec::new()) {
-            Ok(()) => self.courtiers.expect_hooks(self.hooks),
+            Ok(()) => self.courtiers.expect_hook(),
             Err(_) => log::warn("emperor", "the spawner does not take requests"),
         }
     }
@@ -159,7 +156,9 @@ impl Runtime {
     pub(super) fn log_status(&self) {
         let now = clock::now();
         let sources: Vec<&str> = self.monitors.sources().collect();
-        for row in self.emperor.snapshot().vassals {
+        let mut snapshot = self.emperor.snapshot();
+        held_back::add(&mut snapshot, self.facts.cgroup.as_deref());
+        for row in snapshot.vassals {
             let source = sources.get(usize::from(row.key.monitor.0)).copied().unwrap_or_default();
             let about = [("vassal", &*row.key.name), ("source", source)];
             log::line(log::Level::Info, &about, &super::table::words(&row, now));

@@ -93,7 +93,7 @@ impl Runtime {
         match self.courtiers.died(pid, exit) {
             Some(Child::Vassal(one)) => self.exited(one, exit),
             Some(Child::Hook(one)) => self.hook_ended(one, exit),
-            None => {}
+            Some(Child::Herald) | None => {}
         }
         Ok(())
     }
@@ -112,15 +112,18 @@ impl Runtime {
             }
             Err(sentence) => {
                 self.courtiers.hook_born(one, None);
-                log::warn("exec-as-emperor", &sentence);
+                self.farewells.ended(one);
+                log::warn("hooks", &sentence);
             }
         }
     }
 
+    /// What failed it has told itself, unless it was killed.
     fn hook_ended(&mut self, one: Incarnation, exit: Exit) {
+        self.farewells.ended(one);
         if exit != Exit::Code(0) {
             let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
-            log::warn("exec-as-emperor", &format!("a program for {name} failed: {exit}"));
+            log::line(log::Level::Warn, &[("vassal", &name)], &format!("its hooks were cut short: {exit}"));
         }
     }
 }

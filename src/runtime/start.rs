@@ -7,7 +7,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow, bail};
 use caps::Capability;
 use jail::plan::standard::standard_namespaces;
-use jail::{Capabilities, Identity, Namespaces};
+use jail::{Capabilities, Identity, Namespaces, Phase};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::io::Errno;
@@ -18,12 +18,14 @@ use super::courtiers::Courtiers;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
+use super::farewells::Farewells;
 use super::filtering;
 use super::jailing;
 use super::limits;
 use super::notify::Messenger;
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
+use crate::config::hook::Errand;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::emperor::policy::{Ids, Policy};
@@ -32,7 +34,7 @@ use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
-use crate::spawner::wire::Ticket;
+use crate::spawner::wire::{Standing, Ticket};
 use crate::spawner::{client, lend};
 use crate::{log, stats};
 
@@ -64,6 +66,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     if let Some(reason) = started.standing.impossible {
         bail!("no vassal can be made here: {reason}");
     }
+    if let Some(reason) = started.standing.hook_failed {
+        bail!("{reason}");
+    }
     announce(config, &charter, &started.standing.notes);
     shed(&charter, identity)?;
     let _ = raise_descriptor_limit();
@@ -80,12 +85,14 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         poller: Poller::new()?,
         signals,
         stats,
-        facts: facts(&charter, started.standing.capabilities),
+        facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
-        hooks: config.exec_as_emperor.len(),
+        follows: charter.follows_starts(),
+        farewells: Farewells::new(charter.stop_hook.is_some()),
         fetched: Fetched::default(),
         messenger: Messenger::of_environment(),
         introduced: false,
+        finishing: false,
         finished: false,
     };
     runtime.watch_all()?;
@@ -174,6 +181,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         tyrant_initgroups: config.tyrant_initgroups,
         nofollow: config.nofollow,
         namespaces,
+        id_ranges: config.id_ranges,
         jail,
         config_pipe: config.config_pipe,
         program: program(config),
@@ -182,15 +190,23 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         scoped: filtering::is_scoped(namespaces, jail),
         filtering: filtering::of_config(config, (namespaces, jail))?,
         resources: limits::resources(config)?,
+        limits_file: limits::file(config)?,
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
-        exec_as_emperor: config.exec_as_emperor.iter().map(|line| line.value.clone()).collect(),
-        exec_as_vassal: config.exec_as_vassal.iter().map(|line| line.value.clone()).collect(),
+        errands: errands(config),
+        stop_hook: config.stop_hook.as_ref().map(|hook| hook.value.clone()),
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         files: Vec::new(),
         pool: POOL,
     })
+}
+
+/// In the order in which they are done: within a phase hooks, then mounts, then what is unmounted, then programs.
+fn errands(config: &EmperorConfig) -> Vec<Errand> {
+    let mut errands: Vec<Errand> = config.errands.iter().map(|errand| errand.value.clone()).collect();
+    errands.sort_by_key(|errand| (errand.phase, errand.manner));
+    errands
 }
 
 /// True when ids can be given: real root, or root of a container.
@@ -237,7 +253,7 @@ fn environment(ours: impl Iterator<Item = (String, String)>) -> Vec<String> {
 
 /// What the spawner keeps: what is listed, else what the features in use need.
 ///
-/// A vassal of a trusted config starts as root, as under uWSGI, and the programs of `exec-as-emperor` run with the
+/// A vassal of a trusted config starts as root, as under uWSGI, and what is done as Emperor is done with the
 /// administrator's rights: there nothing can be given up beforehand.
 fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Result<Option<Capabilities>> {
     if !privileged {
@@ -247,7 +263,8 @@ fn kept(config: &EmperorConfig, privileged: bool, namespaces: Namespaces) -> Res
         return listed_is_there(listed, needed(config, namespaces)).map(Some);
     }
     let roots = !config.tyrant && config.uid.is_none();
-    if roots || !config.exec_as_emperor.is_empty() {
+    let hooks = config.errands.iter().any(|errand| errand.value.phase != Phase::AsVassal);
+    if roots || hooks || config.stop_hook.is_some() {
         return Ok(None);
     }
     Ok(Some(needed(config, namespaces)))
@@ -369,7 +386,7 @@ fn ids(charter: &Charter) -> Ids {
     }
 }
 
-fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
+fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
     stats::Facts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
@@ -378,7 +395,8 @@ fn facts(charter: &Charter, capabilities: u64) -> stats::Facts {
         tyrant: charter.tyrant,
         jail: charter.namespaces.to_string(),
         emperor_capabilities: crate::permitted().to_string(),
-        spawner_capabilities: Capabilities(capabilities).to_string(),
+        spawner_capabilities: Capabilities(standing.capabilities).to_string(),
+        cgroup: standing.leaves.as_ref().map(PathBuf::from),
     }
 }
 

@@ -4,12 +4,16 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 
 use caps::Capability;
+use jail::plan::{Awaited, Errand};
 use jail::plan::{Filter, Network};
-use jail::{Capabilities, Identity, Namespaces, Phase, Program, Spec, UserMap};
+use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
 use super::jailing::{self, Inside, Scenery};
+use crate::config::hook::{self, Action, Hook, Task};
 use crate::emperor::event::Owner;
+use crate::errand::{Brief, Which};
+use crate::subids::Ranges;
 use crate::trust::Trust;
 use crate::vassal::born::{OWNER, WHOLE};
 use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
@@ -28,12 +32,18 @@ pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
 pub struct Subject<'a> {
     /// File name, as it stands on the vassal's command line.
     pub file: &'a str,
+    /// The vassal as people know it.
+    pub name: &'a str,
+    /// The path of its directory, for the hooks of its birth.
+    pub place: &'a str,
     /// Whether the file and all above it are root's.
     pub trust: Trust,
     /// Supplementary groups of that owner, as policy has them.
     pub groups: Vec<u32>,
     /// Our own ids.
     pub own: Owner,
+    /// Ids that it has besides its own, in a user namespace.
+    pub ranges: Ranges,
     /// Descriptors of ours that it gets.
     pub lent: Lent,
     /// A ready network namespace, if there is one.
@@ -55,6 +65,12 @@ pub struct Lent {
     pub directory: RawFd,
     /// Our own sealed executable.
     pub executable: RawFd,
+    /// What is to be done as root of its namespaces, if anything is.
+    pub before_drop: RawFd,
+    /// What is to be done with its ids, if anything is.
+    pub as_vassal: RawFd,
+    /// Its end of the socket on which it waits for what is done before it.
+    pub awaited: Option<RawFd>,
 }
 
 /// The jail of one vassal.
@@ -73,7 +89,9 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         directory_path: mounts.as_ref().map(|_| subject.scenery.path.clone().unwrap_or_default()),
         mounts,
         hostname: None,
-        hooks: hooks(charter),
+        hooks: Vec::new(),
+        awaited: subject.lent.awaited.map(|socket| awaited(charter, socket)),
+        errands: errands(charter, subject),
         bounding: bounding(charter, identity.is_some(), inside),
         keep: jailing::kept(charter, inside),
         no_new_privs: identity.is_some() || user,
@@ -101,7 +119,19 @@ fn ids_inside(inside: Inside, owner: Owner) -> (u32, u32) {
 fn user_map(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> UserMap {
     let outside = charter.owner_of(subject.trust, subject.own);
     let (uid, gid) = ids_inside(inside, outside);
-    UserMap { uid: (uid, outside.uid), gid: (gid, outside.gid), groups: charter.privileged }
+    let with = |first, range: &[Extent]| [&[first], range].concat();
+    UserMap {
+        uid: with(Extent::one(uid, outside.uid), &subject.ranges.uid),
+        gid: with(Extent::one(gid, outside.gid), &subject.ranges.gid),
+        groups: charter.privileged,
+    }
+}
+
+/// Whose ranges of ids a vassal gets, if it gets any: root of a namespace has use for them, and only root may write a map
+/// of more than one id.
+pub fn ranges_of(charter: &Charter, trust: Trust, own: Owner) -> Option<Owner> {
+    let is_root = matches!(charter.inside(trust), Inside::Root(_));
+    (charter.id_ranges && charter.privileged && is_root).then(|| charter.owner_of(trust, own))
 }
 
 /// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have
@@ -162,17 +192,34 @@ pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
     })
 }
 
-fn hooks(charter: &Charter) -> Vec<(Phase, Program)> {
-    charter.exec_as_vassal.iter().map(|line| (Phase::AsVassal, shell(line))).collect()
+fn awaited(charter: &Charter, socket: RawFd) -> Awaited {
+    let phase = Phase::AsEmperorBeforeVassal;
+    Awaited { phase, deeds: charter.of_phase(phase).map(hook::Errand::shown).collect(), socket }
 }
 
-/// A shell command of the administrator.
-pub fn shell(line: &str) -> Program {
-    Program::Path {
-        file: c"/bin/sh".into(),
-        search: Vec::new(),
-        argv: vec![c"/bin/sh".into(), c"-c".into(), c_string(line)],
-    }
+fn errands(charter: &Charter, subject: &Subject<'_>) -> Vec<Errand> {
+    let phases =
+        [(Phase::AsVassalBeforeDrop, subject.lent.before_drop), (Phase::AsVassal, subject.lent.as_vassal)];
+    let of_phase = |(phase, brief)| {
+        charter.of_phase(phase).enumerate().map(move |(number, errand)| Errand {
+            phase,
+            deed: format!("do {}", errand.named()),
+            failure: errand.failure(),
+            executable: subject.lent.executable,
+            brief,
+            argv: Brief::argv(Which::One(number), subject.name, subject.place),
+        })
+    };
+    phases.into_iter().flat_map(of_phase).collect()
+}
+
+/// What `putenv` of those phases adds to the environment of the vassal.
+fn put(charter: &Charter) -> impl Iterator<Item = (String, String)> {
+    let errands = charter.of_phase(Phase::AsVassalBeforeDrop).chain(charter.of_phase(Phase::AsVassal));
+    errands.filter_map(|errand| match errand.task() {
+        Ok(Task::Hook(_, Hook { action: Action::PutEnv(name, value), .. })) => Some((name, value)),
+        _ => None,
+    })
 }
 
 fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
@@ -200,6 +247,11 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
 fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<CString> {
     let trust = subject.trust;
     let mut list: Vec<CString> = charter.environment.iter().map(|one| c_string(one)).collect();
+    for (name, value) in put(charter) {
+        let prefix = format!("{name}=");
+        list.retain(|known| !known.to_bytes().starts_with(prefix.as_bytes()));
+        list.push(c_string(&format!("{prefix}{value}")));
+    }
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
     if charter.config_pipe {
         list.push(c_string(&format!("UWSGI_EMPEROR_FD_CONFIG={CONFIG_FD}")));

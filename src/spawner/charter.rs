@@ -4,9 +4,10 @@
 use caps::Capability;
 use jail::plan::standard::Strictness;
 use jail::plan::{Filter, Knob, Setting};
-use jail::{Capabilities, Namespaces};
+use jail::{Capabilities, Namespaces, Phase};
 use serde::{Deserialize, Serialize};
 
+use crate::config::hook::Errand;
 use crate::emperor::event::Owner;
 
 /// The spawner's standing orders.
@@ -29,6 +30,8 @@ pub struct Charter {
     /// `emperor-use-clone` and those of `jail`, with `user` added where that is the only way to the others;
     /// [`Charter::namespaces_of`] says what one vassal gets.
     pub namespaces: Namespaces,
+    /// `emperor-id-range`: a user namespace gets the subordinate ids of its owner.
+    pub id_ranges: bool,
     /// `jail`.
     pub jail: Option<Strictness>,
     /// `emperor-config-pipe`.
@@ -45,16 +48,18 @@ pub struct Charter {
     pub filtering: Filtering,
     /// Limits of the cgroup of each vassal.
     pub resources: Vec<Knob>,
+    /// `emperor-limits`, absolute: the file with those of single vassals.
+    pub limits_file: Option<String>,
     /// What vassals do not inherit from whoever started the Emperor.
     pub settings: Vec<Setting>,
     /// `emperor-cap`.
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.
     pub capabilities: Option<Capabilities>,
-    /// `exec-as-emperor`: shell commands.
-    pub exec_as_emperor: Vec<String>,
-    /// `exec-as-vassal`: shell commands.
-    pub exec_as_vassal: Vec<String>,
+    /// What is done around each vassal, phase by phase in the order in which it is done.
+    pub errands: Vec<Errand>,
+    /// `vassals-stop-hook`.
+    pub stop_hook: Option<Errand>,
     /// Absolute paths at or below which directories may be lent.
     pub roots: Vec<String>,
     /// Patterns of the names that configs have there.
@@ -78,6 +83,16 @@ pub enum Filtering {
 }
 
 impl Charter {
+    /// What is done in this phase.
+    pub fn of_phase(&self, phase: Phase) -> impl Iterator<Item = &Errand> {
+        self.errands.iter().filter(move |errand| errand.phase == phase)
+    }
+
+    /// Whether something is done once the program of a vassal runs.
+    pub fn follows_starts(&self) -> bool {
+        self.errands.iter().any(|errand| matches!(errand.phase, Phase::AsEmperor | Phase::AsEmperorSetns))
+    }
+
     /// Whether a file of this name is a config of a source: nothing else that lies there is anybody's business.
     pub fn names(&self, file: &str) -> bool {
         let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(file));
@@ -127,11 +142,16 @@ pub struct Arguments {
 }
 
 impl Charter {
+    /// Whether any vassal has limits of its cgroup, or may get some.
+    pub fn is_limited(&self) -> bool {
+        !self.resources.is_empty() || self.limits_file.is_some()
+    }
+
     /// Whether each vassal needs a cgroup of its own: for its limits, or to be killed as a whole. With a pid namespace the death of its first process is the
     /// death of all, if only we may kill that.
     pub fn needs_leaf(&self) -> bool {
         let may_kill = self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_KILL));
-        let limited = !self.resources.is_empty() || self.jail.is_some();
+        let limited = self.is_limited() || self.jail.is_some();
         limited || !self.namespaces.has(Namespaces::PID) || !may_kill
     }
 }

@@ -1,25 +1,30 @@
 //! What the spawner knows and does: births, deaths, and the programs of the administrator.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow};
-use caps::CapSet;
-use jail::plan::Host;
+use anyhow::{Context, Result};
+use jail::plan::{Host, Knob};
 use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
-use jail::{Capabilities, Namespaces, Plan, Spec};
+use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
+use super::briefs::Briefs;
 use super::charter::Charter;
+use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
+use super::owners::groups;
 use super::push;
+use super::relimit::Limits;
+use super::rights::{keep_only, own_keyring};
 use super::scenery::backdrop;
 use super::strains::Strains;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
-use crate::names;
+use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
@@ -27,10 +32,11 @@ pub struct Court {
     pub(super) charter: Charter,
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
+    pub(super) briefs: Briefs,
     pub(super) host: Host,
     pub(super) cgroup: Option<Cgroup>,
     /// Where those are born who need no leaf.
-    shared: Option<OwnedFd>,
+    pub(super) shared: Option<OwnedFd>,
     /// What all jails see behind what each has of its own.
     pub(super) backdrop: Option<Backdrop>,
     pool: Option<Pool>,
@@ -41,9 +47,12 @@ pub struct Court {
     pub(super) burial_tries: u32,
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
+    /// Read when the first vassal wants a range.
+    pub(super) subids: Option<Subids>,
     notes: Vec<String>,
-    /// Whether the limits of the charter can be set here.
-    limits: Result<(), String>,
+    pub(super) limits: Limits,
+    /// Why the limits cannot be set here, if so.
+    unlimited: Option<String>,
     pub(super) strains: Strains,
 }
 
@@ -71,6 +80,7 @@ pub(super) struct Summons<'a> {
 struct Newborn {
     spawned: Spawned,
     plan: Plan,
+    knobs: Rc<[Knob]>,
 }
 
 impl Court {
@@ -85,11 +95,14 @@ impl Court {
             Ok(cgroup) => (Some(cgroup), None),
             Err(reason) => (None, Some(reason)),
         };
-        let limits = limits(&charter, cgroup.as_mut(), note.as_deref());
+        let (limits, unlimited) = match Limits::open(&charter, cgroup.as_mut(), note.as_deref()) {
+            Ok(limits) => (limits, None),
+            Err(reason) => (Limits::none(), Some(reason)),
+        };
         let host = Host::look();
-        let (backdrop, limits) = match (backdrop(&charter, &host), limits) {
-            (Ok(backdrop), limits) => (backdrop, limits),
-            (Err(reason), limits) => (None, limits.and(Err(reason))),
+        let (backdrop, bare) = match backdrop(&charter, &host) {
+            Ok(backdrop) => (backdrop, None),
+            Err(reason) => (None, Some(reason)),
         };
         let note = note.map(|reason| without_cgroup(&charter, &reason));
         if charter.privileged {
@@ -107,6 +120,7 @@ impl Court {
             None
         };
         Ok(Self {
+            briefs: Briefs::written(&charter)?,
             charter,
             executable,
             null,
@@ -120,9 +134,11 @@ impl Court {
             busy_graves: Vec::new(),
             burial_tries: 0,
             limits,
+            unlimited: unlimited.or(bare),
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
+            subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
         })
@@ -130,10 +146,14 @@ impl Court {
 
     /// Capabilities kept and things to know; and what kills everybody when `1` is written to it.
     pub fn standing(&mut self) -> (Standing, Option<OwnedFd>) {
+        let impossible = self.unlimited.clone().or_else(|| self.trial().err());
         let standing = Standing {
             capabilities: crate::permitted().0,
             notes: std::mem::take(&mut self.notes),
-            impossible: self.limits.clone().and_then(|()| self.trial()).err(),
+            leaves: self.path_of_leaves(),
+            // Where no vassal can be made, there is no start of an Emperor.
+            hook_failed: if impossible.is_none() { self.emperor_start().err() } else { None },
+            impossible,
         };
         (standing, self.cgroup.as_ref().and_then(|cgroup| cgroup.kill_switch().ok()))
     }
@@ -153,7 +173,8 @@ impl Court {
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
-            (Request::Hooks(ticket), 0) => self.hooks(ticket),
+            (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
+            (Request::Farewell(ticket, name), 0) => vec![Reply::Hook(ticket, self.farewell(&name))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,
@@ -208,12 +229,23 @@ impl Court {
                 return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
+        let gate = match self.gate() {
+            Ok(gate) => gate,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
+        };
         let lent = Lent {
             null: self.null.as_raw_fd(),
+            before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
+            as_vassal: self.briefs.number(Phase::AsVassal),
+            awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
             control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
+        };
+        let ranges = match self.ranges(config.trust) {
+            Ok(ranges) => ranges,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
@@ -221,27 +253,44 @@ impl Court {
             Ok(trees) => trees,
             Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
+        let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
+            name: &summons.name,
+            place: &place,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
             own: own_ids(),
+            ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
             scenery: self.scenery(summons.directory, &trees),
         };
         let spec = birth::spec(&self.charter, &subject);
         let ticket = summons.ticket;
-        match self.make(ticket, &spec, summons.away) {
-            Ok(newborn) => self.take_in(ticket, summons.name, config, newborn),
+        let knobs = self.limits.of(&summons.name, config.owner.uid);
+        match self.make(ticket, &spec, knobs, summons.away) {
+            Ok(newborn) => {
+                let pid = newborn.spawned.born().pid;
+                let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
+                let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
+                let replies = self.take_in(ticket, summons.name, config, newborn);
+                herald.into_iter().chain(replies).collect()
+            }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
-    fn make(&mut self, ticket: Ticket, spec: &Spec, apart: bool) -> Result<Newborn, String> {
+    fn make(
+        &mut self,
+        ticket: Ticket,
+        spec: &Spec,
+        knobs: Rc<[Knob]>,
+        apart: bool,
+    ) -> Result<Newborn, String> {
         let plan = jail::plan::plan(spec);
-        let leaf = self.cgroup_of(ticket).inspect_err(|_| self.bury_leaf(ticket))?;
+        let leaf = self.cgroup_of(ticket, &knobs).inspect_err(|_| self.bury_leaf(ticket))?;
         let birth = Birth {
             sibling: true,
             cgroup: leaf.as_ref().map(AsFd::as_fd),
@@ -249,7 +298,7 @@ impl Court {
             backdrop: self.backdrop.as_ref(),
         };
         match jail::run::spawn(&plan, &birth) {
-            Ok(spawned) => Ok(Newborn { spawned, plan }),
+            Ok(spawned) => Ok(Newborn { spawned, plan, knobs }),
             Err(SpawnError(failure)) => {
                 self.bury_leaf(ticket);
                 Err(failure.sentence(&plan, &self.host))
@@ -257,7 +306,7 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket) -> Result<Option<OwnedFd>, String> {
+    fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
@@ -265,7 +314,7 @@ impl Court {
         };
         let made = made.map_err(|error| format!("cannot make a cgroup: {error}"))?;
         // Before anybody is in it: its first instruction is limited.
-        Cgroup::limit(&made, &self.charter.resources)?;
+        Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
     }
 
@@ -284,12 +333,12 @@ impl Court {
             }
         };
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = self.cgroup.is_none().then_some(born.pidfd);
+        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &self.charter.resources);
+            self.strains.watch(ticket, &name, &place, &newborn.knobs);
         }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner });
+        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
 
@@ -343,22 +392,6 @@ impl Court {
     }
 }
 
-/// A limit that was asked for and cannot be set is no limit: nobody is born then.
-fn limits(charter: &Charter, cgroup: Option<&mut Cgroup>, missing: Option<&str>) -> Result<(), String> {
-    let Some(first) = charter.resources.first() else { return Ok(()) };
-    let outcome = match cgroup {
-        Some(cgroup) => cgroup.delegate(&charter.resources),
-        None => Err(missing.unwrap_or_default().to_owned()),
-    };
-    outcome.map_err(|reason| format!("{}: {reason}", first.option))
-}
-
-/// Vassals of an ordinary user share one: not the user's, in which his keys are.
-fn own_keyring() -> Result<()> {
-    let step = jail::Step::Set(jail::plan::Setting::Keyring);
-    jail::run::perform(&step).map_err(|failure| anyhow!("cannot {}: {}", step.deed(), failure.cause()))
-}
-
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
 fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     let weak = !charter.namespaces.has(Namespaces::PID);
@@ -382,29 +415,14 @@ fn running(ticket: Ticket, config: &Examined) -> Reply {
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
 }
 
-/// Groups of an owner, as policy has them. A user without a name has none.
-pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
-    if !charter.tyrant_initgroups {
-        return Vec::new();
-    }
-    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
-}
-
-/// Held by this process alone: a program that it runs gets none of them by inheritance.
-fn keep_only(kept: Capabilities) -> Result<()> {
-    jail::run::shed(None, kept, kept)
-        .map_err(|failure| anyhow!("cannot give up capabilities: {}", failure.cause()))?;
-    caps::clear(None, CapSet::Ambient).context("cannot clear the ambient set")?;
-    caps::clear(None, CapSet::Inheritable).context("cannot clear the inheritable set")
-}
-
 /// Ready-made network namespaces are of use only where jails get one that they do not own themselves.
 fn pool_size(charter: &Charter) -> usize {
     let net = charter.namespaces.has(Namespaces::NET) && !charter.always_user();
     if net { charter.pool.into() } else { 0 }
 }
 
-pub(super) fn leaf_number(ticket: Ticket) -> u64 {
+/// The name of a vassal's cgroup.
+pub fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
 }
 

@@ -83,7 +83,7 @@ impl Court {
     /// Ends everybody who was made, and takes the cgroup away.
     pub fn leave_nobody(self) {
         for (_, ward) in self.wards.each() {
-            if let Some(pidfd) = &ward.pidfd {
+            if let (Some(pidfd), None) = (&ward.pidfd, &self.cgroup) {
                 let _ = pidfd_send_signal(pidfd, Signal::KILL);
                 if !self.charter.namespaces.has(Namespaces::PID) {
                     session::kill(ward.pid);

@@ -1,62 +1,177 @@
-//! The programs of `exec-as-emperor`: with the administrator's rights, as children of the emperor.
+//! What the administrator has done around vassals, with our rights: each time by a process of its own, so that nobody waits for it but
+//! whom it is done for.
 
 use std::ffi::CString;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Component, Path};
 
-use jail::Spec;
-use jail::run::{Birth, Spawned};
+use jail::run::{Birth, REPORT_FD, Spawned};
+use jail::{Failure, Phase, Program, Spec};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth;
-use super::charter::Charter;
-use super::court::Court;
-use super::ward::Ward;
+use super::court::{Court, read_report};
 use super::wire::{Reply, Ticket};
+use crate::emperor::event::Owner;
+use crate::errand::{Brief, VASSAL_FD, Which};
+
+/// For whom something is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vassal<'a> {
+    /// As people know it.
+    pub name: &'a str,
+    /// Of its first process.
+    pub pid: i32,
+    /// Whose config it runs.
+    pub owner: Owner,
+}
+
+/// A process that does it.
+struct Doer<'a> {
+    which: Which,
+    brief: BorrowedFd<'a>,
+    /// Descriptors beside the standard ones, as (here, there).
+    lent: Vec<(RawFd, RawFd)>,
+    vassal: Option<Vassal<'a>>,
+    /// A child of the emperor, which reaps it.
+    sibling: bool,
+}
 
 impl Court {
-    /// The programs of `exec-as-emperor`, with our rights, as children of the emperor: one reply for each of them.
-    pub(super) fn hooks(&mut self, ticket: Ticket) -> Vec<Reply> {
-        let lines = self.charter.exec_as_emperor.clone();
-        let Some(ward) = self.wards.get(ticket) else {
-            return lines
-                .iter()
-                .map(|_| Reply::Hook(ticket, Err("its vassal has ended before".into())))
-                .collect();
-        };
-        let environment = hook_environment(&self.charter, ward);
-        lines.iter().map(|line| Reply::Hook(ticket, self.run_hook(line, &environment))).collect()
+    /// What is done once the program of a vassal runs: the pid of whoever does it.
+    pub(super) fn as_emperor(&self, ticket: Ticket) -> Result<i32, String> {
+        let ward = self.wards.get(ticket).ok_or("its vassal has ended before")?;
+        let brief = self.briefs.of(Phase::AsEmperor).ok_or("nothing is to be done")?;
+        let vassal = Vassal { name: &ward.name, pid: ward.pid, owner: ward.owner };
+        // Ours since its birth: whoever has its number by now is not meant.
+        let process = ward.pidfd.as_ref().filter(|_| self.enters_vassals());
+        let lent = process.map(|process| (process.as_raw_fd(), VASSAL_FD)).into_iter().collect();
+        let doer = Doer { which: Which::All, brief, lent, vassal: Some(vassal), sibling: true };
+        self.send_doer(doer).map(|born| born.pid)
     }
 
-    fn run_hook(&self, line: &str, environment: &[CString]) -> Result<i32, String> {
+    /// `vassals-stop-hook` for a vassal of this name.
+    pub(super) fn farewell(&self, name: &str) -> Result<i32, String> {
+        let brief = self.briefs.farewell().ok_or("nothing is to be done")?;
+        if !self.is_name(name) {
+            return Err("its name is that of no config of a source".into());
+        }
+        let vassal = Vassal { name, pid: 0, owner: Owner::default() };
+        let doer = Doer { which: Which::All, brief, lent: Vec::new(), vassal: Some(vassal), sibling: true };
+        self.send_doer(doer).map(|born| born.pid)
+    }
+
+    /// A name of a config, or a path to one: if whole, below one of the sources; never one that climbs.
+    fn is_name(&self, name: &str) -> bool {
+        let path = Path::new(name);
+        let climbs = path.components().any(|one| one == Component::ParentDir);
+        let below = path.is_relative() || self.charter.roots.iter().any(|root| path.starts_with(root));
+        let file = path.file_name().and_then(|file| file.to_str());
+        below && !climbs && !name.contains('\0') && file.is_some_and(|file| self.charter.names(file))
+    }
+
+    /// `hook-emperor-start`. We wait for it: there is nobody yet whom that could hold up.
+    pub(super) fn emperor_start(&self) -> Result<(), String> {
+        let Some(brief) = self.briefs.of(Phase::EmperorStart) else { return Ok(()) };
+        let (reader, writer) =
+            pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| errno.to_string())?;
+        let lent = vec![(writer.as_raw_fd(), REPORT_FD)];
+        let born =
+            self.send_doer(Doer { which: Which::Strict, brief, lent, vassal: None, sibling: false })?;
+        let ended = loop {
+            match waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED) {
+                Err(Errno::INTR) => {}
+                ended => break ended.ok().flatten(),
+            }
+        };
+        if ended.is_some_and(|ended| ended.exit_status() == Some(0)) {
+            return Ok(());
+        }
+        drop(writer);
+        Err(match read_report(&reader) {
+            Err(failure) if !failure.detail.is_empty() => failure.cause(),
+            _ => "hook-emperor-start was killed".into(),
+        })
+    }
+
+    /// Where a vassal will wait, and our end, if something is done before it runs.
+    pub(super) fn gate(&self) -> Result<Option<(OwnedFd, OwnedFd)>, String> {
+        if self.briefs.of(Phase::AsEmperorBeforeVassal).is_none() {
+            return Ok(None);
+        }
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map(Some)
+            .map_err(|errno| format!("cannot make a socket for what is done before it: {errno}"))
+    }
+
+    /// Has done what is done before a vassal runs, while that waits at the other end of `gate`.
+    pub(super) fn herald(&self, ticket: Ticket, vassal: &Vassal<'_>, gate: OwnedFd) -> Option<Reply> {
+        let brief = self.briefs.of(Phase::AsEmperorBeforeVassal)?;
+        let lent = vec![(gate.as_raw_fd(), REPORT_FD)];
+        let doer = Doer { which: Which::Awaited, brief, lent, vassal: Some(*vassal), sibling: true };
+        match self.send_doer(doer) {
+            Ok(born) => Some(Reply::Herald(ticket, born.pid)),
+            Err(detail) => {
+                let wire = Failure { detail, ..Failure::default() }.encode();
+                // The vassal has ended by itself: then it fails in its own words.
+                let _ = send(&gate, &wire, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+                None
+            }
+        }
+    }
+
+    /// Whether something is done in the namespaces of vassals that run.
+    pub(super) fn enters_vassals(&self) -> bool {
+        self.charter.of_phase(Phase::AsEmperorSetns).next().is_some()
+    }
+
+    /// The path of a directory, where a hook is told of it.
+    pub(super) fn place_of(&self, directory: BorrowedFd<'_>) -> String {
+        if self.briefs.of(Phase::AsVassal).is_none() {
+            return String::new();
+        }
+        let link = rustix::fs::readlink(format!("/proc/self/fd/{}", directory.as_raw_fd()), Vec::new());
+        link.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    fn send_doer(&self, doer: Doer<'_>) -> Result<jail::Born, String> {
+        let mut descriptors = vec![(doer.brief.as_raw_fd(), 0), (1, 1), (2, 2)];
+        descriptors.extend(doer.lent);
+        let name = doer.vassal.map_or("", |vassal| vassal.name);
         let spec = Spec {
             dies_with_parent: true,
             session: true,
-            descriptors: vec![(self.null.as_raw_fd(), 0), (1, 1), (2, 2)],
-            program: birth::shell(line),
-            environment: environment.to_vec(),
+            descriptors,
+            program: Program::Descriptor(self.executable.as_raw_fd(), Brief::argv(doer.which, name, "")),
+            environment: self.environment_of(doer.vassal),
             ..Spec::default()
         };
         let plan = jail::plan::plan(&spec);
-        let sentence = |failure: jail::Failure| failure.sentence(&plan, &self.host);
-        match jail::run::spawn(&plan, &Birth { sibling: true, ..Birth::default() })
+        let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
+        // Whatever it leaves behind ends with us.
+        let cgroup = self.shared.as_ref().map(AsFd::as_fd);
+        match jail::run::spawn(&plan, &Birth { sibling: doer.sibling, cgroup, ..Birth::default() })
             .map_err(|error| sentence(error.0))?
         {
-            Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),
+            Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born),
             Spawned::Failed(_, failure) => Err(sentence(failure)),
         }
     }
-}
 
-fn hook_environment(charter: &Charter, ward: &Ward) -> Vec<CString> {
-    let mut list: Vec<CString> = charter.environment.iter().map(|one| birth::c_string(one)).collect();
-    list.extend(
-        [
-            format!("UWSGI_VASSAL_CONFIG={}", ward.name),
-            format!("UWSGI_VASSAL_PID={}", ward.pid),
-            format!("UWSGI_VASSAL_UID={}", ward.owner.uid),
-            format!("UWSGI_VASSAL_GID={}", ward.owner.gid),
-        ]
-        .iter()
-        .map(|one| birth::c_string(one)),
-    );
-    list
+    fn environment_of(&self, vassal: Option<Vassal<'_>>) -> Vec<CString> {
+        let mut list: Vec<CString> =
+            self.charter.environment.iter().map(|one| birth::c_string(one)).collect();
+        if let Some(vassal) = vassal {
+            list.push(birth::c_string(&format!("UWSGI_VASSAL_CONFIG={}", vassal.name)));
+        }
+        let numbers = vassal.filter(|vassal| vassal.pid > 0).map(|Vassal { pid, owner, .. }| {
+            [("PID", pid.to_string()), ("UID", owner.uid.to_string()), ("GID", owner.gid.to_string())]
+        });
+        let variable = |(name, value)| birth::c_string(&format!("UWSGI_VASSAL_{name}={value}"));
+        list.extend(numbers.into_iter().flatten().map(variable));
+        list
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use jail::plan::standard::{self, Strictness};
-use jail::plan::{Depth, HARMLESS, Made, Mount, Rootfs, Scopes, Source};
+use jail::plan::{HARMLESS, Made, Mount, Rootfs, Scopes, Source};
 use jail::{Capabilities, Namespaces};
 
 use super::charter::{Charter, Filtering, VassalProgram};
@@ -130,7 +130,7 @@ fn is_needed_below(mount: &Mount) -> bool {
 }
 
 fn named(path: &Path) -> Mount {
-    Mount { target: path.into(), source: Source::Tree(path.into(), Depth::All), attributes: HARMLESS }
+    Mount { target: path.into(), source: Source::Before(path.into()), attributes: HARMLESS }
 }
 
 #[cfg(test)]
@@ -188,10 +188,31 @@ mod tests {
         };
         let kept = vec![("/home/shop".into(), Kept::Lent(7))];
         let scenery = Scenery { path: None, kept, backdrop: true };
-        insta::assert_snapshot!(shown(&scenery, Strictness::Standard), @"");
-        insta::assert_snapshot!(shown(&scenery, Strictness::Strict), @"");
+        insta::assert_snapshot!(shown(&scenery, Strictness::Standard), @"
+        build the file system
+            /tmp: memory (nosuid,nodev)
+            /dev/pts: terminals of its own (nosuid,noexec)
+            /dev/shm: memory (nosuid,nodev,noexec)
+            /proc: proc of this pid namespace (nosuid,nodev,noexec)
+            read back what was mounted
+        ");
+        insta::assert_snapshot!(shown(&scenery, Strictness::Strict), @"
+        build the file system
+            /run: memory (nosuid,nodev,noexec)
+            /tmp: memory (nosuid,nodev)
+            /dev/pts: terminals of its own (nosuid,noexec)
+            /dev/shm: memory (nosuid,nodev,noexec)
+            /proc: proc of this pid namespace (nosuid,nodev,noexec)
+            /home/shop: as it is outside (nosuid,nodev)
+            read back what was mounted
+        ");
         let alone = Scenery { backdrop: false, ..scenery };
-        insta::assert_snapshot!(shown(&alone, Strictness::Strict), @"");
-        insta::assert_snapshot!(standard::backdrop(Strictness::Strict, Made::New), @"");
+        let text = shown(&alone, Strictness::Strict);
+        let root = text.lines().nth(1).expect("a mount");
+        assert_eq!(root.trim(), "/: as it is (ro)", "{text}");
+        assert!(
+            text.contains("/dev: as it is (ro)") && text.contains("/dev/null: device 1:3 as it is outside"),
+            "{text}"
+        );
     }
 }

@@ -3,10 +3,12 @@
 //! It was told at its start what the administrator wants (`Charter`), takes a closed set of requests, judges
 //! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
 
+mod allowance;
 pub mod birth;
+mod briefs;
 pub mod charter;
 pub mod client;
-pub mod court;
+mod court;
 mod deaths;
 mod errands;
 mod far;
@@ -16,7 +18,10 @@ mod lanes;
 mod leftover;
 pub mod lend;
 mod lookers;
+pub mod owners;
 mod push;
+mod relimit;
+mod rights;
 mod scenery;
 mod session;
 mod strains;
@@ -28,11 +33,14 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+pub use allowance::numbered;
 use charter::Charter;
 use court::Court;
+pub use court::leaf_number;
 use wire::{Ask, MESSAGE_MAX, Reply, Request};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
@@ -51,11 +59,20 @@ pub const EXECUTABLE_FD: i32 = 6;
 /// # Errors
 /// What keeps it from starting; afterwards only the loss of its own descriptors.
 pub fn main() -> Result<()> {
+    leave_signals_to_the_emperor().context("cannot start the spawner")?;
     let mut spawner = Spawner::inherit().context("cannot start the spawner")?;
     let outcome = spawner.serve();
     // Whatever ended us: nobody whom we made outlives us.
     spawner.court.leave_nobody();
     outcome
+}
+
+/// A service manager that ends a service, and a terminal, signal everybody at once. The Emperor decides what happens
+/// then, and needs us for it; our end is his.
+fn leave_signals_to_the_emperor() -> Result<()> {
+    let all = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+    let set: SigSet = all.into_iter().collect();
+    set.thread_block().context("cannot block signals")
 }
 
 struct Spawner {
@@ -102,6 +119,7 @@ impl Spawner {
         let sequels = self.court.hear(&ready.reports);
         self.queue(sequels)?;
         if ready.strained {
+            self.court.hear_limits();
             let strains = self.court.strains.hear();
             self.queue(strains)?;
         }
@@ -129,6 +147,7 @@ impl Spawner {
         }
         let lookers = set.len();
         set.extend(self.court.strains.descriptor().map(input));
+        set.extend(self.court.limits.descriptor().map(input));
         loop {
             match poll(&mut set, self.court.patience().as_ref()) {
                 Ok(_) => break,

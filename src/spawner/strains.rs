@@ -13,15 +13,16 @@ use rustix::io::Errno;
 use super::wire::{Reply, Ticket, cut};
 use crate::log;
 
-/// How often one vassal's file is told of: then its watch goes, and a fork bomb wakes nobody any more.
+/// How often one vassal's counter is told of: then the watch of its file goes, and a fork bomb wakes nobody any more.
 const TELLINGS_MAX: u32 = 8;
 /// Bytes of events read at once.
 const EVENTS_MAX: usize = 4096;
 
-/// The files that are watched, the counter that matters in each, and what it means.
-const FILES: [(&str, &str, &str); 2] = [
-    ("memory.events", "oom_kill", "out of memory: killed"),
-    ("pids.events", "max", "too many processes: fork refused"),
+/// The files that are watched, the counters that matter in each, and what they mean. The kernel announces the CPU time
+/// that was refused to nobody: that is read when somebody asks for the state.
+const FILES: [(&str, &[(&str, &str)]); 2] = [
+    ("memory.events", &[("oom_kill", "out of memory: killed"), ("high", "short of memory: slowed down")]),
+    ("pids.events", &[("max", "too many processes: fork refused")]),
 ];
 
 /// The watches of all vassals that have limits.
@@ -37,42 +38,61 @@ pub struct Strains {
 struct Watched {
     ticket: Ticket,
     path: PathBuf,
-    counter: &'static str,
-    /// What is told, with the limit behind it.
-    sentence: String,
+    /// The limits behind it.
+    limits: String,
+    counters: Vec<Counter>,
+}
+
+#[derive(Debug)]
+struct Counter {
+    name: &'static str,
+    meaning: &'static str,
     count: u64,
     tellings: u32,
 }
 
 impl Strains {
-    /// Watches what a newborn's limits do to it.
+    /// Watches what a vassal's limits do to it, from now on; again, when its limits have changed.
     pub fn watch(&mut self, ticket: Ticket, vassal: &str, leaf: &Path, knobs: &[Knob]) {
-        for (file, counter, meaning) in FILES {
+        let newborn = !self.of.contains_key(&ticket);
+        for (file, counters) in FILES {
             let controller = file.split('.').next().unwrap_or_default();
             let limits: Vec<&str> = knobs
                 .iter()
                 .filter(|knob| knob.controller() == controller)
                 .map(|knob| knob.option.as_str())
                 .collect();
-            if limits.is_empty() {
+            let (path, limits) = (leaf.join(file), limits.join(", "));
+            if limits.is_empty() || self.is_watched(ticket, &path, &limits) {
                 continue;
             }
-            let sentence = format!("{meaning} ({})", limits.join(", "));
-            let watched = Watched { ticket, path: leaf.join(file), counter, sentence, count: 0, tellings: 0 };
-            if let Err(errno) = self.add(ticket, watched) {
+            let mut watched = Watched::new(ticket, path, limits, counters);
+            if !newborn {
+                watched.begin_now();
+            }
+            if let Err(errno) = self.add(watched) {
                 log::warn("spawner", &format!("cannot watch {file} of {vassal}: {errno}"));
             }
         }
     }
 
-    fn add(&mut self, ticket: Ticket, watched: Watched) -> Result<(), Errno> {
+    /// Whether it is, and then with these limits.
+    fn is_watched(&mut self, ticket: Ticket, path: &Path, limits: &str) -> bool {
+        let numbers = self.of.get(&ticket).map_or(&[][..], Vec::as_slice);
+        let found =
+            numbers.iter().find(|number| self.watched.get(number).is_some_and(|one| one.path == path));
+        let watched = found.and_then(|number| self.watched.get_mut(number));
+        watched.map(|watched| limits.clone_into(&mut watched.limits)).is_some()
+    }
+
+    fn add(&mut self, watched: Watched) -> Result<(), Errno> {
         if self.inotify.is_none() {
             self.inotify = Some(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?);
         }
         let Some(inotify) = &self.inotify else { return Err(Errno::BADF) };
         let number = inotify::add_watch(inotify, &watched.path, WatchFlags::MODIFY)?;
+        self.of.entry(watched.ticket).or_default().push(number);
         self.watched.insert(number, watched);
-        self.of.entry(ticket).or_default().push(number);
         Ok(())
     }
 
@@ -87,8 +107,8 @@ impl Strains {
         for number in self.changed() {
             let Some(watched) = self.watched.get_mut(&number) else { continue };
             strains.extend(watched.look());
-            if watched.tellings >= TELLINGS_MAX {
-                self.drop_watch(number);
+            if watched.is_told() {
+                self.mute(number);
             }
         }
         strains
@@ -118,30 +138,64 @@ impl Strains {
     pub fn forget(&mut self, ticket: Ticket) -> Vec<Reply> {
         let mut strains = Vec::new();
         for number in self.of.remove(&ticket).unwrap_or_default() {
-            strains.extend(self.watched.get_mut(&number).and_then(Watched::look));
+            strains.extend(self.watched.get_mut(&number).map(Watched::look).unwrap_or_default());
             self.drop_watch(number);
         }
         strains
     }
 
     fn drop_watch(&mut self, number: i32) {
+        self.mute(number);
+        self.watched.remove(&number);
+    }
+
+    /// Nothing wakes us any more; what happens is looked at once more when the vassal is dead.
+    fn mute(&self, number: i32) {
         if let Some(inotify) = &self.inotify {
-            // Gone already with its file.
+            // Gone already with its file, or muted before.
             let _ = inotify::remove_watch(inotify, number);
         }
-        self.watched.remove(&number);
     }
 }
 
 impl Watched {
+    fn new(ticket: Ticket, path: PathBuf, limits: String, counters: &[(&'static str, &'static str)]) -> Self {
+        let counter =
+            |(name, meaning): &(&'static str, &'static str)| Counter { name, meaning, count: 0, tellings: 0 };
+        Self { ticket, path, limits, counters: counters.iter().map(counter).collect() }
+    }
+
+    /// What was counted before is not news.
+    fn begin_now(&mut self) {
+        let text = self.text();
+        self.counters.iter_mut().for_each(|one| one.count = counted(&text, one.name).unwrap_or(0));
+    }
+
     /// What is new since the last look.
-    fn look(&mut self) -> Option<Reply> {
-        let count = counted(&std::fs::read_to_string(&self.path).ok()?, self.counter)?;
+    fn look(&mut self) -> Vec<Reply> {
+        let text = self.text();
+        let told = self.counters.iter_mut().filter_map(|one| one.news(&text, &self.limits));
+        told.map(|sentence| Reply::Strained(self.ticket, cut(&sentence))).collect()
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.path).unwrap_or_default()
+    }
+
+    fn is_told(&self) -> bool {
+        self.counters.iter().any(|one| one.tellings >= TELLINGS_MAX)
+    }
+}
+
+impl Counter {
+    fn news(&mut self, text: &str, limits: &str) -> Option<String> {
+        let count = counted(text, self.name)?;
         let more = count.checked_sub(self.count).filter(|more| *more > 0)?;
         self.count = count;
         self.tellings += 1;
         let times = if more > 1 { format!(", {more} times") } else { String::new() };
-        Some(Reply::Strained(self.ticket, cut(&format!("{}{times}", self.sentence))))
+        let sentence = format!("{} ({limits}){times}", self.meaning);
+        (self.tellings <= TELLINGS_MAX).then_some(sentence)
     }
 }
 

@@ -10,6 +10,7 @@ use super::birth::{self, Lent, Subject};
 use super::court::{Court, own_ids, read_report};
 use super::jailing::Scenery;
 use crate::emperor::event::Owner;
+use crate::subids::Ranges;
 use crate::trust::Trust;
 
 /// `nobody`, the same in every distribution.
@@ -25,6 +26,8 @@ impl Court {
         let null = self.null.as_raw_fd();
         let subject = Subject {
             file: "",
+            name: "",
+            place: "",
             // As whom does not matter: nothing of his is touched.
             trust: if self.charter.privileged { Trust::Tenant(NOBODY) } else { Trust::Trusted },
             groups: Vec::new(),
@@ -35,8 +38,12 @@ impl Court {
                 config: null,
                 directory: null,
                 executable: self.executable.as_raw_fd(),
+                before_drop: null,
+                as_vassal: null,
+                awaited: None,
             },
             network: None,
+            ranges: Ranges::default(),
             scenery: Scenery { backdrop: self.backdrop.is_some(), ..Scenery::default() },
         };
         let mut spec = birth::spec(&self.charter, &subject);
@@ -44,7 +51,7 @@ impl Court {
             self.executable.as_raw_fd(),
             vec![c"liege".into(), c"--version".into()],
         );
-        (spec.directory, spec.hooks) = (None, Vec::new());
+        (spec.directory, spec.errands) = (None, Vec::new());
         spec.descriptors = vec![(null, 0), (null, 1), (null, 2)];
         self.wait_for_trial(&jail::plan::plan(&spec))
     }

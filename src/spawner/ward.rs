@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use jail::plan::Knob;
 
 use super::wire::Ticket;
 use crate::emperor::event::Owner;
@@ -11,7 +14,7 @@ use crate::emperor::event::Owner;
 pub struct Ward {
     /// Its pid. The emperor reaps it only before it says `Bury`, so until then the number is its own.
     pub pid: i32,
-    /// A descriptor of it, kept only where there is no cgroup to end everybody at once.
+    /// A descriptor of it, kept only where there is no cgroup to end everybody at once, or its namespaces are to be entered.
     pub pidfd: Option<OwnedFd>,
     /// True when it has a cgroup of its own: without a pid namespace nothing else holds its descendants.
     pub leaf: bool,
@@ -19,6 +22,8 @@ pub struct Ward {
     pub name: String,
     /// Whose config it runs.
     pub owner: Owner,
+    /// The limits of its cgroup.
+    pub knobs: Rc<[Knob]>,
 }
 
 /// Everybody who was made and not yet buried.
@@ -34,6 +39,11 @@ impl Wards {
     /// The ward of this ticket.
     pub fn get(&self, ticket: Ticket) -> Option<&Ward> {
         self.0.get(&ticket)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Ward> {
+        self.0.get_mut(&ticket)
     }
 
     /// Lets one go.

@@ -70,8 +70,10 @@ pub enum Request {
     Kill(Ticket),
     /// The process was reaped: kill what is left of its jail, take its cgroup away.
     Bury(Ticket),
-    /// Run the `exec-as-emperor` programs for this vassal. Answered by one `Hook` for each program.
+    /// Do what is done as Emperor once the program of this vassal runs. Answered by `Hook`.
     Hooks(Ticket),
+    /// Run `vassals-stop-hook` for a vassal of this name, which is gone. Answered by `Hook`.
+    Farewell(Ticket, String),
 }
 
 /// What the spawner answers, in its own time.
@@ -102,8 +104,10 @@ pub enum Reply {
     Killing(Ticket),
     /// A limit of its cgroup was reached: one sentence.
     Strained(Ticket, String),
-    /// A program of `exec-as-emperor` was started with this pid, or could not be.
+    /// What was asked for is being done by the process of this pid, or cannot be.
     Hook(Ticket, Result<i32, String>),
+    /// Whoever does what is done before this vassal runs has this pid. Its birth follows.
+    Herald(Ticket, i32),
 }
 
 /// How the spawner stands at its start.
@@ -113,8 +117,12 @@ pub struct Standing {
     pub capabilities: u64,
     /// Things the administrator should know, one sentence each.
     pub notes: Vec<String>,
+    /// The directory of the cgroups of all vassals, where they have limits.
+    pub leaves: Option<String>,
     /// Why no vassal can be made on this host, if so.
     pub impossible: Option<String>,
+    /// Why `hook-emperor-start` failed, if so.
+    pub hook_failed: Option<String>,
 }
 
 /// What the emperor may ask for and wait.

@@ -1,8 +1,9 @@
 //! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use crate::emperor::Emperor;
 use crate::emperor::event::Moment;
 use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
 use crate::monitors::Monitors;
@@ -20,6 +21,8 @@ pub struct Facts {
     pub jail: String,
     pub emperor_capabilities: String,
     pub spawner_capabilities: String,
+    /// Where the leaves of all vassals are, if they have limits: no key of the document.
+    pub cgroup: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -82,9 +85,9 @@ struct Blacklisted<'a> {
 }
 
 /// The stats of this moment.
-pub fn document(emperor: &Emperor, monitors: &Monitors, facts: &Facts, calendar: &Calendar) -> Vec<u8> {
+pub fn document(snapshot: &Snapshot, monitors: &Monitors, facts: &Facts, calendar: &Calendar) -> Vec<u8> {
     let sources: Vec<String> = monitors.sources().map(str::to_owned).collect();
-    render(&emperor.snapshot(), &sources, facts, calendar)
+    render(snapshot, &sources, facts, calendar)
 }
 
 /// Valid JSON whatever the names are.
@@ -161,6 +164,7 @@ impl<'a> Blacklisted<'a> {
 
 #[cfg(test)]
 mod tests {
+    use crate::emperor::Emperor;
     use serde_json::Value;
 
     use super::*;

@@ -60,6 +60,11 @@ impl Environment {
         }
     }
 
+    /// Takes one variable away.
+    pub fn remove(&mut self, name: impl AsRef<OsStr>) {
+        self.0.retain(|(known, _)| known != name.as_ref());
+    }
+
     /// The value of one variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())

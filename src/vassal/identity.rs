@@ -1,5 +1,7 @@
 //! Who the vassal becomes: names and numbers of its config, resolved.
 
+use std::sync::OnceLock;
+
 use jail::Identity;
 use rustix::process::{getegid, geteuid, getgroups};
 
@@ -23,6 +25,7 @@ pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
         Some(text) => named_group(text)?,
         None => primary(uid, user.as_ref())?,
     };
+    let user = user.filter(|_| !wanted.no_initgroups);
     let mut groups = user.as_ref().map(groups_of).unwrap_or_default();
     groups.push(gid);
     for text in &wanted.add_gid {
@@ -79,10 +82,33 @@ pub fn current_user() -> Option<User> {
     User::by_uid(outside.unwrap_or(uid))
 }
 
-/// Whether we have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in does harm. Where that cannot
-/// be seen, we have.
+/// Whether we may have the rights of the host's root (or a container's, which has users too), by which a path that a tenant has a hand in
+/// does harm. Where that cannot be seen, root has.
 pub fn is_hosts_root() -> bool {
-    geteuid().is_root() && !is_users_own(&uid_map())
+    (geteuid().is_root() && !is_users_own(first_map())) || is_foreigner()
+}
+
+/// Whether we are not of our own user namespace: whom its numbers name, its root's too, is then somebody else.
+pub fn is_foreigner() -> bool {
+    is_foreign(first_map(), geteuid().as_raw())
+}
+
+/// Looked at once: later this process may see a `/proc` that somebody else has made.
+fn first_map() -> &'static str {
+    static MAP: OnceLock<String> = OnceLock::new();
+    MAP.get_or_init(uid_map)
+}
+
+/// Whether this uid only stands for one that the namespace of this map does not know: who makes a user namespace for somebody else is such
+/// a one in it, and still owns all files of root's.
+fn is_foreign(map: &str, uid: u32) -> bool {
+    let numbers =
+        |line: &str| line.split_whitespace().map_while(|word| word.parse().ok()).collect::<Vec<u64>>();
+    let has = |line: &str| match numbers(line)[..] {
+        [inside, _, count] => (inside..inside + count).contains(&u64::from(uid)),
+        _ => false,
+    };
+    !map.trim().is_empty() && !map.lines().any(has)
 }
 
 /// Whether root of this `uid_map` is one user of the namespace outside.
@@ -96,13 +122,21 @@ fn uid_map() -> String {
     std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()
 }
 
-/// What `uid` is outside of a user namespace that has no other id (`uid_map` of `user_namespaces(7)`).
+/// The user that `uid` is outside, where a line of the `uid_map` (`user_namespaces(7)`) is about that one alone. What
+/// lies in a range is no user of the host.
 fn outside(map: &str, uid: u32) -> Option<u32> {
-    let numbers: Vec<u32> = map.split_whitespace().map_while(|word| word.parse().ok()).collect();
-    match numbers[..] {
-        [inside, outside, 1] if inside == uid => Some(outside),
-        _ => None,
-    }
+    map.lines().find_map(|line| {
+        let numbers: Vec<u32> = line.split_whitespace().map_while(|word| word.parse().ok()).collect();
+        match numbers[..] {
+            [inside, outside, 1] if inside == uid => Some(outside),
+            _ => None,
+        }
+    })
+}
+
+/// Whether nobody else has a number.
+fn is_alone(map: &str, uid: u32) -> bool {
+    map.lines().count() == 1 && outside(map, uid).is_some()
 }
 
 fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble> {
@@ -154,9 +188,9 @@ const OWN_IDS: &str = "only the vassal's own user and groups are possible: leave
 
 /// In a namespace of one id nobody is left to become.
 fn stay_root() -> &'static str {
-    match outside(&uid_map(), geteuid().as_raw()) {
-        Some(_) => OWN_IDS,
-        None => "leave out `uid` and `gid` to stay root",
+    match is_alone(&uid_map(), geteuid().as_raw()) {
+        true => OWN_IDS,
+        false => "leave out `uid` and `gid` to stay root",
     }
 }
 
@@ -195,7 +229,7 @@ mod tests {
     use super::*;
 
     fn wanted(uid: &str, gid: Option<&str>) -> Wanted {
-        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), add_gid: Vec::new() }
+        Wanted { uid: Some(uid.into()), gid: gid.map(Into::into), ..Wanted::default() }
     }
 
     #[test]
@@ -207,11 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn root_of_a_namespace_of_one_id_is_the_user_outside() {
+    fn root_of_a_users_own_namespace_is_the_user_outside() {
         assert_eq!(outside("         0       1000          1\n", 0), Some(1000));
         assert_eq!(outside("0 1000 1", 1000), None);
         assert_eq!(outside("0 0 4294967295", 0), None);
-        assert_eq!(outside("0 1000 1\n1 100000 65536\n", 0), None);
+        let ranged = "0 1000 1\n1 100000 65536\n";
+        assert_eq!((outside(ranged, 0), outside(ranged, 33)), (Some(1000), None));
+        assert!(is_alone("0 1000 1\n", 0) && !is_alone(ranged, 0) && !is_alone("0 0 4294967295", 0));
         assert_eq!(outside("", 0), None);
     }
 
@@ -221,6 +257,15 @@ mod tests {
         for hosts in ["", "0 0 4294967295\n", "0 100000 65536\n", "0 0 1\n", "1000 1000 1\n"] {
             assert!(!is_users_own(hosts), "{hosts}");
         }
+    }
+
+    #[test]
+    fn who_is_not_of_its_namespace_may_be_the_hosts_root() {
+        assert!(is_foreign("         0      61001          1\n", 65_534));
+        assert!(!is_foreign("0 61001 1\n", 0));
+        assert!(!is_foreign("0 0 4294967295\n", 65_534));
+        assert!(!is_foreign("0 1000 1\n1 100000 65536\n", 33));
+        assert!(!is_foreign("", 1000));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use jail::sys;
 use super::control::Control;
 use super::master::Outcome;
 use super::phases::{Facts, at_exit, plan};
+use super::reactions::Reactions;
 use super::source::{Reading, Source};
 use super::state::Vassal;
 use super::step::Step;
@@ -116,6 +117,7 @@ struct Life<'a> {
     facts: Facts,
     steps: Vec<Step>,
     after: Vec<Step>,
+    reactions: Reactions,
     fallback: Fallback<'a>,
 }
 
@@ -136,9 +138,12 @@ fn own(
     };
     teller.warnings(&confine::warnings(&config.confine));
     let after = at_exit(&config);
+    let reactions = Reactions::of(&config);
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
+    config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
+    vassal.shells = config.surroundings.shells;
     vassal.nest = born::prepare(&facts)?;
-    Ok(Life { source, teller, facts, steps, after, fallback }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, steps, after, reactions, fallback }.live(&mut vassal, 0))
 }
 
 /// What is to be done, unless something that must be there is missing.
@@ -158,6 +163,7 @@ impl Life<'_> {
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();
+        vassal.served = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
@@ -175,7 +181,7 @@ impl Life<'_> {
         match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
-                let outcome = master::mind(vassal, pid, |config| self.check(config))?;
+                let outcome = master::mind(vassal, pid, &self.reactions, |config| self.check(config))?;
                 master::take_terminal();
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))

@@ -1,13 +1,15 @@
 //! The vassal master: one command, its signals, its orphans, its Emperor.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
-use super::duties::{Duties, Event, Order};
+use super::duties::{Duties, Event, Exit, Order};
+use super::reactions::Reactions;
 use super::state::Vassal;
 use super::step::Step;
 use super::tell::Teller;
@@ -31,9 +33,11 @@ pub enum Outcome {
 pub fn mind(
     vassal: &mut Vassal,
     pid: Pid,
+    reactions: &Reactions,
     check: impl Fn(Option<OwnedFd>) -> bool,
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(now());
+    let mut touches = reactions.watch(vassal);
     let mut config = vassal.reload.take();
     if config.is_some() {
         duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
@@ -51,7 +55,17 @@ pub fn mind(
                 Order::Renew => return Ok(Outcome::Renew),
             }
         }
-        match vassal.next(wait_at_most(&duties))? {
+        let happening = match vassal.interrupted.take() {
+            Some(happening) => happening,
+            None => vassal.next_beside(
+                wait_at_most(&duties),
+                touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
+            )?,
+        };
+        if let Some(status) = reactions.react(vassal, &happening, touches.as_mut()) {
+            return Ok(Outcome::Status(status));
+        }
+        match happening {
             Happening::Deadline => duties.handle_deadline(now()),
             Happening::Signal(number) => duties.handle(Event::Signal(number), now()),
             Happening::Emperor(Word::End) => duties.handle(Event::EmperorGone, now()),
@@ -60,6 +74,14 @@ pub fn mind(
                 duties.handle(Event::Byte(byte), now());
             }
             Happening::Child => children(pid, &mut duties),
+            Happening::Other => {}
+        }
+        if let Some(exit) = vassal.command_ended.take() {
+            command_ended(pid, exit, &mut duties);
+        }
+        if let Some(sent) = vassal.reload.take() {
+            config = Some(sent);
+            duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
         }
     }
 }
@@ -83,6 +105,8 @@ pub fn after(vassal: &mut Vassal, steps: &[Step], teller: &Teller) -> Option<u8>
 pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
+    // The file of the socket is the child's as long as it lives.
+    let _kept = vassal.served.take();
     loop {
         match vassal.next(None)? {
             Happening::Signal(number) => pass_on(child, number),
@@ -93,7 +117,7 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
                     }
                 }
             }
-            Happening::Emperor(_) | Happening::Deadline => {}
+            Happening::Emperor(_) | Happening::Other | Happening::Deadline => {}
         }
     }
 }
@@ -115,11 +139,15 @@ fn pass_on(child: Pid, number: i32) {
 fn children(command: Pid, duties: &mut Duties) {
     while let Some((pid, exit)) = reap() {
         if pid == command {
-            // What is left of its group would never hear of a stop.
-            let _ = kill_process_group(command, Signal::KILL);
-            duties.handle(Event::Ended(exit), now());
+            command_ended(command, exit, duties);
         }
     }
+}
+
+fn command_ended(command: Pid, exit: Exit, duties: &mut Duties) {
+    // What is left of its group would never hear of a stop.
+    let _ = kill_process_group(command, Signal::KILL);
+    duties.handle(Event::Ended(exit), now());
 }
 
 fn signal(command: Pid, number: i32) {

@@ -10,7 +10,7 @@ use rustix::process::fchdir;
 use super::confine;
 use super::environment::{Environment, PATH};
 use super::launch::Launch;
-use super::programs::SHELL;
+use super::programs;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use crate::config::vassal::Patch;
@@ -23,12 +23,13 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// Becomes what the config says, with our arguments and all that the Emperor gave us. Comes back only when that fails.
 pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
+    let shell = programs::shell(vassal);
     let argv: Vec<&str> = match patch {
         Patch::Program(program) => {
             let ours = vassal.arguments.iter().map(String::as_str);
             std::iter::once(program.as_str()).chain(ours).collect()
         }
-        Patch::Shell(text) => vec![SHELL, "-c", text],
+        Patch::Shell(text) => vec![&shell, "-c", text],
     };
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();

@@ -7,11 +7,15 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::separation::Refork;
+use crate::config::vassal::surroundings::Lock;
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
-use super::rootfs;
 use super::step::{Socket, Step, Wanted};
+use super::surroundings::FileStep;
+use super::{net, rootfs, separation};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +76,12 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         // Before anything is run: it counts for all phases.
         steps.push(Step::EnterCgroups(config.cgroups.clone()));
     }
+    steps.extend(locks(&config.surroundings.locks));
     steps.extend(phase(config, Phase::Asap));
+    let environments = config.surroundings.environments.iter().cloned();
+    steps.extend(environments.map(FileStep::Variables).map(Step::File));
+    steps.extend(locks(&config.surroundings.late_locks));
+    steps.extend(separation::join(config));
     steps.extend(phase(config, Phase::PreJail));
     if let Some(patch) = &config.privileged_patch {
         steps.extend(config.limits.settings().map(Step::Set));
@@ -81,31 +90,42 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         return steps;
     }
     steps.extend(phase(config, Phase::InJail));
-    let unshare = rootfs::unshared(config, facts);
-    steps.extend(jail(config, unshare));
-    if facts.jailed || !unshare.is_empty() {
+    let files = config.surroundings.files.iter().cloned();
+    steps.extend(files.map(|(path, text)| Step::File(FileStep::Write(path, text))));
+    steps.extend(separation::first(config, facts));
+    if facts.jailed || config.separation.post_jail || !rootfs::unshared(config, facts).is_empty() {
         steps.extend(phase(config, Phase::PostJail));
+        steps.extend(separation::refork(config, Refork::PostJail));
     }
-    if config.uid.is_some() && rootfs::moves(config) {
+    steps.extend(separation::preopen(config));
+    if config.uid.is_some() && (rootfs::moves(config) || rootfs::idmap(config).is_some()) {
         // By the names of the host: those inside may be written by whoever is jailed there.
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    steps.extend(separation::second(config));
+    steps.extend(separation::refork(config, Refork::AsRoot));
+    // A post-jail program, or somebody outside, may be about to bring them.
+    steps.extend(config.waits.before_root().into_iter().map(waited));
+    steps.extend(net::set(config));
     steps.extend(phase(config, Phase::AsRoot));
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    steps.extend(separation::serve(config, |address, mode| socket(config, address, mode)));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
+    steps.extend(separation::refork(config, Refork::AsUser));
     steps.extend(phase(config, Phase::AsUser));
+    steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
     steps.extend(command(config));
     steps
 }
 
 /// Hooks, then mounts, then what is unmounted, then programs: as in uWSGI.
-fn phase(config: &VassalConfig, phase: Phase) -> Vec<Step> {
+pub(super) fn phase(config: &VassalConfig, phase: Phase) -> Vec<Step> {
     let mut hooks: Vec<&Hook> = hooks_of(config, phase).map(|hook| &hook.value).collect();
     hooks.sort_by_key(|hook| hook.verb);
     let programs = config.programs.iter().filter(|(when, _)| *when == phase);
@@ -117,35 +137,31 @@ fn hooks_of(config: &VassalConfig, phase: Phase) -> impl Iterator<Item = &Placed
     config.hooks.iter().filter(move |(when, _)| *when == phase).map(|(_, hook)| hook)
 }
 
-fn jail(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if !unshare.is_empty() {
-        steps.push(Step::Unshare(unshare));
-    }
-    if unshare.has(Namespaces::FS) {
-        // A new mount namespace still passes its mounts on to the old one.
-        steps.push(Step::PrivateMounts);
-    }
-    if unshare.has(Namespaces::NET) {
-        steps.push(Step::LoopbackUp);
-    }
-    if unshare.has(Namespaces::PID) {
-        // A new pid namespace begins with the next child, not with the caller.
-        steps.push(Step::Fork);
-    }
-    // After `unshare`, or the name would be set where others see it.
-    steps.extend(config.hostname.iter().map(|name| Step::Hostname(name.value.clone())));
-    steps
+fn locks(list: &[Lock]) -> impl Iterator<Item = Step> {
+    list.iter().cloned().map(|lock| Step::File(FileStep::Lock(lock)))
+}
+
+fn waited((thing, seconds): (Thing, u32)) -> Step {
+    Step::Wait(thing, seconds)
+}
+
+fn all_hooks(config: &VassalConfig) -> impl Iterator<Item = (Phase, &Placed<Hook>)> {
+    let touched = config.touches.iter().map(|(_, hook)| (Phase::Touch, hook));
+    config.hooks.iter().map(|(when, hook)| (*when, hook)).chain(touched)
 }
 
 fn sockets(config: &VassalConfig) -> Vec<Step> {
-    let socket = |address: &Placed<Address>| Socket {
-        address: address.value.clone(),
-        mode: config.socket_mode.unwrap_or(SOCKET_MODE),
-        owner: config.socket_owner.as_ref().map(|owner| owner.value.clone()),
-        vassal: wanted(config),
+    let mode = config.socket_mode.unwrap_or(SOCKET_MODE);
+    let owner = config.socket_owner.as_ref().map(|owner| owner.value.clone());
+    let bind = |address: &Placed<Address>| {
+        Step::Bind(Socket { owner: owner.clone(), ..socket(config, address.value.clone(), mode) })
     };
-    config.sockets.iter().map(|address| Step::Bind(socket(address))).collect()
+    config.sockets.iter().map(bind).collect()
+}
+
+/// A socket of the vassal's own user.
+fn socket(config: &VassalConfig, address: Address, mode: u32) -> Socket {
+    Socket { address, mode, owner: None, vassal: wanted(config) }
 }
 
 fn wanted(config: &VassalConfig) -> Wanted {
@@ -153,6 +169,7 @@ fn wanted(config: &VassalConfig) -> Wanted {
         uid: config.uid.as_ref().map(|uid| uid.value.clone()),
         gid: config.gid.as_ref().map(|gid| gid.value.clone()),
         add_gid: config.add_gid.iter().map(|gid| gid.value.clone()).collect(),
+        no_initgroups: config.no_initgroups && config.uid.is_some(),
     }
 }
 
@@ -215,7 +232,7 @@ fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 /// On the command alone, after all that the master does before it.
 fn confinement(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let mut around = facts.around;
-    around.shares_network &= !rootfs::unshared(config, facts).has(Namespaces::NET);
+    around.shares_network &= !separation::owns(config, facts, Phase::PreApp, Namespaces::NET);
     let limits = match (facts.root, config.uid.is_some()) {
         (true, true) if confine::gains(&config.confine) => Vec::new(),
         (true, false) if owner(config, facts).is_none() => {
@@ -238,6 +255,7 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
+    steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));
@@ -255,6 +273,8 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         ));
     }
     refusals.extend(rootfs::refusals(config, facts));
+    refusals.extend(net::refusals(config, facts));
+    refusals.extend(separation::refusals(config, facts));
     if let (Some(name), false) = (&config.hostname, owns_hostname(config, facts)) {
         let cause = "`hostname` would rename the whole host";
         refusals.push(refusal(
@@ -263,7 +283,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"uts\" to emperor-use-clone, or `unshare = uts`",
         ));
     }
-    refusals.extend(config.hooks.iter().filter_map(|(when, hook)| hosts(config, facts, (*when, hook))));
+    refusals.extend(all_hooks(config).filter_map(|(when, hook)| hosts(config, facts, (when, hook))));
     if facts.root && config.uid.is_none() {
         let groups = config.gid.iter().chain(&config.add_gid);
         let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
@@ -278,8 +298,7 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
 
 /// A hook that would change what the whole host has, and stay there.
 fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hook>)) -> Option<ConfigError> {
-    let separated = !matches!(when, Phase::Asap | Phase::PreJail | Phase::InJail);
-    let own = |born: bool, kind| born || (separated && rootfs::unshared(config, facts).has(kind));
+    let own = |born: bool, kind| born || separation::owns(config, facts, when, kind);
     if hook.value.changes_mounts() && !own(facts.own_mounts, Namespaces::FS) {
         let cure = "add \"fs\" to emperor-use-clone, or `unshare = fs` and use a later phase";
         return Some(refusal(Some(&hook.place), "this would change the mounts of the whole host", cure));
@@ -292,7 +311,8 @@ fn hosts(config: &VassalConfig, facts: &Facts, (when, hook): (Phase, &Placed<Hoo
 }
 
 fn owns_hostname(config: &VassalConfig, facts: &Facts) -> bool {
-    facts.own_hostname || rootfs::unshared(config, facts).has(Namespaces::UTS)
+    let made = rootfs::unshared(config, facts).with(config.separation.later());
+    facts.own_hostname || made.has(Namespaces::UTS)
 }
 
 /// What only root of the vassal's own user namespace (or of the host) can do.
@@ -300,9 +320,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
-    let hooks =
-        config.hooks.iter().filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
-    refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(*phase), Some(&hook.place))));
+    let hooks = all_hooks(config).filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
+    refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(phase), Some(&hook.place))));
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals
         .extend(rootfs::first_place(config).map(|place| needs_root("a file system of its own", Some(place))));

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use jail::Phase;
+use rustix::fs::{Access, access};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -17,7 +19,14 @@ use super::watch::{Happening, reap};
 use crate::emperor::order::to_vassal;
 
 /// Where the shell is; never searched for.
-pub const SHELL: &str = "/bin/sh";
+const SHELL: &str = "/bin/sh";
+
+/// The first shell of the config that may be read and run here, as in uWSGI.
+pub fn shell(vassal: &Vassal) -> String {
+    let can = |path: &&PathBuf| access(path.as_path(), Access::READ_OK | Access::EXEC_OK).is_ok();
+    let own = vassal.shells.iter().find(can);
+    own.map_or_else(|| SHELL.to_owned(), |path| path.to_string_lossy().into_owned())
+}
 
 /// Runs one program; `named` is how it is told of.
 ///
@@ -26,9 +35,32 @@ pub const SHELL: &str = "/bin/sh";
 /// # Errors
 /// A status other than 0, a death by signal, or no process at all.
 pub fn run(vassal: &mut Vassal, named: &str, text: &str, environment: Environment) -> Result<(), Trouble> {
-    let pid = start(vassal, text, environment)?;
+    let shell = shell(vassal);
+    run_program(vassal, named, &[&shell, "-c", text], environment)
+}
+
+/// The same for a program without a shell: its name or path, and its arguments.
+///
+/// # Errors
+/// As above.
+pub fn run_program(
+    vassal: &mut Vassal,
+    named: &str,
+    argv: &[&str],
+    environment: Environment,
+) -> Result<(), Trouble> {
+    let pid = start(vassal, argv, environment)?;
+    wait_for(vassal, named, pid)
+}
+
+/// Waits for the end of a child in a process group of its own, and kills that when it has to end sooner.
+///
+/// # Errors
+/// As above.
+pub fn wait_for(vassal: &mut Vassal, named: &str, pid: Pid) -> Result<(), Trouble> {
     loop {
-        match vassal.next(None)? {
+        let too_late = |trouble: Trouble| Trouble { cause: format!("{named}: {}", trouble.cause), ..trouble };
+        match vassal.next(None).inspect_err(|_| kill(pid)).map_err(too_late)? {
             Happening::Child => {
                 if let Some(exit) = reap_all(vassal, Some(pid)) {
                     return judge(named, exit);
@@ -50,6 +82,7 @@ pub fn environment(vassal: &Vassal, phase: Phase) -> Environment {
 /// The vassal is to stop.
 pub fn heed(vassal: &mut Vassal, happening: Happening, named: &str) -> Result<(), Trouble> {
     if is_stop(&happening) {
+        vassal.interrupted = Some(happening);
         return Err(Trouble::new(format!("stopped while {named} ran")));
     }
     if let Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) = happening {
@@ -72,10 +105,10 @@ pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
     of_pid
 }
 
-fn start(vassal: &Vassal, text: &str, environment: Environment) -> Result<Pid, Trouble> {
+fn start(vassal: &Vassal, argv: &[&str], environment: Environment) -> Result<Pid, Trouble> {
     let null = empty()?;
     let launch = Launch {
-        argv: &[SHELL, "-c", text],
+        argv,
         environment,
         sockets: Vec::new(),
         directory: vassal.directory.as_ref().map(AsFd::as_fd),
@@ -112,7 +145,7 @@ fn is_stop(happening: &Happening) -> bool {
         Happening::Signal(number) => {
             [Signal::TERM, Signal::INT, Signal::QUIT].iter().any(|stop| stop.as_raw() == *number)
         }
-        Happening::Child | Happening::Deadline => false,
+        Happening::Child | Happening::Other | Happening::Deadline => false,
     }
 }
 

@@ -15,6 +15,8 @@ use super::trouble::Trouble;
 /// # Errors
 /// Whatever is not exactly as asked.
 pub fn enter(vassal: &mut Vassal, rootfs: &Rootfs) -> Result<(), Trouble> {
+    let seen = vassal.identity.as_ref().map(|who| rootfs.seen_as((who.uid, who.gid)));
+    let rootfs = seen.as_ref().unwrap_or(rootfs);
     vassal.old_root = run::enter(rootfs).map_err(|failure| trouble("build the file system", &failure))?;
     vassal.moved = rootfs.moves();
     Ok(())

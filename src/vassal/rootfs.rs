@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use jail::plan::standard::{self, OPEN_MODE, Strictness};
-use jail::plan::{Attributes, Depth, HARMLESS, INERT, Mount, Old, Presence, Root, Rootfs, Source};
+use jail::plan::{Attributes, Depth, HARMLESS, INERT, Mount, Old, Owners, Presence, Root, Rootfs, Source};
 use jail::{Capabilities, Namespaces};
 
+use super::confine::gains;
+use super::net;
 use super::phases::{Facts, refusal};
 use super::step::Step;
 use crate::config::place::{ConfigError, Place, Placed};
@@ -32,14 +34,13 @@ const UNDOES: [Capability; 2] = [Capability::CAP_SYS_ADMIN, Capability::CAP_MKNO
 
 /// The namespaces that are made after birth: those of `unshare`, and what `namespace` stands for where birth gave none.
 pub fn unshared(config: &VassalConfig, facts: &Facts) -> Namespaces {
-    let Some(RootWish::Namespace(_)) = wish(config) else {
-        // What birth gave is not made a second time.
-        let jail = whole(config).map_or(Namespaces::NONE, |_| standard::standard_namespaces());
-        return config.unshare.with(jail.without(facts.born));
-    };
+    // What birth gave is not made a second time.
+    let jail = whole(config).map_or(Namespaces::NONE, |_| standard::standard_namespaces());
+    let asked = config.unshare.with(net::unshared(config, facts)).with(jail.without(facts.born));
+    let Some(RootWish::Namespace(_)) = wish(config) else { return asked };
     let meant = Namespaces::FS.with(Namespaces::PID).with(Namespaces::IPC).with(Namespaces::UTS);
-    let net = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
-    config.unshare.with(meant.with(net).without(facts.born))
+    let named = if config.rootfs.namespace_net.is_some() { Namespaces::NET } else { Namespaces::NONE };
+    asked.with(meant.with(named).without(facts.born))
 }
 
 /// True when `/` becomes another directory.
@@ -59,6 +60,33 @@ pub fn enter(config: &VassalConfig, facts: &Facts) -> Option<Step> {
 pub fn leave(config: &VassalConfig) -> Option<Step> {
     matches!(wish(config), Some(RootWish::Pivot(_, old)) if old != Path::new("/"))
         .then_some(Step::LeaveOldRoot)
+}
+
+/// Where it is first said that files are somebody else's on disk.
+pub fn idmap(config: &VassalConfig) -> Option<&Place> {
+    let owned = |one: &&Placed<MountWish>| matches!(one.value, MountWish::BindOwned(..));
+    let root = config.rootfs.root_idmap.as_ref().map(|id| &id.place);
+    root.or_else(|| config.rootfs.mounts.iter().find(owned).map(|one| &one.place))
+}
+
+/// The kernel gives it to root of the file system alone; and what is written there is another's.
+fn refused_idmap(config: &VassalConfig, facts: &Facts) -> Option<ConfigError> {
+    let place = idmap(config)?;
+    let (cause, cure) = match () {
+        () if !facts.root || in_user_namespace(facts) => (
+            "only root of the host shows files as somebody else's",
+            "let root own this config, or change their owner",
+        ),
+        () if config.uid.is_none() => {
+            ("`idmap` shows files as those of the vassal's user, and there is none", "add `uid`")
+        }
+        // By the filter that goes with it, no file there gets a bit that makes whoever runs it its owner on disk.
+        () if gains(&config.confine) => {
+            ("`idmap` with programs that gain privileges", "leave out `no-new-privs = false`")
+        }
+        () => return None,
+    };
+    Some(refusal(Some(place), cause, cure))
 }
 
 /// `jail` of the config itself.
@@ -120,6 +148,7 @@ pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"pid\" to emperor-use-clone, or `unshare = pid`",
         ));
     }
+    refusals.extend(refused_idmap(config, facts));
     refusals.extend(twice(config));
     refusals
 }
@@ -180,7 +209,16 @@ fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
     // Stable: what is at the same depth stays in the order in which it was written.
     mounts.sort_by_key(|mount| (is_cover(mount), mount.target.components().count()));
     let (root, old) = root(config, facts);
+    let root = match (root, &config.rootfs.root_idmap) {
+        (Root::Directory(path, attributes), Some(id)) => Root::Owned(path, attributes, owners(id.value)),
+        (root, _) => root,
+    };
     Rootfs { root, mounts, old }
+}
+
+/// Who the vassal is, is looked up when it is done.
+fn owners(disk: u32) -> Owners {
+    Owners { disk, seen: None }
 }
 
 fn is_of_dev(mount: &Mount) -> bool {
@@ -218,9 +256,10 @@ fn root(config: &VassalConfig, facts: &Facts) -> (Root, Old) {
 
 fn place_of(wish: &MountWish) -> Option<PathBuf> {
     match wish {
-        MountWish::Bind(_, place, ..) | MountWish::Keep(_, place) | MountWish::Memory(place, _) => {
-            Some(place.clone())
-        }
+        MountWish::Bind(_, place, ..)
+        | MountWish::BindOwned(_, place, ..)
+        | MountWish::Keep(_, place)
+        | MountWish::Memory(place, _) => Some(place.clone()),
         MountWish::Proc => Some("/proc".into()),
         MountWish::DevMinimal | MountWish::DevHost => Some("/dev".into()),
         MountWish::HostsMade => Some(HOSTS.into()),
@@ -236,6 +275,9 @@ fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount
     let (target, source, attributes) = match wish {
         MountWish::Bind(source, place, attributes, depth) => {
             (place.clone(), Source::Tree(source.clone(), *depth), *attributes)
+        }
+        MountWish::BindOwned(source, place, (attributes, depth), id) => {
+            (place.clone(), Source::Owned(source.clone(), *depth, owners(*id)), *attributes)
         }
         // Root of a user namespace may not take a directory out from under its mounts.
         MountWish::Keep(source, place) => {

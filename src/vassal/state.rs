@@ -4,32 +4,40 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
-use jail::run::{Nest, OldRoot};
+use jail::run::{Nest, NetworkEnd, OldRoot};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::born;
 use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
 use super::environment::Environment;
+use super::hooks::spot::{self, Last};
 use super::identity::current_user;
+use super::namespaces::Served;
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::watch::{Happening, Watch};
+use super::watch::{Happening, Watch, now};
+use crate::emperor::event::Moment;
 
 /// What a vassal has.
 #[derive(Debug)]
 pub struct Vassal {
     watch: Watch,
+    /// When all of it has to be over.
+    ends_at: Option<Moment>,
     /// The way to the Emperor, as long as there is one.
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
     pub reload: Option<Option<OwnedFd>>,
+    /// What ended a waiting, to be heeded when the command is minded again.
+    pub interrupted: Option<Happening>,
     /// Says what has to be said before the command runs.
     pub teller: Teller,
     /// The command, once it was started.
@@ -40,6 +48,11 @@ pub struct Vassal {
     pub arguments: Vec<String>,
     base: Environment,
     added: Vec<(String, String)>,
+    unset: Vec<String>,
+    /// Shells to be tried before `/bin/sh`.
+    pub shells: Vec<PathBuf>,
+    /// Locks that go with us.
+    pub locks: Vec<OwnedFd>,
     /// Who it becomes, where that was looked up before its file system changed.
     pub identity: Option<Identity>,
     /// What it takes to be root of its user namespace no more.
@@ -48,8 +61,14 @@ pub struct Vassal {
     pub moved: bool,
     /// The root that the as-root programs may still look at.
     pub old_root: Option<OldRoot>,
+    /// The network that it came from, as long as something is to be brought along.
+    pub outside: Option<NetworkEnd>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
+    /// Namespaces of ours, taken to be served.
+    pub namespaces: Vec<OwnedFd>,
+    /// Where they are served.
+    pub served: Option<Served>,
     /// Limits of the command.
     pub confinement: Ready,
     /// Working directory of what is started from here on.
@@ -71,19 +90,27 @@ impl Vassal {
     ) -> Result<Self, Trouble> {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
+            ends_at: None,
             control,
             reload: None,
+            interrupted: None,
             teller,
             command: None,
             command_ended: None,
             arguments,
             base: Environment::new(std::env::vars_os()),
             added,
+            unset: Vec::new(),
+            shells: Vec::new(),
+            locks: Vec::new(),
             identity: None,
             nest: None,
             moved: false,
             old_root: None,
+            outside: None,
             sockets: Vec::new(),
+            namespaces: Vec::new(),
+            served: None,
             confinement: Ready::default(),
             directory: None,
             log: None,
@@ -101,13 +128,23 @@ impl Vassal {
 
     /// Sets a variable of all programs from here on.
     pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.unset.retain(|unset| unset != name);
         self.added.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable from all programs from here on.
+    pub fn unset_variable(&mut self, name: &str) {
+        self.unset.push(name.to_owned());
     }
 
     /// Environment of a program that runs with the ids we had at birth.
     pub fn environment(&self) -> Environment {
-        let mut environment = self.base.clone();
+        self.changed(self.base.clone())
+    }
+
+    fn changed(&self, mut environment: Environment) -> Environment {
         environment.replace(&self.added);
+        self.unset.iter().for_each(|name| environment.remove(name));
         environment
     }
 
@@ -118,17 +155,45 @@ impl Vassal {
             environment.set_user(&user);
         }
         // What the config says counts for more than what the system knows of the user.
-        environment.replace(&self.added);
-        environment
+        self.changed(environment)
+    }
+
+    /// From this moment on, nothing is waited for any more.
+    pub fn end_by(&mut self, moment: Option<Moment>) {
+        self.ends_at = moment;
     }
 
     /// Waits for the next thing that happens, at most `timeout`.
     ///
     /// # Errors
-    /// Those of `poll(2)`.
+    /// Those of `poll(2)`; all should be over by now.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        let happening =
-            self.watch.next(self.control.as_ref(), timeout).map_err(|errno| Trouble::errno("wait", errno))?;
+        self.next_beside(timeout, None)
+    }
+
+    /// The same, also for this descriptor: `Other` is not told before all else that happened.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn next_beside(
+        &mut self,
+        timeout: Option<Duration>,
+        other: Option<PollFd<'_>>,
+    ) -> Result<Happening, Trouble> {
+        let left = self.ends_at.map(|end| Duration::from_nanos(end.0.saturating_sub(now().0)));
+        if left == Some(Duration::ZERO) {
+            return Err(Trouble::new("it takes too long"));
+        }
+        let timeout = timeout.into_iter().chain(left).min();
+        let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
+        let others: Vec<PollFd<'_>> = served.chain(other).collect();
+        let happening = self
+            .watch
+            .next(self.control.as_ref(), &others, timeout)
+            .map_err(|errno| Trouble::errno("wait", errno))?;
+        if let (Happening::Other, Some(served)) = (&happening, &self.served) {
+            served.answer();
+        }
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;
@@ -169,7 +234,8 @@ impl Vassal {
         Ok(())
     }
 
-    /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link.
+    /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link, and as root
+    /// none on the way to it that a tenant may have made, nor a second name.
     ///
     /// # Errors
     /// What the system refuses, or a file of another kind.
@@ -178,8 +244,8 @@ impl Vassal {
             advice: log_advice(errno),
             ..Trouble::errno(format!("log to {}", path.display()), errno)
         };
-        let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
-        let opened = openat(base, path, log_flags(), Mode::from_raw_mode(0o640)).map_err(cannot)?;
+        let spot = spot::find(self.directory.as_ref(), path, Last::Itself).map_err(cannot)?;
+        let opened = spot.open_or_make(log_flags(), 0o640).map_err(cannot)?;
         if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
             return Err(cannot(Errno::INVAL));
         }
@@ -214,7 +280,12 @@ fn log_advice(errno: Errno) -> Option<String> {
         Errno::NOTDIR => "a part of its path is no directory: correct `logto`",
         Errno::ISDIR => "it is a directory: name a file in it",
         Errno::ACCESS => "permission denied: the vassal's user must be allowed to write there",
-        Errno::LOOP => "it is a symbolic link: name the file itself",
+        Errno::LOOP => {
+            "a symbolic link, at its end or (for root) in a directory that others may write to: name the file itself"
+        }
+        Errno::MLINK => {
+            "it has a second name, in a directory that others than root may write to: log elsewhere"
+        }
         Errno::ROFS => "the file system is read-only: log elsewhere",
         Errno::INVAL | Errno::NXIO => "only a regular file can be logged to",
         _ => return None,
@@ -222,8 +293,7 @@ fn log_advice(errno: Errno) -> Option<String> {
     Some(advice.to_owned())
 }
 
-/// Never waits (a FIFO), never takes a terminal, never follows a last link.
+/// Never waits for a FIFO.
 fn log_flags() -> OFlags {
-    let open = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
-    open | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::NONBLOCK
+    OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK
 }

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use jail::plan::{Filter, Rootfs, Setting};
+use jail::plan::{ClockOffset, Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use super::net::NetStep;
+use super::surroundings::FileStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
+use crate::config::vassal::separation::Refork;
+use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, Patch};
 
 /// Who the config wants to be; names are resolved when the step is done, since a program may have made the
@@ -21,6 +25,8 @@ pub struct Wanted {
     pub gid: Option<String>,
     /// `add-gid`, beside the groups that the user is in.
     pub add_gid: Vec<String>,
+    /// `no-initgroups`: not beside them.
+    pub no_initgroups: bool,
 }
 
 /// A socket to be bound.
@@ -43,16 +49,32 @@ pub enum Step {
     Run(Phase, String),
     /// A hook, done by the vassal itself.
     Hook(Phase, Hook),
+    /// Variables, files and locks.
+    File(FileStep),
     /// Another program takes our place.
     Become(Patch),
     /// New namespaces.
     Unshare(Namespaces),
+    /// A new time namespace, whose clocks are ahead by these.
+    NewTime(Vec<ClockOffset>),
+    /// Into the namespaces that are served on this socket.
+    Join(PathBuf),
+    /// Ours are taken, to be served, except those named.
+    OpenNamespaces(Vec<String>),
+    /// Serves them.
+    Serve(Socket),
     /// Mounts made from here on are ours alone.
     PrivateMounts,
     /// `lo` of the new network namespace up.
     LoopbackUp,
+    /// Its network.
+    Net(NetStep),
+    /// Go on when this is there, after so many seconds at most.
+    Wait(Thing, u32),
     /// A child goes on as PID 1 of the new pid namespace.
     Fork,
+    /// A child goes on.
+    Refork(Refork),
     /// Host name.
     Hostname(String),
     /// Uid, gid and groups are looked up by the names of the host.
@@ -100,9 +122,8 @@ impl Step {
     /// which there is no vassal.
     pub fn failure(&self) -> Option<&'static str> {
         match self {
-            Self::Run(Phase::AsUserAtexit, _) | Self::Hook(Phase::AsUserAtexit, _) => {
-                Some("a failure is told")
-            }
+            // In the order of a life: from here on it has had its command.
+            Self::Run(phase, _) | Self::Hook(phase, _) if *phase >= Phase::Touch => Some("a failure is told"),
             Self::Run(..) | Self::Hook(..) => Some("a failure ends the vassal"),
             _ => None,
         }
@@ -114,7 +135,8 @@ impl Step {
     pub fn changes_root(&self) -> bool {
         match self {
             Self::Enter(rootfs) => rootfs.moves(),
-            Self::Chroot(_) => true,
+            // What is joined may have mounts of its own.
+            Self::Chroot(_) | Self::Join(_) => true,
             _ => false,
         }
     }
@@ -125,12 +147,24 @@ impl fmt::Display for Step {
         match self {
             Self::Run(phase, text) => write!(f, "run exec-{} `{text}`", phase.name()),
             Self::Hook(phase, hook) => write!(f, "do {}", hook.named(*phase)),
+            Self::File(step) => step.fmt(f),
             Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
             Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),
+            Self::NewTime(offsets) => {
+                f.write_str("enter a new time namespace")?;
+                offsets.iter().try_for_each(|offset| write!(f, ", {offset}"))
+            }
+            Self::Join(socket) => write!(f, "join the namespaces served on {}", socket.display()),
+            Self::OpenNamespaces(skip) if skip.is_empty() => f.write_str("take our namespaces"),
+            Self::OpenNamespaces(skip) => write!(f, "take our namespaces but {}", skip.join(", ")),
+            Self::Serve(socket) => write!(f, "serve our namespaces on {socket}"),
             Self::PrivateMounts => f.write_str("make all mounts private"),
             Self::LoopbackUp => f.write_str("bring lo up"),
+            Self::Net(step) => step.fmt(f),
+            Self::Wait(thing, seconds) => write!(f, "wait for {thing}, at most {seconds} s"),
             Self::Fork => f.write_str("go on as PID 1 of the new pid namespace"),
+            Self::Refork(at) => write!(f, "go on in a child ({})", at.name()),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::LookUp(wanted) => write!(f, "look up {wanted}"),
             Self::Enter(rootfs) => write!(f, "{rootfs}"),
@@ -162,7 +196,8 @@ impl fmt::Display for Wanted {
         let uid = self.uid.as_ref().map(|uid| format!("uid={uid}"));
         let gid = self.gid.as_ref().map(|gid| format!("gid={gid}"));
         let groups = self.add_gid.iter().map(|gid| format!("add-gid={gid}"));
-        let words: Vec<String> = uid.into_iter().chain(gid).chain(groups).collect();
+        let alone = self.no_initgroups.then(|| "no-initgroups".to_owned());
+        let words: Vec<String> = uid.into_iter().chain(gid).chain(groups).chain(alone).collect();
         f.write_str(&words.join(" "))
     }
 }

@@ -4,20 +4,21 @@ use std::os::fd::AsFd;
 
 use jail::plan::{Host, advise};
 use jail::{Phase, run::perform, sys};
-use rustix::process::{Pid, Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
-use super::hooks;
+use super::hooks::{self, wait};
 use super::identity;
 use super::launch::Launch;
+use super::namespaces::{self, Served};
 use super::patch;
 use super::programs;
 use super::root;
 use super::sockets::Listening;
 use super::state::Vassal;
-use super::step::{Step, Wanted};
+use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine};
+use super::{cgroups, confine, network, surroundings};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,14 @@ pub fn walk(
 ) -> Result<End, Trouble> {
     for (index, step) in steps.iter().enumerate().skip(from) {
         let end = match step {
-            Step::Fork => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
+            Step::Fork | Step::Refork(_) => {
+                fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid)))
+            }
+            Step::Join(socket) => match namespaces::join(vassal, socket) {
+                Ok(true) => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
+                Ok(false) => Ok(None),
+                Err(trouble) => Err(trouble),
+            },
             other => take(vassal, other).map(|status| status.map(End::Exit)),
         };
         if let Some(end) = end.map_err(|trouble| trouble.at(index + 1, steps.len()))? {
@@ -69,6 +77,9 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
+        Step::File(step) => surroundings::take(vassal, step),
+        Step::Net(step) => network::take(vassal, step),
+        Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),
         Step::LeaveOldRoot => root::leave(vassal),
@@ -84,13 +95,18 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Unshare(namespaces) => jailed(step, &jail::Step::Unshare(*namespaces)),
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
+        Step::NewTime(offsets) => jailed(step, &jail::Step::NewTime(offsets.clone())),
+        Step::OpenNamespaces(skip) => namespaces::own(skip).map(|own| vassal.namespaces = own),
+        Step::Serve(socket) => serve(vassal, socket),
         Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
         Step::NoNewPrivs | Step::Filter(_) | Step::DieWithParent => take_alone(step),
         Step::Confine(limit) => confine::prepare(vassal, limit),
-        Step::Fork | Step::Hook(..) => unreachable!("walk() and take() take these themselves"),
+        Step::Fork | Step::Refork(_) | Step::Join(_) | Step::Hook(..) => {
+            unreachable!("walk() and take() take these themselves")
+        }
     }
 }
 
@@ -105,6 +121,12 @@ pub fn take_alone(step: &Step) -> Result<(), Trouble> {
         Step::DieWithParent => jailed(step, &jail::Step::DieWithParent),
         _ => unreachable!("only these three are taken alone"),
     }
+}
+
+fn serve(vassal: &mut Vassal, socket: &Socket) -> Result<(), Trouble> {
+    let own = std::mem::take(&mut vassal.namespaces);
+    vassal.served = Some(Served::new(socket, vassal.identity.as_ref(), own)?);
+    Ok(())
 }
 
 /// One step of the jail, done in this process.
@@ -131,11 +153,15 @@ fn run(vassal: &mut Vassal, phase: Phase, text: &str) -> Result<(), Trouble> {
 }
 
 fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
+    let parent = getpid();
     let child = || {
-        // Whoever kills us means the vassal.
-        match set_parent_process_death_signal(Some(Signal::KILL)) {
-            Ok(()) => i32::from(go_on()),
-            Err(_) => 1,
+        // Whoever kills us means the vassal, and may have done so before it was asked for. (In a pid namespace of its
+        // own a child does not see who we are.)
+        let set = set_parent_process_death_signal(Some(Signal::KILL));
+        match (set, getppid()) {
+            (Ok(()), None) => i32::from(go_on()),
+            (Ok(()), Some(now)) if now == parent => i32::from(go_on()),
+            _ => 1,
         }
     };
     sys::fork(child).map_err(|errno| Trouble::errno("fork", errno))

@@ -34,6 +34,8 @@ pub enum Happening {
     Child,
     /// The Emperor said something, or is gone.
     Emperor(Word),
+    /// Something else that is watched.
+    Other,
     /// The time given is over.
     Deadline,
 }
@@ -61,11 +63,16 @@ impl Watch {
         Ok(Self { signals })
     }
 
-    /// The next thing that happens, at most `timeout` from now.
+    /// The next thing that happens, at most `timeout` from now; one of `others` is not told before all else.
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<Happening, Errno> {
+    pub fn next(
+        &self,
+        control: Option<&Control>,
+        others: &[PollFd<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Happening, Errno> {
         loop {
             if let Some(signal) = self.signals.read_signal().map_err(errno)? {
                 return Ok(told(signal.ssi_signo.cast_signed()));
@@ -73,25 +80,41 @@ impl Watch {
             if let Some(word) = control.and_then(Control::receive) {
                 return Ok(Happening::Emperor(word));
             }
-            if self.wait(control, timeout)? == 0 {
-                return Ok(Happening::Deadline);
+            // Behind signals and words: a stop is heard however often something else happens.
+            match self.wait(control, others, timeout)? {
+                Ready::Ours => {}
+                Ready::Other => return Ok(Happening::Other),
+                Ready::Nothing => return Ok(Happening::Deadline),
             }
         }
     }
 
-    fn wait(&self, control: Option<&Control>, timeout: Option<Duration>) -> Result<usize, Errno> {
+    fn wait(
+        &self,
+        control: Option<&Control>,
+        others: &[PollFd<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Ready, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
-        let signals = PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN);
-        let ready = match control {
-            Some(control) => poll(
-                &mut [signals, PollFd::from_borrowed_fd(control.as_fd(), PollFlags::IN)],
-                timeout.as_ref(),
-            ),
-            None => poll(&mut [signals], timeout.as_ref()),
-        };
-        ready.or_else(|errno| if errno == Errno::INTR { Ok(1) } else { Err(errno) })
+        let ours = [Some(self.signals.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
+        let ours = ours.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
+        let mut watched: Vec<PollFd<'_>> = others.iter().cloned().chain(ours).collect();
+        match poll(&mut watched, timeout.as_ref()) {
+            Ok(0) => Ok(Ready::Nothing),
+            Err(Errno::INTR) => Ok(Ready::Ours),
+            Err(errno) => Err(errno),
+            Ok(_) if watched[others.len()..].iter().any(|one| !one.revents().is_empty()) => Ok(Ready::Ours),
+            Ok(_) => Ok(Ready::Other),
+        }
     }
+}
+
+/// What `poll(2)` has seen.
+enum Ready {
+    Ours,
+    Other,
+    Nothing,
 }
 
 fn told(signal: i32) -> Happening {

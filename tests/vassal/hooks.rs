@@ -4,7 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::emperor::{Outcome, Place};
+use super::emperor::{Outcome, Place, Vassal};
 
 const TENANT: u32 = 54_321;
 
@@ -314,6 +314,7 @@ const TOUCHES: [&str; 9] = [
     "chown2:DIR/tenant/x 54321 54321",
 ];
 
+/// Row F1.
 #[test]
 fn a_link_of_a_tenant_leads_no_hook_of_roots_anywhere() {
     for touch in TOUCHES {
@@ -329,6 +330,7 @@ fn a_link_of_a_tenant_leads_no_hook_of_roots_anywhere() {
     }
 }
 
+/// Rows F1 and F2: as with a hard link that a log is moved onto.
 #[test]
 fn a_second_name_that_a_tenant_gave_a_file_of_roots_is_not_touched() {
     for touch in [
@@ -366,6 +368,7 @@ fn swap(tenant: &Path, stop: &AtomicBool) {
     }
 }
 
+/// Row F1.
 #[test]
 fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
     let hooks: String = (0..200)
@@ -392,4 +395,76 @@ fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
         place.path("tenant/real/new").exists() || place.path("tenant/x/new").exists(),
         "no directory was met"
     );
+}
+
+/// A vassal whose command runs and is minded: from here on it hears, and sees what is touched.
+fn minded(place: &Place) -> Vassal {
+    let mut vassal = place.start();
+    assert_eq!(vassal.line(), "runs");
+    assert_eq!([vassal.byte(), vassal.byte()], [Some(1), Some(5)]);
+    vassal
+}
+
+#[test]
+fn a_vassal_reacts_to_each_word_of_its_emperor_and_to_its_end() {
+    for (word, said) in [(Some(1), "reload"), (Some(0), "stop"), (Some(2), "stop"), (None, "lost")] {
+        let hooks: String = ["reload", "stop", "lost"]
+            .iter()
+            .map(|what| {
+                format!("hook-emperor-{what} = exec:exit 3\nhook-emperor-{what} = exec:echo {what}\n")
+            })
+            .collect();
+        let place = Place::new(&format!("{hooks}command = sh -c 'echo runs; exec sleep 1000'"));
+        let mut vassal = minded(&place);
+        match word {
+            Some(byte) => vassal.say(byte),
+            None => vassal.control = None,
+        }
+        assert_eq!(vassal.line(), said);
+        if word == Some(1) {
+            vassal.signal(rustix::process::Signal::TERM);
+        }
+        let outcome = vassal.end();
+        assert_eq!(outcome.output, "", "only once: {}", outcome.errors);
+        let told = format!("hook-emperor-{said} `exec:exit 3` ended with status 3");
+        assert!(outcome.errors.contains(&told), "{}", outcome.errors);
+    }
+}
+
+#[test]
+fn a_stop_while_a_reaction_takes_its_time_is_not_lost() {
+    let place = Place::new(
+        "hook-touch = DIR/file exec:echo begun; exec sleep 1000\ncommand = sh -c 'echo runs; exec sleep 1000'",
+    );
+    let mut vassal = minded(&place);
+    std::fs::write(place.path("file"), "x").unwrap();
+    assert_eq!(vassal.line(), "begun");
+    vassal.say(0);
+    assert_eq!(vassal.end().code(), 0);
+}
+
+#[test]
+fn each_touch_of_a_file_is_one_reaction_whatever_its_time() {
+    let place = Place::new(
+        "hook-touch = DIR/file exec:echo touched\nhook-touch = DIR/other exec:echo other\n\
+         command = sh -c 'echo runs; exec sleep 1000'",
+    );
+    std::fs::write(place.path("file"), "").unwrap();
+    let mut vassal = minded(&place);
+    // Into the past and, for a file of that very time, again.
+    for time in ["2001-01-01", "2033-01-01", "2001-01-01"] {
+        let touch = std::process::Command::new("touch").args(["-d", time]).arg(place.path("file")).status();
+        assert!(touch.unwrap().success());
+        assert_eq!(vassal.line(), "touched");
+    }
+    // A new file in its place, one that was not there, and nothing for a neighbour of theirs.
+    std::fs::write(place.path("fresh"), "x").unwrap();
+    std::fs::rename(place.path("fresh"), place.path("file")).unwrap();
+    assert_eq!(vassal.line(), "touched");
+    std::fs::write(place.path("neighbour"), "x").unwrap();
+    std::fs::write(place.path("fresh"), "x").unwrap();
+    std::fs::rename(place.path("fresh"), place.path("other")).unwrap();
+    assert_eq!(vassal.line(), "other");
+    vassal.say(0);
+    assert_eq!(vassal.end().output, "");
 }

@@ -41,6 +41,32 @@ fn added_groups_join_those_of_the_user() {
     assert_eq!(groups, expected(id, " 54322 54329 54330", "0000000000000000"));
 }
 
+/// Row P1: groups of a user of this machine who is in more than one, with and without them.
+#[test]
+fn groups_of_the_user_can_be_left_out() {
+    let database = std::fs::read_to_string("/etc/group").unwrap();
+    let members = |line: &str| line.rsplit(':').next().unwrap_or_default().to_owned();
+    let user =
+        database.lines().map(members).flat_map(|list| list.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let Some(user) = user.into_iter().find(|user| !user.is_empty() && user != "root") else {
+        eprintln!("skipped: nobody on this machine is in a second group");
+        return;
+    };
+    let groups = |options: &str| status(&format!("uid = {user}\n{options}"))[2].split(' ').count() - 1;
+    assert!(groups("") > 1);
+    assert_eq!(groups("no-initgroups = true"), 1);
+    assert_eq!(groups("no-initgroups = true\nadd-gid = 54330"), 2);
+}
+
+#[test]
+fn a_change_of_user_in_the_midst_of_a_file_is_refused() {
+    for option in ["immediate-uid", "immediate-gid"] {
+        let outcome = Place::new(&format!("{option} = 54321\ncommand = echo ran")).run();
+        assert_eq!((outcome.output.as_str(), outcome.code()), ("", 1));
+        assert!(outcome.errors.contains("they count once the phases of root are over"), "{}", outcome.errors);
+    }
+}
+
 #[test]
 fn kept_capabilities_survive_exec_and_are_all_there_is() {
     let id = "54321 54321 54321 54321";

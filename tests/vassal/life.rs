@@ -226,6 +226,7 @@ fn the_command_has_its_directory_and_its_log_file() {
     assert_eq!(place.read("work/out.log"), format!("before\n{}\nwrong\n", work.display()));
 }
 
+/// Row F2.
 #[test]
 fn a_log_file_is_neither_a_link_nor_a_fifo() {
     let place = Place::new("logto = DIR/log\ncommand = echo said");

@@ -4,8 +4,14 @@
 mod emperor;
 mod hooks;
 mod identity;
+mod idmap;
 mod life;
+mod logs;
+mod network;
 mod phases;
 mod rootfs;
 mod rootfs_attacks;
+mod separation;
+mod setns;
 mod sockets;
+mod surroundings;

@@ -95,8 +95,9 @@ uid = 54321
 gid = 54322
 ";
 
+/// Rows M1 and M10.
 #[test]
-fn a_root_of_its_own_has_nothing_of_the_host_in_it_m1_m10() {
+fn a_root_of_its_own_has_nothing_of_the_host_in_it() {
     let place = place(&format!(
         "{WHOLE}command = sh -c 'cat /proc/self/mountinfo; stat -c %%d:%%i / /.. /proc/self/root/; readlink /proc/self/cwd; pwd'"
     ));
@@ -187,8 +188,9 @@ fn a_root_that_is_written_through_makes_no_places_of_its_own() {
     assert!(!place.path("root/missing").exists());
 }
 
+/// Row M10.
 #[test]
-fn flags_reach_the_mounts_below_a_recursive_bind_m10() {
+fn flags_reach_the_mounts_below_a_recursive_bind() {
     let config = format!(
         "{JAIL}{USER}exec-post-jail = mount -t tmpfs none DIR/data/sub && touch DIR/data/sub/inner\nrootfs = DIR/root\nproc\nbind = DIR/data:/data:rbind,ro,noexec\ncommand = sh -c 'cat /proc/self/mountinfo; ls /data/sub; touch /data/sub/x'"
     );

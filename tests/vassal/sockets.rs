@@ -56,6 +56,7 @@ fn an_old_socket_that_nobody_uses_is_replaced() {
     assert!(outcome.output.contains("srw-rw---- 54321 54322"), "{}", outcome.errors);
 }
 
+/// Row F4.
 #[test]
 fn a_socket_in_use_and_anything_that_is_no_socket_stay() {
     let place = tenant("socket = DIR/run/s");
@@ -75,6 +76,7 @@ fn a_socket_in_use_and_anything_that_is_no_socket_stay() {
     assert!(!place.path("elsewhere").exists());
 }
 
+/// Row F4.
 #[test]
 fn a_socket_of_a_stranger_stays() {
     let place = tenant("socket = DIR/run/s");
@@ -85,6 +87,7 @@ fn a_socket_of_a_stranger_stays() {
     assert!(place.path("run/s").symlink_metadata().unwrap().file_type().is_socket());
 }
 
+/// Row F4.
 #[test]
 fn root_binds_in_no_directory_that_strangers_can_write_to() {
     for (owner, mode, reason) in [
@@ -99,6 +102,7 @@ fn root_binds_in_no_directory_that_strangers_can_write_to() {
     }
 }
 
+/// Row F4.
 #[test]
 fn root_follows_no_link_of_a_tenant() {
     let place = tenant("socket = DIR/home/run/s");

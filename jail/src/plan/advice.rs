@@ -31,6 +31,7 @@ pub struct Host {
 pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
     match step {
         Step::Unshare(namespaces) => advise_birth(*namespaces, errno, host),
+        Step::NewTime(_) => time_refused(errno, host),
         Step::MountProc | Step::Mounts(_) => denied(errno).then(|| proc_refused(host)),
         Step::MapUser(_) => denied(errno).then(|| rights_missing(&IDS, host)),
         Step::LoopbackUp => denied(errno).then(|| rights_missing(&[Capability::CAP_NET_ADMIN], host)),
@@ -52,7 +53,20 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
             Some(MORE_DESCRIPTORS.into())
         }
         Step::Descriptors(_) | Step::NewSession | Step::NoNewPrivs | Step::FileIds(..) => None,
-        Step::DieWithParent | Step::DefaultSignals => None,
+        Step::DieWithParent | Step::DefaultSignals | Step::Errand(_) | Step::Await(_) => None,
+    }
+}
+
+fn time_refused(errno: i32, host: &Host) -> Option<String> {
+    match errno {
+        libc::ERANGE => Some("no clock can begin before 0: see `uptime`, or go less far back".into()),
+        libc::ENOENT => {
+            Some("it needs /proc: ask for it in `unshare`, before the root is another one".into())
+        }
+        errno if denied(errno) => {
+            Some(rights_missing(&[Capability::CAP_SYS_ADMIN, Capability::CAP_SYS_TIME], host))
+        }
+        errno => advise_birth(Namespaces::TIME, errno, host),
     }
 }
 
@@ -166,6 +180,7 @@ fn not_held(wanted: Capabilities, host: &Host) -> String {
 fn setting_refused(setting: &Setting, errno: i32, host: &Host) -> Option<String> {
     let needed = match setting {
         Setting::Nice(_) | Setting::Io(_) => Capability::CAP_SYS_NICE,
+        Setting::SecureBits(_) => Capability::CAP_SETPCAP,
         _ => Capability::CAP_SYS_RESOURCE,
     };
     match (setting, errno) {

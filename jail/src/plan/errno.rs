@@ -7,7 +7,7 @@ pub fn errno_name(errno: i32) -> String {
 }
 
 /// The errors that the system calls of this crate are documented to give.
-const NAMES: [(i32, &str); 47] = [
+const NAMES: [(i32, &str); 52] = [
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
     (libc::ESRCH, "ESRCH"),
@@ -50,6 +50,11 @@ const NAMES: [(i32, &str); 47] = [
     (libc::EUSERS, "EUSERS"),
     (libc::EMSGSIZE, "EMSGSIZE"),
     (libc::EOPNOTSUPP, "EOPNOTSUPP"),
+    (libc::EADDRINUSE, "EADDRINUSE"),
+    (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
+    (libc::ENETDOWN, "ENETDOWN"),
+    (libc::ENETUNREACH, "ENETUNREACH"),
+    (libc::EHOSTUNREACH, "EHOSTUNREACH"),
     (libc::ENOBUFS, "ENOBUFS"),
     (libc::ETIMEDOUT, "ETIMEDOUT"),
     (libc::ECONNRESET, "ECONNRESET"),

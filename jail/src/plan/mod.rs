@@ -3,7 +3,9 @@
 mod advice;
 mod assemble;
 mod capabilities;
+mod clock;
 mod denied;
+mod errand;
 mod errno;
 mod failure;
 mod fence;
@@ -11,10 +13,13 @@ mod filter;
 mod knob;
 pub mod mountinfo;
 mod namespaces;
+pub(crate) mod netlink;
+mod network;
 mod order;
 mod refusals;
 mod rootfs;
 mod rules;
+mod securebits;
 mod setting;
 mod show;
 mod spec;
@@ -23,6 +28,8 @@ mod step;
 
 pub use advice::{Host, advise, advise_birth};
 pub use capabilities::Capabilities;
+pub use clock::{Clock, ClockOffset};
+pub use errand::{Awaited, Errand};
 pub use errno::errno_name;
 pub use failure::Failure;
 pub(crate) use fence::Rights;
@@ -30,14 +37,16 @@ pub use fence::{FILES_SINCE, Fence, SCOPES_SINCE, Scopes};
 pub use filter::{Filter, Instruction, compile};
 pub use knob::{Knob, controllers};
 pub use namespaces::Namespaces;
+pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;
 pub use rootfs::{
-    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Presence, Root, Rootfs,
-    Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
+    Rootfs, Source,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
+pub use securebits::SecureBits;
 pub use setting::{IoPriority, Limit, Resource, Setting};
-pub use spec::{Identity, Network, Program, Spec, UserMap};
+pub use spec::{Extent, Identity, Network, Program, Spec, UserMap};
 pub use step::{Phase, Plan, Step};
 
 #[cfg(test)]

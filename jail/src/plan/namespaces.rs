@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Namespaces(u8);
 
 /// Canonical names, in the order in which a set is printed.
-const NAMES: [(&str, Namespaces); 7] = [
+const NAMES: [(&str, Namespaces); 8] = [
     ("fs", Namespaces::FS),
     ("net", Namespaces::NET),
     ("ipc", Namespaces::IPC),
@@ -18,11 +18,14 @@ const NAMES: [(&str, Namespaces); 7] = [
     ("uts", Namespaces::UTS),
     ("user", Namespaces::USER),
     ("cgroup", Namespaces::CGROUP),
+    ("time", Namespaces::TIME),
 ];
 
 impl Namespaces {
     /// None.
     pub const NONE: Self = Self(0);
+    /// Every one that has a name.
+    pub const ALL: Self = Self(u8::MAX);
     /// Mounts.
     pub const FS: Self = Self(1);
     /// Network devices, addresses, ports, abstract sockets.
@@ -37,6 +40,8 @@ impl Namespaces {
     pub const USER: Self = Self(32);
     /// The root of the cgroup tree.
     pub const CGROUP: Self = Self(64);
+    /// What the clocks that count from the boot show.
+    pub const TIME: Self = Self(128);
 
     /// True when every namespace of `other` is in this set.
     pub fn has(self, other: Self) -> bool {
@@ -45,7 +50,7 @@ impl Namespaces {
 
     /// This set and `other`.
     #[must_use]
-    pub fn with(self, other: Self) -> Self {
+    pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -92,13 +97,12 @@ fn one(name: &str) -> Result<Namespaces, UnknownNamespace> {
     }
     match name {
         "ns" | "mount" | "mnt" => Ok(Namespaces::FS),
-        "time" => Err(UnknownNamespace("time namespaces are not supported yet".into())),
         "files" | "io" | "sysvsem" | "parent" => Err(UnknownNamespace(format!(
             "`{name}` is a flag of clone(2), not a namespace: it would share, not separate"
         ))),
-        _ => {
-            Err(UnknownNamespace(format!("unknown namespace `{name}`: fs, net, ipc, pid, uts, user, cgroup")))
-        }
+        _ => Err(UnknownNamespace(format!(
+            "unknown namespace `{name}`: fs, net, ipc, pid, uts, user, cgroup, time"
+        ))),
     }
 }
 

@@ -14,11 +14,12 @@ pub fn plan(spec: &Spec) -> Plan {
     Plan { namespaces: made_by_clone(spec), steps, environment: spec.environment.clone() }
 }
 
-/// The namespaces that `clone3(2)` makes. Two of them come later, as steps: a network is joined, or made by the
+/// The namespaces that `clone3(2)` makes. Three of them come later, as steps: a network is joined, or made by the
 /// child while we make the next one (it costs as much as all the others together); and a cgroup namespace must be
-/// made by the child itself, else its root is the cgroup of our spawner and not the one the child was born into.
+/// made by the child itself, else its root is the cgroup of our spawner and not the one the child was born into; and
+/// clocks are set by whoever is not yet in their namespace.
 fn made_by_clone(spec: &Spec) -> Namespaces {
-    spec.namespaces.without(Namespaces::NET).without(Namespaces::CGROUP)
+    spec.namespaces.without(Namespaces::NET).without(Namespaces::CGROUP).without(Namespaces::TIME)
 }
 
 /// A pooled network belongs to the host's user namespace: root of another one may not enter it.
@@ -46,7 +47,7 @@ fn alone(spec: &Spec) -> Vec<Step> {
     // is still to be seen, and whatever is run later has them.
     steps.extend(spec.settings.iter().cloned().map(Step::Set));
     // Before everything that needs rights: without a map the child is nobody, even in its own namespace.
-    steps.extend(spec.user_map.filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser));
+    steps.extend(spec.user_map.clone().filter(|_| has(spec, Namespaces::USER)).map(Step::MapUser));
     steps
 }
 
@@ -58,6 +59,8 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
     let steps = [
         // Here, after birth: its root is then the child's own cgroup.
         has(spec, Namespaces::CGROUP).then_some(Step::Unshare(Namespaces::CGROUP)),
+        // While the host's `/proc` is there, which names it.
+        has(spec, Namespaces::TIME).then(|| Step::NewTime(Vec::new())),
         // Needs CAP_SYS_ADMIN over that network: before the drop.
         pooled(spec),
         // Before `lo` is brought up in it.
@@ -82,7 +85,9 @@ fn surroundings(spec: &Spec) -> Vec<Step> {
 
 /// What is still done with our rights, because a tenant's would not suffice.
 fn before_drop(spec: &Spec) -> Vec<Step> {
-    let mut steps = hooks(spec, Phase::AsVassalBeforeDrop);
+    // Once the namespaces are there: whoever is waited for may reach into them. Before the first program is run.
+    let mut steps: Vec<Step> = spec.awaited.clone().map(Step::Await).into_iter().collect();
+    steps.extend(hooks(spec, Phase::AsVassalBeforeDrop));
     // After the last mount that is made with rights, while there is still CAP_SYS_ADMIN.
     steps.extend((spec.no_new_privs && has(spec, Namespaces::FS)).then_some(Step::NosuidMounts));
     // By descriptor and with our rights: a directory that the tenant may not reach by path still works.
@@ -125,7 +130,7 @@ fn drop_rights(spec: &Spec) -> Vec<Step> {
 }
 
 fn identity(spec: &Spec) -> Option<Step> {
-    let groups_stay = has(spec, Namespaces::USER) && spec.user_map.is_some_and(|map| !map.groups);
+    let groups_stay = has(spec, Namespaces::USER) && spec.user_map.as_ref().is_some_and(|map| !map.groups);
     match &spec.identity {
         Some(identity) if groups_stay => Some(Step::IdentityKeepingGroups(identity.clone(), spec.keep)),
         Some(identity) => Some(Step::Identity(identity.clone(), spec.keep)),
@@ -142,6 +147,8 @@ fn at_last(spec: &Spec) -> Vec<Step> {
 }
 
 fn hooks(spec: &Spec, when: Phase) -> Vec<Step> {
-    let of_phase = spec.hooks.iter().filter(|(phase, _)| *phase == when);
-    of_phase.map(|(phase, program)| Step::Run(*phase, program.clone())).collect()
+    let errands = spec.errands.iter().filter(|errand| errand.phase == when);
+    let programs = spec.hooks.iter().filter(|(phase, _)| *phase == when);
+    let programs = programs.map(|(phase, program)| Step::Run(*phase, program.clone()));
+    errands.map(|errand| Step::Errand(errand.clone())).chain(programs).collect()
 }

@@ -23,6 +23,8 @@ pub enum Root {
     Present,
     /// This directory with all mounts below it.
     Directory(PathBuf, Attributes),
+    /// The same, and whose its files are.
+    Owned(PathBuf, Attributes, Owners),
     /// This directory as it is now and then; changes go to memory and end with the jail.
     Overlay(PathBuf, Attributes),
 }
@@ -53,12 +55,16 @@ pub struct Mount {
 pub enum Source {
     /// A directory or file of the old root.
     Tree(PathBuf, Depth),
+    /// A directory or file of the old root whose files are somebody else's on disk.
+    Owned(PathBuf, Depth, Owners),
+    /// A directory of the old root with all mounts below it, as it was before any of this was done.
+    Before(PathBuf),
     /// Memory that ends with the jail; bytes at most, and mode of its root.
     Memory(Option<u64>, u32),
     /// Processes of our pid namespace; those of others are hidden from each user.
     Proc,
-    /// Terminals of its own; their group, where it has a number in our user namespace.
-    Terminals(Option<u32>),
+    /// Terminals of its own; they are this group's where it has a number in our user namespace.
+    Terminals(u32),
     /// What is there already, only with other attributes.
     Itself(Presence),
     /// Nothing, in the place of what is there.
@@ -77,6 +83,15 @@ pub enum Source {
     Sealed(Presence),
     /// A mount that was made beforehand and is nowhere yet ([`crate::run::lend`]).
     Lent(RawFd),
+}
+
+/// Whose files are: on disk, and as the jail sees them. Nobody else has any there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owners {
+    /// Uid and gid on disk.
+    pub disk: u32,
+    /// Uid and gid that are seen, once they are known.
+    pub seen: Option<(u32, u32)>,
 }
 
 /// How much of a tree.
@@ -149,8 +164,15 @@ impl Attributes {
     pub const NODEV: Self = Self(4);
     /// Nothing is executed.
     pub const NOEXEC: Self = Self(8);
-    const NAMES: [(&'static str, Self); 4] =
-        [("ro", Self::RO), ("nosuid", Self::NOSUID), ("nodev", Self::NODEV), ("noexec", Self::NOEXEC)];
+    /// Files are somebody else's than on disk.
+    pub const IDMAPPED: Self = Self(0x0010_0000);
+    const NAMES: [(&'static str, Self); 5] = [
+        ("ro", Self::RO),
+        ("nosuid", Self::NOSUID),
+        ("nodev", Self::NODEV),
+        ("noexec", Self::NOEXEC),
+        ("idmapped", Self::IDMAPPED),
+    ];
 
     /// These and `other`.
     #[must_use]
@@ -169,7 +191,7 @@ impl Attributes {
         self.0 & other.0 == other.0
     }
 
-    /// The attribute of this name: `ro`, `nosuid`, `nodev`, `noexec`.
+    /// The attribute of this name: `ro`, `nosuid`, `nodev`, `noexec`, `idmapped`.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, one)| *one)
     }
@@ -192,6 +214,21 @@ impl Rootfs {
     /// True when `/` becomes another directory.
     pub fn moves(&self) -> bool {
         self.root != Root::Present
+    }
+
+    /// The same, with all that is somebody else's on disk seen as of this uid and gid.
+    #[must_use]
+    pub fn seen_as(&self, ids: (u32, u32)) -> Self {
+        let mut rootfs = self.clone();
+        if let Root::Owned(_, _, owners) = &mut rootfs.root {
+            owners.seen = Some(ids);
+        }
+        for mount in &mut rootfs.mounts {
+            if let Source::Owned(_, _, owners) = &mut mount.source {
+                owners.seen = Some(ids);
+            }
+        }
+        rootfs
     }
 
     /// Descriptors that it needs.
@@ -219,6 +256,9 @@ impl fmt::Display for Rootfs {
             Root::Directory(path, attributes) => {
                 write!(f, "\n    root: {}{}", path.display(), bracketed(*attributes))?;
             }
+            Root::Owned(path, attributes, owners) => {
+                write!(f, "\n    root: {}, {owners}{}", path.display(), bracketed(*attributes))?;
+            }
             Root::Overlay(path, attributes) => {
                 write!(f, "\n    root: {}, changes in memory{}", path.display(), bracketed(*attributes))?;
             }
@@ -233,6 +273,12 @@ impl fmt::Display for Rootfs {
     }
 }
 
+impl fmt::Display for Owners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "files of id {} on disk seen as the vassal's", self.disk)
+    }
+}
+
 impl fmt::Display for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = self.target.display();
@@ -241,6 +287,11 @@ impl fmt::Display for Mount {
             Source::Tree(path, Depth::All) => {
                 write!(f, "{target}: {} with all mounts below it", path.display())?
             }
+            Source::Owned(path, depth, owners) => {
+                let below = if *depth == Depth::All { " with all mounts below it" } else { "" };
+                write!(f, "{target}: {}{below}, {owners}", path.display())?;
+            }
+            Source::Before(path) => write!(f, "{target}: {} as it was before", path.display())?,
             Source::Memory(None, _) => write!(f, "{target}: memory")?,
             Source::Memory(Some(size), _) => write!(f, "{target}: memory, at most {size} bytes")?,
             Source::Proc => write!(f, "{target}: proc of this pid namespace")?,

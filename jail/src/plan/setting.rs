@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::SecureBits;
+
 /// A setting that is inherited over fork and exec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Setting {
@@ -21,6 +23,8 @@ pub enum Setting {
     OomScore(i32),
     /// The processors that it may run on.
     Processors(Vec<u16>),
+    /// What being root is worth.
+    SecureBits(SecureBits),
 }
 
 /// Soft and hard limit, in the unit of the resource; `u64::MAX` is none.
@@ -159,6 +163,7 @@ impl fmt::Display for Setting {
             Self::Io(priority) => write!(f, "set the I/O priority to {priority}"),
             Self::OomScore(score) => write!(f, "set oom_score_adj to {score}"),
             Self::Processors(list) => write!(f, "run on cpus {}", ranges(list)),
+            Self::SecureBits(bits) => write!(f, "set the secure bits {bits}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::os::fd::RawFd;
 
-use super::{Identity, Phase, Plan, Program, Step, UserMap};
+use super::{Extent, Identity, Phase, Plan, Program, Step, UserMap};
 
 impl fmt::Display for Plan {
     /// One line for each step, `step N: …`; step 0 is the birth of the process.
@@ -53,6 +53,7 @@ impl Step {
             Self::MapUser(_) => "map user and group ids".into(),
             Self::JoinNetwork(_) => "join a network namespace of the pool".into(),
             Self::Unshare(namespaces) => format!("make new namespaces {namespaces}"),
+            Self::NewTime(_) => "enter a new time namespace".into(),
             Self::PrivateMounts => "make all mounts private".into(),
             Self::MountProc => "mount proc on /proc".into(),
             Self::FileIds(uid, _) => format!("make files as uid {uid}"),
@@ -61,6 +62,8 @@ impl Step {
             Self::NosuidMounts => "set nosuid on all mounts".into(),
             Self::Hostname(name) => format!("set the host name to {name}"),
             Self::Run(phase, program) => format!("run exec-{} {}", phase.name(), program.name()),
+            Self::Errand(errand) => errand.deed.clone(),
+            Self::Await(awaited) => format!("do hook-{}", awaited.phase.name()),
             Self::Directory(_) | Self::DirectoryBelow(..) => "enter the working directory".into(),
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
@@ -79,6 +82,7 @@ impl Step {
     fn particulars(&self) -> String {
         match self {
             Self::MapUser(map) => map_in_words(map),
+            Self::NewTime(offsets) => offsets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             Self::MountProc => "nosuid,nodev,noexec".into(),
             Self::Bound(set) => format!("keeping {set}"),
             Self::Identity(who, keep) => {
@@ -93,6 +97,8 @@ impl Step {
             Self::DieWithParent => "SIGKILL".into(),
             Self::Descriptors(list) => descriptors_in_words(list),
             Self::Run(_, program) | Self::Exec(program) => arguments(program),
+            Self::Errand(errand) => errand.failure.into(),
+            Self::Await(awaited) => format!("{}: a failure ends the start", awaited.deeds.join(", ")),
             Self::FileIds(_, gid) => format!("gid {gid}"),
             Self::DirectoryBelow(_, path) => path.display().to_string(),
             Self::Mounts(_) => String::new(),
@@ -113,9 +119,12 @@ impl Phase {
     /// What options of this phase end with: `as-root` of `exec-as-root`.
     pub fn name(self) -> &'static str {
         match self {
-            Self::AsEmperor => "as-emperor",
+            Self::EmperorStart => "emperor-start",
+            Self::AsEmperorBeforeVassal => "as-emperor-before-vassal",
             Self::AsVassalBeforeDrop => "as-vassal-before-drop",
             Self::AsVassal => "as-vassal",
+            Self::AsEmperor => "as-emperor",
+            Self::AsEmperorSetns => "as-emperor-setns",
             Self::Asap => "asap",
             Self::PreJail => "pre-jail",
             Self::PostJail => "post-jail",
@@ -129,6 +138,10 @@ impl Phase {
             Self::AcceptingOnce => "accepting-once",
             Self::Accepting1 => "accepting1",
             Self::Accepting1Once => "accepting1-once",
+            Self::Touch => "touch",
+            Self::EmperorReload => "emperor-reload",
+            Self::EmperorStop => "emperor-stop",
+            Self::EmperorLost => "emperor-lost",
             Self::AsUserAtexit => "as-user-atexit",
         }
     }
@@ -159,9 +172,16 @@ fn arguments(program: &Program) -> String {
 }
 
 fn map_in_words(map: &UserMap) -> String {
-    let ((uid, outer_uid), (gid, outer_gid)) = (map.uid, map.gid);
     let groups = if map.groups { "" } else { ", no setgroups" };
-    format!("uid {uid} is {outer_uid} outside, gid {gid} is {outer_gid} outside{groups}")
+    format!("{}, {}{groups}", extents_in_words("uid", &map.uid), extents_in_words("gid", &map.gid))
+}
+
+fn extents_in_words(kind: &str, extents: &[Extent]) -> String {
+    let words = extents.iter().map(|extent| match extent {
+        Extent { inside, outside, count: 1 } => format!("{kind} {inside} is {outside} outside"),
+        Extent { inside, outside, count } => format!("{count} from {kind} {inside} on are {outside} on"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn groups_in_words(who: &Identity) -> String {

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-use super::{Capabilities, Filter, Namespaces, Phase, Rootfs, Scopes, Setting};
+use super::{Awaited, Capabilities, Errand, Filter, Namespaces, Phase, Rootfs, Scopes, Setting};
 
 /// One process to be born: its namespaces, its identity, what it may do, and what it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub struct Spec {
     /// Programs of the administrator run before the identity is taken (`Phase::AsVassalBeforeDrop`) and
     /// after it (`Phase::AsVassal`), in this order, each to its end.
     pub hooks: Vec<(Phase, Program)>,
+    /// Done outside, by whoever holds the other end, before anything of the vassal's runs.
+    pub awaited: Option<Awaited>,
+    /// Done by a program of ours, before those programs of the same phase, in this order.
+    pub errands: Vec<Errand>,
     /// `None` keeps the identity of the parent.
     pub identity: Option<Identity>,
     /// The bounding set is reduced to these and to what is kept, which needs `CAP_SETPCAP` (a fresh user
@@ -80,15 +84,33 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
-/// Single-id maps of a user namespace (`user_namespaces(7)`): outside id → inside id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The ids of a user namespace (`user_namespaces(7)`).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserMap {
-    /// User id inside, and the one outside that it stands for.
-    pub uid: (u32, u32),
-    /// Group id inside, and the one outside that it stands for.
-    pub gid: (u32, u32),
+    /// User ids.
+    pub uid: Vec<Extent>,
+    /// Group ids.
+    pub gid: Vec<Extent>,
     /// False where the writer lacks `CAP_SETGID` outside and must give up `setgroups(2)`.
     pub groups: bool,
+}
+
+/// Ids of a user namespace that follow each other, and what they are outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// First id inside.
+    pub inside: u32,
+    /// First id outside.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Extent {
+    /// One id.
+    pub const fn one(inside: u32, outside: u32) -> Self {
+        Self { inside, outside, count: 1 }
+    }
 }
 
 /// A program and its arguments (`argv[0]` included).

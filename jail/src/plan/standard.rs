@@ -72,7 +72,7 @@ pub fn own(strictness: Strictness, user: bool) -> Vec<Mount> {
         mounts.push(mount("/run", Source::Memory(None, ROOTS_MODE), INERT));
     }
     mounts.push(mount("/tmp", Source::Memory(None, OPEN_MODE), HARMLESS));
-    mounts.extend(terminals(user));
+    mounts.extend(terminals());
     mounts.extend(proc(!user));
     mounts
 }
@@ -96,7 +96,7 @@ pub fn proc(host: bool) -> Vec<Mount> {
 /// A minimal `/dev`.
 pub fn dev(user: bool) -> Vec<Mount> {
     let mut mounts = devices(if user { Made::Bound } else { Made::New });
-    mounts.extend(terminals(user));
+    mounts.extend(terminals());
     mounts
 }
 
@@ -114,10 +114,10 @@ fn devices(made: Made) -> Vec<Mount> {
     mounts
 }
 
-/// Terminals and shared memory. A user namespace of one id has no number for the group of terminals.
-fn terminals(user: bool) -> [Mount; 2] {
+/// Terminals and shared memory.
+fn terminals() -> [Mount; 2] {
     [
-        mount("/dev/pts", Source::Terminals((!user).then_some(TTY)), QUIET),
+        mount("/dev/pts", Source::Terminals(TTY), QUIET),
         mount("/dev/shm", Source::Memory(None, OPEN_MODE), INERT),
     ]
 }

@@ -4,7 +4,12 @@ use std::ffi::CString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
-use super::{Capabilities, Fence, Filter, Identity, Namespaces, Program, Rootfs, Setting, UserMap};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Awaited, Capabilities, ClockOffset, Errand, Fence, Filter, Identity, Namespaces, Program, Rootfs,
+    Setting, UserMap,
+};
 
 /// What is done to make one process, in order. `liege plan` prints it and a failure names its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +30,11 @@ impl Plan {
     /// - it takes another user's ids: from then on that user's processes may stop it (which would stop
     ///   everybody's spawns) or kill it between two instructions (which would leave shared memory half
     ///   written). Nothing a tenant can do to its own child may reach the spawner;
+    /// - it gets clocks of its own, which the kernel gives to nobody who shares his memory;
     /// - it makes a network: that takes longer than all else together, and the next child can be made meanwhile.
     pub fn can_wait(&self) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Run(..) | Step::MapUser(_) => true,
+            Step::Run(..) | Step::Errand(_) | Step::Await(_) | Step::MapUser(_) | Step::NewTime(_) => true,
             Step::Unshare(namespaces) => namespaces.has(Namespaces::NET),
             Step::Identity(who, _) | Step::IdentityKeepingGroups(who, _) => who.uid != 0,
             _ => false,
@@ -36,9 +42,9 @@ impl Plan {
     }
 
     /// The map that somebody outside must write, if there is one.
-    pub fn map_from_outside(&self) -> Option<UserMap> {
+    pub fn map_from_outside(&self) -> Option<&UserMap> {
         self.steps.iter().find_map(|step| match step {
-            Step::MapUser(map) if map.groups => Some(*map),
+            Step::MapUser(map) if map.groups => Some(map),
             _ => None,
         })
     }
@@ -46,12 +52,15 @@ impl Plan {
 
 /// When something of a config is done; the names are those of the options (`exec-as-root` → `AsRoot`), and their order is that of a
 /// life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is documented by the option of its name")]
 pub enum Phase {
-    AsEmperor,
+    EmperorStart,
+    AsEmperorBeforeVassal,
     AsVassalBeforeDrop,
     AsVassal,
+    AsEmperor,
+    AsEmperorSetns,
     Asap,
     PreJail,
     PostJail,
@@ -65,6 +74,10 @@ pub enum Phase {
     AcceptingOnce,
     Accepting1,
     Accepting1Once,
+    Touch,
+    EmperorReload,
+    EmperorStop,
+    EmperorLost,
     AsUserAtexit,
 }
 
@@ -75,13 +88,15 @@ pub enum Step {
     NewSession,
     /// A limit, a priority, a mask, a keyring: whatever is passed on to all that is run.
     Set(Setting),
-    /// Single-id maps of the user namespace. Where `groups` stays allowed, the kernel wants them written from
+    /// The ids of the user namespace. Where `groups` stays allowed, the kernel wants them written from
     /// outside: the spawner does so, and the child waits for it here.
     MapUser(UserMap),
     /// Into a network namespace made beforehand.
     JoinNetwork(RawFd),
     /// New namespaces for a process that is already there (`unshare(2)`).
     Unshare(Namespaces),
+    /// Into a new time namespace whose clocks are ahead by these, each named once.
+    NewTime(Vec<ClockOffset>),
     /// Mounts of ours are seen by nobody else, and nobody's new ones by us.
     PrivateMounts,
     /// A fresh `/proc`: nosuid, nodev, noexec.
@@ -98,6 +113,10 @@ pub enum Step {
     NosuidMounts,
     /// A program of the administrator, run to its end; a status other than 0 ends the jail.
     Run(Phase, Program),
+    /// The same by a program of ours.
+    Errand(Errand),
+    /// Somebody outside does something first.
+    Await(Awaited),
     /// Working directory.
     Directory(RawFd),
     /// Working directory by the path that it has in the process's own mounts; `/` where it has none there.

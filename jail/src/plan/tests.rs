@@ -111,7 +111,8 @@ fn a_pooled_network_is_joined_and_not_made() {
 
 #[test]
 fn a_user_namespace_is_mapped_before_all_that_needs_rights() {
-    let user_map = Some(UserMap { uid: (0, 1000), gid: (0, 1000), groups: false });
+    let user_map =
+        Some(UserMap { uid: vec![Extent::one(0, 1000)], gid: vec![Extent::one(0, 1000)], groups: false });
     let identity = Some(Identity { uid: 0, gid: 0, groups: Vec::new() });
     let namespaces = all().with(Namespaces::USER);
     let spec = Spec { namespaces, network: Network::Pooled(11), user_map, identity, ..tenant() };
@@ -169,7 +170,7 @@ fn what_would_touch_the_host_is_left_out() {
         proc: true,
         hostname: Some("shop".into()),
         network: Network::Pooled(3),
-        user_map: Some(UserMap { uid: (0, 0), gid: (0, 0), groups: true }),
+        user_map: Some(UserMap { uid: vec![Extent::one(0, 0)], gid: vec![Extent::one(0, 0)], groups: true }),
         program: program("/bin/true"),
         ..Spec::default()
     };
@@ -203,7 +204,11 @@ fn a_failure_is_told_with_its_place_and_its_cure() {
 #[test]
 fn ubuntu_is_told_what_to_type() {
     let host = Host { apparmor_restricts_user: true, ..Host::default() };
-    let map = Step::MapUser(UserMap { uid: (0, 1000), gid: (0, 1000), groups: false });
+    let map = Step::MapUser(UserMap {
+        uid: vec![Extent::one(0, 1000)],
+        gid: vec![Extent::one(0, 1000)],
+        groups: false,
+    });
     let told = Failure { step: 1, errno: libc::EACCES, detail: "uid_map".into() }.about(&map, &host);
     assert_snapshot!(told, @r"cannot map user and group ids: EACCES: uid_map; advice: AppArmor restricts user namespaces here: `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or an AppArmor profile for liege with the rule `userns,`");
 }
@@ -244,7 +249,8 @@ fn words_of_a_tenant_cannot_steer_a_terminal() {
 fn settings_are_made_before_the_child_is_somebody_else() {
     let settings =
         vec![Setting::Keyring, Setting::Umask(0o22), Setting::Limit(Resource::Core, Limit::no_core(0))];
-    let user_map = Some(UserMap { uid: (0, 1000), gid: (0, 1000), groups: true });
+    let user_map =
+        Some(UserMap { uid: vec![Extent::one(0, 1000)], gid: vec![Extent::one(0, 1000)], groups: true });
     let spec = Spec { settings, user_map, namespaces: Namespaces::USER, ..tenant() };
     let text = plan(&spec).to_string();
     let first: Vec<&str> = text.lines().take(7).collect();

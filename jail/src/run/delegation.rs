@@ -170,8 +170,10 @@ fn turn(leaf: &OwnedFd, knob: &Knob) -> Result<(), String> {
     })
 }
 
+/// Without waiting until what is above a lowered limit has been given back, where the kernel can do without (Linux 6.16).
 fn put(cgroup: &OwnedFd, file: &str, text: &str) -> Result<(), Errno> {
-    let file = openat(cgroup, file, OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())?;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = openat(cgroup, file, flags, Mode::empty())?;
     write(file, text.as_bytes()).map(|_| ())
 }
 

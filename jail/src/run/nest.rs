@@ -1,14 +1,14 @@
 //! Root of a user namespace becomes an ordinary user: in one more namespace below it, which has his id alone.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, write};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::identity::{bound, hold_exactly};
-use super::rootfs::proc;
-use crate::plan::{Capabilities, Failure, Namespaces};
+use super::rootfs::{clone, proc};
+use crate::plan::{Capabilities, Depth, Failure, Namespaces};
 use crate::sys::{self, real_effective_saved_gid, real_effective_saved_uid};
 
 /// What it takes to become that user later.
@@ -26,7 +26,9 @@ impl Nest {
     /// # Errors
     /// `/proc` is none.
     pub fn prepare() -> Result<Self, Failure> {
-        Ok(Self { proc: proc()? })
+        let proc = proc()?;
+        // A mount of its own, where we may make one: else his phases of root could not unmount theirs.
+        Ok(Self { proc: clone(proc.as_fd(), Depth::All).unwrap_or(proc) })
     }
 
     /// From root of our user namespace to this uid and gid, with no capability at all.

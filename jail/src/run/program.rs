@@ -18,6 +18,8 @@ use crate::sys::{self, CloneFlags, Stack, Strings};
 pub(crate) struct Image<'a> {
     source: Source,
     argv: Strings<'a>,
+    /// Descriptors of ours that it gets, as (here, there), each far from every other one's `there`.
+    lent: Vec<(RawFd, RawFd)>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,15 @@ impl<'a> Image<'a> {
             Program::Descriptor(fd, _) => Source::Open(*fd),
             Program::Path { file, search, .. } => Source::Paths(candidates(file, search)),
         };
-        Self { source, argv: Strings::new(program.argv()) }
+        Self { source, argv: Strings::new(program.argv()), lent: Vec::new() }
+    }
+
+    pub(super) fn lending(self, lent: Vec<(RawFd, RawFd)>) -> Self {
+        Self { lent, ..self }
+    }
+
+    fn lend(&self) -> Result<(), Errno> {
+        self.lent.iter().try_for_each(|(here, there)| sys::duplicate_to(*here, *there))
     }
 }
 
@@ -113,7 +123,8 @@ fn start(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
     let ready = set_parent_process_death_signal(Some(Signal::KILL))
         .and_then(|()| sys::default_dispositions())
         .and_then(|()| sys::unblock_all())
-        .and_then(|()| sys::close_range_on_exec(3));
+        .and_then(|()| sys::close_range_on_exec(3))
+        .and_then(|()| image.lend());
     match ready {
         Ok(()) => become_program(image, held, environment),
         Err(errno) => errno.into(),

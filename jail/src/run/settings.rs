@@ -3,7 +3,9 @@
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, write};
 use rustix::process::{self, Rlimit, getpriority_process, setpriority_process, setrlimit, umask};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{
+    CapabilitiesSecureBits, CpuSet, sched_getaffinity, sched_setaffinity, set_capabilities_secure_bits,
+};
 
 use super::rootfs::proc;
 use crate::plan::{Failure, IoPriority, Limit, Resource, Setting};
@@ -22,6 +24,9 @@ pub(super) fn set(setting: &Setting) -> Result<(), Failure> {
         Setting::Io(priority) => Ok(sys::set_io_priority(io_priority(*priority))?),
         Setting::OomScore(score) => oom_score(*score),
         Setting::Processors(list) => processors(list),
+        Setting::SecureBits(bits) => {
+            Ok(set_capabilities_secure_bits(CapabilitiesSecureBits::from_bits_retain(bits.0))?)
+        }
     }
 }
 

@@ -46,6 +46,15 @@ pub enum Spawned {
     Walking(Born, OwnedFd),
 }
 
+impl Spawned {
+    /// The process itself.
+    pub fn born(&self) -> &Born {
+        match self {
+            Self::Running(born) | Self::Failed(born, _) | Self::Walking(born, _) => born,
+        }
+    }
+}
+
 /// No process was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot make a process: {}", .0.cause())]
@@ -119,7 +128,7 @@ fn apart(plan: &Plan, birth: &Birth<'_>) -> Result<Spawned, SpawnError> {
     match plan.map_from_outside() {
         None => walking(plan, birth, None),
         Some(map) => {
-            let gate = gate(map)?;
+            let gate = gate(map.clone())?;
             while_dumpable(|| walking(plan, birth, Some(gate)))
         }
     }

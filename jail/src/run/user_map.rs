@@ -1,4 +1,4 @@
-//! The ids of a user namespace (`user_namespaces(7)`): one user and one group, written once.
+//! The ids of a user namespace (`user_namespaces(7)`), written once.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -8,11 +8,11 @@ use rustix::io::{Errno, read, write};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid, set_dumpable_behavior};
 
-use crate::plan::{Failure, UserMap};
+use crate::plan::{Extent, Failure, UserMap};
 use crate::sys;
 
 /// Gives the process its ids: waits at the gate for a map that comes from outside, else writes its own.
-pub(super) fn map(map: UserMap, gate: Option<RawFd>) -> Result<(), Failure> {
+pub(super) fn map(map: &UserMap, gate: Option<RawFd>) -> Result<(), Failure> {
     match (map.groups, gate) {
         (true, Some(gate)) => wait_at(gate),
         (true, None) => Err("a map that leaves setgroups allowed must be written from outside".into()),
@@ -31,6 +31,16 @@ pub(super) fn inside_user_namespace() -> bool {
     !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(whole)
 }
 
+/// Whether this group has a number in our user namespace.
+pub(super) fn has_number(group: u32) -> bool {
+    let extent = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse::<u32>().ok());
+        Some(Extent { inside: numbers.next()?, outside: numbers.next()?, count: numbers.next()? })
+    };
+    let map = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    map.lines().filter_map(extent).any(|one| one.inside <= group && group - one.inside < one.count)
+}
+
 /// Makes sure that the files below `/proc/PID` of ourselves, or of a child made meanwhile, belong to us: a spawner
 /// is not dumpable, and then they are root's.
 ///
@@ -47,16 +57,19 @@ pub(super) fn while_dumpable<T, E: From<Errno>>(work: impl FnOnce() -> Result<T,
     worked
 }
 
-fn write_own(map: UserMap) -> Result<(), Failure> {
+fn write_own(map: &UserMap) -> Result<(), Failure> {
     let own = openat(CWD, c"/proc/self", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     write_file(&own, "setgroups", "deny")?;
     write_maps(&own, map)
 }
 
-fn write_maps(process: &OwnedFd, map: UserMap) -> Result<(), Failure> {
-    let line = |(inside, outside): (u32, u32)| format!("{inside} {outside} 1\n");
-    write_file(process, "uid_map", &line(map.uid))?;
-    write_file(process, "gid_map", &line(map.gid))
+pub(super) fn write_maps(process: &OwnedFd, map: &UserMap) -> Result<(), Failure> {
+    write_file(process, "uid_map", &lines(&map.uid))?;
+    write_file(process, "gid_map", &lines(&map.gid))
+}
+
+fn lines(extents: &[Extent]) -> String {
+    extents.iter().map(|one| format!("{} {} {}\n", one.inside, one.outside, one.count)).collect()
 }
 
 fn write_file(process: &OwnedFd, name: &'static str, text: &str) -> Result<(), Failure> {
@@ -90,14 +103,14 @@ impl Gate {
 
     /// Writes the map of the child and lets it go on, with the reason if that failed.
     pub(super) fn open_for(self, pid: i32, pidfd: &OwnedFd) {
-        let failure = write_for(self.map, pid, pidfd).err().unwrap_or_default();
+        let failure = write_for(&self.map, pid, pidfd).err().unwrap_or_default();
         // A child that is gone needs no answer. (SIGPIPE is blocked or ignored: it has our pipe open itself.)
         let _ = write(&self.outer, &failure.encode());
     }
 }
 
 /// Writes the map of another process.
-fn write_for(map: UserMap, pid: i32, pidfd: &OwnedFd) -> Result<(), Failure> {
+fn write_for(map: &UserMap, pid: i32, pidfd: &OwnedFd) -> Result<(), Failure> {
     let path = format!("/proc/{pid}");
     let process = openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     // It lives after its directory was opened: so the directory is its own and not that of a later process.

@@ -11,7 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_no_new_pr
 
 use super::descriptors::{self, Held};
 use super::program::{Image, become_program, run_to_end};
-use super::{fence, identity, rootfs, settings, user_map};
+use super::{errand, fence, identity, rootfs, settings, time, user_map};
 use crate::plan::{Failure, Program, Step};
 use crate::sys::{self, Strings};
 
@@ -33,7 +33,7 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(steps: &'a [Step], environment: &'a [CString]) -> Self {
-        let held = steps.iter().filter_map(open_program);
+        let held = steps.iter().flat_map(held);
         Self {
             images: steps.iter().map(image).collect(),
             environment: Strings::new(environment),
@@ -95,9 +95,10 @@ impl<'a> Walk<'a> {
         match &self.steps[index] {
             Step::NewSession => Ok(setsid().map(|_| ())?),
             Step::Set(setting) => settings::set(setting),
-            Step::MapUser(map) => user_map::map(*map, self.gate),
+            Step::MapUser(map) => user_map::map(map, self.gate),
             Step::JoinNetwork(fd) => join_network(*fd),
             Step::Unshare(namespaces) => Ok(sys::unshare(*namespaces)?),
+            Step::NewTime(offsets) => time::enter(offsets),
             Step::PrivateMounts => private_mounts(),
             Step::MountProc => mount_proc(),
             Step::FileIds(uid, gid) => rootfs::take_file_ids(*uid, *gid),
@@ -105,6 +106,8 @@ impl<'a> Walk<'a> {
             Step::LoopbackUp => Ok(sys::loopback_up()?),
             Step::Hostname(name) => Ok(sethostname(name.as_bytes())?),
             Step::Run(..) => run_to_end(self.image(index)?, &self.held, &self.environment),
+            Step::Errand(one) => errand::run(one, &self.held, &self.environment),
+            Step::Await(awaited) => errand::wait(awaited),
             Step::Directory(fd) => Ok(fchdir(sys::borrow(*fd)?)?),
             Step::DirectoryBelow(fd, path) => rootfs::change_directory(*fd, path),
             Step::ChangeDirectory(path) => Ok(chdir(path.as_c_str())?),
@@ -135,13 +138,22 @@ fn open_program(step: &Step) -> Option<RawFd> {
     }
 }
 
+/// Those of a step that must outlive the arrangement of what the program gets.
+fn held(step: &Step) -> Vec<RawFd> {
+    match step {
+        Step::Errand(errand) => vec![errand.executable, errand.brief],
+        _ => open_program(step).into_iter().collect(),
+    }
+}
+
 /// The descriptors that a step names.
 fn named(step: &Step) -> Vec<RawFd> {
     match step {
         Step::JoinNetwork(fd) | Step::Directory(fd) | Step::DirectoryBelow(fd, _) => vec![*fd],
         Step::Mounts(rootfs) => rootfs.lent().collect(),
         Step::Descriptors(list) => list.iter().map(|(here, _)| *here).collect(),
-        _ => open_program(step).into_iter().collect(),
+        Step::Await(awaited) => vec![awaited.socket],
+        _ => held(step),
     }
 }
 

@@ -65,7 +65,8 @@ pub(super) fn namespace_bits(set: Namespaces) -> u64 {
     set.each().map(|(_, one)| bit(one)).fold(0, |bits, bit| bits | bit as u64)
 }
 
-fn bit(one: Namespaces) -> libc::c_int {
+/// The `CLONE_NEW*` bit of one namespace.
+pub(super) fn bit(one: Namespaces) -> libc::c_int {
     match one {
         Namespaces::FS => libc::CLONE_NEWNS,
         Namespaces::NET => libc::CLONE_NEWNET,
@@ -74,6 +75,7 @@ fn bit(one: Namespaces) -> libc::c_int {
         Namespaces::UTS => libc::CLONE_NEWUTS,
         Namespaces::USER => libc::CLONE_NEWUSER,
         Namespaces::CGROUP => libc::CLONE_NEWCGROUP,
+        Namespaces::TIME => libc::CLONE_NEWTIME,
         _ => 0,
     }
 }

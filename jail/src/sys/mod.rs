@@ -1,6 +1,7 @@
 //! The only unsafe code: one safe function for each system call that rustix does not give us in the form
 //! that a child of `clone3` needs (by number, on this thread alone, without a cache of libc).
 
+mod alarm;
 mod clone;
 mod credentials;
 mod descriptors;
@@ -12,15 +13,19 @@ mod interface;
 mod io_priority;
 mod keyring;
 mod landlock;
+mod lock;
 mod loopback;
 mod modes;
 mod mounts;
+mod namespaces;
+mod netlink;
 mod seccomp;
 mod signals;
 mod sockets;
 mod stack;
 mod unshare;
 
+pub use alarm::alarm;
 pub(crate) use clone::{CAN_SHARE, CHILD_FAILED, Child, CloneFlags, clone_apart, clone_sharing};
 pub(crate) use credentials::{
     real_effective_saved_gid, real_effective_saved_uid, set_file_gid, set_file_uid,
@@ -36,13 +41,16 @@ pub use interface::interface;
 pub(crate) use io_priority::set_io_priority;
 pub(crate) use keyring::join_session_keyring;
 pub(crate) use landlock::{landlock_allow, landlock_restrict, landlock_ruleset, landlock_version};
+pub use lock::lock;
 pub(crate) use loopback::loopback_up;
 pub use modes::fchmodat2;
 pub use mounts::set_mount_attributes;
-pub(crate) use mounts::{nosuid_below_root, set_attributes};
+pub(crate) use mounts::{nosuid_below_root, set_attributes, set_owners};
+pub(crate) use namespaces::namespace_kind;
+pub(crate) use netlink::explain_refusals;
 pub(crate) use seccomp::filter;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
-pub use sockets::{refuse_rights, unread};
+pub use sockets::{peer_uid, refuse_rights, unread};
 pub(crate) use stack::Stack;
 pub(crate) use unshare::unshare;
 

@@ -25,7 +25,24 @@ pub(crate) fn nosuid_below_root() -> Result<(), Errno> {
 /// # Errors
 /// `ENOSYS` before Linux 5.12, `EINVAL` where `tree` is no root of a mount, `EPERM`.
 pub(crate) fn set_attributes(tree: BorrowedFd<'_>, wanted: Attributes) -> Result<(), Errno> {
+    set_private(tree, attributes(wanted))
+}
+
+/// The same, with files seen as the ids of the user namespace `users` are outside of it (`Attributes::IDMAPPED`).
+///
+/// # Errors
+/// `EINVAL` where a file system of the tree cannot do that, or shows its files that way already; `EPERM`.
+pub(crate) fn set_owners(
+    tree: BorrowedFd<'_>,
+    wanted: Attributes,
+    users: BorrowedFd<'_>,
+) -> Result<(), Errno> {
     let mut attributes = attributes(wanted);
+    attributes.userns_fd = users.as_raw_fd().try_into().map_err(|_| Errno::BADF)?;
+    set_private(tree, attributes)
+}
+
+fn set_private(tree: BorrowedFd<'_>, mut attributes: libc::mount_attr) -> Result<(), Errno> {
     attributes.propagation = libc::MS_PRIVATE;
     set(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
 }

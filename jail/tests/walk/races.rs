@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use jail::plan::{Identity, Program, Spec, UserMap, plan};
+use jail::plan::{Extent, Identity, Program, Spec, UserMap, plan};
 use jail::run::{Birth, spawn};
 use jail::{Born, Failure, Plan};
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, openat, readlink};
@@ -80,6 +80,7 @@ impl Tally {
     }
 }
 
+/// Row P6.
 pub fn a_tenants_attacks_between_ids_and_exec_are_all_refused() {
     let quiet = Quiet::new();
     let mut attacker = Attacker::new();
@@ -110,7 +111,11 @@ fn jails(quiet: &Quiet) -> [(&'static str, Plan); 3] {
     let jailed = Spec { namespaces: namespaces("fs,ipc,pid,uts"), proc: true, ..plain.clone() };
     let user = Spec {
         namespaces: namespaces("fs,ipc,pid,uts,user"),
-        user_map: Some(UserMap { uid: (0, TENANT), gid: (0, TENANT), groups: true }),
+        user_map: Some(UserMap {
+            uid: vec![Extent::one(0, TENANT)],
+            gid: vec![Extent::one(0, TENANT)],
+            groups: true,
+        }),
         identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
         ..jailed.clone()
     };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-use jail::plan::{Identity, Program, Spec, UserMap, plan as ordered};
+use jail::plan::{Extent, Identity, Program, Spec, UserMap, plan as ordered};
 use jail::run::{Birth, Cgroup, Executable, not_dumpable, open_standard_descriptors, perform, shed, spawn};
 use jail::{Plan, Step};
 use rustix::fs::readlink;
@@ -65,7 +65,11 @@ fn keeper() -> ExitCode {
     let other = TENANT + 7;
     let inner = Spec {
         namespaces: namespaces("fs,user"),
-        user_map: Some(UserMap { uid: (0, other), gid: (0, other), groups: true }),
+        user_map: Some(UserMap {
+            uid: vec![Extent::one(0, other)],
+            gid: vec![Extent::one(0, other)],
+            groups: true,
+        }),
         identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
         ..tenant("cat /proc/self/status /proc/self/uid_map")
     };
@@ -151,7 +155,8 @@ fn wait_for_end_of_input() {
 fn user() -> ExitCode {
     let identity = Identity { uid: TENANT, gid: TENANT, groups: vec![TENANT + 9] };
     perform(&Step::Identity(identity, jail::Capabilities::NONE)).unwrap();
-    let user_map = Some(UserMap { uid: (0, TENANT), gid: (0, TENANT), groups: false });
+    let user_map =
+        Some(UserMap { uid: vec![Extent::one(0, TENANT)], gid: vec![Extent::one(0, TENANT)], groups: false });
     let script = "cat /proc/self/status /proc/self/uid_map /proc/self/setgroups; hostname; id -u";
     let inner = Spec {
         namespaces: namespaces("fs,net,ipc,pid,uts,user,cgroup"),

@@ -1,6 +1,6 @@
 //! User namespaces: by an ordinary user for itself, and by root for a tenant.
 
-use jail::plan::{Identity, Spec, UserMap};
+use jail::plan::{Extent, Identity, Spec, UserMap};
 use jail::run::Birth;
 
 use crate::roles;
@@ -17,7 +17,11 @@ pub fn a_tenants_map_is_written_from_outside() {
     let inner = Spec {
         namespaces: namespaces("fs,net,ipc,pid,uts,user"),
         proc: true,
-        user_map: Some(UserMap { uid: (0, TENANT), gid: (0, TENANT), groups: true }),
+        user_map: Some(UserMap {
+            uid: vec![Extent::one(0, TENANT)],
+            gid: vec![Extent::one(0, TENANT)],
+            groups: true,
+        }),
         identity: Some(Identity { uid: 0, gid: 0, groups: vec![0] }),
         keep: "sys_admin".parse().unwrap(),
         bounding: Some("sys_admin".parse().unwrap()),

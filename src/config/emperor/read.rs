@@ -1,14 +1,15 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, resources};
+use super::{EmperorConfig, hooks, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
+use crate::config::hook;
 use crate::config::jailed::word;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
+    Wrong, address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
 };
 use crate::options::Scope;
 
@@ -36,6 +37,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     errors.extend(lonely_group(&config));
+    errors.extend(hooks::contradictions(&config));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -64,6 +66,9 @@ impl Loaded {
 }
 
 fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
+    if let Some(refusal) = hook::refusal(entry) {
+        return Err(refusal);
+    }
     let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
         "emperor" => config.sources.push(entry.placed(value(entry, source)?)),
@@ -82,7 +87,9 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
+        "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
+        name if hooks::apply(config, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())
@@ -91,6 +98,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
+        "emperor-id-range" => config.id_ranges = value(entry, id_range)?,
         "jail" => config.jail = Some(entry.placed(value(entry, word)?)),
         "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "emperor-seccomp" => config.seccomp = Some(entry.placed(value(entry, choice)?)),
@@ -105,8 +113,6 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
             value(entry, pair)?;
             config.vassal_set.push(entry.value.clone());
         }
-        "exec-as-emperor" => config.exec_as_emperor.push(entry.placed(value(entry, text)?)),
-        "exec-as-vassal" => config.exec_as_vassal.push(entry.placed(value(entry, text)?)),
         "uid" => config.uid = Some(entry.placed(value(entry, identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, identity)?)),
         "cap" => config.cap = Some(value(entry, capabilities)?),
@@ -114,4 +120,15 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         _ => {}
     }
     Ok(())
+}
+
+fn id_range(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "auto" => Ok(true),
+        "none" => Ok(false),
+        _ => Err(Wrong {
+            cause: "neither `auto` nor `none`".into(),
+            cure: Some("use auto: the ranges are those of /etc/subuid and /etc/subgid".into()),
+        }),
+    }
 }

@@ -34,6 +34,19 @@ pub fn apply(knobs: &mut Vec<Knob>, name: &str, entry: &Entry) -> Result<bool, C
     Ok(true)
 }
 
+/// The options that `apply` takes.
+pub const NAMES: [&str; 9] = [
+    "memory-max",
+    "memory-high",
+    "swap-max",
+    "oom-group",
+    "cpu-max",
+    "cpu-weight",
+    "pids-max",
+    "io-max",
+    "io-weight",
+];
+
 /// The device of an `io.max` line.
 pub fn device(value: &str) -> &str {
     value.split(' ').next().unwrap_or_default()

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::places::place;
-use super::{ERRORS_MAX, LINE_MAX, Section, Written};
-use crate::config::place::{ConfigError, Place};
+use super::{ERRORS_MAX, LINE_MAX, LINES_MAX, Section, Written};
+use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::show::quoted;
 
 /// Reads one section of a file.
 ///
@@ -33,6 +34,45 @@ pub fn parse(file: &Arc<str>, text: &str, wanted: &str) -> Section {
         }
     }
     section
+}
+
+/// A section with its title.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Titled {
+    /// What stands between the brackets.
+    pub title: Placed<String>,
+    /// Its lines, in order.
+    pub lines: Vec<Written>,
+}
+
+/// Reads all sections of a file in which each title means something, in order, and what is wrong with it.
+///
+/// As `parse` does; and what stands before the first section is told: nobody would be meant by it.
+pub fn parse_all(file: &Arc<str>, text: &str) -> (Vec<Titled>, Vec<ConfigError>) {
+    let (mut sections, mut errors) = (Vec::<Titled>::new(), Vec::new());
+    for (index, line) in text.split('\n').enumerate().take(LINES_MAX + 1) {
+        let at = |offset: usize| place(file, index + 1, offset);
+        if index == LINES_MAX {
+            errors.push(ConfigError::at(&at(0), format!("more than {LINES_MAX} lines")).cure("repeat less"));
+        }
+        match (parse_line(line, at), sections.last_mut()) {
+            (Ok(Parsed::Nothing), _) => {}
+            (Ok(Parsed::Header(name)), _) => {
+                let title = Placed { value: name, place: at(trimmed(line, 0).0) };
+                sections.push(Titled { title, lines: Vec::new() });
+            }
+            (Ok(Parsed::Line(written)), Some(section)) => section.lines.push(written),
+            (Ok(Parsed::Line(written)), None) => {
+                let cause = format!("{} stands before the first section", quoted(&written.key));
+                errors.push(ConfigError::at(&written.place, cause).cure("say whom it is for: [*]"));
+            }
+            (Err(error), _) => errors.push(error),
+        }
+        if errors.len() >= ERRORS_MAX {
+            break;
+        }
+    }
+    (sections, errors)
 }
 
 enum Parsed {

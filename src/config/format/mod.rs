@@ -10,6 +10,7 @@ mod yaml;
 use std::sync::Arc;
 
 use super::place::{ConfigError, Place};
+pub use ini::parse_all;
 use places::Places;
 
 /// Bytes of one file.

@@ -3,21 +3,49 @@
 use crate::config::place::{ConfigError, Entry};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, meant};
+use crate::options::find;
 
 /// How a config gets it all the same.
 const BY_UWSGI: &str =
     "use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config";
 
-/// Why this option of a phase can never be.
+/// What stands for a change of user in the midst of a file.
+const AT_ITS_TIME: &str = "use `uid` and `gid`: they count once the phases of root are over";
+
+/// What is hidden is not shown below its error either.
+pub fn unseen(entry: &Entry, error: ConfigError) -> ConfigError {
+    let hidden = entry.value.split(' ').any(|word| word.starts_with('!'));
+    ConfigError { line: hidden.then(|| format!("{} = !(hidden)", entry.key)), ..error }
+}
+
+/// Why this option can never be.
 pub fn refusal(entry: &Entry) -> Option<ConfigError> {
+    let refused = |why: &str, cure: &str| {
+        Some(ConfigError::at(&entry.place, format!("{} {why}", quoted(&entry.key))).cure(cure))
+    };
+    if let Some(program) = instead_of_call(&entry.key) {
+        return refused(
+            "calls a function inside of uWSGI, and there is none here",
+            &format!("use {program} = PROGRAM"),
+        );
+    }
     let why = match entry.key.as_str() {
-        key if key.starts_with("call-") => "calls a function inside of uWSGI, and there is none here",
+        "immediate-uid" | "immediate-gid" => {
+            return refused("would change the user while the config is read", AT_ITS_TIME);
+        }
         "hook-post-fork" => "belongs to the workers of uWSGI, and a command has none that we fork",
         "hook-as-mule" => "belongs to the mules of uWSGI, and there are none here",
         "hook-as-gateway" => "belongs to the gateways of uWSGI, and there are none here",
         _ => return None,
     };
-    Some(ConfigError::at(&entry.place, format!("{} {why}", quoted(&entry.key))).cure(BY_UWSGI))
+    refused(why, BY_UWSGI)
+}
+
+/// The option that runs a program when `call-PHASE` would call a function. `call-as-emperor4` hands over more of the vassal
+/// than `call-as-emperor`; a program always has all of it in its environment.
+fn instead_of_call(key: &str) -> Option<String> {
+    let phase = key.strip_prefix("call-")?.trim_end_matches(|one: char| one.is_ascii_digit());
+    Some(format!("exec-{phase}")).filter(|program| find(program).is_some())
 }
 
 /// Why this handler is none; `known` are those that are.

@@ -72,18 +72,20 @@ pub fn sample(kind: Kind) -> &'static str {
 
 #[test]
 fn every_option_of_the_table_has_an_effect() {
-    let plain = read("uid = 1\n");
+    // A mount of a vassal's needs mounts of its own.
+    const BASE: &str = "uid = 1\nemperor-use-clone = fs\n";
+    let plain = read(BASE);
     for (group, option) in options().filter(|(group, _)| matches!(group.scope, Scope::Emperor | Scope::Both))
     {
         let line = format!("{} = {}\n", option.name, sample(option.kind));
-        assert_ne!(read(&format!("uid = 1\n{line}")), plain, "{}: {line}", group.heading);
+        assert_ne!(read(&format!("{BASE}{line}")), plain, "{}: {line}", group.heading);
     }
 }
 
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     let loaded = load_text(
-        "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,time\n\
+        "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,parent\n\
          emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-broodlord = 3\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
     );
     insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"
@@ -95,10 +97,10 @@ fn all_that_is_wrong_is_told_at_once() {
       emperor-freq = soon
                      ^
       write a number, or one with its unit: 500ms, 1.5s, 2m, 1h, 1d
-    a.ini:5:21: `emperor-use-clone`: time namespaces are not supported yet
-      emperor-use-clone = fs,time
+    a.ini:5:21: `emperor-use-clone`: `parent` is a flag of clone(2), not a namespace: it would share, not separate
+      emperor-use-clone = fs,parent
                           ^
-      use some of: fs, net, ipc, pid, uts, user, cgroup
+      use some of: fs, net, ipc, pid, uts, user, cgroup, time
     a.ini:6:15: `emperor-cap`: unknown capability `fly`
       emperor-cap = fly
                     ^
@@ -150,4 +152,82 @@ fn what_no_single_option_shows_is_told() {
       say where vassals come from: --emperor DIRECTORY
     ");
     assert!(load_text("[uwsgi]\nemperor-tyrant = 1\n").emperor_settings().expect("fine").tyrant);
+}
+
+#[test]
+fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
+    let told = |text: &str| {
+        sentences(&load_text(&format!("[uwsgi]\nemperor = /v\n{text}")).emperor().expect_err("wrong"))
+    };
+    insta::assert_snapshot!(told(
+        "hook-as-emperor = mkdri:/x\nhook-emperor-start = mkdir\nmount-as-emperor = tmpfs /x\n\
+         hook-as-emperor-setns = mnt exec:id\nhook-as-emperor-setns = exec:id\nvassals-start-hook = bin/x\n\
+         hook-as-vassal-before-drop = !chmod:/x 99\numount-as-vassal = /x lazily\nhook-as-on-demand-vassal = exec:id\n"
+    ), @r"
+    a.ini:3:19: `hook-as-emperor`: no handler of hooks is called `mkdri`
+      hook-as-emperor = mkdri:/x
+                        ^
+      did you mean `mkdir`?
+    a.ini:4:22: `hook-emperor-start`: `mkdir` has no colon
+      hook-emperor-start = mkdir
+                           ^
+      write HANDLER:ARGUMENTS, such as mkdir:/run/app
+    a.ini:5:20: `mount-as-emperor`: a mount has three words or more
+      mount-as-emperor = tmpfs /x
+                         ^
+      write FS WHAT WHERE [FLAGS [DATA]], such as: tmpfs none /tmp nosuid,nodev size=64m
+    a.ini:6:25: `hook-as-emperor-setns`: among the vassal's mounts every path leads where the vassal wants, also for the host's root
+      hook-as-emperor-setns = mnt exec:id
+                              ^
+      join its user namespace as well (fs,user), or use hook-as-vassal-before-drop
+    a.ini:7:25: `hook-as-emperor-setns`: `exec:id` has no blank between namespaces and handler
+      hook-as-emperor-setns = exec:id
+                              ^
+      write NAMESPACE,… HANDLER:ARGUMENTS, such as: net exec:/usr/sbin/ip link
+    a.ini:8:22: `vassals-start-hook`: `bin/x` depends on the working directory
+      vassals-start-hook = bin/x
+                           ^
+      write the whole path, such as /usr/local/bin/NAME
+    a.ini:9:30: `hook-as-vassal-before-drop`: this hidden hook is not understood
+      hook-as-vassal-before-drop = !(hidden)
+                                   ^
+      take its `!` away to be told why
+    a.ini:10:20: `umount-as-vassal`: `lazily` is no flag of umount
+      umount-as-vassal = /x lazily
+                         ^
+      write WHERE [FLAGS], with flags: force, detach, rec
+    a.ini:11:1: `hook-as-on-demand-vassal` is not supported yet
+      hook-as-on-demand-vassal = exec:id
+      ^
+      leave it out: liege cannot do this, and does not pretend to
+    ");
+    insta::assert_snapshot!(told("mount-as-vassal = tmpfs none /x\nhook-as-vassal-before-drop = hostname:x\n"), @r#"
+    a.ini:3:19: this would change the mounts of the whole host
+      mount-as-vassal = tmpfs none /x
+                        ^
+      add "fs" to emperor-use-clone, or use a hook as-emperor
+    a.ini:4:30: this would change the name of the whole host
+      hook-as-vassal-before-drop = hostname:x
+                                   ^
+      add "uts" to emperor-use-clone, or use a hook as-emperor
+    "#);
+}
+
+#[test]
+fn each_call_phase_is_refused_with_what_to_use_instead() {
+    let calls: Vec<&str> =
+        crate::options::all().map(|option| option.name).filter(|name| name.starts_with("call-")).collect();
+    assert!(calls.len() >= 16, "{calls:?}");
+    for name in calls {
+        let text = format!("[uwsgi]\nemperor = /v\n{name} = f\n");
+        let loaded = load_text(&text);
+        let program = format!("exec-{}", name["call-".len()..].trim_end_matches(char::is_numeric));
+        let told = sentences(&loaded.emperor().expect_err("refused"));
+        assert!(told.contains(&format!("use {program} = PROGRAM")), "{told}");
+        assert!(crate::options::find(&program).is_some(), "{program}");
+        let told = sentences(
+            &load_text(&format!("[uwsgi]\ncommand = x\n{name} = f\n")).vassal().expect_err("refused"),
+        );
+        assert!(told.contains(&format!("use {program} = PROGRAM")), "{told}");
+    }
 }

@@ -72,11 +72,11 @@ fn every_handler_is_read() {
     hostname:box -> Hostname("box")
     ifup:lo -> InterfaceUp("lo")
     ifdown:eth0 -> InterfaceDown("eth0")
-    wait_for_fs:/a -> WaitForPath("/a", Any)
-    wait_for_file:/a -> WaitForPath("/a", File)
-    wait_for_dir:/a -> WaitForPath("/a", Directory)
-    wait_for_socket:127.0.0.1:80 -> WaitForSocket(Tcp(127.0.0.1:80))
-    wait_for_socket:/a -> WaitForSocket(Unix("/a"))
+    wait_for_fs:/a -> WaitFor(Path("/a", Any))
+    wait_for_file:/a -> WaitFor(Path("/a", Regular))
+    wait_for_dir:/a -> WaitFor(Path("/a", Directory))
+    wait_for_socket:127.0.0.1:80 -> WaitFor(Socket(Tcp(127.0.0.1:80)))
+    wait_for_socket:/a -> WaitFor(Socket(Unix("/a")))
     print:%s%n -> Print("%s%n")
     log:a:b -> Print("a:b")
     exit: -> Exit(0)
@@ -245,7 +245,7 @@ fn a_wrong_hook_has_its_place_and_a_hidden_one_is_not_shown() {
     a.ini:5:1: `call-as-root` calls a function inside of uWSGI, and there is none here
       call-as-root = f
       ^
-      use `exec` with a program instead, or have vassals run by uwsgi: `binary-path` in the Emperor's config
+      use exec-as-root = PROGRAM
     a.ini:6:1: `hook-post-fork` belongs to the workers of uWSGI, and a command has none that we fork
       hook-post-fork = print:a
       ^

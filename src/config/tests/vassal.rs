@@ -110,7 +110,7 @@ fn all_that_is_wrong_is_told_at_once() {
           chmod-socket = rw
                          ^
           use three or four octal digits, such as 660
-        a.ini:8:11: `unshare`: unknown namespace `nte`: fs, net, ipc, pid, uts, user, cgroup
+        a.ini:8:11: `unshare`: unknown namespace `nte`: fs, net, ipc, pid, uts, user, cgroup, time
           unshare = fs,nte
                     ^
           did you mean `net`?

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jail::plan::{IoPriority, Limit, Resource, Setting};
+use jail::plan::{IoPriority, Limit, Resource, SecureBits, Setting};
 
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry};
@@ -19,6 +19,7 @@ pub struct Limits {
     io: Option<IoPriority>,
     oom_score: Option<i32>,
     processors: Option<Vec<u16>>,
+    secure_bits: Option<SecureBits>,
 }
 
 /// Processors have lower numbers than this (`CPU_SETSIZE`).
@@ -42,6 +43,7 @@ impl Limits {
             "nice" => self.nice = Some(value(entry, nice)?),
             "ionice" => self.io = Some(value(entry, io_priority)?),
             "oom-score-adj" => self.oom_score = Some(value(entry, oom_score)?),
+            "securebits" => self.secure_bits = Some(value(entry, secure_bits)?),
             "cpus" => self.processors = Some(value(entry, processors)?),
             _ => return self.apply_rlimit(name, entry),
         }
@@ -71,6 +73,7 @@ impl Limits {
             self.io.map(Setting::Io),
             self.oom_score.map(Setting::OomScore),
             self.processors.clone().map(Setting::Processors),
+            self.secure_bits.map(Setting::SecureBits),
         ];
         rest.into_iter().flatten().chain(resources)
     }
@@ -161,6 +164,18 @@ fn io_priority(text: &str) -> Result<IoPriority, Wrong> {
     }
 }
 
+fn secure_bits(text: &str) -> Result<SecureBits, Wrong> {
+    let mut set = SecureBits::default();
+    for name in text.split(',').map(str::trim) {
+        let Some(bit) = SecureBits::named(name) else {
+            let names: Vec<&str> = SecureBits::names().collect();
+            return wrong(format!("{} is no secure bit", quoted(name)), &format!("use {}", names.join(", ")));
+        };
+        set.0 |= bit.0;
+    }
+    Ok(set)
+}
+
 /// Numbers and ranges, as `taskset -c` has them: `0,2-3`.
 fn processors(text: &str) -> Result<Vec<u16>, Wrong> {
     let mut list = Vec::new();
@@ -221,6 +236,15 @@ mod tests {
         assert_eq!(processors("3,0-1,1"), Ok(vec![0, 1, 3]));
         for wrong in ["", ",", "1-", "-1", "2-1", "1024", "a", "0,", "+1", "0-99999999"] {
             assert!(processors(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn secure_bits_are_those_that_outlive_a_start() {
+        assert_eq!(secure_bits("noroot, noroot-locked"), Ok(SecureBits(3)));
+        assert_eq!(SecureBits(13).to_string(), "noroot,no-setuid-fixup,no-setuid-fixup-locked");
+        for wrong in ["", "keep-caps", "noroot,", "NOROOT", "1", "no-cap-ambient-raise"] {
+            assert!(secure_bits(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,15 +1,18 @@
 //! Pure. Options of phases: `exec-PHASE`, `hook-PHASE`, `mount-PHASE`, `umount-PHASE`.
 
+use std::path::PathBuf;
+
 use jail::Phase;
 
 use super::VassalConfig;
 use crate::config::admit::value;
-use crate::config::hook::{Hook, Verb};
+use crate::config::hook::{Hook, Verb, unseen};
 use crate::config::place::{ConfigError, Entry};
-use crate::config::values::text;
+use crate::config::show::quoted;
+use crate::config::values::{Wrong, text, wrong};
 
 /// The phases of a vassal.
-const PHASES: [Phase; 14] = [
+const PHASES: [Phase; 17] = [
     Phase::Asap,
     Phase::PreJail,
     Phase::PostJail,
@@ -23,6 +26,9 @@ const PHASES: [Phase; 14] = [
     Phase::AcceptingOnce,
     Phase::Accepting1,
     Phase::Accepting1Once,
+    Phase::EmperorReload,
+    Phase::EmperorStop,
+    Phase::EmperorLost,
     Phase::AsUserAtexit,
 ];
 
@@ -31,6 +37,11 @@ const PHASES: [Phase; 14] = [
 /// # Errors
 /// What is wrong with its value.
 pub(super) fn apply(config: &mut VassalConfig, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
+    if name == "hook-touch" {
+        let (path, hook) = value(entry, touch).map_err(|error| unseen(entry, error))?;
+        config.touches.push((path, entry.placed(hook)));
+        return Ok(true);
+    }
     let Some((verb, phase)) = name.split_once('-').and_then(|(verb, phase)| Some((verb, named(phase)?)))
     else {
         return Ok(false);
@@ -50,12 +61,17 @@ pub(super) fn apply(config: &mut VassalConfig, name: &str, entry: &Entry) -> Res
     Ok(true)
 }
 
-fn named(name: &str) -> Option<Phase> {
-    PHASES.into_iter().find(|phase| phase.name() == name)
+fn touch(text: &str) -> Result<(PathBuf, Hook), Wrong> {
+    let cure =
+        "write FILE HANDLER:ARGUMENTS with the whole path, such as: /run/app/again exec:/usr/local/bin/again";
+    match text.trim_start().split_once(' ') {
+        Some((file, hook)) if file.starts_with('/') && !file.ends_with('/') && !file.contains('\0') => {
+            Ok((file.into(), Hook::parse(Verb::Hook, hook.trim_start())?))
+        }
+        _ => wrong(format!("{} does not begin with the path of a file", quoted(text)), cure),
+    }
 }
 
-/// What is hidden is not shown below its error either.
-fn unseen(entry: &Entry, error: ConfigError) -> ConfigError {
-    let hidden = entry.value.starts_with('!');
-    ConfigError { line: hidden.then(|| format!("{} = !(hidden)", entry.key)), ..error }
+fn named(name: &str) -> Option<Phase> {
+    PHASES.into_iter().find(|phase| phase.name() == name)
 }

@@ -2,14 +2,15 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, phases, rootfs};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{
-    address, capabilities, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity, words,
+    address, capabilities, flag, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity,
+    words,
 };
 use crate::config::{confine, hook, jailed};
 use crate::options::{Scope, Standing, standing};
@@ -108,7 +109,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "privileged-binary-patch" => patch(&mut config.privileged_patch, entry, Patch::Program)?,
         "privileged-binary-patch-arg" => patch(&mut config.privileged_patch, entry, Patch::Shell)?,
         "chdir" => config.chdir = Some(entry.placed(value(entry, path)?)),
-        "env" => config.env.push(value(entry, pair)?),
+        "env" => set(config, value(entry, pair)?),
         "logto" => config.logto = Some(entry.placed(value(entry, path)?)),
         "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
@@ -116,9 +117,19 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
+        name if config.net.apply(name, entry)? => {}
+        name if config.surroundings.apply(name, entry)? => {}
+        name if config.waits.apply(name, entry)? => {}
+        name if config.separation.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
+}
+
+/// What is set after `unenv` is there.
+fn set(config: &mut VassalConfig, (name, value): (String, String)) {
+    config.surroundings.unset.retain(|unset| *unset != name);
+    config.env.push((name, value));
 }
 
 fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
@@ -129,6 +140,7 @@ fn apply_jail(config: &mut VassalConfig, name: &str, entry: &Entry) -> Read {
         "uid" => config.uid = Some(entry.placed(value(entry, vassal_identity)?)),
         "gid" => config.gid = Some(entry.placed(value(entry, vassal_identity)?)),
         "add-gid" => config.add_gid.push(entry.placed(value(entry, vassal_identity)?)),
+        "no-initgroups" => config.no_initgroups = value(entry, flag)?,
         "cap" => config.cap = Some(entry.placed(value(entry, capabilities)?)),
         "unshare" => {
             config.unshare = config.unshare.with(value(entry, namespaces)?);
@@ -177,6 +189,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
         }));
     }
     errors.extend(rootfs::contradictions(&config.rootfs));
+    errors.extend(net::contradictions(&config.net));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
         errors.push(ConfigError::whole("this config runs nothing").cure(cure));

@@ -9,7 +9,7 @@ use super::VassalConfig;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
-use crate::config::values::{Wrong, flag, hostname, path, text, wrong};
+use crate::config::values::{Wrong, count, flag, hostname, path, text, wrong};
 
 /// Mounts that one config may ask for.
 const MOUNTS_MAX: usize = 1_000;
@@ -21,6 +21,8 @@ pub struct RootfsConfig {
     pub root: Option<Placed<RootWish>>,
     /// A second, different one.
     pub other_root: Option<Placed<RootWish>>,
+    /// `rootfs = … idmap`: the id that its files have on disk.
+    pub root_idmap: Option<Placed<u32>>,
     /// Everything below it, in the order written.
     pub mounts: Vec<Placed<MountWish>>,
     /// `namespace-net`.
@@ -56,6 +58,8 @@ pub enum Writes {
 pub enum MountWish {
     /// `bind`: source, place, attributes, depth.
     Bind(PathBuf, PathBuf, Attributes, Depth),
+    /// The same with the flag `idmap`: the id that its files have on disk.
+    BindOwned(PathBuf, PathBuf, (Attributes, Depth), u32),
     /// `tmpfs`: place and bytes.
     Memory(PathBuf, Option<u64>),
     /// `proc`.
@@ -89,7 +93,11 @@ pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// What is wrong with its value.
 pub(super) fn read(config: &mut RootfsConfig, name: &str, entry: &Entry) -> Result<(), ConfigError> {
     match name {
-        "rootfs" => root(config, entry, value(entry, rootfs)?),
+        "rootfs" => {
+            let (wish, idmap) = value(entry, rootfs)?;
+            config.root_idmap = idmap.map(|id| entry.placed(id));
+            root(config, entry, wish);
+        }
         "chroot" => root(config, entry, RootWish::Chroot(value(entry, absolute)?)),
         "pivot-root" => root(config, entry, value(entry, pivot)?),
         "namespace-net" => config.namespace_net = Some(entry.placed(value(entry, text)?)),
@@ -192,14 +200,29 @@ fn below_root(value: &str) -> Result<PathBuf, Wrong> {
     }
 }
 
-fn rootfs(value: &str) -> Result<RootWish, Wrong> {
+/// `DIRECTORY [ro|overlay] [idmap[=ID]]`.
+fn rootfs(value: &str) -> Result<(RootWish, Option<u32>), Wrong> {
+    let value = value.trim_end();
+    let (value, id) = match value.rsplit_once([' ', '\t']) {
+        Some((rest, word)) if word == IDMAP || word.starts_with("idmap=") => (rest, Some(idmap(word)?)),
+        _ => (value, None),
+    };
+    match (rootfs_plain(value)?, id) {
+        (RootWish::Rootfs(_, Writes::Memory), Some(_)) => {
+            wrong("an overlay is nobody else's", "leave out `idmap` or `overlay`")
+        }
+        (wish, id) => Ok((wish, id)),
+    }
+}
+
+fn rootfs_plain(value: &str) -> Result<RootWish, Wrong> {
     let (directory, writes) = match value.trim_end().rsplit_once([' ', '\t']) {
         Some((directory, "ro")) => (directory, Writes::Nowhere),
         Some((directory, "overlay")) => (directory, Writes::Memory),
         Some((_, odd)) if !odd.contains('/') => {
             return wrong(
                 format!("{} says nothing of a root", quoted(odd)),
-                "write: DIRECTORY, DIRECTORY ro, or DIRECTORY overlay",
+                "write: DIRECTORY, DIRECTORY ro, or DIRECTORY overlay; idmap may follow",
             );
         }
         _ => (value, Writes::Through),
@@ -228,31 +251,53 @@ fn bind(value: &str) -> Result<MountWish, Wrong> {
         [source, place, flags] => (source, place, flags),
         _ => return wrong(format!("{} is not SOURCE:PLACE", quoted(value)), cure),
     };
-    let (attributes, depth) = bind_flags(flags)?;
-    Ok(MountWish::Bind(absolute(source)?, below_root(place)?, attributes, depth))
+    let (attributes, depth, idmap) = bind_flags(flags)?;
+    let (source, place) = (absolute(source)?, below_root(place)?);
+    match idmap {
+        None => Ok(MountWish::Bind(source, place, attributes, depth)),
+        // Whoever writes there writes as the owner on disk: such a file must mean nothing more here.
+        Some(_) if !attributes.has(HARMLESS) => {
+            wrong("`idmap` with `suid` or `dev`", "leave out one of the two")
+        }
+        Some(id) => Ok(MountWish::BindOwned(source, place, (attributes, depth), id)),
+    }
 }
 
-fn bind_flags(flags: &str) -> Result<(Attributes, Depth), Wrong> {
-    let (mut attributes, mut depth) = (HARMLESS, Depth::One);
+const IDMAP: &str = "idmap";
+
+/// `idmap[=ID]`: root's files when nothing is said.
+fn idmap(word: &str) -> Result<u32, Wrong> {
+    match word.strip_prefix(IDMAP).and_then(|rest| rest.strip_prefix('=')) {
+        None => Ok(0),
+        Some(id) => match count(id)? {
+            u32::MAX => wrong(format!("{} is no id", quoted(id)), "use the id that owns the files on disk"),
+            id => Ok(id),
+        },
+    }
+}
+
+fn bind_flags(flags: &str) -> Result<(Attributes, Depth, Option<u32>), Wrong> {
+    let (mut attributes, mut depth, mut owner) = (HARMLESS, Depth::One, None);
     for word in flags.split(',').filter(|word| !word.is_empty()) {
         match word {
+            id if id == IDMAP || id.starts_with("idmap=") => owner = Some(idmap(id)?),
             "rw" => attributes = attributes.without(Attributes::RO),
             "suid" => attributes = attributes.without(Attributes::NOSUID),
             "dev" => attributes = attributes.without(Attributes::NODEV),
             "exec" => attributes = attributes.without(Attributes::NOEXEC),
             "rbind" => depth = Depth::All,
-            name => match Attributes::named(name) {
+            name => match Attributes::named(name).filter(|one| *one != Attributes::IDMAPPED) {
                 Some(one) => attributes = attributes.with(one),
                 None => {
                     return wrong(
                         format!("{} is no flag of a bind", quoted(name)),
-                        "use some of: ro, rw, noexec, exec, nosuid, suid, nodev, dev, rbind",
+                        "use some of: ro, rw, noexec, exec, nosuid, suid, nodev, dev, rbind, idmap",
                     );
                 }
             },
         }
     }
-    Ok((attributes, depth))
+    Ok((attributes, depth, owner))
 }
 
 fn memory(value: &str) -> Result<MountWish, Wrong> {

@@ -32,6 +32,12 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .repeats()
     .default("none"),
     OptionSpec::new(
+        "emperor-id-range",
+        Kind::Form("auto|none", "none"),
+        "Ids of a vassal in a user namespace: `auto` gives it, besides its owner's, those that /etc/subuid and /etc/subgid list for him, `none` his own alone.",
+    )
+    .default("auto"),
+    OptionSpec::new(
         "emperor-cap",
         Kind::Capabilities,
         "Most that a vassal may ever have (its bounding set), by name or number; a repetition replaces the list.",
@@ -52,10 +58,6 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     OptionSpec::new("vassals-inherit", Kind::Config, "File that each vassal inherits, named after its own config.").repeats(),
     OptionSpec::new("vassal-set", Kind::Pair, "Option or placeholder set in each vassal before its config is read.")
         .aliases(&["vassals-set"])
-        .repeats(),
-    OptionSpec::new("exec-as-emperor", Kind::Shell, "Run by the Emperor after each start of a vassal; UWSGI_VASSAL_* say which.")
-        .repeats(),
-    OptionSpec::new("exec-as-vassal", Kind::Shell, "Run in each vassal, with its ids, before its program; a failure ends the start.")
         .repeats(),
 ];
 

@@ -77,5 +77,14 @@ pub(super) const HOOKS: &[OptionSpec] = &[
     hook!("accepting-once", "after accepting: there is one command, so it is the same"),
     hook!("accepting1", "after accepting-once: there is one command, so it is the same"),
     hook!("accepting1-once", "after accepting1: there is one command, so it is the same"),
+    OptionSpec::new(
+        "hook-touch",
+        Kind::Form("FILE HANDLER:ARGUMENTS", "/f mkdir:/p"),
+        "Handler run each time that this file is touched while the command runs; a failure is told.",
+    )
+    .repeats(),
+    hook!("emperor-reload", "when the Emperor says reload", "a failure is told"),
+    hook!("emperor-stop", "when the Emperor says stop", "a failure is told"),
+    hook!("emperor-lost", "when the Emperor is gone", "a failure is told"),
     hook!("as-user-atexit", "with the vassal's ids once its command has ended", "a failure is only told"),
 ];

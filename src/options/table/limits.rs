@@ -31,6 +31,7 @@ pub(super) const PROCESS: &[OptionSpec] = &[
     OptionSpec::new("ionice", Kind::Form("CLASS[:LEVEL]", "best-effort:7"), "Priority for disks: `idle`, `best-effort:LEVEL` or `realtime:LEVEL`, level 0 (first) to 7 (last)."),
     OptionSpec::new("oom-score-adj", Kind::Form("NUMBER", "500"), "Who is killed first when memory runs out, -1000 (never) to 1000; lower than before needs CAP_SYS_RESOURCE.")
         .default("the Emperor's, at least 0"),
+    OptionSpec::new("securebits", Kind::Form("NAME,…", "noroot"), "What being root is worth inside: `noroot`, `no-setuid-fixup`, each also with `-locked`; needs CAP_SETPCAP."),
     OptionSpec::new("cpus", Kind::Form("LIST", "0"), "Processors that the vassal may run on, such as `0,2-3`.")
         .default("the Emperor's"),
     OptionSpec::new("cgroup", Kind::Form("PATH", "/sys/fs/cgroup/pids/x"), "Cgroup of version 1 that a vassal of root makes and enters, below one that is there.")
@@ -68,4 +69,5 @@ pub(super) const CGROUP: &[OptionSpec] = &[
         .repeats(),
     OptionSpec::new("io-weight", Kind::Form("WEIGHT", "77"), "Share of the disks when there is not enough for all, 1 to 10000.")
         .default("100"),
+    OptionSpec::new("emperor-limits", Kind::Path, "File with these limits for single vassals: sections named after patterns of vassals or `uid=USER`; a change holds at once."),
 ];

@@ -2,11 +2,15 @@
 
 mod confine;
 mod emperor;
+mod errands;
 mod general;
 mod hooks;
 mod jail;
 mod limits;
+mod namespaces;
+mod net;
 mod rootfs;
+mod surroundings;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -17,6 +21,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
+    Group {
+        heading: "Emperor: what is done around each vassal",
+        scope: Scope::Emperor,
+        options: errands::ERRANDS,
+    },
     Group {
         heading: "Emperor: what vassals may ask of the kernel",
         scope: Scope::Emperor,
@@ -47,11 +56,18 @@ pub static GROUPS: &[Group] = &[
         options: vassal::PHASES,
     },
     Group {
+        heading: "Vassal: namespaces besides `unshare`",
+        scope: Scope::Vassal,
+        options: namespaces::NAMESPACES,
+    },
+    Group {
         heading: "Vassal: handlers, mounts and programs of the phases",
         scope: Scope::Vassal,
         options: hooks::HOOKS,
     },
     Group { heading: "Vassal: file system", scope: Scope::Vassal, options: rootfs::ROOTFS },
+    Group { heading: "Vassal: network", scope: Scope::Vassal, options: net::NET },
+    Group { heading: "Vassal: what is waited for", scope: Scope::Vassal, options: net::WAITS },
     Group {
         heading: "Vassal: what its command may ask of the kernel",
         scope: Scope::Vassal,
@@ -61,6 +77,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: limits and priorities, inherited by all that it runs",
         scope: Scope::Vassal,
         options: limits::PROCESS,
+    },
+    Group {
+        heading: "Vassal: what is around its programs",
+        scope: Scope::Vassal,
+        options: surroundings::SURROUNDINGS,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];

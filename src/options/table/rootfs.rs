@@ -6,13 +6,13 @@ pub(super) const ROOTFS: &[OptionSpec] = &[
     OptionSpec::new(
         "rootfs",
         Kind::Root,
-        "Directory that becomes `/`, nosuid and nodev; `ro` after it: read-only, `overlay`: changes go to memory. Needs an `fs` namespace, as all of these do.",
+        "Directory that becomes `/`, nosuid and nodev; `ro` after it: read-only, `overlay`: changes go to memory; `idmap`: as with `bind`. Needs an `fs` namespace, as all of these do.",
     )
     .default("the Emperor's"),
     OptionSpec::new(
         "bind",
         Kind::Bind,
-        "File or directory of the host, and where it is seen inside; nosuid and nodev. Flags: ro, rw, noexec, nosuid, nodev, suid, dev, rbind (with all mounts below it).",
+        "File or directory of the host, and where it is seen inside; nosuid and nodev. Flags: ro, rw, noexec, nosuid, nodev, suid, dev, rbind (with all mounts below it), idmap[=ID] (files of this id on disk, root's if none, are seen as the vassal's).",
     )
     .repeats(),
     OptionSpec::new(

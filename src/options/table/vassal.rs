@@ -71,6 +71,12 @@ pub(super) const PHASES: &[OptionSpec] = &[
     .repeats(),
     OptionSpec::new("add-gid", Kind::Group, "A supplementary group, besides those of `uid`.").repeats(),
     OptionSpec::new(
+        "no-initgroups",
+        Kind::Flag,
+        "No supplementary groups but `gid` and `add-gid`: not those that `uid` is in.",
+    )
+    .default("false"),
+    OptionSpec::new(
         "exec-as-user",
         Kind::Shell,
         "Run with the vassal's ids, before its program; a failure ends the vassal.",

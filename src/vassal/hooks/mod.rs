@@ -1,9 +1,10 @@
 //! Carries hooks out, in the vassal itself: no program is needed for any of them.
 
-mod files;
+pub mod files;
 mod mounts;
-mod spot;
-mod wait;
+mod news;
+pub mod spot;
+pub mod wait;
 
 use jail::{Phase, sys};
 use rustix::io::Errno;
@@ -63,8 +64,7 @@ fn act(vassal: &mut Vassal, phase: Phase, action: &Action, named: &str) -> Resul
             }
         }
         Action::Fifo(path, text, reader) => wait::fifo(vassal, named, (path, text), *reader)?,
-        Action::WaitForPath(path, awaited) => wait::path(vassal, named, path, *awaited)?,
-        Action::WaitForSocket(address) => wait::socket(vassal, named, address)?,
+        Action::WaitFor(thing) => wait::thing(vassal, named, thing, wait::SECONDS)?,
         Action::Exit(_) => unreachable!("carry_out() takes it itself"),
     }
     Ok(())
@@ -75,7 +75,8 @@ fn exec(vassal: &mut Vassal, phase: Phase, named: &str, text: &str) -> Result<()
     programs::run(vassal, named, text, environment)
 }
 
-fn advised(trouble: Trouble, errno: Errno) -> Trouble {
+/// What to do about an error of a path.
+pub fn advised(trouble: Trouble, errno: Errno) -> Trouble {
     match errno {
         Errno::LOOP => trouble.advise(
             "a symbolic link on the way stands where others than root may write, or links lead in a circle: name the target itself",

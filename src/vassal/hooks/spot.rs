@@ -1,4 +1,4 @@
-//! Where the path of a hook leads: walked one name after the other, so that whoever may write to a directory on the way
+//! Where the path of a hook or a log leads: walked one name after the other, so that whoever may write to a directory on the way
 //! cannot lead the host's root anywhere else by swapping a name for a link.
 
 use std::ffi::OsString;
@@ -85,8 +85,16 @@ impl Spot {
     /// `ELOOP` for a link; `EMLINK` for a file of several names, in a directory where others than root may have given
     /// it one; else those of `openat(2)`.
     pub fn open(&self, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.open_or_make(flags, 0o666)
+    }
+
+    /// The same; a file that is made gets this mode, less the umask.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_or_make(&self, flags: OFlags, mode: u32) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = openat(&self.directory, &self.name, flags, Mode::from_raw_mode(0o666))?;
+        let file = openat(&self.directory, &self.name, flags, Mode::from_raw_mode(mode))?;
         let found = fstat(&file)?;
         if kind(&found) == FileType::Symlink {
             return Err(Errno::LOOP);
@@ -112,10 +120,14 @@ pub fn kind(found: &Stat) -> FileType {
     FileType::from_raw_mode(found.st_mode)
 }
 
-/// Whether nobody but root may change what names in this directory mean.
-fn is_roots(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
+/// Whether nobody but root may change this file, or what the names in this directory mean. Who is foreign to its user
+/// namespace sees a tenant where it looks for root.
+///
+/// # Errors
+/// Those of `fstat(2)`.
+pub fn is_roots(directory: BorrowedFd<'_>) -> Result<bool, Errno> {
     let found = fstat(directory)?;
-    Ok(found.st_uid == 0 && found.st_mode & OTHERS_WRITE == 0)
+    Ok(found.st_uid == 0 && found.st_mode & OTHERS_WRITE == 0 && !identity::is_foreigner())
 }
 
 fn start(base: Option<&OwnedFd>, path: &Path) -> Result<OwnedFd, Errno> {

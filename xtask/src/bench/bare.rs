@@ -51,8 +51,22 @@ impl Bare {
     pub fn one(&mut self, lab: &Lab, whose: Whose, name: &str) -> Result<f64> {
         self.pool.refill_one()?;
         let network = self.pool.take().context("just made")?;
+        let spec = self.spec(whose, name)?;
+        self.measured(lab, &Spec { network: Network::Pooled(network.as_raw_fd()), ..spec }, name)
+    }
+
+    /// The same for a tenant's jail with these namespaces alone, a network made on the way.
+    ///
+    /// # Errors
+    /// As `one`.
+    pub fn with(&self, lab: &Lab, namespaces: Namespaces, name: &str) -> Result<f64> {
+        let spec = self.spec(Whose::Tenant, name)?;
+        self.measured(lab, &Spec { namespaces, ..spec }, name)
+    }
+
+    fn measured(&self, lab: &Lab, spec: &Spec, name: &str) -> Result<f64> {
         let before = now_ns();
-        let plan = jail::plan::plan(&self.spec(whose, &network, name)?);
+        let plan = jail::plan::plan(spec);
         let spawned = spawn(&plan, &Birth::default())?;
         let (Spawned::Running(born) | Spawned::Walking(born, _)) = spawned else { bail!("a step failed") };
         let stamp = lab.stamps.of('s', name, before, super::spawn::PATIENCE);
@@ -60,7 +74,7 @@ impl Bare {
         Ok(ms(before, stamp?.at_ns))
     }
 
-    fn spec(&self, whose: Whose, network: &OwnedFd, name: &str) -> Result<Spec> {
+    fn spec(&self, whose: Whose, name: &str) -> Result<Spec> {
         let is_tenant = whose != Whose::Root;
         let filtered = whose == Whose::FilteredTenant;
         let null = self.null.as_raw_fd();
@@ -68,7 +82,6 @@ impl Bare {
         let argv = vec![self.stamp.clone(), CString::new(name)?];
         Ok(Spec {
             namespaces: five.into_iter().fold(Namespaces::NONE, Namespaces::with),
-            network: Network::Pooled(network.as_raw_fd()),
             identity: is_tenant.then(|| Identity { uid: 1000, gid: 1000, groups: Vec::new() }),
             no_new_privs: is_tenant,
             filters: if filtered { vec![Filter::standard()] } else { Vec::new() },

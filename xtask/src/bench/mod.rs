@@ -9,6 +9,8 @@ mod dinit;
 mod idle;
 mod lab;
 mod latency;
+mod namespaces;
+mod peers;
 mod proc;
 mod spawn;
 mod stamps;
@@ -23,8 +25,10 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 4] = [
+const MEASURES: [(&str, Measure); 6] = [
     ("spawn", spawn::measure),
+    ("namespaces", namespaces::measure),
+    ("peers", peers::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
     ("idle", idle::measure),

@@ -3,6 +3,7 @@
 mod deny;
 mod leftovers;
 pub mod packages;
+mod rows;
 mod score;
 mod suite;
 mod vagrant;
@@ -18,12 +19,13 @@ use score::Score;
 /// The surroundings are not fit for a test run (no temporary directory, no `/proc`).
 pub fn run() -> Result<bool> {
     let mut score = Score::default();
-    packages::provide(&packages::NEEDED);
+    packages::provide(packages::NEEDED);
     score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);
     vagrant::check(&mut score);
-    suite::run(&mut score)?;
+    let results = suite::run(&mut score)?;
+    score.check("every attack held", rows::report(&results));
     println!("{score}");
     Ok(score.failed == 0)
 }

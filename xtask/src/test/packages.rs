@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::program;
 
 /// What the tests need: package, and a program by which it is known to be there, if it has one.
-pub const NEEDED: [(&str, &str); 23] = [
+pub const NEEDED: &[(&str, &str)] = &[
     ("uwsgi-core", "uwsgi-core"),
     ("uwsgi-plugin-python3", "uwsgi_python3"),
     ("uwsgi-infrastructure-plugins", "uwsgi-infrastructure-plugins"),
@@ -22,6 +22,8 @@ pub const NEEDED: [(&str, &str); 23] = [
     ("rsync", "rsync"),
     ("curl", "curl"),
     ("procps", "ps"),
+    ("iproute2", "ip"),
+    ("iputils-ping", "ping"),
     ("python3", "python3"),
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
@@ -30,6 +32,11 @@ pub const NEEDED: [(&str, &str); 23] = [
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
     ("vagrant", "vagrant"),
+    // What benches compare with.
+    ("bubblewrap", "bwrap"),
+    ("crun", "crun"),
+    ("runc", "runc"),
+    ("mmdebstrap", "mmdebstrap"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];

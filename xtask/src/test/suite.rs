@@ -1,5 +1,6 @@
 //! `cargo test`, watched: counts its results and inherits the processes that it leaves behind.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,6 +14,7 @@ use crate::program;
 use crate::scratch::Scratch;
 
 use super::leftovers;
+use super::rows;
 use super::score::Score;
 
 /// How long a test program may be silent after cargo has ended.
@@ -20,9 +22,11 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Runs all tests of the workspace in a temporary directory of their own, and then looks for what is left.
 ///
+/// Returns what became of each test, by its name.
+///
 /// # Errors
 /// Cargo cannot be run or the state of this machine cannot be read.
-pub fn run(score: &mut Score) -> Result<()> {
+pub fn run(score: &mut Score) -> Result<BTreeMap<String, bool>> {
     let scratch = Scratch::new("test")?;
     set_child_subreaper(Some(rustix::process::getpid())).context("cannot adopt orphans")?;
     let before = leftovers::Snapshot::take();
@@ -37,7 +41,7 @@ pub fn run(score: &mut Score) -> Result<()> {
         score.check("tests", Err(anyhow::anyhow!("cargo test ended with {status:?}")));
     }
     score.check("nothing left behind", leftovers::check(&before, &scratch));
-    Ok(())
+    Ok(seen.verdicts)
 }
 
 fn start(scratch: &Scratch) -> Result<Child> {
@@ -65,6 +69,7 @@ fn reap_until(cargo: &Child) -> Result<WaitStatus> {
 struct Seen {
     results: Vec<String>,
     skips: usize,
+    verdicts: BTreeMap<String, bool>,
 }
 
 impl Seen {
@@ -74,6 +79,9 @@ impl Seen {
         while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
             if line.starts_with("skipped: ") {
                 seen.skips += 1;
+            } else if let Some((test, held)) = rows::result(&line) {
+                // Of several tests of one name all have to hold.
+                *seen.verdicts.entry(test).or_insert(true) &= held;
             } else {
                 seen.results.push(line);
             }
@@ -110,7 +118,7 @@ fn forward(stdout: ChildStdout, counts: &Sender<String>) {
             // Whoever reads us may have gone; the tests are run to their end all the same.
             let _ = writeln!(io::stdout(), "{line}");
         }
-        if is_result || (is_skip && !told) {
+        if is_result || rows::result(&line).is_some() || (is_skip && !told) {
             // The other end has gone when it has waited long enough for us.
             let _ = counts.send(line);
         }

@@ -5,6 +5,7 @@
 
 mod directory;
 mod leave;
+mod owners;
 mod place;
 mod sources;
 mod stage;
@@ -39,9 +40,9 @@ pub fn enter(rootfs: &Rootfs) -> Result<Option<OldRoot>, Failure> {
     let proc = leave::proc()?;
     let opened = sources::open_all(rootfs)?;
     let stage = rootfs.needs_stage().then(|| Stage::new(&rootfs.root)).transpose()?;
-    let mut building = Building::begin(rootfs, &opened, stage)?;
+    let mut building = Building::begin(rootfs, &opened, (stage, &proc))?;
     for (mount, source) in rootfs.mounts.iter().zip(&opened.mounts) {
-        building.add(mount, source.as_ref()).map_err(|failure| named(&mount.target, failure))?;
+        building.add(mount, source.as_ref(), &proc).map_err(|failure| named(&mount.target, failure))?;
     }
     let old = match (&rootfs.old, rootfs.moves()) {
         (_, false) => building.stay().map(|()| None),
@@ -71,9 +72,13 @@ struct Building {
 }
 
 impl Building {
-    fn begin(rootfs: &Rootfs, opened: &Opened, stage: Option<Stage>) -> Result<Self, Failure> {
-        let (root, attributes) = match (&rootfs.root, &opened.root) {
-            (Root::Directory(_, attributes), Some(source)) => {
+    fn begin(
+        rootfs: &Rootfs,
+        opened: &Opened,
+        (stage, proc): (Option<Stage>, &OwnedFd),
+    ) -> Result<Self, Failure> {
+        let (root, mut attributes) = match (&rootfs.root, &opened.root) {
+            (Root::Directory(_, attributes) | Root::Owned(_, attributes, _), Some(source)) => {
                 (clone(source.as_fd(), Depth::All)?, *attributes)
             }
             (Root::Overlay(_, attributes), Some(lower)) => {
@@ -83,7 +88,14 @@ impl Building {
             _ => return Ok(Self { root: place::top()?, stage, made: Vec::new(), own: Vec::new() }),
         };
         let mut building = Self { root, stage, made: Vec::new(), own: Vec::new() };
-        sys::set_attributes(building.root.as_fd(), attributes)?;
+        match &rootfs.root {
+            Root::Owned(path, _, owners) => {
+                owners::set(proc, &building.root, (attributes, *owners))
+                    .map_err(|failure| named(path, failure))?;
+                attributes = attributes.with(Attributes::IDMAPPED);
+            }
+            _ => sys::set_attributes(building.root.as_fd(), attributes)?,
+        }
         if matches!(rootfs.root, Root::Overlay(..)) {
             building.own.push(fstat(&building.root)?.st_dev);
         }
@@ -93,7 +105,7 @@ impl Building {
         Ok(building)
     }
 
-    fn add(&mut self, mount: &Mount, source: Option<&OwnedFd>) -> Result<(), Failure> {
+    fn add(&mut self, mount: &Mount, source: Option<&OwnedFd>, proc: &OwnedFd) -> Result<(), Failure> {
         let tree = match &mount.source {
             Source::Link(to) => return self.link(&mount.target, to),
             Source::Directory => return self.find_or_make(&mount.target, FileType::Directory).map(|_| ()),
@@ -112,7 +124,16 @@ impl Building {
                 Err(failure) if place::is_missing(&failure) => return Ok(()),
                 Err(failure) => return Err(failure),
             },
+            Source::Owned(path, depth, owners) => {
+                let tree = clone(source.ok_or("no source")?.as_fd(), *depth)?;
+                let wanted = (mount.attributes, *owners);
+                owners::set(proc, &tree, wanted).map_err(|failure| named(path, failure))?;
+                return self.place(mount, &tree, mount.attributes.with(Attributes::IDMAPPED));
+            }
             Source::Tree(_, depth) => clone(source.ok_or("no source")?.as_fd(), *depth)?,
+            Source::Before(_) => {
+                source.ok_or("no source")?.try_clone().map_err(|_| Failure::from(Errno::MFILE))?
+            }
             Source::Device(..) => clone(source.ok_or("no source")?.as_fd(), Depth::One)?,
             Source::Text(text) => self.staged()?.file(text.as_bytes())?,
             Source::Copy(_) => self.staged()?.file(&sources::content(source.ok_or("no source")?)?)?,
@@ -126,13 +147,17 @@ impl Building {
     /// Attributes come before the place: there is no moment in which it lacks one.
     fn attach(&mut self, mount: &Mount, tree: &OwnedFd) -> Result<(), Failure> {
         sys::set_attributes(tree.as_fd(), mount.attributes)?;
+        self.place(mount, tree, mount.attributes)
+    }
+
+    fn place(&mut self, mount: &Mount, tree: &OwnedFd, attributes: Attributes) -> Result<(), Failure> {
         let place = self.find_or_make(&mount.target, place::kind_of(tree)?)?;
         let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         move_mount(tree, c"", &place.0, c"", both)?;
         if matches!(mount.source, Source::Memory(..)) {
             self.own.push(fstat(tree)?.st_dev);
         }
-        self.expect(mount_id(tree.as_fd())?, &mount.target, mount.attributes);
+        self.expect(mount_id(tree.as_fd())?, &mount.target, attributes);
         Ok(())
     }
 
@@ -182,7 +207,7 @@ pub fn lend(directory: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
 }
 
 /// A copy of a mount, seen by nobody yet.
-fn clone(source: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd, Failure> {
+pub(super) fn clone(source: BorrowedFd<'_>, depth: Depth) -> Result<OwnedFd, Failure> {
     let one =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     match depth {

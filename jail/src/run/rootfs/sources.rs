@@ -6,8 +6,9 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, major, minor, openat};
 use rustix::io::{Errno, read};
 
+use super::clone;
 use super::place::{kind_of, top, walk};
-use crate::plan::{Device, Failure, Made, Root, Rootfs, Source};
+use crate::plan::{Depth, Device, Failure, Made, Root, Rootfs, Source};
 
 /// Bytes of a file that is copied into the jail.
 const COPY_MAX: usize = 1 << 20;
@@ -23,7 +24,7 @@ pub(super) struct Opened {
 pub(super) fn open_all(rootfs: &Rootfs) -> Result<Opened, Failure> {
     let root = match &rootfs.root {
         Root::Present => None,
-        Root::Directory(path, _) | Root::Overlay(path, _) => Some(directory(path)?),
+        Root::Directory(path, _) | Root::Owned(path, ..) | Root::Overlay(path, _) => Some(directory(path)?),
     };
     let mounts = rootfs.mounts.iter().map(|mount| open(&mount.source)).collect::<Result<_, _>>()?;
     Ok(Opened { root, mounts })
@@ -31,7 +32,13 @@ pub(super) fn open_all(rootfs: &Rootfs) -> Result<Opened, Failure> {
 
 fn open(source: &Source) -> Result<Option<OwnedFd>, Failure> {
     match source {
-        Source::Tree(path, _) => tree(path).map(Some).map_err(|failure| named(path, failure)),
+        Source::Tree(path, _) | Source::Owned(path, ..) => {
+            tree(path).map(Some).map_err(|failure| named(path, failure))
+        }
+        Source::Before(path) => {
+            let copy = tree(path).and_then(|tree| clone(tree.as_fd(), Depth::All));
+            copy.map(Some).map_err(|failure| named(path, failure))
+        }
         Source::Device(device, Made::Bound) => {
             let path = device.path();
             own_device(*device, &path).map(Some).map_err(|failure| named(&path, failure))

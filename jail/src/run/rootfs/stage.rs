@@ -12,7 +12,7 @@ use rustix::process::fchdir;
 
 use super::PLACE_MODE;
 use crate::plan::{Failure, Root};
-use crate::run::user_map::inside_user_namespace;
+use crate::run::user_map::{has_number, inside_user_namespace};
 
 /// Bytes of the memory for files of ours.
 const FILES_MAX: &str = "4m";
@@ -104,8 +104,8 @@ pub(super) fn proc() -> Result<OwnedFd, Failure> {
     mounted("proc", &[("hidepid", HIDDEN)])
 }
 
-pub(super) fn terminals(group: Option<u32>) -> Result<OwnedFd, Failure> {
-    let group = group.map(|group| group.to_string());
+pub(super) fn terminals(group: u32) -> Result<OwnedFd, Failure> {
+    let group = has_number(group).then(|| group.to_string());
     let mut settings = vec![("ptmxmode", "0666"), ("mode", "0620")];
     settings.extend(group.as_ref().map(|group| ("gid", group.as_str())));
     mounted("devpts", &settings)

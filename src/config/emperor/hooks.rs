@@ -1,0 +1,80 @@
+//! Pure. Options of what the administrator has done around vassals.
+
+use jail::{Namespaces, Phase};
+
+use super::EmperorConfig;
+use crate::config::admit::value;
+use crate::config::hook::{Errand, Hook, Manner, Task, unseen};
+use crate::config::place::{ConfigError, Entry, Placed};
+
+/// The phases of the Emperor's side.
+const PHASES: [Phase; 6] = [
+    Phase::EmperorStart,
+    Phase::AsEmperorBeforeVassal,
+    Phase::AsVassalBeforeDrop,
+    Phase::AsVassal,
+    Phase::AsEmperor,
+    Phase::AsEmperorSetns,
+];
+
+/// Adds what such an option says; false for any other option.
+///
+/// # Errors
+/// What is wrong with its value.
+pub(super) fn apply(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
+    let Some((manner, phase)) = named(name) else { return Ok(false) };
+    let errand =
+        value(entry, |text| Errand::parse(phase, manner, text)).map_err(|error| unseen(entry, error))?;
+    if name == "vassals-stop-hook" {
+        config.stop_hook = Some(entry.placed(errand));
+        return Ok(true);
+    }
+    if manner == Manner::Program {
+        // One program: the last one given counts.
+        config.errands.retain(|errand| errand.value.manner != Manner::Program);
+    }
+    config.errands.push(entry.placed(errand));
+    Ok(true)
+}
+
+fn named(name: &str) -> Option<(Manner, Phase)> {
+    match name {
+        "vassals-start-hook" => return Some((Manner::Program, Phase::AsVassal)),
+        "vassals-stop-hook" => return Some((Manner::Program, Phase::AsEmperor)),
+        _ => {}
+    }
+    let (verb, phase) = name.split_once('-')?;
+    let manner = match verb {
+        "hook" => Manner::Hook,
+        "mount" => Manner::Mount,
+        "umount" => Manner::Umount,
+        "exec" => Manner::Exec,
+        _ => return None,
+    };
+    PHASES.into_iter().find(|known| known.name() == phase).map(|phase| (manner, phase))
+}
+
+/// What would stay on the host each time that a vassal is started.
+pub(super) fn contradictions(config: &EmperorConfig) -> Vec<ConfigError> {
+    config.errands.iter().filter_map(|errand| lasting(config.namespaces, errand)).collect()
+}
+
+fn lasting(namespaces: Namespaces, errand: &Placed<Errand>) -> Option<ConfigError> {
+    if !matches!(errand.value.phase, Phase::AsVassalBeforeDrop | Phase::AsVassal) {
+        return None;
+    }
+    let Ok(Task::Hook(_, hook)) = errand.value.task() else { return None };
+    let (needed, what) = needed(&hook)?;
+    let error = || {
+        let error = ConfigError::at(&errand.place, format!("this would change the {what} of the whole host"));
+        error.cure(format!("add \"{needed}\" to emperor-use-clone, or use a hook as-emperor"))
+    };
+    (!namespaces.has(needed)).then(error)
+}
+
+fn needed(hook: &Hook) -> Option<(Namespaces, &'static str)> {
+    if hook.changes_mounts() {
+        return Some((Namespaces::FS, "mounts"));
+    }
+    matches!(hook.action, crate::config::hook::Action::Hostname(_)).then_some((Namespaces::UTS, "name"))
+}

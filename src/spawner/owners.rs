@@ -1,0 +1,29 @@
+//! What a vassal gets with the ids of its owner: groups, and in a user namespace ranges of ids.
+
+use super::birth;
+use super::charter::Charter;
+use super::court::{Court, own_ids};
+use crate::names;
+use crate::subids::{Ranges, Subids};
+use crate::trust::Trust;
+
+impl Court {
+    /// The ids that a vassal gets besides those of its owner, by the files as they are now.
+    ///
+    /// # Errors
+    /// Why it must not get them, as a sentence.
+    pub(super) fn ranges(&mut self, trust: Trust) -> Result<Ranges, String> {
+        let Some(owner) = birth::ranges_of(&self.charter, trust, own_ids()) else {
+            return Ok(Ranges::default());
+        };
+        self.subids.get_or_insert_with(Subids::look).of(owner)
+    }
+}
+
+/// Groups of an owner, as policy has them. A user without a name has none.
+pub fn groups(charter: &Charter, uid: u32) -> Vec<u32> {
+    if !charter.tyrant_initgroups {
+        return Vec::new();
+    }
+    names::User::by_uid(uid).map(|user| names::groups_of(&user)).unwrap_or_default()
+}

@@ -1,0 +1,148 @@
+//! Files that are somebody else's on disk and the vassal's in its jail, and what cannot be got by that. The letters and
+//! numbers are rows of the list of known attacks.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+use super::emperor::{Outcome, Place};
+use super::network::tenant;
+use super::rootfs::{USER, has, mounts};
+
+const JAIL: &str = "unshare = fs,pid\n";
+
+/// A directory that is this id's alone, with a file, and one file of a third user in it.
+fn place(config: &str, id: u32) -> Place {
+    let place = Place::new(config);
+    place.directory("seen", 0, 0o755);
+    place.directory("data", id, 0o700);
+    for (name, owner) in [("data/file", id), ("data/foreign", 54_399)] {
+        std::fs::write(place.path(name), "text\n").unwrap();
+        std::fs::set_permissions(place.path(name), PermissionsExt::from_mode(0o600)).unwrap();
+        chown(place.path(name), Some(owner), Some(owner)).unwrap();
+    }
+    place
+}
+
+fn owner(place: &Place, name: &str) -> (u32, u32) {
+    let found = std::fs::metadata(place.path(name)).unwrap();
+    (found.uid(), found.gid())
+}
+
+const LOOK: &str = "command = sh -c 'cat DIR/seen/file; stat -c %%u:%%g DIR/seen DIR/seen/file DIR/seen/foreign; echo new > DIR/seen/new; mkdir DIR/seen/sub; cat DIR/seen/foreign; chown 54399 DIR/seen/new; cat /proc/self/mountinfo'";
+
+#[test]
+fn files_of_one_id_on_disk_are_the_vassals_and_nobody_elses_are() {
+    for (flag, id) in [("idmap", 0), ("idmap=100000", 100_000)] {
+        let place = place(&format!("{JAIL}{USER}bind = DIR/data:DIR/seen:{flag}\n{LOOK}"), id);
+        let outcome = place.run();
+        let wanted = "text\n54321:54322\n54321:54322\n65534:65534\n";
+        assert!(outcome.output.starts_with(wanted), "{}{}", outcome.output, outcome.errors);
+        let seen = place.path("seen").display().to_string();
+        let found = mounts(&outcome.output);
+        assert!(has(&found, &seen, &["nosuid", "nodev", "idmapped"]), "{found:?}");
+        assert!(outcome.errors.contains("Permission denied"), "{}", outcome.errors);
+        // On disk with the id of the tree, and only that.
+        assert_eq!([owner(&place, "data/new"), owner(&place, "data/sub")], [(id, id); 2]);
+        assert_eq!(owner(&place, "data/foreign"), (54_399, 54_399));
+        assert_eq!(owner(&place, "data"), (id, id));
+    }
+}
+
+/// What is below a recursive bind is read back too.
+#[test]
+fn mounts_below_are_idmapped_too_m10() {
+    let config = format!(
+        "{JAIL}{USER}exec-post-jail = mount -t tmpfs none DIR/data/sub && touch DIR/data/sub/inner\n\
+         bind = DIR/data:DIR/seen:rbind,ro,idmap\ncommand = sh -c 'stat -c %%u DIR/seen/sub/inner; cat /proc/self/mountinfo'"
+    );
+    let place = place(&config, 0);
+    place.directory("data/sub", 0, 0o755);
+    let outcome = place.run();
+    assert!(outcome.output.starts_with("54321\n"), "{}{}", outcome.output, outcome.errors);
+    let found = mounts(&outcome.output);
+    for name in ["seen", "seen/sub"] {
+        let target = place.path(name).display().to_string();
+        assert!(has(&found, &target, &["ro", "nosuid", "nodev", "idmapped"]), "{found:?}");
+    }
+}
+
+#[test]
+fn a_root_of_roots_is_seen_as_the_vassals() {
+    let config = format!(
+        "{JAIL}{USER}rootfs = DIR/root idmap\nproc\ncommand = sh -c 'stat -c %%u /bin/busybox; touch /tmp/mine; stat -c %%u /tmp/mine; grep -c idmapped /proc/self/mountinfo'"
+    );
+    let place = super::rootfs::place(&config);
+    let outcome = place.run();
+    assert_eq!(outcome.output, "54321\n54321\n1\n", "{}", outcome.errors);
+    assert_eq!(owner(&place, "root/tmp/mine"), (0, 0));
+}
+
+/// P4, P5: who may write as root's owner on disk makes no program that runs as root, here or outside.
+#[test]
+fn setuid_files_gain_nothing_and_are_not_made_p4_p5() {
+    for filter in ["", "seccomp = off\n"] {
+        let config = format!(
+            "{JAIL}{USER}{filter}bind = DIR/data:DIR/seen:idmap\ncommand = sh -c 'DIR/seen/id -u; cp /usr/bin/id DIR/seen/own; chmod 4755 DIR/seen/own; chmod 2755 DIR/seen/own; stat -c %%a DIR/seen/own; true'"
+        );
+        let place = place(&config, 0);
+        std::fs::copy("/usr/bin/id", place.path("data/id")).unwrap();
+        std::fs::set_permissions(place.path("data/id"), PermissionsExt::from_mode(0o6755)).unwrap();
+        let outcome = place.run();
+        assert_eq!(outcome.output, "54321\n755\n", "{}", outcome.errors);
+        let made = std::fs::metadata(place.path("data/own")).unwrap();
+        assert_eq!((made.uid(), made.mode() & 0o7777), (0, 0o755));
+    }
+}
+
+#[test]
+fn what_would_make_it_dangerous_is_refused() {
+    let refused = |config: &str, wanted: &str| {
+        let outcome = place(&format!("{JAIL}{config}\ncommand = true"), 0).run();
+        assert_eq!(outcome.code(), 1, "{config}");
+        assert!(outcome.errors.contains(wanted), "{config}: {}", outcome.errors);
+    };
+    let bind = "bind = DIR/data:DIR/seen:idmap";
+    refused(bind, "and there is none");
+    refused(&format!("{USER}{bind},suid"), "`idmap` with `suid` or `dev`");
+    refused(&format!("{USER}no-new-privs = false\n{bind}"), "programs that gain privileges");
+    refused(&format!("{USER}bind = DIR/data:DIR/seen:idmap=4294967295"), "is no id");
+    refused(&format!("{USER}bind = DIR/data:DIR/seen:idmapped"), "is no flag of a bind");
+    refused(&format!("{USER}rootfs = DIR/data overlay idmap"), "an overlay is nobody else's");
+}
+
+#[test]
+fn a_file_system_that_cannot_is_named() {
+    let outcome = place(&format!("{JAIL}{USER}bind = /proc:DIR/seen:idmap\ncommand = true"), 0).run();
+    assert_eq!(outcome.code(), 1);
+    assert!(
+        outcome.errors.contains("/proc: EINVAL: its file system cannot show files as somebody else's"),
+        "{}",
+        outcome.errors
+    );
+}
+
+/// F1: neither the source nor the place is one that somebody else has put a link to.
+#[test]
+fn links_on_the_way_are_not_followed_f1() {
+    let place =
+        place(&format!("{JAIL}{USER}bind = DIR/link:DIR/seen:idmap\ncommand = cat DIR/seen/shadow"), 0);
+    symlink("/etc", place.path("link")).unwrap();
+    let outcome = place.run();
+    assert!(outcome.errors.contains("is a symbolic link"), "{}", outcome.errors);
+    assert_eq!(outcome.output, "");
+}
+
+/// Root of a user namespace, whatever it says of itself.
+#[test]
+fn a_tenant_gets_nobodys_files_by_it() {
+    for (jail, wanted) in [("user", "only root of the host"), ("", "cannot ")] {
+        let place = place(
+            &format!(
+                "{JAIL}uid = 54321\ngid = 54322\nbind = DIR/data:DIR/seen:idmap\ncommand = cat DIR/seen/file"
+            ),
+            0,
+        );
+        let outcome = Outcome::of(&mut tenant(&place, jail));
+        assert_eq!((outcome.code(), outcome.output.as_str()), (1, ""), "{}", outcome.errors);
+        assert!(outcome.errors.contains(wanted), "{jail}: {}", outcome.errors);
+    }
+}
