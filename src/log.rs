@@ -27,9 +27,22 @@ pub enum Level {
 struct Sink {
     own: Option<OwnedFd>,
     socket: bool,
-    terminal: bool,
+    form: Form,
     since: Instant,
 }
+
+/// For whom a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Machines,
+    /// The journal knows the time by itself. It could take a level from the front of a line (sd-daemon(3)), but then from
+    /// those of tenants too, whose alarms would go to every terminal of the host.
+    Journal,
+    People,
+}
+
+/// By this variable systemd says which file is its journal's (systemd.exec(5)).
+pub const JOURNAL: &str = "JOURNAL_STREAM";
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -46,9 +59,20 @@ fn sink() -> &'static Sink {
         let kind = kind();
         let open = || rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
         let own = may_block(kind).then(open).flatten();
-        let terminal = std::io::stderr().is_terminal();
-        Sink { own, socket: kind == FileType::Socket, terminal, since: Instant::now() }
+        Sink { own, socket: kind == FileType::Socket, form: form(), since: Instant::now() }
     })
+}
+
+fn form() -> Form {
+    let journal = std::env::var(JOURNAL).unwrap_or_default();
+    let stat = rustix::fs::fstat(rustix::stdio::stderr());
+    if stat.is_ok_and(|stat| journal == format!("{}:{}", stat.st_dev, stat.st_ino)) {
+        Form::Journal
+    } else if std::io::stderr().is_terminal() {
+        Form::People
+    } else {
+        Form::Machines
+    }
 }
 
 fn kind() -> FileType {
@@ -80,20 +104,20 @@ pub fn info(about: &str, message: &str) {
 /// Writes one event.
 pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     let sink = sink();
-    let text = if sink.terminal {
-        for_people(Some(sink.since.elapsed().as_secs_f64()), level, fields, message)
-    } else {
-        for_machines(level, fields, message)
+    let text = match sink.form {
+        Form::People => for_people(Some(sink.since.elapsed().as_secs_f64()), level, fields, message),
+        Form::Machines => for_machines(level, fields, message),
+        Form::Journal => event(level, fields, message),
     };
     write(sink, &text);
 }
 
 /// One event as `line` writes it, for a process that writes it by itself.
 pub fn text(level: Level, fields: &[(&str, &str)], message: &str) -> String {
-    if std::io::stderr().is_terminal() {
-        for_people(None, level, fields, message)
-    } else {
-        for_machines(level, fields, message)
+    match form() {
+        Form::People => for_people(None, level, fields, message),
+        Form::Machines => for_machines(level, fields, message),
+        Form::Journal => event(level, fields, message),
     }
 }
 
@@ -103,12 +127,16 @@ pub fn print(text: &str) {
 }
 
 fn for_machines(level: Level, fields: &[(&str, &str)], message: &str) -> String {
-    let level = match level {
+    format!("{} {}", humantime::format_rfc3339_millis(SystemTime::now()), event(level, fields, message))
+}
+
+fn event(level: Level, fields: &[(&str, &str)], message: &str) -> String {
+    let mut text = match level {
         Level::Error => "error",
         Level::Warn => "warn",
         Level::Info => "info",
-    };
-    let mut text = format!("{} {level}", humantime::format_rfc3339_millis(SystemTime::now()));
+    }
+    .to_owned();
     for (key, value) in fields {
         let _ = write!(text, " {key}={}", quoted(value));
     }

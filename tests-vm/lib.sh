@@ -104,6 +104,14 @@ lives() { # LOG VASSAL
     kill -0 "$(pid_of "$1" "$2")"
 }
 
+status_says() { # ADDRESS TEXT: waits for a line of `liege status`
+    until_so eval "'$LIEGE' status '$1' 2>&1 | grep -q -- '$2'" || {
+        echo "--- never in the status: $2"
+        "$LIEGE" status "$1" 2>&1
+        return 1
+    }
+}
+
 finish() {
     rm -rf "$work"
     echo "failed: $failed"

@@ -25,15 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn status(address: Option<&Address>, json: bool) -> Result<String> {
     let text = match address {
         Some(address) => fetch(address)?,
-        None => {
-            let usual =
-                stats::usual_path().context("no XDG_RUNTIME_DIR: say where (liege status ADDRESS)")?;
-            fetch(&Address::Unix(usual))
-                .context("is an Emperor running? Its stats are where emperor-stats says")?
-        }
+        None => usual().context("is an Emperor running? Its stats are where emperor-stats says")?,
     };
     let document: Value = serde_json::from_str(&text).context("what came is not the stats of an Emperor")?;
     Ok(if json { text } else { table(&document) })
+}
+
+/// One's own Emperor, else that of root, which serves whom the file's rights let in.
+fn usual() -> Result<String> {
+    let of_root = || fetch(&Address::Unix(stats::OF_ROOT.into()));
+    let Some(own) = stats::usual_path() else { return of_root() };
+    fetch(&Address::Unix(own)).or_else(|error| of_root().map_err(|_| error))
 }
 
 fn fetch(address: &Address) -> Result<String> {

@@ -161,6 +161,16 @@ impl Emperor {
         self.queue.is_idle()
     }
 
+    /// How many vassals there are, whatever they do.
+    pub fn count(&self) -> usize {
+        self.vassals.len()
+    }
+
+    /// Whether it was told to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending != Ending::No
+    }
+
     /// The name of a vassal that was not forgotten.
     pub fn key(&self, id: VassalId) -> Option<&Key> {
         self.vassals.get(&id).map(|vassal| &vassal.key)

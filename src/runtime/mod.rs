@@ -8,8 +8,10 @@ mod eyes;
 mod farewells;
 mod filtering;
 mod held_back;
+mod herald;
 mod jailing;
 mod limits;
+mod notify;
 mod obey;
 mod reap;
 mod residence;
@@ -34,6 +36,7 @@ use crate::spawner::wire::{Reply, Request};
 use crate::stats;
 
 use courtiers::Courtiers;
+use herald::Condition;
 pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
@@ -67,6 +70,7 @@ struct Runtime {
     follows: bool,
     farewells: farewells::Farewells,
     fetched: errands::Fetched,
+    messenger: notify::Messenger,
     introduced: bool,
     /// The last vassal is gone.
     finishing: bool,
@@ -87,6 +91,7 @@ impl Runtime {
     fn turn(&mut self) -> Result<()> {
         self.obey_all()?;
         self.introduce();
+        self.messenger.look(self.condition(), self.emperor.count(), clock::now());
         if self.finished {
             return Ok(());
         }
@@ -106,8 +111,12 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<crate::emperor::event::Moment> {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
-        let others =
-            [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
+        let others = [
+            self.monitors.next_deadline(),
+            self.stats.next_deadline(),
+            self.unheard.next_deadline(),
+            self.messenger.next_deadline(),
+        ];
         others.into_iter().chain([emperor]).flatten().min()
     }
 
@@ -226,10 +235,20 @@ impl Runtime {
 
     /// The table that people get once everything that was there at the start has been dealt with.
     fn introduce(&mut self) {
-        if !self.introduced && self.emperor.is_settled() && !self.monitors.is_busy() {
+        if !self.introduced && self.condition() == Condition::Settled {
             self.introduced = true;
             let sources: Vec<&str> = self.monitors.sources().collect();
             log::print(&table::of(&self.emperor.snapshot(), &sources, &Calendar::today()));
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        if self.emperor.is_ending() {
+            Condition::Ending
+        } else if self.emperor.is_settled() && !self.monitors.is_busy() {
+            Condition::Settled
+        } else {
+            Condition::Busy
         }
     }
 
@@ -252,7 +271,7 @@ impl Runtime {
         while let Some(one) = self.signals.read_signal().context("cannot read signals")? {
             match Signal::try_from(one.ssi_signo.cast_signed()) {
                 Ok(Signal::SIGCHLD) => {}
-                Ok(Signal::SIGHUP) => self.tell(Event::ReloadAll),
+                Ok(Signal::SIGHUP) => self.reload_all(),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
                 Ok(Signal::SIGUSR2) => log::info("emperor", "SIGUSR2 means nothing here"),
@@ -265,5 +284,10 @@ impl Runtime {
             }
         }
         self.reap()
+    }
+
+    fn reload_all(&mut self) {
+        self.messenger.reload(clock::now());
+        self.tell(Event::ReloadAll);
     }
 }

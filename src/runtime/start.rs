@@ -22,6 +22,7 @@ use super::farewells::Farewells;
 use super::filtering;
 use super::jailing;
 use super::limits;
+use super::notify::Messenger;
 use super::residence::Residence;
 use super::rights::kept;
 use crate::config::emperor::{EmperorConfig, Source};
@@ -90,6 +91,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         follows: charter.follows_starts(),
         farewells: Farewells::new(charter.stop_hook.is_some()),
         fetched: Fetched::default(),
+        messenger: Messenger::of_environment(),
         introduced: false,
         finishing: false,
         finished: false,

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -20,6 +21,7 @@ use super::birth::SEARCH;
 use super::charter::Charter;
 use super::wire::{self, Answer, Ask, MESSAGE_MAX, Reply, Request, Standing};
 use super::{CHARTER_FD, EXECUTABLE_FD, LEND_FD, ORDERS_FD, ROLE};
+use crate::log;
 
 /// Longest wait for an answer of the spawner, which looks at nothing that could keep it.
 /// A time in which we were frozen, and perhaps the spawner with us, counts as one of them.
@@ -98,12 +100,19 @@ fn papers(charter: &Charter) -> Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// Nothing but how to write to the log.
+fn environment() -> Vec<CString> {
+    let path = format!("PATH={}", SEARCH.join(":"));
+    let journal = std::env::var(log::JOURNAL).map(|stream| format!("{}={stream}", log::JOURNAL));
+    [Ok(path), journal].into_iter().flatten().map(|one| super::birth::c_string(&one)).collect()
+}
+
 fn run(executable: &Executable, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32> {
     let spec = Spec {
         session: true,
         descriptors,
         program: Program::Descriptor(executable.as_fd().as_raw_fd(), vec![super::birth::c_string(ROLE)]),
-        environment: vec![super::birth::c_string(&format!("PATH={}", SEARCH.join(":")))],
+        environment: environment(),
         ..Spec::default()
     };
     let plan = jail::plan::plan(&spec);

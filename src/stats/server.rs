@@ -217,14 +217,15 @@ fn give(path: &Path, owner: Owner) -> Result<()> {
     Ok(chownat(&made, c"", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?)
 }
 
-/// Where `liege status` looks without being told: below `/run` for root, below `XDG_RUNTIME_DIR` for others.
+/// Where root's Emperor serves unless it is told otherwise.
+pub const OF_ROOT: &str = "/run/liege/stats.sock";
+
+/// Where our own Emperor serves without being told: below `/run` for root, below `XDG_RUNTIME_DIR` for others.
 pub fn usual_path() -> Option<PathBuf> {
-    let top = if rustix::process::geteuid().is_root() {
-        PathBuf::from("/run")
-    } else {
-        PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?)
-    };
-    Some(top.join("liege/stats.sock"))
+    if rustix::process::geteuid().is_root() {
+        return Some(OF_ROOT.into());
+    }
+    Some(PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?).join("liege/stats.sock"))
 }
 
 /// A second Emperor on the same host finds the usual place taken; that is no error.

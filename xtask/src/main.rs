@@ -1,6 +1,7 @@
-//! What CI does, a person can type: `cargo xtask test`, `cargo xtask vm`, `cargo xtask bench`, `cargo xtask fuzz`.
+//! What CI does, a person can type: `cargo xtask test`, `vm`, `bench`, `fuzz` and `dist`.
 
 mod bench;
+mod dist;
 mod fuzz;
 mod program;
 mod scratch;
@@ -16,7 +17,8 @@ cargo xtask vm [--all|--quick] [TEST…]
                                       tests-vm/ on a real kernel, as root of an emulated machine; --all: on every kernel
 cargo xtask bench [NAME…] [--quick] [--json]
                                       measures; NAME: spawn, namespaces, peers, cold, latency, idle (default: all)
-cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)";
+cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)
+cargo xtask dist                      a static program as a tarball and as a Debian package, in target/dist";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["vm", rest @ ..] => vm::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["dist"] => dist::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => {
             eprintln!("{USAGE}");

@@ -6,6 +6,7 @@ pub mod packages;
 mod rows;
 mod score;
 mod suite;
+mod vagrant;
 
 use anyhow::Result;
 
@@ -22,6 +23,7 @@ pub fn run() -> Result<bool> {
     score.check("format", program::run(program::cargo().args(["fmt", "--all", "--check"])));
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);
+    vagrant::check(&mut score);
     let results = suite::run(&mut score)?;
     score.check("every attack held", rows::report(&results));
     println!("{score}");

@@ -31,6 +31,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
+    ("vagrant", "vagrant"),
     // What benches compare with.
     ("bubblewrap", "bwrap"),
     ("crun", "crun"),

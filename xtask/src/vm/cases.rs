@@ -18,6 +18,8 @@ pub struct Case {
     pub mode: Mode,
     /// Part of `--quick`.
     pub quick: bool,
+    /// It wants the package.
+    pub package: bool,
     /// It is killed after so many.
     pub seconds: u32,
 }
@@ -50,19 +52,21 @@ pub fn all() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// `# vm: WORD…` in the first comment: `systemd`, `quick`, `seconds=N`.
+/// `# vm: WORD…` in the first comment: `systemd`, `quick`, `package`, `seconds=N`.
 fn parse(name: &str, text: &str) -> Result<Case> {
-    let mut case = Case { name: name.to_owned(), mode: Mode::Plain, quick: false, seconds: SECONDS };
+    let mut case =
+        Case { name: name.to_owned(), mode: Mode::Plain, quick: false, package: false, seconds: SECONDS };
     let comment = text.lines().take_while(|line| line.starts_with('#'));
     let words = comment.filter_map(|line| line.strip_prefix("# vm:")).flat_map(str::split_whitespace);
     for word in words {
         match word.split_once('=') {
             None if word == "systemd" => case.mode = Mode::Systemd,
             None if word == "quick" => case.quick = true,
+            None if word == "package" => case.package = true,
             Some(("seconds", number)) => {
                 case.seconds = number.parse().with_context(|| format!("{name}: {word}"))?;
             }
-            _ => bail!("{name}: `{word}` is none of systemd, quick, seconds=N"),
+            _ => bail!("{name}: `{word}` is none of systemd, quick, package, seconds=N"),
         }
     }
     Ok(case)
@@ -74,8 +78,9 @@ mod tests {
 
     #[test]
     fn a_case_says_what_it_needs() {
-        let case = parse("a", "#!/bin/sh\n# Text.\n# vm: systemd quick seconds=7\nset -u\n# vm: wrong\n");
-        let wanted = Case { name: "a".into(), mode: Mode::Systemd, quick: true, seconds: 7 };
+        let case =
+            parse("a", "#!/bin/sh\n# Text.\n# vm: systemd quick package seconds=7\nset -u\n# vm: wrong\n");
+        let wanted = Case { name: "a".into(), mode: Mode::Systemd, quick: true, package: true, seconds: 7 };
         assert_eq!(case.ok(), Some(wanted));
         assert!(parse("a", "# vm: often\n").is_err());
     }

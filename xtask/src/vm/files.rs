@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::program;
 use crate::scratch::Scratch;
+use crate::{dist, program};
 
 use super::cases::Case;
 use super::kernel::Fetched;
+use super::store;
 
 /// Users that the cases may name.
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nalice:x:61001:61001::/:/bin/sh\nbob:x:61002:61002::/:/bin/sh\n";
@@ -22,7 +23,7 @@ const GROUP: &str = "root:x:0:\nalice:x:61001:\nbob:x:61002:\n";
 /// Something cannot be built.
 pub fn initrd(scratch: &Scratch, kernel: &Fetched, cases: &[Case]) -> Result<PathBuf> {
     let tree = scratch.path().join("tree");
-    for directory in ["bin", "dev", "proc", "etc", "modules", "payload"] {
+    for directory in ["bin", "dev", "proc", "etc", "modules", "payload/packaging"] {
         fs::create_dir_all(tree.join(directory))?;
     }
     let busybox = program::find("busybox").context("there is no busybox here")?;
@@ -35,15 +36,19 @@ pub fn initrd(scratch: &Scratch, kernel: &Fetched, cases: &[Case]) -> Result<Pat
     copy_all(&tests, &tree.join("payload"))?;
     let list: String = cases.iter().map(|case| format!("{} {}\n", case.name, case.seconds)).collect();
     fs::write(tree.join("payload/list"), list)?;
-    programs(&tree.join("payload"))?;
+    copy_all(&program::top().join("packaging"), &tree.join("payload/packaging"))?;
+    programs(&tree.join("payload"), cases.iter().any(|case| case.package))?;
     pack(&tree, &scratch.path().join("initrd"))
 }
 
-/// The program under test as cargo builds it, and the glutton of the cases.
-fn programs(payload: &Path) -> Result<()> {
+/// The program under test as cargo builds it, its package, and the glutton of the cases.
+fn programs(payload: &Path, package: bool) -> Result<()> {
     program::run(program::cargo().args(["build", "--quiet", "--package", "liege", "--bin", "liege"]))?;
     let liege = program::top().join("target").join(target_of_ours()).join("debug/liege");
-    program::run(Command::new("strip").arg("-o").arg(payload.join("liege")).arg(liege))?;
+    program::run(Command::new("strip").arg("-o").arg(payload.join("liege")).arg(&liege))?;
+    if package {
+        fs::copy(dist::package_of(&liege, &store().join("dist"))?, payload.join("liege.deb"))?;
+    }
     let hog = payload.join("hog.c");
     program::run(
         Command::new("gcc").args(["-O1", "-static", "-pthread", "-o"]).arg(payload.join("hog")).arg(hog),

@@ -80,13 +80,16 @@ impl Emulator {
         command.args(["--pdeathsig", "KILL", QEMU, "-M", "q35,usb=off,vmport=off"]);
         command.args(if self.kvm { ["-accel", "kvm", "-cpu", "host"] } else { EMULATED });
         command.args(["-smp", PROCESSORS, "-m", MEMORY]);
-        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"]);
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-nic", "none"]);
         command.arg("-kernel").arg(plan.kernel.image()).arg("-initrd").arg(&plan.initrd);
         let mode = if plan.disk.is_some() { "liege.mode=systemd systemd.show_status=false" } else { "" };
         command.args(["-append", &format!("{COMMAND_LINE} {mode}"), "-device", "virtio-rng-pci"]);
         if let Some(disk) = &plan.disk {
+            // What is written lasts as long as the emulator, over reboots too.
             let drive = format!("file={},if=virtio,format=raw,snapshot=on,cache=unsafe", disk.display());
             command.args(["-drive", &drive]);
+        } else {
+            command.arg("-no-reboot");
         }
         let console = format!("file,id=console,path={}", plan.console().display());
         command.args(["-chardev", &console, "-serial", "chardev:console", "-device", "virtio-serial-pci"]);

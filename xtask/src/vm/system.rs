@@ -16,6 +16,8 @@ use super::store;
 const NEEDED: [(&str, &str); 2] = [("mmdebstrap", "mmdebstrap"), ("e2fsprogs", "mke2fs")];
 const SUITE: &str = "bookworm";
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux";
+/// Raised when what follows changes, so that nobody goes on with an older one.
+const RECIPE: u32 = 2;
 /// Of the image; what is not used takes no room.
 const SIZE: &str = "1G";
 /// They would only take time.
@@ -33,7 +35,7 @@ const MASKED: [&str; 6] = [
 /// # Errors
 /// mmdebstrap or the archive of packages is not there, or we are not root.
 pub fn image() -> Result<PathBuf> {
-    let image = store().join(format!("{SUITE}.ext4"));
+    let image = store().join(format!("{SUITE}-{RECIPE}.ext4"));
     if !image.exists() {
         ensure!(program::is_root(), "an image with systemd is made by root");
         packages::provide(&NEEDED);
