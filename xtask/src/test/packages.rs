@@ -1,5 +1,6 @@
 //! Programs that the tests run, from the distribution's packages.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
@@ -56,15 +57,25 @@ pub fn provide(needed: &[(&'static str, &str)]) {
     }
 }
 
-/// Installs a package of the distribution's backports, else of the distribution itself. What cannot be is told.
-pub fn backport(package: &str) {
+/// Installs a package of the distribution's backports, from the archive at `mirror`, whether they are among the sources
+/// of this machine or not. What cannot be is told.
+pub fn backport(package: &str, mirror: &str, sources: &Path) {
     println!("xtask: installing {package}");
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or_default();
-    let suite = format!("--target-release={}-backports", name.trim_matches('"'));
-    if let Err(error) = apt(&[&suite, package]).or_else(|_| apt(&[package])) {
-        println!("xtask: cannot install {package}: {error:#}");
+    let suite = format!("{}-backports", name.trim_matches('"'));
+    if let Err(error) = from_suite(package, &suite, mirror, sources) {
+        println!("xtask: cannot install {package} of {suite}: {error:#}");
     }
+}
+
+/// `sources` is a file that is written: the list of this machine and one line more.
+fn from_suite(package: &str, suite: &str, mirror: &str, sources: &Path) -> Result<()> {
+    let list = std::fs::read_to_string("/etc/apt/sources.list").unwrap_or_default();
+    std::fs::write(sources, format!("{list}\ndeb {mirror} {suite} main\n"))?;
+    let list = format!("-oDir::Etc::sourcelist={}", sources.display());
+    program::run(as_root()?.args(["apt-get", "-q", &list, "update"]))?;
+    install_now(&[&list, &format!("--target-release={suite}"), package])
 }
 
 fn missing(needed: &[(&'static str, &str)]) -> Vec<&'static str> {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
+use super::kernel::mirror;
 use crate::program;
 use crate::test::packages;
 
@@ -63,7 +64,8 @@ impl Emulator {
     /// There is none that is new enough.
     pub fn find() -> Result<Self> {
         if version().is_none_or(|version| version < VERSION_MIN) {
-            packages::backport("qemu-system-x86");
+            fs::create_dir_all(super::store())?;
+            packages::backport("qemu-system-x86", &mirror()?, &super::store().join("backports.list"));
         }
         match version() {
             Some(version) if version >= VERSION_MIN => Ok(Self { kvm: has_kvm() }),

@@ -51,7 +51,14 @@ pub fn run(words: &[&str]) -> Result<bool> {
     let wish = Wish::of(words)?;
     let cases = wish.choose(cases::all()?)?;
     packages::provide(&NEEDED);
-    let emulator = machine::Emulator::find()?;
+    let emulator = match machine::Emulator::find() {
+        // What everybody runs before a change goes in must not depend on what a machine cannot have.
+        Err(reason) if wish.quick => {
+            println!("xtask: vm: skipped: {reason:#}");
+            return Ok(true);
+        }
+        found => found?,
+    };
     fs::create_dir_all(store())?;
     let kernels = if wish.all { &kernel::ALL[..] } else { &kernel::ALL[..1] };
     let mut report = Report::new(!wish.names.is_empty());
