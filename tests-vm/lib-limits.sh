@@ -1,5 +1,6 @@
 # What limits do, wherever the Emperor is started (rows G1, G2, G3 and G4 of the attacks).
-limits="--memory-max 64M --memory-high 60M --cpu-max 50% --cpu-weight 77 --pids-max 20"
+# (A jail hides the files of its cgroup: here they are looked at, and attacked, from inside.)
+limits="--jail none --memory-max 64M --memory-high 60M --cpu-max 50% --cpu-weight 77 --pids-max 20"
 
 suite() { # NAME CGROUP
     dir=$1
