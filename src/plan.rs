@@ -97,8 +97,10 @@ fn subject<'a>(
 
 /// What the vassal does itself, as whoever it was made.
 fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String> {
-    if let VassalProgram::Path(program) = &charter.program {
-        return Ok(format!("then {program} does the rest\n"));
+    match &charter.program {
+        VassalProgram::Own => {}
+        VassalProgram::Path(program) => return Ok(format!("then {program} does the rest\n")),
+        VassalProgram::First(_) => return Ok("then the first of them that can be run does the rest\n".into()),
     }
     match kind(examined, file).map_err(|errors| told(&errors))? {
         VassalKind::Uwsgi(option) => Ok(format!("then uwsgi does the rest, because of `{option}`\n")),

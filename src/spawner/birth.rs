@@ -234,13 +234,15 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
     let scheme = if charter.config_pipe { PIPE_SCHEME } else { "" };
     let file = format!("{scheme}{}", subject.file);
     let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
+    let at = |path: &String| Program::Path {
+        file: c_string(path),
+        search: SEARCH.iter().map(|directory| c_string(directory)).collect(),
+        argv: argv(path),
+    };
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
-        VassalProgram::Path(path) => Program::Path {
-            file: c_string(path),
-            search: SEARCH.iter().map(|directory| c_string(directory)).collect(),
-            argv: argv(path),
-        },
+        VassalProgram::Path(path) => at(path),
+        VassalProgram::First(paths) => Program::First(paths.iter().map(at).collect()),
     }
 }
 

@@ -122,6 +122,8 @@ pub enum VassalProgram {
     Own,
     /// `binary-path` or `emperor-wrapper`.
     Path(String),
+    /// These in turn, until one can be run: `emperor-wrapper-override`, one as above, `emperor-wrapper-fallback`.
+    First(Vec<String>),
 }
 
 /// What a vassal's command line has beside its config.
