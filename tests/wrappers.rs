@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Emperor, Start, Tree};
+use common::{ALICE, Emperor, Start, Tree};
 
 const UWSGI: &str = "/usr/bin/uwsgi";
 /// Shows how it was called, and ends at the first byte of its Emperor.
@@ -106,4 +106,43 @@ fn a_wrapper_is_no_text_for_a_shell() {
     let emperor = with(Start::in_tree(tree), &options);
     assert!(called(&emperor).starts_with("called "));
     assert!(!std::path::Path::new(&trap).exists());
+}
+
+/// A config that prints one, and the ids that it is run with.
+const PROGRAM: &str =
+    "#!/bin/sh\nprintf '[uwsgi]\\nenv = BY=%s\\ncommand = /bin/sleep 1000000\\n' $(id -u)\n";
+
+/// S1, S4: a tenant's program is run with his ids, in his jail, by no shell of ours; what he may not execute is text.
+#[test]
+fn an_executable_config_is_what_it_prints_to_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    for options in [&["--jail", "none"][..], &[], &["--emperor-config-pipe"]] {
+        let tree = Tree::new();
+        let program = tree.vassal_of(ALICE, "it $(touch x).ini", "");
+        let plain = tree.vassal_of(ALICE, "plain.ini", "env = BY=text\ncommand = /bin/sleep 1000000\n");
+        let emperor =
+            Start::in_tree(tree).options(&["--emperor-tyrant", "--emperor-magic-exec"]).options(options);
+        std::fs::write(&program, PROGRAM).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&plain, PermissionsExt::from_mode(0o655)).unwrap();
+        let emperor = emperor.start();
+        for (name, by) in [("it $(touch x).ini", ALICE.to_string()), ("plain.ini", "text".into())] {
+            let environment = emperor.vassal(name).child().environment();
+            assert!(environment.contains(&format!("BY={by}")), "{options:?} {environment:?}");
+        }
+    }
+}
+
+/// A program that says nothing in time, or too much, is a config that cannot be read; its neighbours run.
+#[test]
+fn a_program_that_prints_too_much_harms_nobody() {
+    use std::os::unix::fs::PermissionsExt;
+    let tree = Tree::new();
+    let endless = tree.vassal_of(ALICE, "endless.ini", "");
+    std::fs::write(&endless, "#!/bin/sh\nexec yes\n").unwrap();
+    std::fs::set_permissions(&endless, PermissionsExt::from_mode(0o755)).unwrap();
+    tree.vassal("app.ini", "command = /bin/sleep 1000000\n");
+    let emperor = with(Start::in_tree(tree), &["--emperor-tyrant", "--emperor-magic-exec"]);
+    emperor.vassal("app.ini");
+    emperor.wait_for("endless.ini", "died (exit status");
 }

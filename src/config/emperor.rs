@@ -65,6 +65,8 @@ pub struct EmperorConfig {
     pub wrapper_override: Vec<PathBuf>,
     /// `emperor-wrapper-fallback`: tried after it.
     pub wrapper_fallback: Vec<PathBuf>,
+    /// `emperor-magic-exec`: an executable config is run, and what it prints is the config.
+    pub magic_exec: bool,
     /// `emperor-command-socket` and what belongs to it.
     pub commands: commands::Commands,
     /// `emperor-config-pipe`, not known to uWSGI: the vassals get their configs on a descriptor.
@@ -143,6 +145,7 @@ impl Default for EmperorConfig {
             wrapper: None,
             wrapper_override: Vec::new(),
             wrapper_fallback: Vec::new(),
+            magic_exec: false,
             commands: commands::Commands::default(),
             config_pipe: false,
             vassal_set: Vec::new(),

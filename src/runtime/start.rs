@@ -181,6 +181,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         id_ranges: config.id_ranges,
         jail,
         config_pipe: config.config_pipe,
+        magic_exec: config.magic_exec,
         program: program(config)?,
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),

@@ -22,6 +22,8 @@ use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
 pub const CONTROL_FD: RawFd = 3;
 /// Before the name of a config that comes on a descriptor.
 const PIPE_SCHEME: &str = "emperor://";
+/// Before the name of a config that is what a program prints.
+const PROGRAM_SCHEME: &str = "exec://";
 /// Where our own vassal master finds its open config, and any vassal its config pipe.
 pub const CONFIG_FD: RawFd = 4;
 /// Directories in which programs are looked up, ours and those of the hooks.
@@ -32,6 +34,8 @@ pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
 pub struct Subject<'a> {
     /// File name, as it stands on the vassal's command line.
     pub file: &'a str,
+    /// `emperor-magic-exec` makes a program of it.
+    pub is_program: bool,
     /// The vassal as people know it.
     pub name: &'a str,
     /// The path of its directory, for the hooks of its birth.
@@ -231,7 +235,11 @@ fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
 }
 
 fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let scheme = if charter.config_pipe { PIPE_SCHEME } else { "" };
+    let scheme = match subject.is_program {
+        true => PROGRAM_SCHEME,
+        false if charter.config_pipe => PIPE_SCHEME,
+        false => "",
+    };
     let file = format!("{scheme}{}", subject.file);
     let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
     let at = |path: &String| Program::Path {

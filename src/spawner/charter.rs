@@ -36,6 +36,8 @@ pub struct Charter {
     pub jail: Option<Strictness>,
     /// `emperor-config-pipe`.
     pub config_pipe: bool,
+    /// `emperor-magic-exec`.
+    pub magic_exec: bool,
     /// What is run for a vassal.
     pub program: VassalProgram,
     /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.

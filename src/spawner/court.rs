@@ -15,6 +15,7 @@ use super::charter::Charter;
 use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
+use super::magic;
 use super::owners::groups;
 use super::push;
 use super::relimit::Limits;
@@ -256,6 +257,7 @@ impl Court {
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
+            is_program: magic::is_program(&self.charter, config.file.as_fd(), config.trust),
             name: &summons.name,
             place: &place,
             trust: config.trust,

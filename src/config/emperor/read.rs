@@ -107,6 +107,7 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),
+        "emperor-magic-exec" => config.magic_exec = value(entry, flag)?,
         "emperor-wrapper-override" => config.wrapper_override.push(value(entry, path)?),
         "emperor-wrapper-fallback" => config.wrapper_fallback.push(value(entry, path)?),
         "vassals-include-before" => config.include_before.push(value(entry, text)?),

@@ -54,6 +54,12 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .repeats(),
     OptionSpec::new("emperor-wrapper-fallback", Kind::Path, "Program tried where none of the others can be run.").repeats(),
     OptionSpec::new(
+        "emperor-magic-exec",
+        Kind::Flag,
+        "A config that its vassal may execute is run by the vassal, and what it prints is the config (`--ini exec://NAME`).",
+    )
+    .default("false"),
+    OptionSpec::new(
         "emperor-config-pipe",
         Kind::Flag,
         "Hands each vassal its config on a descriptor (`--ini emperor://NAME`): it need not be able to open the file.",
