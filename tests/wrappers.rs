@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ALICE, Emperor, Start, Tree};
+use common::{ALICE, BOB, Emperor, Start, Tree};
 
 const UWSGI: &str = "/usr/bin/uwsgi";
 /// Shows how it was called, and ends at the first byte of its Emperor.
@@ -141,7 +141,7 @@ fn a_program_that_prints_too_much_harms_nobody() {
     let endless = tree.vassal_of(ALICE, "endless.ini", "");
     std::fs::write(&endless, "#!/bin/sh\nexec yes\n").unwrap();
     std::fs::set_permissions(&endless, PermissionsExt::from_mode(0o755)).unwrap();
-    tree.vassal("app.ini", "command = /bin/sleep 1000000\n");
+    tree.vassal_of(BOB, "app.ini", "command = /bin/sleep 1000000\n");
     let emperor = with(Start::in_tree(tree), &["--emperor-tyrant", "--emperor-magic-exec"]);
     emperor.vassal("app.ini");
     emperor.wait_for("endless.ini", "died (exit status");

@@ -6,6 +6,8 @@ use crate::emperor::event::{Command, Owner};
 /// Bytes of a datagram at most, as in uWSGI.
 pub const DATAGRAM_MAX: usize = 4096;
 const HEADER: usize = 4;
+/// What the kernel says of a sender whose user has no number in our user namespace (`user_namespaces(7)`).
+const NAMELESS: u32 = 65_534;
 
 /// What a datagram asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +62,9 @@ impl Sender {
         self.uid == 0 || self.uid == self.emperor
     }
 
-    /// Everybody else may speak of what is his own.
+    /// Everybody else may speak of what is his own; whoever has no name here has nothing.
     pub fn may_command(self, owner: Owner) -> bool {
-        self.is_master() || self.uid == owner.uid
+        self.is_master() || (self.uid == owner.uid && self.uid != NAMELESS)
     }
 }
 
@@ -115,6 +117,7 @@ mod tests {
         let tenant = Sender { uid: 1000, emperor: 33 };
         assert!(tenant.may_command(owner(1000)) && !tenant.may_command(owner(1001)));
         assert!(!tenant.may_command(owner(0)) && !tenant.may_command(owner(33)) && !tenant.is_master());
+        assert!(!Sender { uid: NAMELESS, emperor: 33 }.may_command(owner(NAMELESS)));
         assert!([0, 33].map(|uid| Sender { uid, emperor: 33 }).into_iter().all(Sender::is_master));
     }
 }

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
@@ -45,14 +46,12 @@ pub(super) fn bind(address: &Address) -> Result<Door> {
 }
 
 /// Everybody may speak (mode 0666): who is obeyed is decided for each command. A socket that nobody listens at any
-/// more is replaced.
+/// more is replaced, and nothing else.
 fn bind_at(path: &Path) -> Result<UnixDatagram> {
-    match UnixDatagram::unbound()?.connect(path) {
-        Ok(()) => bail!("somebody serves there already"),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            let _ = std::fs::remove_file(path);
-        }
-        Err(_) => {}
+    let is_socket = path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket());
+    let refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    if is_socket && UnixDatagram::unbound()?.connect(path).is_err_and(|error| refused(&error)) {
+        let _ = std::fs::remove_file(path);
     }
     let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o111));
     let bound = UnixDatagram::bind(path);
