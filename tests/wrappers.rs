@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use common::{ALICE, BOB, Emperor, Start, Tree};
 
 const UWSGI: &str = "/usr/bin/uwsgi";
@@ -105,42 +108,48 @@ fn a_wrapper_is_no_text_for_a_shell() {
         ["--emperor-wrapper-override", &format!("touch {trap}; true"), "--emperor-wrapper-override", &show];
     let emperor = with(Start::in_tree(tree), &options);
     assert!(called(&emperor).starts_with("called "));
-    assert!(!std::path::Path::new(&trap).exists());
+    assert!(!Path::new(&trap).exists());
 }
 
-/// A config that prints one, and the ids that it is run with.
-const PROGRAM: &str =
-    "#!/bin/sh\nprintf '[uwsgi]\\nenv = BY=%s\\ncommand = /bin/sleep 1000000\\n' $(id -u)\n";
+/// A config that prints one: who it was run as, and how much it could read of what is root's.
+const PROGRAM: &str = "#!/bin/sh
+printf '[uwsgi]\\nenv = BY=%s:%s\\n' $(id -u) $(cat /etc/shadow 2>/dev/null | wc -c)
+echo command = /bin/sleep 1000000\n";
 
-/// S1, S4: a tenant's program is run with his ids, in his jail, by no shell of ours; what he may not execute is text.
+/// Writes a config of this mode; its owner stays.
+fn write(path: &Path, mode: u32, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// S1, S4: a tenant's program is run with his ids (root of a jail is nobody outside of it), by no shell of ours; what
+/// he may not execute is text.
 #[test]
 fn an_executable_config_is_what_it_prints_to_its_owner() {
-    use std::os::unix::fs::PermissionsExt;
-    for options in [&["--jail", "none"][..], &[], &["--emperor-config-pipe"]] {
+    let outside = format!("{ALICE}:0");
+    for (options, by) in
+        [(&["--jail", "none"][..], outside.as_str()), (&[], "0:0"), (&["--emperor-config-pipe"], "0:0")]
+    {
         let tree = Tree::new();
         let program = tree.vassal_of(ALICE, "it $(touch x).ini", "");
-        let plain = tree.vassal_of(ALICE, "plain.ini", "env = BY=text\ncommand = /bin/sleep 1000000\n");
-        let emperor =
-            Start::in_tree(tree).options(&["--emperor-tyrant", "--emperor-magic-exec"]).options(options);
-        std::fs::write(&program, PROGRAM).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-        std::fs::set_permissions(&plain, PermissionsExt::from_mode(0o655)).unwrap();
-        let emperor = emperor.start();
-        for (name, by) in [("it $(touch x).ini", ALICE.to_string()), ("plain.ini", "text".into())] {
+        let plain = tree.vassal_of(ALICE, "plain.ini", "");
+        write(&program, 0o755, PROGRAM);
+        write(&plain, 0o655, "[uwsgi]\nenv = BY=text\ncommand = /bin/sleep 1000000\n");
+        let start = Start::in_tree(tree).options(&["--emperor-tyrant", "--emperor-magic-exec"]);
+        let emperor = start.options(options).start();
+        for (name, by) in [("it $(touch x).ini", by), ("plain.ini", "text")] {
             let environment = emperor.vassal(name).child().environment();
             assert!(environment.contains(&format!("BY={by}")), "{options:?} {environment:?}");
         }
     }
 }
 
-/// A program that says nothing in time, or too much, is a config that cannot be read; its neighbours run.
+/// A program that prints without end is a config that cannot be read; its neighbours run.
 #[test]
 fn a_program_that_prints_too_much_harms_nobody() {
-    use std::os::unix::fs::PermissionsExt;
     let tree = Tree::new();
     let endless = tree.vassal_of(ALICE, "endless.ini", "");
-    std::fs::write(&endless, "#!/bin/sh\nexec yes\n").unwrap();
-    std::fs::set_permissions(&endless, PermissionsExt::from_mode(0o755)).unwrap();
+    write(&endless, 0o755, "#!/bin/sh\nexec yes\n");
     tree.vassal_of(BOB, "app.ini", "command = /bin/sleep 1000000\n");
     let emperor = with(Start::in_tree(tree), &["--emperor-tyrant", "--emperor-magic-exec"]);
     emperor.vassal("app.ini");

@@ -106,7 +106,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),
-        descriptors: descriptors(charter, subject.lent),
+        descriptors: descriptors(charter, subject),
         program: program(charter, subject),
         environment: environment(charter, subject, inside),
     }
@@ -226,9 +226,15 @@ fn put(charter: &Charter) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
+/// Whether the config comes through the pipe: not what a program has still to print.
+pub fn is_piped(charter: &Charter, is_program: bool) -> bool {
+    charter.config_pipe && !is_program
+}
+
+fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> {
+    let lent = subject.lent;
     let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
-    if charter.program == VassalProgram::Own || charter.config_pipe {
+    if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }
     list
@@ -263,11 +269,12 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
         list.push(c_string(&format!("{prefix}{value}")));
     }
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
-    if charter.config_pipe {
+    let piped = is_piped(charter, subject.is_program);
+    if piped {
         list.push(c_string(&format!("UWSGI_EMPEROR_FD_CONFIG={CONFIG_FD}")));
     }
     if charter.program == VassalProgram::Own {
-        if !charter.config_pipe {
+        if !piped {
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));
