@@ -19,7 +19,7 @@ use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::jailing::{Inside, Scenery};
-use crate::spawner::{lend, owners};
+use crate::spawner::{lend, magic, owners};
 use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
@@ -83,6 +83,7 @@ fn subject<'a>(
     let lent = Lent { awaited: waits.then_some(9), ..SHOWN };
     Ok(Subject {
         file: name,
+        is_program: magic::is_program(charter, examined.file.as_fd(), examined.trust),
         name,
         place: "",
         trust: examined.trust,
@@ -97,8 +98,13 @@ fn subject<'a>(
 
 /// What the vassal does itself, as whoever it was made.
 fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String> {
-    if let VassalProgram::Path(program) = &charter.program {
-        return Ok(format!("then {program} does the rest\n"));
+    match &charter.program {
+        VassalProgram::Own if magic::is_program(charter, examined.file.as_fd(), examined.trust) => {
+            return Ok("then the vassal runs the file, and does what the config says that it prints\n".into());
+        }
+        VassalProgram::Own => {}
+        VassalProgram::Path(program) => return Ok(format!("then {program} does the rest\n")),
+        VassalProgram::First(_) => return Ok("then the first of them that can be run does the rest\n".into()),
     }
     match kind(examined, file).map_err(|errors| told(&errors))? {
         VassalKind::Uwsgi(option) => Ok(format!("then uwsgi does the rest, because of `{option}`\n")),

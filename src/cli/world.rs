@@ -11,7 +11,7 @@ use super::probes::FileSystem;
 use crate::config::FILE_MAX;
 use crate::config::probe::Probes;
 use crate::config::source::{Host, NotRun, Origin, World};
-use crate::fetch::{Scheme, fetch};
+use crate::fetch::{Scheme, fetch, run};
 use crate::names::{Group, User};
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
@@ -103,6 +103,18 @@ impl Surroundings {
     }
 }
 
+impl Surroundings {
+    /// A config of the Emperor's that is a program.
+    fn run(&self, program: &str) -> io::Result<Origin> {
+        match self.reach {
+            Reach::Look => Err(NotRun.into()),
+            Reach::Own => {
+                Ok(Origin { text: run(program)?, path: Some(absolute(Path::new(program))?), inode: None })
+            }
+        }
+    }
+}
+
 impl World for Surroundings {
     fn read(&self, name: &str) -> io::Result<Origin> {
         match Scheme::of(name) {
@@ -151,6 +163,7 @@ impl World for Opened<'_> {
                 let absolute =
                     |path: &str| std::path::absolute(path).map(|path| path.to_string_lossy().into_owned());
                 match Scheme::of(name) {
+                    Some(Scheme::Command(program)) => self.surroundings.run(program),
                     Some(scheme) => {
                         Ok(Origin { path: path_of(scheme)?, inode: None, ..read_open(file, None)? })
                     }

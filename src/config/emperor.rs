@@ -1,5 +1,6 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
+pub mod commands;
 mod hooks;
 pub mod limits_file;
 mod read;
@@ -60,6 +61,14 @@ pub struct EmperorConfig {
     pub binary_path: Option<PathBuf>,
     /// `emperor-wrapper`: run instead of the binary path.
     pub wrapper: Option<PathBuf>,
+    /// `emperor-wrapper-override`: tried before that, in order.
+    pub wrapper_override: Vec<PathBuf>,
+    /// `emperor-wrapper-fallback`: tried after it.
+    pub wrapper_fallback: Vec<PathBuf>,
+    /// `emperor-magic-exec`: an executable config is run, and what it prints is the config.
+    pub magic_exec: bool,
+    /// `emperor-command-socket` and what belongs to it.
+    pub commands: commands::Commands,
     /// `emperor-config-pipe`, not known to uWSGI: the vassals get their configs on a descriptor.
     pub config_pipe: bool,
     /// `vassal-set`: passed on as `--set k=v`.
@@ -134,6 +143,10 @@ impl Default for EmperorConfig {
             extra_extensions: Vec::new(),
             binary_path: None,
             wrapper: None,
+            wrapper_override: Vec::new(),
+            wrapper_fallback: Vec::new(),
+            magic_exec: false,
+            commands: commands::Commands::default(),
             config_pipe: false,
             vassal_set: Vec::new(),
             include_before: Vec::new(),

@@ -81,7 +81,9 @@ impl Vassal {
             // held back when it has ended
             State::Stopping { .. } | State::Killed { .. } => self.judge(reason),
             // the process was reaped before the answer came
-            State::Queued { .. } | State::Waiting { .. } | State::Rested(Rest::Goodbye | Rest::Exiled) => {
+            State::Queued { .. }
+            | State::Waiting { .. }
+            | State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => {
                 self.judge(reason);
                 self.recheck(turn);
             }
@@ -125,6 +127,8 @@ impl Vassal {
             self.stop(Then::Again, "the Emperor ends", turn);
         } else if self.refusal().is_some() {
             self.stop_if_refused(turn);
+        } else if self.suspended {
+            self.stop(Then::Again, "it was told to by command", turn);
         } else if self.process.said.goodbye {
             self.stop(self.rest_or_again(Rest::Goodbye), "it asked to be stopped", turn);
         } else if self.state == State::Running {

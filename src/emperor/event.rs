@@ -102,6 +102,17 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What a person, or a router on behalf of one, wants of a vassal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Start it if it waits for that, or was stopped.
+    Spawn,
+    /// Reload it.
+    Respawn,
+    /// Stop it; it is not started again before `Spawn`.
+    Stop,
+}
+
 /// What the Emperor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -134,6 +145,8 @@ pub enum Event {
     StopAll,
     /// SIGHUP.
     ReloadAll,
+    /// Somebody who may has given a command.
+    Commanded(VassalId, Command),
     /// SIGURG.
     ClearBlacklist,
 }

@@ -41,10 +41,20 @@ impl Vassal {
             self.state = State::Rested(Rest::Ending);
         } else if self.refusal().is_some() {
             self.refuse(turn);
+        } else if self.suspended {
+            self.suspend(turn);
         } else {
             return false;
         }
         true
+    }
+
+    /// Until a command comes: told once.
+    fn suspend(&mut self, turn: &mut Turn<'_>) {
+        let suspended = State::Rested(Rest::Suspended);
+        if std::mem::replace(&mut self.state, suspended) != suspended {
+            self.tell(News::Suspended, turn);
+        }
     }
 
     /// The end of a vassal without a process.
@@ -229,6 +239,7 @@ impl Vassal {
         let reason = match why {
             Rest::Goodbye => "it asked to be stopped",
             Rest::Exiled => "it ended with code 26",
+            Rest::Suspended => "it waits for the command `spawn`",
             Rest::Ending => "the Emperor ends",
         };
         self.tell(News::Resting { reason }, turn);

@@ -6,6 +6,7 @@ pub mod policy;
 pub mod snapshot;
 
 mod answers;
+mod commanded;
 mod debts;
 mod due;
 mod life;
@@ -26,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use self::debts::Debts;
-use self::event::{Event, Incarnation, Key, Moment, Sight, VassalId};
+use self::event::{Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId};
 use self::order::Order;
 use self::policy::Policy;
 use self::queue::Queue;
@@ -109,6 +110,9 @@ impl Emperor {
             Event::Answered => self.debts.heard(now, self.silence_ms()),
             Event::Killing(which) => self.change_process(which, now, Vassal::kill_sent),
             Event::StopAll => self.stop_all(now),
+            Event::Commanded(id, command) => {
+                self.change(id, now, |vassal, turn| vassal.commanded(command, turn));
+            }
             Event::ReloadAll => self.change_all(now, Vassal::reload_asked),
             Event::ClearBlacklist => self.change_all(now, Vassal::pardoned),
         }
@@ -174,6 +178,15 @@ impl Emperor {
     /// The name of a vassal that was not forgotten.
     pub fn key(&self, id: VassalId) -> Option<&Key> {
         self.vassals.get(&id).map(|vassal| &vassal.key)
+    }
+
+    /// The vassals of this name with the owners of their configs: one of each source at most.
+    pub fn named(&self, name: &str) -> Vec<(VassalId, Owner)> {
+        let name: Arc<str> = name.into();
+        let last = self.ids.last_key_value().map_or(0, |(key, _)| key.monitor.0);
+        let keys = (0..=last).map(|number| Key { monitor: MonitorId(number), name: name.clone() });
+        let vassals = keys.filter_map(|key| self.vassals.get(self.ids.get(&key)?));
+        vassals.map(|vassal| (vassal.id, vassal.config.owner)).collect()
     }
 
     /// Nothing new is taken in while everything stops.

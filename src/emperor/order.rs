@@ -120,6 +120,8 @@ pub enum News {
     Resting {
         reason: &'static str,
     },
+    /// info: it waits for the command `spawn`.
+    Suspended,
     /// warn: the owner of the config changed under the running vassal.
     OwnerChanged {
         from: Owner,

@@ -1,5 +1,7 @@
 //! Pure. The rules that an Emperor decides by.
 
+use std::collections::BTreeSet;
+
 use super::event::Owner;
 
 /// What the options say; times in milliseconds, 0 where a limit is off.
@@ -29,10 +31,19 @@ pub struct Policy {
     pub silence_ms: u64,
     /// The same while everything stops.
     pub last_silence_ms: u64,
+    /// `emperor-wait-for-command`: every vassal waits for a command but those of these names.
+    pub waiting: Option<BTreeSet<String>>,
     /// Where the jitter of the back-off comes from.
     pub seed: u64,
     /// As whom vassals run.
     pub ids: Ids,
+}
+
+impl Policy {
+    /// Whether a vassal of this name waits for a command before it is started.
+    pub fn suspends(&self, name: &str) -> bool {
+        self.waiting.as_ref().is_some_and(|but| !but.contains(name))
+    }
 }
 
 /// As whom vassals run, whoever owns their configs.
@@ -74,6 +85,7 @@ impl Default for Policy {
             slow_start_ms: 10_000,
             silence_ms: 30_000,
             last_silence_ms: 10_000,
+            waiting: None,
             seed: 0,
             ids: Ids::default(),
         }

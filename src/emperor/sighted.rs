@@ -8,6 +8,7 @@ use super::vassal::{Turn, Vassal};
 impl Vassal {
     /// Its config was seen for the first time.
     pub fn arrive(&mut self, turn: &mut Turn<'_>) {
+        self.suspended = turn.policy.suspends(&self.key.name);
         self.start_now(turn);
     }
 
@@ -64,7 +65,7 @@ impl Vassal {
     }
 
     /// A change ends the back-off, as far as the ration allows, and never makes it longer.
-    fn hurry(&mut self, changed: bool, turn: &mut Turn<'_>) {
+    pub(super) fn hurry(&mut self, changed: bool, turn: &mut Turn<'_>) {
         let State::Waiting { until } = self.state else { return };
         if self.refusal().is_some() {
             self.refuse(turn);
@@ -100,7 +101,7 @@ impl Vassal {
     fn rouse(&mut self, why: Rest, changed: bool, turn: &mut Turn<'_>) {
         if self.refusal().is_some() {
             self.refuse(turn);
-        } else if changed && why != Rest::Ending {
+        } else if changed && !matches!(why, Rest::Suspended | Rest::Ending) {
             self.start_rationed(turn);
         }
     }
@@ -134,7 +135,7 @@ impl Vassal {
 
 impl Then {
     /// A changed config is started, whatever was meant to follow.
-    fn after(self, changed: bool) -> Self {
+    pub(super) fn after(self, changed: bool) -> Self {
         if changed { Self::Again } else { self }
     }
 }

@@ -98,7 +98,8 @@ impl Vassal {
             State::Running | State::Reloading { .. } => self.ask_reload(turn),
             State::Rested(Rest::Goodbye) => self.start_rationed(turn),
             // only another config helps these
-            State::Refused | State::Excess | State::Rested(Rest::Exiled | Rest::Ending) => {}
+            State::Refused | State::Excess => {}
+            State::Rested(Rest::Exiled | Rest::Suspended | Rest::Ending) => {}
             // these read their config later anyhow
             State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
             State::Starting | State::Stepping { .. } => {}

@@ -63,6 +63,8 @@ pub enum Rest {
     Goodbye,
     /// It ended with the code of exile; until its config changes.
     Exiled,
+    /// It waits for the command `spawn`.
+    Suspended,
     /// The Emperor ends.
     Ending,
 }
@@ -128,6 +130,7 @@ impl State {
             Self::Excess => "too-many",
             Self::Rested(Rest::Goodbye) => "stopped",
             Self::Rested(Rest::Exiled) => "exiled",
+            Self::Rested(Rest::Suspended) => "suspended",
             Self::Rested(Rest::Ending) => "ended",
             Self::Starting => "starting",
             Self::Stepping { .. } => "stepping",

@@ -53,6 +53,8 @@ pub struct Vassal {
     pub told: Option<Fingerprint>,
     /// It was told that the owner has too many.
     pub told_excess: bool,
+    /// It is started only when the command `spawn` comes.
+    pub suspended: bool,
     /// Where it stands.
     pub state: State,
     /// Number of its last process.
@@ -121,6 +123,7 @@ impl Vassal {
             failure: None,
             told: None,
             told_excess: false,
+            suspended: false,
             state: State::Outside,
             attempt: 0,
             process: Process::default(),

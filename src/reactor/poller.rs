@@ -24,6 +24,10 @@ pub enum Token {
     StatsListener,
     /// One who gets the stats takes more.
     StatsClient(u32),
+    /// Somebody gives a command.
+    Commands,
+    /// Somebody wants the sources looked at.
+    Trigger,
     /// A signal, the death of a child among them.
     Signals,
 }
@@ -40,6 +44,8 @@ impl Token {
             Self::Monitors => 1,
             Self::StatsListener => 2,
             Self::Signals => 3,
+            Self::Commands => 4,
+            Self::Trigger => 5,
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
         }
@@ -57,6 +63,8 @@ impl Token {
             (_, 0) => Self::Spawner,
             (_, 1) => Self::Monitors,
             (_, 2) => Self::StatsListener,
+            (_, 4) => Self::Commands,
+            (_, 5) => Self::Trigger,
             (_, _) => Self::Signals,
         }
     }

@@ -29,6 +29,7 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::SpawnFailed { .. }
         | News::Throttled { .. }
         | News::Resting { .. }
+        | News::Suspended
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
         | News::Removed => None,
@@ -55,6 +56,7 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
         News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", exit.words())),
         News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", exit.words())),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
+        News::Suspended => (Level::Info, "waits for the command `spawn`".to_owned()),
         other => trouble(name, other, now),
     }
 }

@@ -2,6 +2,7 @@
 
 mod announce;
 mod courtiers;
+mod doors;
 mod earshot;
 mod errands;
 mod eyes;
@@ -64,6 +65,7 @@ struct Runtime {
     poller: Poller,
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
+    doors: doors::Doors,
     facts: stats::Facts,
     residence: residence::Residence,
     /// Something is done as Emperor after each start.
@@ -116,6 +118,7 @@ impl Runtime {
             self.stats.next_deadline(),
             self.unheard.next_deadline(),
             self.messenger.next_deadline(),
+            self.doors.next_deadline(),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }
@@ -126,6 +129,7 @@ impl Runtime {
         self.emperor.handle_deadline(now);
         self.monitors.handle_deadline(now);
         self.stats.handle_deadline(now, &mut self.poller);
+        self.doors.handle_deadline(now, &self.poller);
     }
 
     /// One descriptor is ready. The poller gives replies of the spawner first and deaths last, so that a pid is
@@ -145,6 +149,8 @@ impl Runtime {
                 };
                 self.stats.serve(number, &mut self.poller, document);
             }
+            Token::Commands => self.hear_commands(),
+            Token::Trigger => self.hear_trigger(),
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
@@ -263,6 +269,7 @@ impl Runtime {
         self.poller.watch(Token::Spawner, self.spawner.descriptor())?;
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
+        self.doors.watch(&self.poller)?;
         self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
     }
 

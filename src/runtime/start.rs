@@ -15,6 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Runtime;
 use super::courtiers::Courtiers;
+use super::doors::Doors;
 use super::earshot::Unheard;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
@@ -60,8 +61,10 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let charter = Charter { files, ..charter(config, &roots, identity)? };
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
+    let doors = Doors::open(&config.commands, identity)?;
     let residence = Residence::open(config)?;
-    let charter = Charter { leftovers: leftovers(&stats, &residence), ..charter };
+    let paths = [stats.path(), residence.pidfile.as_deref()].into_iter().flatten().chain(doors.paths());
+    let charter = Charter { leftovers: paths.filter_map(Leftover::of).collect(), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
@@ -86,6 +89,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         poller: Poller::new()?,
         signals,
         stats,
+        doors,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         follows: charter.follows_starts(),
@@ -98,11 +102,6 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     };
     runtime.watch_all()?;
     Ok(runtime)
-}
-
-/// What we made and may have no right to take away in the end.
-fn leftovers(stats: &stats::Server, residence: &Residence) -> Vec<Leftover> {
-    [stats.path(), residence.pidfile.as_deref()].into_iter().flatten().filter_map(Leftover::of).collect()
 }
 
 /// The charter that `liege plan` shows the jail of: as `start` would make it.
@@ -185,7 +184,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         id_ranges: config.id_ranges,
         jail,
         config_pipe: config.config_pipe,
-        program: program(config),
+        magic_exec: config.magic_exec,
+        program: program(config)?,
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
         scoped: filtering::is_scoped(namespaces, jail),
@@ -217,9 +217,21 @@ fn is_privileged() -> bool {
         && [Capability::CAP_SETUID, Capability::CAP_SETGID].into_iter().all(|one| permitted.has(one))
 }
 
-fn program(config: &EmperorConfig) -> VassalProgram {
-    let path = config.wrapper.as_ref().or(config.binary_path.as_ref());
-    path.map_or(VassalProgram::Own, |path| VassalProgram::Path(path.to_string_lossy().into_owned()))
+/// Where nothing but wrappers is named, we are what stands between them: as a vassal of any other Emperor would be,
+/// by our path.
+fn program(config: &EmperorConfig) -> Result<VassalProgram> {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let asked = config.wrapper.as_ref().or(config.binary_path.as_ref()).map(text);
+    let (overriding, fallbacks) = (&config.wrapper_override, &config.wrapper_fallback);
+    if overriding.is_empty() && fallbacks.is_empty() {
+        return Ok(asked.map_or(VassalProgram::Own, VassalProgram::Path));
+    }
+    let main = match asked {
+        Some(path) => path,
+        None => text(&std::env::current_exe().context("cannot tell where this program is")?),
+    };
+    let others = |list: &[PathBuf]| list.iter().map(text).collect::<Vec<_>>();
+    Ok(VassalProgram::First([others(overriding), vec![main], others(fallbacks)].concat()))
 }
 
 fn arguments(config: &EmperorConfig) -> Arguments {
@@ -315,6 +327,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         required_heartbeat_ms: config.required_heartbeat_ms,
         reload_mercy_ms: RELOAD_MERCY_MS,
         tenant_max: config.tenant_max,
+        waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
         ids: ids(charter),
         ..Policy::default()

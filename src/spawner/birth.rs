@@ -22,6 +22,8 @@ use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
 pub const CONTROL_FD: RawFd = 3;
 /// Before the name of a config that comes on a descriptor.
 const PIPE_SCHEME: &str = "emperor://";
+/// Before the name of a config that is what a program prints.
+const PROGRAM_SCHEME: &str = "exec://";
 /// Where our own vassal master finds its open config, and any vassal its config pipe.
 pub const CONFIG_FD: RawFd = 4;
 /// Directories in which programs are looked up, ours and those of the hooks.
@@ -32,6 +34,8 @@ pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
 pub struct Subject<'a> {
     /// File name, as it stands on the vassal's command line.
     pub file: &'a str,
+    /// `emperor-magic-exec` makes a program of it.
+    pub is_program: bool,
     /// The vassal as people know it.
     pub name: &'a str,
     /// The path of its directory, for the hooks of its birth.
@@ -102,7 +106,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),
-        descriptors: descriptors(charter, subject.lent),
+        descriptors: descriptors(charter, subject),
         program: program(charter, subject),
         environment: environment(charter, subject, inside),
     }
@@ -222,25 +226,37 @@ fn put(charter: &Charter) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
+/// Whether the config comes through the pipe: not what a program has still to print.
+pub fn is_piped(charter: &Charter, is_program: bool) -> bool {
+    charter.config_pipe && !is_program
+}
+
+fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> {
+    let lent = subject.lent;
     let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
-    if charter.program == VassalProgram::Own || charter.config_pipe {
+    if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }
     list
 }
 
 fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let scheme = if charter.config_pipe { PIPE_SCHEME } else { "" };
+    let scheme = match subject.is_program {
+        true => PROGRAM_SCHEME,
+        false if charter.config_pipe => PIPE_SCHEME,
+        false => "",
+    };
     let file = format!("{scheme}{}", subject.file);
     let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
+    let at = |path: &String| Program::Path {
+        file: c_string(path),
+        search: SEARCH.iter().map(|directory| c_string(directory)).collect(),
+        argv: argv(path),
+    };
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
-        VassalProgram::Path(path) => Program::Path {
-            file: c_string(path),
-            search: SEARCH.iter().map(|directory| c_string(directory)).collect(),
-            argv: argv(path),
-        },
+        VassalProgram::Path(path) => at(path),
+        VassalProgram::First(paths) => Program::First(paths.iter().map(at).collect()),
     }
 }
 
@@ -253,11 +269,12 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
         list.push(c_string(&format!("{prefix}{value}")));
     }
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
-    if charter.config_pipe {
+    let piped = is_piped(charter, subject.is_program);
+    if piped {
         list.push(c_string(&format!("UWSGI_EMPEROR_FD_CONFIG={CONFIG_FD}")));
     }
     if charter.program == VassalProgram::Own {
-        if !charter.config_pipe {
+        if !piped {
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));

@@ -36,6 +36,8 @@ pub struct Charter {
     pub jail: Option<Strictness>,
     /// `emperor-config-pipe`.
     pub config_pipe: bool,
+    /// `emperor-magic-exec`.
+    pub magic_exec: bool,
     /// What is run for a vassal.
     pub program: VassalProgram,
     /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.
@@ -122,6 +124,8 @@ pub enum VassalProgram {
     Own,
     /// `binary-path` or `emperor-wrapper`.
     Path(String),
+    /// These in turn, until one can be run: `emperor-wrapper-override`, one as above, `emperor-wrapper-fallback`.
+    First(Vec<String>),
 }
 
 /// What a vassal's command line has beside its config.

@@ -15,6 +15,7 @@ use super::charter::Charter;
 use super::hooks::Vassal;
 use super::lend;
 use super::lookers::{Expected, Lookers, Whence};
+use super::magic;
 use super::owners::groups;
 use super::push;
 use super::relimit::Limits;
@@ -223,7 +224,9 @@ impl Court {
     }
 
     pub(super) fn bear(&mut self, summons: Summons<'_>, config: Examined) -> Vec<Reply> {
-        let pushed = match self.charter.config_pipe.then(|| push::push(config.file.as_fd())).transpose() {
+        let is_program = magic::is_program(&self.charter, config.file.as_fd(), config.trust);
+        let piped = birth::is_piped(&self.charter, is_program);
+        let pushed = match piped.then(|| push::push(config.file.as_fd())).transpose() {
             Ok(pushed) => pushed,
             Err(error) => {
                 let sentence = cut(&format!("cannot hand over its config: {error}"));
@@ -257,6 +260,7 @@ impl Court {
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
+            is_program,
             name: &summons.name,
             place: &place,
             trust: config.trust,

@@ -18,6 +18,7 @@ mod lanes;
 mod leftover;
 pub mod lend;
 mod lookers;
+pub mod magic;
 pub mod owners;
 mod push;
 mod relimit;

@@ -26,6 +26,7 @@ impl Court {
         let null = self.null.as_raw_fd();
         let subject = Subject {
             file: "",
+            is_program: false,
             name: "",
             place: "",
             // As whom does not matter: nothing of his is touched.

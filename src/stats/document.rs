@@ -134,7 +134,7 @@ impl<'a> Vassal<'a> {
             cursed: unix(view.cursed),
             zerg: 0,
             on_demand: "",
-            suspended: 0,
+            suspended: (view.state == "suspended").into(),
             adopted: 0,
             uid: view.owner.uid,
             gid: view.owner.gid,

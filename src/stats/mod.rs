@@ -6,4 +6,4 @@ mod server;
 
 pub use document::{Facts, document};
 pub use naming::Naming;
-pub use server::{OF_ROOT, Server, usual_path};
+pub use server::{OF_ROOT, Server, listen, usual_path};

@@ -155,9 +155,14 @@ impl Drop for Server {
     }
 }
 
-type Bound = (Option<OwnedFd>, Option<PathBuf>);
+/// A listener, and the file that it is.
+pub type Bound = (Option<OwnedFd>, Option<PathBuf>);
 
-fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
+/// A listener that does not wait, and its file if it has one: of mode 0660, the owner's.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
     match address {
         Address::Tcp(address) => {
             let listener = std::net::TcpListener::bind(address)

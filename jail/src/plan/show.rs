@@ -155,6 +155,7 @@ impl Program {
             Self::Descriptor(_, argv) => {
                 argv.first().map_or_else(|| "an open program".into(), |name| readable(name))
             }
+            Self::First(programs) => programs.iter().map(Self::name).collect::<Vec<_>>().join(", else "),
         }
     }
 
@@ -162,6 +163,7 @@ impl Program {
     pub fn argv(&self) -> &[CString] {
         match self {
             Self::Path { argv, .. } | Self::Descriptor(_, argv) => argv,
+            Self::First(programs) => programs.first().map_or(&[], Self::argv),
         }
     }
 }

@@ -127,6 +127,8 @@ pub enum Program {
         /// Arguments, `argv[0]` first.
         argv: Vec<CString>,
     },
+    /// Several, tried in this order: the first one that can be run is.
+    First(Vec<Program>),
 }
 
 impl Default for Program {

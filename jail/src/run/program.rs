@@ -1,5 +1,6 @@
 //! Becoming a program, and running one to its end.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read as _;
@@ -10,16 +11,27 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, set_parent_process_death_signal, waitid};
 
 use super::descriptors::Held;
-use crate::plan::{Failure, Program};
+use crate::plan::{Failure, Program, errno_name};
 use crate::sys::{self, CloneFlags, Stack, Strings};
 
 /// A program made ready for exec, before the process that will be it.
 #[derive(Debug)]
 pub(crate) struct Image<'a> {
-    source: Source,
-    argv: Strings<'a>,
+    /// In the order in which they are tried.
+    choices: Vec<Choice<'a>>,
     /// Descriptors of ours that it gets, as (here, there), each far from every other one's `there`.
     lent: Vec<(RawFd, RawFd)>,
+}
+
+/// One program that may become the image.
+#[derive(Debug)]
+struct Choice<'a> {
+    program: &'a Program,
+    source: Source,
+    argv: Strings<'a>,
+    /// Why it did not. It has its place beforehand: nothing may be allocated where the parent's memory is shared and
+    /// exec may follow.
+    reason: Cell<Errno>,
 }
 
 #[derive(Debug)]
@@ -30,11 +42,7 @@ enum Source {
 
 impl<'a> Image<'a> {
     pub(super) fn new(program: &'a Program) -> Self {
-        let source = match program {
-            Program::Descriptor(fd, _) => Source::Open(*fd),
-            Program::Path { file, search, .. } => Source::Paths(candidates(file, search)),
-        };
-        Self { source, argv: Strings::new(program.argv()), lent: Vec::new() }
+        Self { choices: Choice::all(program), lent: Vec::new() }
     }
 
     pub(super) fn lending(self, lent: Vec<(RawFd, RawFd)>) -> Self {
@@ -43,6 +51,34 @@ impl<'a> Image<'a> {
 
     fn lend(&self) -> Result<(), Errno> {
         self.lent.iter().try_for_each(|(here, there)| sys::duplicate_to(*here, *there))
+    }
+}
+
+impl<'a> Choice<'a> {
+    fn all(program: &'a Program) -> Vec<Self> {
+        let source = match program {
+            Program::Descriptor(fd, _) => Source::Open(*fd),
+            Program::Path { file, search, .. } => Source::Paths(candidates(file, search)),
+            Program::First(programs) => return programs.iter().flat_map(Self::all).collect(),
+        };
+        let (argv, reason) = (Strings::new(program.argv()), Cell::new(Errno::NOENT));
+        vec![Self { program, source, argv, reason }]
+    }
+
+    /// Returns only when it cannot.
+    fn become_it(&self, held: &Held, environment: &Strings<'_>) {
+        let reason = match &self.source {
+            Source::Open(fd) => match sys::borrow(held.now(*fd)) {
+                Ok(file) => sys::execveat(file, &self.argv, environment),
+                Err(errno) => errno,
+            },
+            Source::Paths(paths) => become_first(paths, &self.argv, environment),
+        };
+        self.reason.set(reason);
+    }
+
+    fn words(&self) -> String {
+        format!("{}: {}", self.program.name(), errno_name(self.reason.get().raw_os_error()))
     }
 }
 
@@ -56,14 +92,13 @@ fn candidates(file: &CStr, search: &[CString]) -> Vec<CString> {
     search.iter().filter_map(|directory| joined(directory).ok()).collect()
 }
 
-/// Becomes the program; returns only the reason why not.
+/// Becomes the first program that can be run; returns only the reasons why none of them can.
 pub(super) fn become_program(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
-    match &image.source {
-        Source::Open(fd) => match sys::borrow(held.now(*fd)) {
-            Ok(file) => sys::execveat(file, &image.argv, environment).into(),
-            Err(errno) => errno.into(),
-        },
-        Source::Paths(paths) => become_first(paths, &image.argv, environment).into(),
+    image.choices.iter().for_each(|choice| choice.become_it(held, environment));
+    match image.choices.as_slice() {
+        [] => Errno::NOENT.into(),
+        [only] => only.reason.get().into(),
+        several => several.iter().map(Choice::words).collect::<Vec<_>>().join(", ").as_str().into(),
     }
 }
 

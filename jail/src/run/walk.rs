@@ -131,10 +131,11 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn open_program(step: &Step) -> Option<RawFd> {
-    match step {
-        Step::Run(_, Program::Descriptor(fd, _)) | Step::Exec(Program::Descriptor(fd, _)) => Some(*fd),
-        _ => None,
+fn open_programs(program: &Program) -> Vec<RawFd> {
+    match program {
+        Program::Descriptor(fd, _) => vec![*fd],
+        Program::Path { .. } => Vec::new(),
+        Program::First(programs) => programs.iter().flat_map(open_programs).collect(),
     }
 }
 
@@ -142,7 +143,8 @@ fn open_program(step: &Step) -> Option<RawFd> {
 fn held(step: &Step) -> Vec<RawFd> {
     match step {
         Step::Errand(errand) => vec![errand.executable, errand.brief],
-        _ => open_program(step).into_iter().collect(),
+        Step::Run(_, program) | Step::Exec(program) => open_programs(program),
+        _ => Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, hooks, resources};
+use super::{EmperorConfig, commands, hooks, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -38,6 +38,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     errors.extend(lonely_group(&config));
     errors.extend(hooks::contradictions(&config));
+    errors.extend(config.commands.contradiction());
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -90,6 +91,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
+        name if commands::apply(&mut config.commands, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())
@@ -105,6 +107,9 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         "emperor-config-pipe" => config.config_pipe = value(entry, flag)?,
         "binary-path" => config.binary_path = Some(value(entry, path)?),
         "emperor-wrapper" => config.wrapper = Some(value(entry, path)?),
+        "emperor-magic-exec" => config.magic_exec = value(entry, flag)?,
+        "emperor-wrapper-override" => config.wrapper_override.push(value(entry, path)?),
+        "emperor-wrapper-fallback" => config.wrapper_fallback.push(value(entry, path)?),
         "vassals-include-before" => config.include_before.push(value(entry, text)?),
         "vassals-include" => config.include.push(value(entry, text)?),
         "vassals-inherit-before" => config.inherit_before.push(value(entry, text)?),

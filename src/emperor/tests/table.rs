@@ -1,7 +1,9 @@
 //! Every event in every state.
 
+use std::collections::BTreeSet;
+
 use super::court::{ALICE, BOB, Court, key, sight};
-use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Sight};
+use crate::emperor::event::{Command, Event, Exit, Fingerprint, Incarnation, Sight};
 use crate::emperor::order::{Order, from_vassal};
 use crate::emperor::policy::Policy;
 
@@ -17,6 +19,7 @@ fn states() -> Vec<(&'static str, Court)> {
         ("too-many", seen(Court::new(Policy { tenant_max: 1, ..policy() }).with("other"))),
         ("stopped", after(running(), &[byte(from_vassal::GOODBYE), exited()])),
         ("exiled", after(running(), &[Event::Exited(first(), Exit::Code(26))])),
+        ("suspended", seen(Court::new(Policy { waiting: Some(BTreeSet::new()), ..policy() }))),
         ("ended", after(running(), &[Event::StopAll, exited()])),
         ("starting", seen(court())),
         ("stepping", after(seen(court()), &[Event::Born(first(), 7)])),
@@ -97,6 +100,9 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("stop all", Event::StopAll),
         ("reload all", Event::ReloadAll),
         ("clear blacklist", Event::ClearBlacklist),
+        ("told to spawn", Event::Commanded(which.id, Command::Spawn)),
+        ("told to respawn", Event::Commanded(which.id, Command::Respawn)),
+        ("told to stop", Event::Commanded(which.id, Command::Stop)),
     ]
 }
 

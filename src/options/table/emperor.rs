@@ -47,6 +47,19 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     OptionSpec::new("binary-path", Kind::Path, "Program run for each vassal instead of liege's own vassal master."),
     OptionSpec::new("emperor-wrapper", Kind::Path, "Program run instead of `binary-path`, with the same arguments."),
     OptionSpec::new(
+        "emperor-wrapper-override",
+        Kind::Path,
+        "Program tried before all others, with the same arguments; of several the first one that can be run is.",
+    )
+    .repeats(),
+    OptionSpec::new("emperor-wrapper-fallback", Kind::Path, "Program tried where none of the others can be run.").repeats(),
+    OptionSpec::new(
+        "emperor-magic-exec",
+        Kind::Flag,
+        "A config that its vassal may execute is run by the vassal, and what it prints is the config (`--ini exec://NAME`).",
+    )
+    .default("false"),
+    OptionSpec::new(
         "emperor-config-pipe",
         Kind::Flag,
         "Hands each vassal its config on a descriptor (`--ini emperor://NAME`): it need not be able to open the file.",

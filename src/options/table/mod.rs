@@ -1,5 +1,6 @@
 //! Pure. The table of options.
 
+mod commands;
 mod confine;
 mod emperor;
 mod errands;
@@ -43,6 +44,7 @@ pub static GROUPS: &[Group] = &[
     },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
+    Group { heading: "Emperor: what it is told", scope: Scope::Emperor, options: commands::COMMANDS },
     Group {
         heading: "Identity, of the Emperor or of a vassal",
         scope: Scope::Both,

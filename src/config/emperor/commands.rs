@@ -1,0 +1,58 @@
+//! Pure. Options of what an Emperor is told while it runs.
+
+use crate::config::admit::value;
+use crate::config::place::{ConfigError, Entry, Placed};
+use crate::config::values::{Wrong, address, flag, text, wrong};
+use crate::config::vassal::Address;
+
+/// What those options say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// `emperor-command-socket`: a path or an abstract name.
+    pub socket: Option<Placed<Address>>,
+    /// `emperor-wait-for-command`.
+    pub wait: Option<Placed<bool>>,
+    /// `emperor-wait-for-command-ignore`: names of vassals.
+    pub except: Vec<String>,
+    /// `emperor-trigger-socket`.
+    pub trigger: Option<Placed<Address>>,
+}
+
+impl Commands {
+    /// Whether vassals wait for the command `spawn`.
+    pub fn waits(&self) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.value)
+    }
+
+    /// A command that nobody could give would be waited for in vain.
+    pub(super) fn contradiction(&self) -> Option<ConfigError> {
+        let wait = self.wait.as_ref().filter(|wait| wait.value && self.socket.is_none())?;
+        let error =
+            ConfigError::at(&wait.place, "`emperor-wait-for-command` without `emperor-command-socket`");
+        Some(error.cure("add `emperor-command-socket = PATH`: the command comes from there"))
+    }
+}
+
+/// Takes in such an option; false for any other one.
+///
+/// # Errors
+/// What is wrong with its value.
+pub(super) fn apply(commands: &mut Commands, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
+    match name {
+        "emperor-command-socket" => commands.socket = Some(entry.placed(value(entry, named_by_the_kernel)?)),
+        "emperor-wait-for-command" => commands.wait = Some(entry.placed(value(entry, flag)?)),
+        "emperor-wait-for-command-ignore" => commands.except.push(value(entry, text)?),
+        "emperor-trigger-socket" => commands.trigger = Some(entry.placed(value(entry, address)?)),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Where the kernel says who speaks: not over a network.
+fn named_by_the_kernel(text: &str) -> Result<Address, Wrong> {
+    match address(text)? {
+        Address::Tcp(_) => wrong("nobody can tell who speaks over UDP", "use a path or @NAME"),
+        Address::Inherited(_) => wrong("it is made by the Emperor itself", "use a path or @NAME"),
+        address @ (Address::Unix(_) | Address::Abstract(_)) => Ok(address),
+    }
+}

@@ -1,0 +1,52 @@
+//! Pure. What becomes of a vassal when somebody gives it a command.
+
+use super::event::Command;
+use super::state::{Rest, State, Then};
+use super::vassal::{Turn, Vassal};
+
+impl Vassal {
+    /// Whoever may has told it this.
+    pub fn commanded(&mut self, command: Command, turn: &mut Turn<'_>) {
+        match command {
+            Command::Spawn => self.spawn_commanded(turn),
+            Command::Respawn => self.reload_asked(turn),
+            Command::Stop => self.stop_commanded(turn),
+        }
+    }
+
+    fn spawn_commanded(&mut self, turn: &mut Turn<'_>) {
+        self.suspended = false;
+        match self.state {
+            State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled) => self.start_rationed(turn),
+            State::Waiting { .. } => self.hurry(true, turn),
+            // these start anyhow, as soon as they may
+            State::Outside | State::Queued { .. } | State::Refused | State::Excess => {}
+            // nothing is started any more
+            State::Rested(Rest::Ending) => {}
+            // there is a process
+            State::Starting | State::Stepping { .. } | State::Running | State::Reloading { .. } => {}
+            // started again once that has ended
+            State::Stopping { then, kill_at } => {
+                self.state = State::Stopping { then: then.after(true), kill_at };
+            }
+            State::Killed { then, again_at, owed } => {
+                self.state = State::Killed { then: then.after(true), again_at, owed };
+            }
+        }
+    }
+
+    fn stop_commanded(&mut self, turn: &mut Turn<'_>) {
+        self.suspended = true;
+        match self.state {
+            State::Queued { .. } | State::Waiting { .. } => self.start_now(turn),
+            State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => self.start_now(turn),
+            // held back as soon as they may be started
+            State::Outside | State::Refused | State::Excess | State::Rested(Rest::Ending) => {}
+            State::Starting => {} // stopped when it is born
+            State::Stepping { .. } | State::Running | State::Reloading { .. } => {
+                self.stop(Then::Again, "it was told to by command", turn);
+            }
+            State::Stopping { .. } | State::Killed { .. } => {} // it ends already
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Pure. Options of what an Emperor is told while it runs.
+
+use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const COMMANDS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "emperor-command-socket",
+        Kind::Address,
+        "Takes commands here (`spawn`, `respawn`, `stop`, `log`), in uWSGI's datagrams: from root, from the Emperor's user, and from the owner of the vassal. A path or `@NAME`.",
+    ),
+    OptionSpec::new(
+        "emperor-wait-for-command",
+        Kind::Flag,
+        "A vassal is not started before the command `spawn` names it.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "emperor-wait-for-command-ignore",
+        Kind::Text,
+        "A vassal, by its name, that is started without waiting for a command.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "emperor-trigger-socket",
+        Kind::Address,
+        "Looks at all sources anew whenever somebody connects here, at most once a second.",
+    ),
+];
