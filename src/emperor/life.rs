@@ -3,6 +3,7 @@
 use super::event::{Exit, Moment};
 use super::order::{News, Order, to_vassal};
 use super::pacing::ran_long_enough;
+use super::past::{Bidden, End};
 use super::policy::Policy;
 use super::state::{Process, Rest, State, Then};
 use super::vassal::{Ending, Turn, Vassal};
@@ -130,8 +131,11 @@ impl Vassal {
             return self.kill(then, reason, turn);
         }
         if self.process.silent_at.is_none() {
-            turn.orders.push_back(Order::Send(self.incarnation(), to_vassal::STOP));
+            let graceful = turn.policy.graceful_shutdown && turn.ending == Ending::Stop;
+            let byte = if graceful { to_vassal::STOP_GRACEFULLY } else { to_vassal::STOP };
+            turn.orders.push_back(Order::Send(self.incarnation(), byte));
         }
+        self.process.bidden.stop.get_or_insert(reason);
         self.tell(News::Stopping { pid: self.pid(), reason }, turn);
         self.await_end(then, turn);
     }
@@ -147,6 +151,7 @@ impl Vassal {
         let again_at = turn.now.plus_ms(patience_ms(turn).max(KILL_AGAIN_MIN_MS));
         self.state = State::Killed { then, again_at, owed: true };
         turn.orders.push_back(Order::Kill(self.incarnation()));
+        self.process.bidden.kill.get_or_insert(reason);
         self.tell(News::Killing { pid: self.pid(), reason }, turn);
     }
 
@@ -193,7 +198,10 @@ impl Vassal {
             self.tell(News::Exited { pid: self.pid(), exit, expected }, turn);
             self.failure = None;
         }
+        let ran_ms = self.process.ran_at.map(|at| turn.now.ms_since(at));
+        let bidden = Bidden { reload: then == Then::Reload, ..self.process.bidden };
         self.life.last_exit = Some(exit);
+        self.life.last_end = Some(End { at: turn.now, ran_ms, exit, bidden });
         self.follow(then, turn);
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::event::{Exit, Fingerprint, Incarnation, Key, Moment, Sight, VassalId};
 use super::order::{News, Notice, Order};
 use super::pacing::Pacing;
+use super::past::End;
 use super::policy::Policy;
 use super::queue::Place;
 use super::state::{Due, Process, State};
@@ -88,6 +89,8 @@ pub struct Life {
     pub reloads: u32,
     /// How its last process ended.
     pub last_exit: Option<Exit>,
+    /// The same with its reason.
+    pub last_end: Option<End>,
 }
 
 /// Where a vassal stands in the Emperor's tables: all of it follows from the vassal itself.
@@ -236,6 +239,7 @@ impl Life {
             last_heartbeat: None,
             reloads: 0,
             last_exit: None,
+            last_end: None,
         }
     }
 }

@@ -60,6 +60,7 @@ struct Runtime {
     poller: Poller,
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
+    events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
     /// Something is done as Emperor after each start.
@@ -107,7 +108,7 @@ impl Runtime {
         let emperor = self.emperor.next_deadline().map(|(moment, _)| moment);
         let others =
             [self.monitors.next_deadline(), self.stats.next_deadline(), self.unheard.next_deadline()];
-        others.into_iter().chain([emperor]).flatten().min()
+        others.into_iter().chain([emperor, self.events.next_deadline()]).flatten().min()
     }
 
     fn pass_deadlines(&mut self) {
@@ -116,6 +117,7 @@ impl Runtime {
         self.emperor.handle_deadline(now);
         self.monitors.handle_deadline(now);
         self.stats.handle_deadline(now, &mut self.poller);
+        self.events.handle_deadline(now, &self.poller);
     }
 
     /// One descriptor is ready. The poller gives replies of the spawner first and deaths last, so that a pid is
@@ -135,6 +137,8 @@ impl Runtime {
                 };
                 self.stats.serve(number, &mut self.poller, document);
             }
+            Token::EventsListener => self.events.accept(&self.poller, clock::now()),
+            Token::Follower(number) => self.events.serve(number, &self.poller, clock::now()),
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
@@ -243,6 +247,7 @@ impl Runtime {
         self.poller.watch(Token::Spawner, self.spawner.descriptor())?;
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
+        self.events.watch(&self.poller)?;
         self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
     }
 

@@ -58,8 +58,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let charter = Charter { files, ..charter(config, &roots, identity)? };
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
+    let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), identity);
     let residence = Residence::open(config)?;
-    let charter = Charter { leftovers: leftovers(&stats, &residence), ..charter };
+    let charter = Charter { leftovers: leftovers([stats.path(), events.path()], &residence), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
@@ -84,6 +85,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         poller: Poller::new()?,
         signals,
         stats,
+        events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         follows: charter.follows_starts(),
@@ -98,8 +100,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
 }
 
 /// What we made and may have no right to take away in the end.
-fn leftovers(stats: &stats::Server, residence: &Residence) -> Vec<Leftover> {
-    [stats.path(), residence.pidfile.as_deref()].into_iter().flatten().filter_map(Leftover::of).collect()
+fn leftovers(sockets: [Option<&Path>; 2], residence: &Residence) -> Vec<Leftover> {
+    let files = sockets.into_iter().chain([residence.pidfile.as_deref()]);
+    files.flatten().filter_map(Leftover::of).collect()
 }
 
 /// The charter that `liege plan` shows the jail of: as `start` would make it.
@@ -364,6 +367,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
     Policy {
         throttle_ms: config.throttle_ms,
         max_throttle_ms: config.max_throttle_ms,
+        graceful_shutdown: config.graceful_shutdown,
         no_blacklist: config.no_blacklist,
         curse_tolerance_ms: config.curse_tolerance_ms,
         required_heartbeat_ms: config.required_heartbeat_ms,

@@ -57,6 +57,12 @@ impl Server {
         Ok(Self { listener, clients: HashMap::new(), next: 0, paused: None, path })
     }
 
+    /// Where it listens.
+    pub fn address(&self, asked: Option<&Placed<Address>>) -> Option<Address> {
+        let usual = || self.path.clone().map(Address::Unix);
+        asked.map(|address| address.value.clone()).or_else(usual)
+    }
+
     /// The file of the listening socket, if it has one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -155,9 +161,9 @@ impl Drop for Server {
     }
 }
 
-type Bound = (Option<OwnedFd>, Option<PathBuf>);
+pub(super) type Bound = (Option<OwnedFd>, Option<PathBuf>);
 
-fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
+pub(super) fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
     match address {
         Address::Tcp(address) => {
             let listener = std::net::TcpListener::bind(address)

@@ -256,6 +256,10 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
     steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
+    if config.command.is_some() && config.health.listens() {
+        // In the network that the command has, so that the name means the same there.
+        steps.push(Step::Listen(config.health.heartbeat_s));
+    }
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));
