@@ -15,7 +15,7 @@ import os, signal, socket, sys
 said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 name = os.environ["NOTIFY_SOCKET"]
 def say(text):
-    said.sendto(text.encode(), "\0" + name[1:])
+    said.sendto(text.encode(), "\0" + name[1:] if name[0] == "@" else name)
 def told(number, frame):
     print("got", signal.Signals(number).name, os.getpid(), flush=True)
     if number == signal.SIGINT:
@@ -47,7 +47,7 @@ impl Speaker {
         let command = format!("command = python3 {} {}\n{lines}", program.display(), fifo.display());
         tree.vassal_of(ALICE, "shop.ini", &command);
         let emperor = Emperor::start(tree, &[&["--emperor-tyrant"], options].concat());
-        emperor.wait_for_line(|line| line.starts_with("up @"));
+        emperor.wait_for_line(|line| line.starts_with("up "));
         Self { emperor, fifo }
     }
 
@@ -82,10 +82,20 @@ fn a_program_in_a_jail_with_another_root_is_heard() {
     speaker.emperor.stop();
 }
 
+#[test]
+fn a_program_behind_a_fence_is_heard_by_a_file() {
+    let speaker = Speaker::start(&[], "ready = notify\nlandlock-scope-abstract = true\n");
+    speaker.emperor.wait_for_line(|line| line.starts_with("up /tmp/liege-notify-"));
+    speaker.say("READY=1");
+    speaker.emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    speaker.emperor.stop();
+}
+
 /// Row C7.
 #[test]
 fn a_stranger_who_says_that_it_is_ready_is_not_heard() {
-    let speaker = Speaker::start(&[], "ready = notify\n");
+    // In a network of its own nobody else could even name it.
+    let speaker = Speaker::start(&["--jail", "none"], "ready = notify\n");
     let line = speaker.emperor.wait_for_line(|line| line.starts_with("up @"));
     let name = line.split(' ').nth(1).unwrap().trim_start_matches('@');
     let address = SocketAddr::from_abstract_name(name).unwrap();

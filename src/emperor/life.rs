@@ -90,6 +90,7 @@ impl Vassal {
         let (fingerprint, owner) = (self.config.fingerprint, self.config.owner);
         let class = self.pacing.class;
         self.process = Process { fingerprint, owner, class, ..Process::default() };
+        self.life.past.iter_mut().for_each(|past| past.bidden = Bidden::default());
         self.attempt += 1;
         self.state = State::Starting;
         self.told_excess = false;
@@ -135,7 +136,7 @@ impl Vassal {
             let byte = if graceful { to_vassal::STOP_GRACEFULLY } else { to_vassal::STOP };
             turn.orders.push_back(Order::Send(self.incarnation(), byte));
         }
-        self.process.bidden.stop.get_or_insert(reason);
+        self.life.past().bidden.stop.get_or_insert(reason);
         self.tell(News::Stopping { pid: self.pid(), reason }, turn);
         self.await_end(then, turn);
     }
@@ -151,7 +152,7 @@ impl Vassal {
         let again_at = turn.now.plus_ms(patience_ms(turn).max(KILL_AGAIN_MIN_MS));
         self.state = State::Killed { then, again_at, owed: true };
         turn.orders.push_back(Order::Kill(self.incarnation()));
-        self.process.bidden.kill.get_or_insert(reason);
+        self.life.past().bidden.kill.get_or_insert(reason);
         self.tell(News::Killing { pid: self.pid(), reason }, turn);
     }
 
@@ -199,9 +200,9 @@ impl Vassal {
             self.failure = None;
         }
         let ran_ms = self.process.ran_at.map(|at| turn.now.ms_since(at));
-        let bidden = Bidden { reload: then == Then::Reload, ..self.process.bidden };
-        self.life.last_exit = Some(exit);
-        self.life.last_end = Some(End { at: turn.now, ran_ms, exit, bidden });
+        let past = self.life.past();
+        let bidden = Bidden { reload: then == Then::Reload, ..past.bidden };
+        past.end = Some(End { at: turn.now, ran_ms, exit, bidden });
         self.follow(then, turn);
     }
 

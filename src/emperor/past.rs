@@ -2,6 +2,15 @@
 
 use super::event::{Exit, Moment};
 
+/// What a vassal that has been told something, or has had an end, remembers of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The end of its last process that has ended.
+    pub end: Option<End>,
+    /// What its last process was told.
+    pub bidden: Bidden,
+}
+
 /// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {

@@ -104,6 +104,7 @@ impl VassalView {
     pub fn of(vassal: &Vassal, policy: &Policy) -> Self {
         let (life, process) = (&vassal.life, &vassal.process);
         let alive = vassal.state.is_alive();
+        let last_end = life.past.as_ref().and_then(|past| past.end);
         Self {
             key: vassal.key.clone(),
             id: vassal.id,
@@ -126,8 +127,8 @@ impl VassalView {
             respawns: life.reloads,
             attempts: vassal.attempt,
             deaths: vassal.pacing.deaths,
-            last_exit: life.last_exit,
-            last_end: life.last_end,
+            last_exit: last_end.map(|end| end.exit),
+            last_end,
             fingerprint: vassal.config.fingerprint,
             next_start: next_start(vassal),
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),

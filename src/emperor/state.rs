@@ -2,7 +2,6 @@
 
 use super::event::{Fingerprint, Moment, Owner};
 use super::pacing::Class;
-use super::past::Bidden;
 
 /// Where a vassal stands. From `Starting` on it has (or is about to have) a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,8 +192,6 @@ pub struct Process {
     pub beat_at: Option<Moment>,
     /// What it has said.
     pub said: Said,
-    /// What it was told about its end.
-    pub bidden: Bidden,
 }
 
 /// What a process has said, or what was said about it.

@@ -167,6 +167,7 @@ impl Life<'_> {
         // Socket files go with their sockets.
         vassal.sockets.clear();
         vassal.served = None;
+        vassal.notified = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.

@@ -1,12 +1,14 @@
 //! What the command says to its `NOTIFY_SOCKET` (`sd_notify(3)`): that it is ready, and that it lives.
 //!
 //! The name is abstract and of the kernel's choice, so it needs no place in any root, and belongs to the network
-//! namespace. Whoever is no member of the vassal is not heard, and nothing but those two words means anything: no
+//! namespace; where the command is kept from abstract names, it is a file that only its user reaches. Whoever is no member of the vassal is not heard, and nothing but those two words means anything: no
 //! descriptor is taken, no pid believed.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use jail::sys;
+use rustix::fs::{Mode, mkdir};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, socket_with};
@@ -16,6 +18,10 @@ use rustix::process::{Pid, getpid};
 const MESSAGE_MAX: usize = 4_096;
 /// Messages in a row; what is left is heard when we have looked at all else.
 const MESSAGES_MAX: usize = 32;
+/// Names tried for a directory.
+const NAMES_MAX: u32 = 16;
+/// Where such a directory is, as its name begins.
+const PLACE: &str = "/tmp/liege-notify-";
 /// Generations between us and whoever speaks.
 const GENERATIONS_MAX: usize = 64;
 
@@ -24,6 +30,17 @@ const GENERATIONS_MAX: usize = 64;
 pub struct Notified {
     socket: OwnedFd,
     name: String,
+    /// The directory of its file, if it has one.
+    directory: Option<PathBuf>,
+}
+
+/// Where a command can reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// By a name in its network namespace.
+    Abstract,
+    /// By a file.
+    File,
 }
 
 /// What was said since the last time.
@@ -38,21 +55,40 @@ pub struct Heard {
 }
 
 impl Notified {
-    /// Listens in the network namespace of this moment.
+    /// Listens in the network namespace, or the root, of this moment.
     ///
     /// # Errors
-    /// Those of `socket(2)` and `bind(2)`.
-    pub fn new() -> Result<Self, Errno> {
+    /// Those of `socket(2)`, `bind(2)` and `mkdir(2)`.
+    pub fn new(reach: Reach) -> Result<Self, Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
         set_socket_passcred(&socket, true)?;
         // An older kernel cannot refuse descriptors; then they are closed as they come, since there is no room for them.
         let _ = sys::refuse_rights(socket.as_fd());
-        bind(&socket, &SocketAddrUnix::new_unnamed())?;
-        let address = SocketAddrUnix::try_from(getsockname(&socket)?)?;
+        let mut notified = Self { socket, name: String::new(), directory: None };
+        match reach {
+            Reach::Abstract => notified.bind_abstract()?,
+            Reach::File => notified.bind_file()?,
+        }
+        Ok(notified)
+    }
+
+    fn bind_abstract(&mut self) -> Result<(), Errno> {
+        bind(&self.socket, &SocketAddrUnix::new_unnamed())?;
+        let address = SocketAddrUnix::try_from(getsockname(&self.socket)?)?;
         let name = address.abstract_name().ok_or(Errno::INVAL)?;
-        let name = format!("@{}", std::str::from_utf8(name).map_err(|_| Errno::INVAL)?);
-        Ok(Self { socket, name })
+        self.name = format!("@{}", std::str::from_utf8(name).map_err(|_| Errno::INVAL)?);
+        Ok(())
+    }
+
+    /// In a directory that is made here: one that is there already may be anybody's.
+    fn bind_file(&mut self) -> Result<(), Errno> {
+        let names = (0..NAMES_MAX).map(|number| format!("{PLACE}{}-{number}", getpid()));
+        let made = names.map(PathBuf::from).find(|path| mkdir(path, Mode::RWXU).is_ok());
+        let directory = self.directory.insert(made.ok_or(Errno::EXIST)?);
+        let path = directory.join("socket");
+        self.name = path.to_string_lossy().into_owned();
+        bind(&self.socket, &SocketAddrUnix::new(&path)?)
     }
 
     /// For `NOTIFY_SOCKET`.
@@ -78,6 +114,15 @@ impl Notified {
         // Whoever has no number here is in another pid namespace.
         let sender = Pid::from_raw(message.pid);
         Ok((message.whole && sender.is_some_and(is_member)).then_some(message.length))
+    }
+}
+
+impl Drop for Notified {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.directory {
+            let _ = std::fs::remove_file(directory.join("socket"));
+            let _ = std::fs::remove_dir(directory);
+        }
     }
 }
 
@@ -147,12 +192,23 @@ mod tests {
     /// Row C7: whoever is no member is not heard. A process is no descendant of itself.
     #[test]
     fn strangers_are_not_heard_and_counted() {
-        let notified = Notified::new().expect("a socket");
+        let notified = Notified::new(Reach::Abstract).expect("a socket");
         say(&notified, b"READY=1");
         say(&notified, &[b'x'; MESSAGE_MAX * 2]);
         let mut heard = Heard::default();
         notified.hear(&mut heard);
         assert_eq!(heard, Heard { ready: false, beat: false, ignored: 2 });
+    }
+
+    #[test]
+    fn a_file_is_for_its_user_alone_and_goes_in_the_end() {
+        let notified = Notified::new(Reach::File).expect("a socket");
+        let directory = notified.directory.clone().expect("a directory");
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&directory).expect("it is there"));
+        assert_eq!(mode & 0o777, 0o700);
+        UnixDatagram::unbound().and_then(|one| one.send_to(b"READY=1", notified.name())).expect("room");
+        drop(notified);
+        assert!(!directory.exists());
     }
 
     #[test]

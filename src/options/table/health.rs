@@ -17,8 +17,8 @@ pub(super) const HEALTH: &[OptionSpec] = &[
     .default("false"),
     OptionSpec::new(
         "heartbeat",
-        Kind::Int("seconds"),
-        "The command is told (WATCHDOG_USEC) to say WATCHDOG=1 at least this often; each goes on to the Emperor, see `emperor-required-heartbeat`.",
+        Kind::Int("SECONDS"),
+        "The command is told (WATCHDOG_USEC) to say WATCHDOG=1 at least every so many seconds; each goes on to the Emperor, see `emperor-required-heartbeat`.",
     )
     .default("0"),
     OptionSpec::new(
@@ -34,7 +34,7 @@ pub(super) const HEALTH: &[OptionSpec] = &[
     ),
     OptionSpec::new(
         "reload-mercy",
-        Kind::Int("seconds"),
+        Kind::Int("SECONDS"),
         "Seconds that the command may take to end before it is killed.",
     )
     .default("as `emperor-curse-tolerance`"),
