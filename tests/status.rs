@@ -123,7 +123,7 @@ fn events_are_the_past_then_what_happens() {
         .unwrap();
     let mut reader = BufReader::new(follower.stdout.take().unwrap());
     next_of(&mut reader, "ready");
-    emperor.tree.vassal("b.ini", SLEEP);
+    emperor.tree.vassal_of(ALICE, "b.ini", SLEEP);
     let started = next_of(&mut reader, "started");
     assert_eq!((&started["vassal"], started["pid"].is_i64()), (&"b.ini".into(), true));
     emperor.stop();
