@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,6 +15,8 @@ use crate::stats;
 
 /// Longest document read, in bytes: 100 000 vassals and more.
 const DOCUMENT_MAX: u64 = 64 << 20;
+/// Where root's Emperor serves unless it is told otherwise.
+const OF_ROOT: &str = "/run/liege/stats.sock";
 /// An Emperor that does not answer within this time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,9 +38,7 @@ pub fn document(address: Option<&Address>) -> Result<String> {
             )
         }
         Some(address) => connect(address)?,
-        None => {
-            connect(&usual()?).context("is an Emperor running? Its stats are where emperor-stats says")?
-        }
+        None => usual(Some).context("is an Emperor running? Its stats are where emperor-stats says")?,
     };
     socket.set_read_timeout(Some(PATIENCE))?;
     read(socket)
@@ -56,17 +57,26 @@ pub fn parsed(text: &str) -> Result<Value> {
 /// # Errors
 /// Its stats are at a place beside which no events are served, or nobody is there.
 pub fn events(address: Option<&Address>) -> Result<UnixStream> {
-    let stats = address.map_or_else(usual, |address| Ok(address.clone()))?;
-    let beside = stats::beside(&stats)
-        .ok_or_else(|| anyhow!("events are served beside stats at a path or @NAME only (emperor-stats)"))?;
-    let socket = connect(&beside).context("is an Emperor running?")?;
+    let socket = match address {
+        Some(address) => {
+            let beside = stats::beside(address);
+            connect(&beside.ok_or_else(|| {
+                anyhow!("events are served beside stats at a path or @NAME only (emperor-stats)")
+            })?)
+        }
+        None => usual(|stats| stats::beside(&stats)),
+    };
+    let socket = socket.context("is an Emperor running?")?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(socket)
 }
 
-fn usual() -> Result<Address> {
-    let path = stats::usual_path().context("no XDG_RUNTIME_DIR: say where (liege status ADDRESS)")?;
-    Ok(Address::Unix(path))
+/// One's own Emperor, else that of root, which serves whom the file's rights let in.
+fn usual(of: impl Fn(Address) -> Option<Address>) -> Result<UnixStream> {
+    let places = stats::usual_path().into_iter().chain([PathBuf::from(OF_ROOT)]);
+    let mut tried = places.map(Address::Unix).filter_map(of).map(|address| connect(&address));
+    let first = tried.next().context("no place is known: say where (liege status ADDRESS)")?;
+    first.or_else(|error| tried.find_map(Result::ok).ok_or(error))
 }
 
 fn connect(address: &Address) -> Result<UnixStream> {
