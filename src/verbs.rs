@@ -12,6 +12,7 @@ use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
+use crate::control::Target;
 use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
@@ -32,7 +33,9 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Plan => shown(plan_of(invocation)),
         Verb::Check => check(&invocation),
         Verb::ShowConfig => show_config(invocation),
-        Verb::Status => shown(status(&invocation)),
+        Verb::Status => shown(target(&invocation).and_then(|one| control::status(&one, invocation.json))),
+        Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
+        Verb::Events => events(&invocation),
         Verb::Doctor => doctor(invocation.json),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
         Verb::Man => printed(|out| cli::man(out)),
@@ -124,10 +127,15 @@ fn show_config(invocation: Invocation) -> ExitCode {
     }
 }
 
-fn status(invocation: &Invocation) -> Result<String> {
-    let address = invocation.operands.first().map(|operand| config::address(&operand.value));
-    let address = address.transpose().map_err(|wrong| anyhow!(wrong.cause))?;
-    control::status(address.as_ref(), invocation.json)
+fn target(invocation: &Invocation) -> Result<Target> {
+    Target::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
+}
+
+fn events(invocation: &Invocation) -> ExitCode {
+    match target(invocation) {
+        Ok(target) => printed(|out| control::events(&target, invocation, out)),
+        Err(error) => shown(Err(error)),
+    }
 }
 
 fn doctor(json: bool) -> ExitCode {

@@ -62,13 +62,15 @@ fn command() -> Command {
 fn verb(spec: &'static VerbSpec) -> Command {
     let json =
         spec.has_json.then(|| Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON."));
+    let follow = (spec.verb == super::Verb::Events)
+        .then(|| Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help("Goes on."));
     let words = Arg::new("WORD").num_args(0..).value_hint(ValueHint::FilePath);
     let words = if spec.verb == super::Verb::Completions {
         words.value_parser(["bash", "zsh", "fish"])
     } else {
         words
     };
-    let command = Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json);
+    let command = Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json).args(follow);
     if spec.count == Some((0, 0)) { command } else { command.arg(words) }
 }
 

@@ -39,6 +39,8 @@ pub struct Invocation {
     pub operands: Vec<Placed<String>>,
     /// `--json`.
     pub json: bool,
+    /// `--follow`.
+    pub follow: bool,
     /// The arguments and variables, one a line: errors show them.
     pub texts: Texts,
 }
@@ -78,6 +80,7 @@ struct Parser {
     entries: Vec<Entry>,
     operands: Vec<Placed<String>>,
     json: bool,
+    follow: bool,
     texts: Texts,
     errors: Vec<ConfigError>,
 }
@@ -98,6 +101,7 @@ impl Parser {
             entries: Vec::new(),
             operands: Vec::new(),
             json: false,
+            follow: false,
             texts,
             errors: Vec::new(),
         };
@@ -202,6 +206,10 @@ impl Parser {
             self.json = true;
             return;
         }
+        if name == "follow" && self.verb == Verb::Events {
+            self.follow = true;
+            return;
+        }
         match standing(name) {
             Standing::Ours(_, option) => self.take_ours(index, option, value),
             Standing::Unknown => self.refuse(index, name),
@@ -210,6 +218,10 @@ impl Parser {
     }
 
     fn take_short(&mut self, index: usize, rest: &str) {
+        if rest == "f" && self.verb == Verb::Events {
+            self.follow = true;
+            return;
+        }
         let letter = rest.chars().next();
         let found = options()
             .map(|(_, option)| option)
@@ -322,8 +334,8 @@ impl Parser {
         if !self.errors.is_empty() {
             return Err(self.texts.explain(self.errors));
         }
-        let Self { verb, entries, operands, json, texts, .. } = self;
-        Ok(Invocation { verb, entries, operands, json, texts })
+        let Self { verb, entries, operands, json, follow, texts, .. } = self;
+        Ok(Invocation { verb, entries, operands, json, follow, texts })
     }
 }
 

@@ -62,7 +62,7 @@ fn variables_come_before_arguments() {
 
 #[test]
 fn verbs() {
-    let table: [(&[&str], Verb, usize); 13] = [
+    let table: [(&[&str], Verb, usize); 15] = [
         (&[], Verb::Run, 0),
         (&["x.ini"], Verb::Run, 0),
         (&["vassal", "--ini", "x.ini"], Verb::Vassal, 0),
@@ -71,6 +71,8 @@ fn verbs() {
         (&["show-config", "a", "--json", "--set", "x=y"], Verb::ShowConfig, 1),
         (&["plan", "a", "--uid", "5"], Verb::Plan, 1),
         (&["status", "--json", "/run/s"], Verb::Status, 1),
+        (&["why", "/run/s", "shop.ini"], Verb::Why, 2),
+        (&["events", "-f", "--json"], Verb::Events, 0),
         (&["doctor", "--json"], Verb::Doctor, 0),
         (&["completions", "bash"], Verb::Completions, 1),
         (&["man"], Verb::Man, 0),
@@ -120,12 +122,14 @@ fn what_is_not_understood_is_told() {
       ^
       did you mean `status`? A file is written with its directory: ./stauts
     ");
-    insta::assert_snapshot!(refused(&["status", "a", "b", "--emperor", "c"]), @r"
-    command line:4:1: `status` does not take this option
-      --emperor
-      ^
-    command line:3:1: `status` does not take `b`
+    insta::assert_snapshot!(refused(&["plan", "a", "b"]), @r"
+    command line:3:1: `plan` does not take `b`
       b
+      ^
+    ");
+    insta::assert_snapshot!(refused(&["status", "a", "--emperor", "c"]), @r"
+    command line:3:1: `status` does not take this option
+      --emperor
       ^
     ");
     insta::assert_snapshot!(refused(&["check"]), @r"

@@ -10,6 +10,8 @@ pub enum Verb {
     ShowConfig,
     Plan,
     Status,
+    Why,
+    Events,
     Doctor,
     Completions,
     Man,
@@ -65,9 +67,23 @@ pub static VERBS: &[VerbSpec] = &[
     spec(
         Verb::Status,
         "status",
-        "[ADDRESS] [--json]",
-        Some((0, 1)),
-        "Prints the state of a running Emperor and its vassals.",
+        "[ADDRESS] [NAME...] [--json]",
+        Some((0, usize::MAX)),
+        "Prints the state of an Emperor and its vassals, or of some.",
+    ),
+    spec(
+        Verb::Why,
+        "why",
+        "[ADDRESS] NAME...",
+        Some((1, usize::MAX)),
+        "Tells why a vassal is as it is, what comes next, what to do.",
+    ),
+    spec(
+        Verb::Events,
+        "events",
+        "[ADDRESS] [NAME...] [--follow] [--json]",
+        Some((0, usize::MAX)),
+        "Prints what happened lately; --follow (-f) goes on.",
     ),
     spec(
         Verb::Doctor,
@@ -97,7 +113,8 @@ const fn spec(
     help: &'static str,
 ) -> VerbSpec {
     let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan | Verb::ShowConfig);
-    let has_json = matches!(verb, Verb::Status | Verb::Doctor | Verb::Check | Verb::ShowConfig);
+    let has_json =
+        matches!(verb, Verb::Status | Verb::Events | Verb::Doctor | Verb::Check | Verb::ShowConfig);
     VerbSpec { verb, name, operands, count, takes_options, has_json, help }
 }
 

@@ -43,6 +43,8 @@ pub struct EmperorConfig {
     pub throttle_ms: u64,
     /// `emperor-max-throttle` in ms.
     pub max_throttle_ms: u64,
+    /// `emperor-graceful-shutdown`.
+    pub graceful_shutdown: bool,
     /// `emperor-no-blacklist`: no back-off.
     pub no_blacklist: bool,
     /// `emperor-curse-tolerance` in ms (written in seconds): stop → SIGKILL.
@@ -134,6 +136,7 @@ impl Default for EmperorConfig {
             poll: false,
             throttle_ms: 1_000,
             max_throttle_ms: 180_000,
+            graceful_shutdown: false,
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
             required_heartbeat_ms: 30_000,

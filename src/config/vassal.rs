@@ -1,6 +1,7 @@
 //! Pure. What a vassal's config says, typed.
 
 pub mod cgroups;
+pub mod health;
 pub mod limits;
 pub mod net;
 mod phases;
@@ -88,6 +89,8 @@ pub struct VassalConfig {
     pub net: net::NetConfig,
     /// Variables from files, locks, the shell.
     pub surroundings: surroundings::Surroundings,
+    /// Readiness, heartbeat, and the signals that it is told by.
+    pub health: health::Health,
     /// `wait-for-…`.
     pub waits: waits::Waits,
 }

@@ -1,6 +1,13 @@
 //! What a person says to a running Emperor.
 
 pub mod command;
+mod events;
+mod fetch;
 mod status;
+mod target;
+mod why;
 
+pub use events::events;
 pub use status::status;
+pub use target::Target;
+pub use why::why;

@@ -1,76 +1,41 @@
 //! `liege status`: reads the stats of a running Emperor and prints them as a table.
 
-use std::io::Read;
-use std::net::TcpStream;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
-use std::time::Duration;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use comfy_table::Table;
 use serde_json::Value;
 
-use crate::config::vassal::Address;
+use super::Target;
+use super::fetch::{self, plain};
 use crate::stats;
 
-/// Longest document read, in bytes: 100 000 vassals and more.
-const DOCUMENT_MAX: u64 = 64 << 20;
-/// An Emperor that does not answer within this time is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The status of the Emperor at this address, else at the usual place; with `json`, as it came.
+/// The status of the Emperor or of some vassals; with `json`, the document as it came, with no other vassals in it.
 ///
 /// # Errors
-/// Nobody serves stats there, or something else does.
-pub fn status(address: Option<&Address>, json: bool) -> Result<String> {
-    let text = match address {
-        Some(address) => fetch(address)?,
-        None => usual().context("is an Emperor running? Its stats are where emperor-stats says")?,
-    };
-    let document: Value = serde_json::from_str(&text).context("what came is not the stats of an Emperor")?;
-    Ok(if json { text } else { table(&document) })
+/// Nobody serves stats there, or something else does; no such vassal.
+pub fn status(target: &Target, json: bool) -> Result<String> {
+    let text = fetch::document(target.address.as_ref())?;
+    let mut document = fetch::parsed(&text)?;
+    if json && !target.is_narrow() {
+        return Ok(text);
+    }
+    keep(&mut document, target)?;
+    Ok(if json { format!("{document:#}\n") } else { table(&document) })
 }
 
-/// One's own Emperor, else that of root, which serves whom the file's rights let in.
-fn usual() -> Result<String> {
-    let of_root = || fetch(&Address::Unix(stats::OF_ROOT.into()));
-    let Some(own) = stats::usual_path() else { return of_root() };
-    fetch(&Address::Unix(own)).or_else(|error| of_root().map_err(|_| error))
-}
-
-fn fetch(address: &Address) -> Result<String> {
-    match address {
-        Address::Tcp(address) => {
-            let socket = TcpStream::connect_timeout(address, PATIENCE)
-                .with_context(|| format!("cannot reach {address}"))?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            read(socket)
-        }
-        Address::Unix(path) => {
-            let socket =
-                UnixStream::connect(path).with_context(|| format!("cannot reach {}", path.display()))?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            read(socket)
-        }
-        Address::Abstract(name) => {
-            let address = SocketAddr::from_abstract_name(name)?;
-            let socket =
-                UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            read(socket)
-        }
-        Address::Inherited(number) => {
-            bail!(
-                "fd://{number} is a socket of a process that was started with it: say HOST:PORT, a path or @NAME"
-            )
+/// Leaves only those vassals that are meant.
+///
+/// # Errors
+/// There is none.
+pub fn keep(document: &mut Value, target: &Target) -> Result<()> {
+    for list in ["vassals", "blacklist"] {
+        if let Some(entries) = document[list].as_array_mut() {
+            entries.retain(|entry| target.means(entry["id"].as_str().unwrap_or_default()));
         }
     }
-}
-
-fn read(socket: impl Read) -> Result<String> {
-    let mut text = String::new();
-    socket.take(DOCUMENT_MAX).read_to_string(&mut text).context("cannot read the stats")?;
-    Ok(text)
+    if target.is_narrow() && document["vassals"].as_array().is_none_or(Vec::is_empty) {
+        bail!("no such vassal: `liege status` lists all, `liege events` tells what became of one");
+    }
+    Ok(())
 }
 
 fn table(document: &Value) -> String {
@@ -86,7 +51,7 @@ fn table(document: &Value) -> String {
     );
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "RESPAWNS", "NOTE"]);
+    table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "STARTS", "RESPAWNS", "NOTE"]);
     let vassals = || document["vassals"].as_array().into_iter().flatten();
     let naming = stats::Naming::of(vassals().filter_map(|vassal| vassal["id"].as_str()));
     for vassal in vassals() {
@@ -94,16 +59,11 @@ fn table(document: &Value) -> String {
         let raw = |key: &str| vassal[key].as_str().unwrap_or_default();
         let name = plain(&naming.name(raw("id"), raw("monitor")).into());
         let ids = format!("{}:{}", word("uid"), word("gid"));
-        table.add_row([name, word("state"), word("pid"), ids, word("respawns"), word("note")]);
+        let pid = if vassal["pid"] == -1 { "-".to_owned() } else { word("pid") };
+        table.add_row([name, word("state"), pid, ids, word("starts"), word("respawns"), word("note")]);
     }
     text.push_str(&format!("\n{table}\n"));
     text
-}
-
-/// A value for a terminal: nothing in a name can move the cursor.
-fn plain(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ impl Vassal {
             Due::Start => self.start_now(turn),
             Due::Slow => self.give_slot_back(),
             Due::Curse => self.kill(Then::Death, "it closed its control descriptor and did not end", turn),
-            Due::Heartbeat => self.kill(Then::Death, "its heartbeat is missing", turn),
+            Due::Heartbeat => self.stop(Then::Death, "its heartbeat is missing", turn),
             Due::Reload => self.reload(turn),
             Due::Answer => self.answer_overdue(turn),
             Due::Kill | Due::KillAgain => self.kill_overdue(turn),

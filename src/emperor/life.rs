@@ -3,6 +3,7 @@
 use super::event::{Exit, Moment};
 use super::order::{News, Order, to_vassal};
 use super::pacing::ran_long_enough;
+use super::past::{Bidden, End};
 use super::policy::Policy;
 use super::state::{Process, Rest, State, Then};
 use super::vassal::{Ending, Turn, Vassal};
@@ -99,6 +100,7 @@ impl Vassal {
         let (fingerprint, owner) = (self.config.fingerprint, self.config.owner);
         let class = self.pacing.class;
         self.process = Process { fingerprint, owner, class, ..Process::default() };
+        self.life.past.iter_mut().for_each(|past| past.bidden = Bidden::default());
         self.attempt += 1;
         self.state = State::Starting;
         self.told_excess = false;
@@ -140,8 +142,11 @@ impl Vassal {
             return self.kill(then, reason, turn);
         }
         if self.process.silent_at.is_none() {
-            turn.orders.push_back(Order::Send(self.incarnation(), to_vassal::STOP));
+            let graceful = turn.policy.graceful_shutdown && turn.ending == Ending::Stop;
+            let byte = if graceful { to_vassal::STOP_GRACEFULLY } else { to_vassal::STOP };
+            turn.orders.push_back(Order::Send(self.incarnation(), byte));
         }
+        self.life.past().bidden.stop.get_or_insert(reason);
         self.tell(News::Stopping { pid: self.pid(), reason }, turn);
         self.await_end(then, turn);
     }
@@ -157,6 +162,7 @@ impl Vassal {
         let again_at = turn.now.plus_ms(patience_ms(turn).max(KILL_AGAIN_MIN_MS));
         self.state = State::Killed { then, again_at, owed: true };
         turn.orders.push_back(Order::Kill(self.incarnation()));
+        self.life.past().bidden.kill.get_or_insert(reason);
         self.tell(News::Killing { pid: self.pid(), reason }, turn);
     }
 
@@ -203,7 +209,10 @@ impl Vassal {
             self.tell(News::Exited { pid: self.pid(), exit, expected }, turn);
             self.failure = None;
         }
-        self.life.last_exit = Some(exit);
+        let ran_ms = self.process.ran_at.map(|at| turn.now.ms_since(at));
+        let past = self.life.past();
+        let bidden = Bidden { reload: then == Then::Reload, ..past.bidden };
+        past.end = Some(End { at: turn.now, ran_ms, exit, bidden });
         self.follow(then, turn);
     }
 

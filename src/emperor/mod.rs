@@ -2,6 +2,7 @@
 
 pub mod event;
 pub mod order;
+pub mod past;
 pub mod policy;
 pub mod snapshot;
 
@@ -12,6 +13,7 @@ mod due;
 mod life;
 mod pacing;
 mod queue;
+mod reasons;
 mod sighted;
 mod spoken;
 mod state;

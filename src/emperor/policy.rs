@@ -11,6 +11,8 @@ pub struct Policy {
     pub throttle_ms: u64,
     /// `emperor-max-throttle`: the longest delay.
     pub max_throttle_ms: u64,
+    /// `emperor-graceful-shutdown`: whoever is told to stop because everything stops may finish his work first.
+    pub graceful_shutdown: bool,
     /// `emperor-no-blacklist`: deaths are followed by no growing delay (see [`super::pacing::back_off_ms`]).
     pub no_blacklist: bool,
     /// `emperor-curse-tolerance`: from the request to end until SIGKILL.
@@ -75,6 +77,7 @@ impl Default for Policy {
         Self {
             throttle_ms: 1_000,
             max_throttle_ms: 180_000,
+            graceful_shutdown: false,
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
             required_heartbeat_ms: 30_000,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::event::{Exit, Key, Moment, Owner, VassalId};
+use super::event::{Exit, Fingerprint, Key, Moment, Owner, VassalId};
+use super::past::End;
 use super::policy::Policy;
 use super::state::State;
 use super::vassal::Vassal;
@@ -65,6 +66,10 @@ pub struct VassalView {
     pub deaths: u32,
     /// How its last process ended.
     pub last_exit: Option<Exit>,
+    /// How and why that was.
+    pub last_end: Option<End>,
+    /// Of the config as last seen.
+    pub fingerprint: Fingerprint,
     /// When it is started again.
     pub next_start: Option<Moment>,
     /// Why its config may not run, or why its owner may have no further vassal.
@@ -99,6 +104,7 @@ impl VassalView {
     pub fn of(vassal: &Vassal, policy: &Policy) -> Self {
         let (life, process) = (&vassal.life, &vassal.process);
         let alive = vassal.state.is_alive();
+        let last_end = life.past.as_ref().and_then(|past| past.end);
         Self {
             key: vassal.key.clone(),
             id: vassal.id,
@@ -121,7 +127,9 @@ impl VassalView {
             respawns: life.reloads,
             attempts: vassal.attempt,
             deaths: vassal.pacing.deaths,
-            last_exit: life.last_exit,
+            last_exit: last_end.map(|end| end.exit),
+            last_end,
+            fingerprint: vassal.config.fingerprint,
             next_start: next_start(vassal),
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
             failure: vassal.failure.clone(),

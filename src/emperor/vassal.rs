@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::event::{Exit, Fingerprint, Incarnation, Key, Moment, Sight, VassalId};
+use super::event::{Fingerprint, Incarnation, Key, Moment, Sight, VassalId};
 use super::order::{News, Notice, Order};
 use super::pacing::Pacing;
+use super::past::Past;
 use super::policy::Policy;
 use super::queue::Place;
 use super::state::{Due, Process, State};
@@ -68,7 +69,7 @@ pub struct Vassal {
 }
 
 /// What a vassal has been through, as the stats show it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Life {
     /// When its config was first seen.
     pub born: Moment,
@@ -88,8 +89,8 @@ pub struct Life {
     pub last_heartbeat: Option<Moment>,
     /// How often it was told to reload.
     pub reloads: u32,
-    /// How its last process ended.
-    pub last_exit: Option<Exit>,
+    /// Ends, and what led to them; apart, as most vassals have none.
+    pub past: Option<Box<Past>>,
 }
 
 /// Where a vassal stands in the Emperor's tables: all of it follows from the vassal itself.
@@ -227,6 +228,11 @@ impl Vassal {
 }
 
 impl Life {
+    /// To be written to.
+    pub fn past(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
     fn new(now: Moment) -> Self {
         Self {
             born: now,
@@ -238,7 +244,7 @@ impl Life {
             last_loyal: None,
             last_heartbeat: None,
             reloads: 0,
-            last_exit: None,
+            past: None,
         }
     }
 }

@@ -28,6 +28,10 @@ pub enum Token {
     Commands,
     /// Somebody wants the sources looked at.
     Trigger,
+    /// Somebody wants to know what happens.
+    EventsListener,
+    /// One who follows that takes more, or is gone.
+    Follower(u32),
     /// A signal, the death of a child among them.
     Signals,
 }
@@ -35,6 +39,7 @@ pub enum Token {
 const KIND: u64 = 3 << 62;
 const CONTROL: u64 = 1 << 62;
 const CLIENT: u64 = 2 << 62;
+const FOLLOWER: u64 = 3 << 62;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -46,8 +51,10 @@ impl Token {
             Self::Signals => 3,
             Self::Commands => 4,
             Self::Trigger => 5,
+            Self::EventsListener => 6,
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
+            Self::Follower(number) => FOLLOWER | u64::from(number),
         }
     }
 
@@ -60,11 +67,13 @@ impl Token {
                 Self::Control(Incarnation { id: VassalId(low), attempt })
             }
             (CLIENT, _) => Self::StatsClient(low),
+            (FOLLOWER, _) => Self::Follower(low),
             (_, 0) => Self::Spawner,
             (_, 1) => Self::Monitors,
             (_, 2) => Self::StatsListener,
             (_, 4) => Self::Commands,
             (_, 5) => Self::Trigger,
+            (_, 6) => Self::EventsListener,
             (_, _) => Self::Signals,
         }
     }
@@ -101,6 +110,14 @@ impl Poller {
     /// The limit of watches.
     pub fn watch_output(&self, token: Token, descriptor: BorrowedFd<'_>) -> Result<()> {
         self.add(token, descriptor, epoll::EventFlags::OUT)
+    }
+
+    /// Watches a descriptor for room to write that was not there before, and for its end.
+    ///
+    /// # Errors
+    /// The limit of watches.
+    pub fn watch_room(&self, token: Token, descriptor: BorrowedFd<'_>) -> Result<()> {
+        self.add(token, descriptor, epoll::EventFlags::OUT | epoll::EventFlags::ET)
     }
 
     fn add(&self, token: Token, descriptor: BorrowedFd<'_>, flags: epoll::EventFlags) -> Result<()> {
@@ -164,6 +181,8 @@ mod tests {
             Token::Signals,
             Token::Control(one),
             Token::StatsClient(9),
+            Token::EventsListener,
+            Token::Follower(7),
         ] {
             assert_eq!(Token::of(token.number()), token);
         }

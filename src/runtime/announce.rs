@@ -1,9 +1,14 @@
 //! Puts the Emperor's news into words: uWSGI's own where tools look for them.
 
+use std::time::SystemTime;
+
+use serde_json::json;
+
 use crate::emperor::event::Moment;
 use crate::emperor::order::{News, Notice};
 use crate::log::{self, Level};
 use crate::monitors::{Note, SourceNews};
+use crate::stats::LINE_MAX;
 
 /// Says one thing about one vassal.
 pub fn announce(notice: &Notice, now: Moment) {
@@ -13,6 +18,47 @@ pub fn announce(notice: &Notice, now: Moment) {
     let mut fields = vec![("vassal", name)];
     fields.extend(pid.as_deref().map(|pid| ("pid", pid)));
     log::line(level, &fields, &text);
+}
+
+/// The same as a line of JSON, with its end; a sentence that is too long is left out.
+pub fn line(notice: &Notice, source: &str, now: Moment) -> String {
+    let name = &*notice.key.name;
+    let (level, text) = words(name, &notice.what, now);
+    let mut line = json!({
+        "time": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        "vassal": name,
+        "monitor": source,
+        "event": word(&notice.what),
+        "pid": pid_of(&notice.what),
+        "warning": level != Level::Info,
+        "text": text,
+    });
+    if line.to_string().len() >= LINE_MAX {
+        line["text"] = json!("(too long; see the log)");
+    }
+    format!("{line}\n")
+}
+
+fn word(news: &News) -> &'static str {
+    match news {
+        News::Started { .. } => "started",
+        News::Spawned { .. } => "ready",
+        News::Accepting { .. } => "accepting",
+        News::Loyal { .. } => "loyal",
+        News::Reloading { .. } => "reloading",
+        News::Stopping { .. } => "stopping",
+        News::Killing { .. } => "killed",
+        News::Exited { expected: true, .. } => "ended",
+        News::Exited { expected: false, .. } => "died",
+        News::Refused { .. } => "refused",
+        News::SpawnFailed { .. } => "failed",
+        News::Throttled { .. } => "throttled",
+        News::Resting { .. } => "resting",
+        News::Suspended => "suspended",
+        News::OwnerChanged { .. } => "owner-changed",
+        News::TooMany { .. } => "too-many",
+        News::Removed => "removed",
+    }
 }
 
 fn pid_of(news: &News) -> Option<i32> {

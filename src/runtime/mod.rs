@@ -66,6 +66,7 @@ struct Runtime {
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
     doors: doors::Doors,
+    events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
     /// Something is done as Emperor after each start.
@@ -116,6 +117,7 @@ impl Runtime {
         let others = [
             self.monitors.next_deadline(),
             self.stats.next_deadline(),
+            self.events.next_deadline(),
             self.unheard.next_deadline(),
             self.messenger.next_deadline(),
             self.doors.next_deadline(),
@@ -130,6 +132,7 @@ impl Runtime {
         self.monitors.handle_deadline(now);
         self.stats.handle_deadline(now, &mut self.poller);
         self.doors.handle_deadline(now, &self.poller);
+        self.events.handle_deadline(now, &self.poller);
     }
 
     /// One descriptor is ready. The poller gives replies of the spawner first and deaths last, so that a pid is
@@ -151,6 +154,8 @@ impl Runtime {
             }
             Token::Commands => self.hear_commands(),
             Token::Trigger => self.hear_trigger(),
+            Token::EventsListener => self.events.accept(&self.poller, clock::now()),
+            Token::Follower(number) => self.events.serve(number, &self.poller, clock::now()),
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
@@ -270,6 +275,7 @@ impl Runtime {
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
         self.doors.watch(&self.poller)?;
+        self.events.watch(&self.poller)?;
         self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
     }
 

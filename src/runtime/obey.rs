@@ -9,7 +9,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::{Runtime, announce, held_back};
 use crate::emperor::event::{Event, Incarnation};
-use crate::emperor::order::{Order, to_vassal};
+use crate::emperor::order::{Notice, Order, to_vassal};
 use crate::log;
 use crate::monitors::Whereabouts;
 use crate::reactor::clock;
@@ -40,11 +40,20 @@ impl Runtime {
             Order::Forget(_) => Ok(()),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
+                self.chronicle(&notice);
                 self.take_leave(&notice)
             }
             Order::Finish => self.take_leave_of_all(),
             Order::Abandon => self.abandon(),
         }
+    }
+
+    /// Remembers it for those who ask what happened, and tells those who follow.
+    fn chronicle(&mut self, notice: &Notice) {
+        let now = clock::now();
+        let source = self.monitors.sources().nth(usize::from(notice.key.monitor.0)).unwrap_or_default();
+        let line = announce::line(notice, source, now);
+        self.events.add(line, &self.poller, now);
     }
 
     fn spawn(&mut self, one: Incarnation) -> Result<()> {

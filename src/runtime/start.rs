@@ -62,8 +62,10 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let signals = block_signals()?;
     let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
     let doors = Doors::open(&config.commands, identity)?;
+    let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), identity);
     let residence = Residence::open(config)?;
-    let paths = [stats.path(), residence.pidfile.as_deref()].into_iter().flatten().chain(doors.paths());
+    let paths = [stats.path(), events.path(), residence.pidfile.as_deref()].into_iter().flatten();
+    let paths = paths.chain(doors.paths());
     let charter = Charter { leftovers: paths.filter_map(Leftover::of).collect(), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
@@ -90,6 +92,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         signals,
         stats,
         doors,
+        events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         follows: charter.follows_starts(),
@@ -322,6 +325,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
     Policy {
         throttle_ms: config.throttle_ms,
         max_throttle_ms: config.max_throttle_ms,
+        graceful_shutdown: config.graceful_shutdown,
         no_blacklist: config.no_blacklist,
         curse_tolerance_ms: config.curse_tolerance_ms,
         required_heartbeat_ms: config.required_heartbeat_ms,

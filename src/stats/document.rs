@@ -1,10 +1,11 @@
 //! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::emperor::event::Moment;
+use crate::emperor::past::End;
 use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
 use crate::monitors::Monitors;
 use crate::reactor::Calendar;
@@ -73,6 +74,26 @@ struct Vassal<'a> {
     last_exit: Option<String>,
     next_start: u64,
     note: String,
+    since: u64,
+    config: String,
+    fingerprint: String,
+    deaths: u32,
+    last_end: Option<Ended>,
+    reason: String,
+    next: String,
+    advice: &'static str,
+    limits_met: &'a str,
+}
+
+/// How and why its last process ended.
+#[derive(Serialize)]
+struct Ended {
+    at: u64,
+    exit: String,
+    ran_ms: Option<u64>,
+    told_to_stop: Option<&'static str>,
+    killed: Option<&'static str>,
+    reload: bool,
 }
 
 #[derive(Serialize)]
@@ -146,8 +167,39 @@ impl<'a> Vassal<'a> {
             last_exit: view.last_exit.map(|exit| exit.to_string()),
             next_start: unix(view.next_start),
             note: view.note(calendar.now()),
+            since: calendar.unix_s(view.since),
+            config: config(view, sources),
+            fingerprint: format!("{:016x}", view.fingerprint.0),
+            deaths: view.deaths,
+            last_end: view.last_end.map(|end| Ended::of(end, calendar)),
+            reason: view.reason(),
+            next: view.next(calendar.now()),
+            advice: view.advice(),
+            limits_met: view.strain.as_deref().unwrap_or_default(),
         }
     }
+}
+
+impl Ended {
+    fn of(end: End, calendar: &Calendar) -> Self {
+        Self {
+            at: calendar.unix_s(end.at),
+            exit: end.exit.to_string(),
+            ran_ms: end.ran_ms,
+            told_to_stop: end.bidden.stop,
+            killed: end.bidden.kill,
+            reload: end.bidden.reload,
+        }
+    }
+}
+
+/// A directory gives names of files in it, a pattern whole paths.
+fn config(view: &VassalView, sources: &[String]) -> String {
+    let source = sources.get(usize::from(view.key.monitor.0)).map_or("", String::as_str);
+    if source.contains(['*', '?', '[']) {
+        return view.key.name.to_string();
+    }
+    Path::new(source).join(&*view.key.name).to_string_lossy().into_owned()
 }
 
 impl<'a> Blacklisted<'a> {
@@ -188,6 +240,8 @@ mod tests {
         assert_eq!((&vassal["pid"], &vassal["uid"], &vassal["gid"]), (&(-1).into(), &7.into(), &8.into()));
         assert_eq!(vassal["monitor"], "/srv/\"x\"");
         assert_eq!(vassal["note"], "no \"way\"");
+        assert_eq!(vassal["reason"], "its config may not run: no \"way\"");
+        assert_eq!(vassal["config"], format!("/srv/\"x\"/{name}"));
         assert_eq!(vassal["born"], 1000);
     }
 }

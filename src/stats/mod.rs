@@ -1,9 +1,11 @@
 //! What the Emperor shows of itself: uWSGI's JSON, made from a snapshot, and the server that hands it out.
 
 mod document;
+mod events;
 mod naming;
 mod server;
 
 pub use document::{Facts, document};
+pub use events::{Events, LINE_MAX, beside};
 pub use naming::Naming;
 pub use server::{OF_ROOT, Server, listen, usual_path};

@@ -57,6 +57,12 @@ impl Server {
         Ok(Self { listener, clients: HashMap::new(), next: 0, paused: None, path })
     }
 
+    /// Where it listens.
+    pub fn address(&self, asked: Option<&Placed<Address>>) -> Option<Address> {
+        let usual = || self.path.clone().map(Address::Unix);
+        asked.map(|address| address.value.clone()).or_else(usual)
+    }
+
     /// The file of the listening socket, if it has one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

@@ -11,7 +11,9 @@ use jail::run;
 use jail::{Capabilities, Namespaces};
 use rustix::io::Errno;
 
+use super::notify::Reach;
 use super::state::Vassal;
+use super::step::Step;
 use super::trouble::Trouble;
 use crate::config::confine::{Choice, Confinement};
 use crate::config::place::{ConfigError, Place, Placed};
@@ -146,6 +148,15 @@ fn fence(config: &Confinement, around: &Around, scoped: bool) -> Option<Fence> {
     let paths = |list: &[Placed<PathBuf>]| list.iter().map(|path| path.value.clone()).collect();
     let fence = Fence { read: paths(&config.read), write: paths(&config.write), scopes };
     (fence != Fence::default()).then_some(fence)
+}
+
+/// How a command with these limits reaches a socket of its master: a fence around it alone may end abstract names.
+pub fn reach(steps: &[Step]) -> Reach {
+    let ends = |step: &Step| match step {
+        Step::Confine(Limit::Fence(fence)) => fence.scopes.0 & Scopes::ABSTRACT_SOCKETS.0 != 0,
+        _ => false,
+    };
+    if steps.iter().any(ends) { Reach::File } else { Reach::Abstract }
 }
 
 /// What an admin should know that he has asked for.

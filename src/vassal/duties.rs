@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use crate::config::vassal::health::{Health, Readiness};
 use crate::emperor::event::Moment;
 use crate::emperor::order::{from_vassal, to_vassal};
 
@@ -12,8 +13,8 @@ const LOYAL_MS: u64 = 3_000;
 const ORPHAN_GRACE_MS: u64 = 2_000;
 /// `SIGKILL`.
 const KILL: i32 = 9;
-/// `SIGTERM`.
-const TERM: i32 = 15;
+/// Heartbeats go on no faster than this, in ms.
+const BEAT_MIN_MS: u64 = 500;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +54,25 @@ pub enum Event {
     Signal(i32),
     /// A byte of the Emperor.
     Byte(u8),
-    /// The new config was read: true when a vassal can be started with it.
-    Checked(bool),
+    /// The new config was read.
+    Checked(Newest),
+    /// The command says that it is ready.
+    Ready,
+    /// The command says that it lives.
+    Beat,
     /// The Emperor closed its end.
     EmperorGone,
+}
+
+/// What the newest config is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newest {
+    /// No vassal can be started with it.
+    Bad,
+    /// The one that the command was started with.
+    Same,
+    /// Another one, or one that only the next start can read.
+    Good,
 }
 
 /// What the master does.
@@ -76,6 +92,7 @@ pub enum Order {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    Waiting { ready_at: Option<Moment> },
     Running { loyal_at: Option<Moment> },
     Stopping { why: Why, kill_at: Option<Moment> },
     Done,
@@ -92,14 +109,25 @@ enum Why {
 #[derive(Debug)]
 pub struct Duties {
     state: State,
+    health: Health,
+    beat_at: Option<Moment>,
     orders: VecDeque<Order>,
 }
 
 impl Duties {
     /// The command was started at `now`.
-    pub fn new(now: Moment) -> Self {
-        let orders = [Order::Send(from_vassal::SPAWNED), Order::Send(from_vassal::ACCEPTING)].into();
-        Self { state: State::Running { loyal_at: Some(now.plus_ms(LOYAL_MS)) }, orders }
+    pub fn new(health: Health, now: Moment) -> Self {
+        let ready_at = match health.ready {
+            Readiness::Started => Some(now),
+            Readiness::Lived(ms) => Some(now.plus_ms(ms)),
+            Readiness::Notify => None,
+        };
+        let state = State::Waiting { ready_at };
+        let mut duties = Self { state, health, beat_at: None, orders: VecDeque::new() };
+        if health.ready == Readiness::Started {
+            duties.ready(now);
+        }
+        duties
     }
 
     /// Something happened.
@@ -107,12 +135,14 @@ impl Duties {
         match event {
             Event::Ended(exit) => self.finish(exit),
             Event::Signal(number) => self.order(Order::Signal(number)),
-            Event::Byte(to_vassal::STOP | to_vassal::STOP_GRACEFULLY) => self.stop(Why::Asked, None),
+            Event::Byte(to_vassal::STOP | to_vassal::STOP_GRACEFULLY) => self.stop(Why::Asked, now),
             Event::Byte(to_vassal::RELOAD) => self.check(),
             // Bytes of a newer protocol.
             Event::Byte(_) => {}
-            Event::Checked(good) => self.reload(good),
-            Event::EmperorGone => self.stop(Why::Orphaned, Some(now.plus_ms(ORPHAN_GRACE_MS))),
+            Event::Checked(newest) => self.reload(newest, now),
+            Event::Ready => self.ready(now),
+            Event::Beat => self.beat(now),
+            Event::EmperorGone => self.stop(Why::Orphaned, now),
         }
     }
 
@@ -122,6 +152,7 @@ impl Duties {
             return;
         }
         match &mut self.state {
+            State::Waiting { .. } => self.ready(now),
             State::Running { loyal_at } => {
                 *loyal_at = None;
                 self.order(Order::Send(from_vassal::LOYAL));
@@ -142,6 +173,7 @@ impl Duties {
     /// When `handle_deadline` wants to be called.
     pub fn next_deadline(&self) -> Option<Moment> {
         match self.state {
+            State::Waiting { ready_at } => ready_at,
             State::Running { loyal_at } => loyal_at,
             State::Stopping { kill_at, .. } => kill_at,
             State::Done => None,
@@ -155,40 +187,72 @@ impl Duties {
         }
     }
 
-    fn stop(&mut self, why: Why, kill_at: Option<Moment>) {
-        match self.state {
-            State::Running { .. } => self.order(Order::Signal(TERM)),
+    fn stop(&mut self, why: Why, now: Moment) {
+        let before = match self.state {
+            State::Waiting { .. } | State::Running { .. } => {
+                self.order(Order::Signal(self.health.stop_signal));
+                self.health.mercy_ms.map(|ms| now.plus_ms(ms))
+            }
             // It was told already; a later reason replaces an earlier one, except that an orphan stays one.
             State::Stopping { why: Why::Orphaned, .. } | State::Done => return,
-            State::Stopping { why: Why::Asked | Why::Reload, .. } => {}
-        }
+            State::Stopping { why: Why::Asked | Why::Reload, kill_at } => kill_at,
+        };
+        let orphaned = (why == Why::Orphaned).then(|| now.plus_ms(ORPHAN_GRACE_MS));
+        let kill_at = before.into_iter().chain(orphaned).min();
         self.state = State::Stopping { why, kill_at };
+    }
+
+    /// It is ready for the first time.
+    fn ready(&mut self, now: Moment) {
+        if let State::Waiting { .. } = self.state {
+            self.answer();
+            self.state = State::Running { loyal_at: Some(now.plus_ms(LOYAL_MS)) };
+        }
+    }
+
+    /// It lives, and the Emperor hears of it, however often it says so.
+    fn beat(&mut self, now: Moment) {
+        if self.beat_at.is_none_or(|at| now.ms_since(at) >= BEAT_MIN_MS) {
+            self.beat_at = Some(now);
+            self.order(Order::Send(from_vassal::HEARTBEAT));
+        }
+    }
+
+    fn answer(&mut self) {
+        self.order(Order::Send(from_vassal::SPAWNED));
+        self.order(Order::Send(from_vassal::ACCEPTING));
     }
 
     fn check(&mut self) {
         match self.state {
-            State::Running { .. } => self.order(Order::Check),
+            State::Waiting { .. } | State::Running { .. } => self.order(Order::Check),
             // A command on its way out cannot be kept: whoever starts us again reads the newest config anyway.
             State::Stopping { .. } | State::Done => {}
         }
     }
 
-    fn reload(&mut self, good: bool) {
-        match (self.state, good) {
-            (State::Running { .. }, true) => self.stop(Why::Reload, None),
-            (State::Running { .. }, false) => {
-                // The Emperor waits to hear that its vassal is there again; it is, with the config it had.
-                self.order(Order::Send(from_vassal::SPAWNED));
-                self.order(Order::Send(from_vassal::ACCEPTING));
+    fn reload(&mut self, newest: Newest, now: Moment) {
+        match (self.state, newest, self.health.reload_signal) {
+            (State::Stopping { .. } | State::Done, _, _) => {}
+            // What it has does not change: it reloads by itself, and is there all the time.
+            (_, Newest::Same, Some(signal)) => {
+                self.order(Order::Signal(signal));
+                self.answer();
             }
-            (State::Stopping { .. } | State::Done, _) => {}
+            (_, Newest::Same | Newest::Good, _) => self.stop(Why::Reload, now),
+            // The Emperor waits to hear that its vassal is there again; it is, with the config it had.
+            (_, Newest::Bad, _) => self.answer(),
         }
     }
 
     fn finish(&mut self, exit: Exit) {
         let status = match (self.state, exit) {
-            (State::Running { .. }, _) => exit.status(),
-            (State::Stopping { why: Why::Asked, .. }, Exit::Signal(TERM)) => 0,
+            (State::Waiting { .. } | State::Running { .. }, _) => exit.status(),
+            (State::Stopping { why: Why::Asked, .. }, Exit::Signal(number))
+                if number == self.health.stop_signal =>
+            {
+                0
+            }
             (State::Stopping { why: Why::Asked, .. }, _) => exit.status(),
             (State::Stopping { why: Why::Reload, .. }, _) => return self.end(Order::Renew),
             (State::Stopping { why: Why::Orphaned, .. }, _) => 1,

@@ -1,5 +1,7 @@
 use super::*;
 
+/// `SIGTERM`.
+const TERM: i32 = 15;
 const START: Moment = Moment(1_000_000_000);
 
 /// Every order that is there by now.
@@ -9,7 +11,7 @@ fn orders(duties: &mut Duties) -> Vec<Order> {
 
 /// A command that runs and whose first words were sent.
 fn running() -> Duties {
-    let mut duties = Duties::new(START);
+    let mut duties = Duties::new(Health::default(), START);
     assert_eq!(orders(&mut duties), [Order::Send(1), Order::Send(5)]);
     duties
 }
@@ -34,13 +36,13 @@ fn every_state_has_an_answer_to_every_event() {
         (&[Byte(2)], &[term]),
         (&[Byte(99)], &[]),
         (&[Byte(1)], &[Order::Check]),
-        (&[Byte(1), Checked(false)], &[Order::Check, Order::Send(1), Order::Send(5)]),
-        (&[Byte(1), Checked(true)], &[Order::Check, term]),
-        (&[EmperorGone, Byte(0), Byte(1), Checked(true)], &[term]),
-        (&[Byte(0), Byte(1), Checked(true), Checked(false)], &[term]),
+        (&[Byte(1), Checked(Newest::Bad)], &[Order::Check, Order::Send(1), Order::Send(5)]),
+        (&[Byte(1), Checked(Newest::Good)], &[Order::Check, term]),
+        (&[EmperorGone, Byte(0), Byte(1), Checked(Newest::Good)], &[term]),
+        (&[Byte(0), Byte(1), Checked(Newest::Good), Checked(Newest::Bad)], &[term]),
         (&[Byte(0), Signal(1)], &[term, Order::Signal(1)]),
         (
-            &[Ended(Exit::Code(0)), Signal(1), Byte(0), Byte(1), Checked(true), EmperorGone, killed],
+            &[Ended(Exit::Code(0)), Signal(1), Byte(0), Byte(1), Checked(Newest::Good), EmperorGone, killed],
             &[Order::Finish(0)],
         ),
     ];
@@ -60,7 +62,7 @@ fn the_reason_of_an_end_decides_its_status() {
         (&[Byte(0)], Exit::Code(0), 0),
         (&[Byte(0)], Exit::Code(3), 3),
         (&[Byte(0)], Exit::Signal(11), 139),
-        (&[Byte(1), Checked(true), Byte(0)], Exit::Code(3), 3),
+        (&[Byte(1), Checked(Newest::Good), Byte(0)], Exit::Code(3), 3),
         (&[EmperorGone], Exit::Code(0), 1),
         (&[EmperorGone, Byte(0)], Exit::Code(0), 1),
     ];
@@ -69,7 +71,7 @@ fn the_reason_of_an_end_decides_its_status() {
         duties.handle(Ended(*exit), START);
         assert_eq!(orders(&mut duties), [Order::Finish(*status)], "{events:?} {exit:?}");
     }
-    let mut reloaded = after(&[Byte(1), Checked(true)]);
+    let mut reloaded = after(&[Byte(1), Checked(Newest::Good)]);
     reloaded.handle(Ended(Exit::Code(3)), START);
     assert_eq!(orders(&mut reloaded), [Order::Renew]);
 }
@@ -96,4 +98,64 @@ fn only_an_orphan_is_killed_by_its_master() {
     told.handle_deadline(deadline);
     told.handle_deadline(deadline.plus_ms(1));
     assert_eq!((orders(&mut told), told.next_deadline()), (vec![Order::Signal(9)], None));
+}
+
+fn of(health: Health) -> Duties {
+    Duties::new(health, START)
+}
+
+#[test]
+fn a_command_that_tells_when_it_is_ready_is_ready_and_loyal_no_sooner() {
+    let mut duties = of(Health { ready: Readiness::Notify, ..Health::default() });
+    assert_eq!((orders(&mut duties), duties.next_deadline()), (Vec::new(), None));
+    duties.handle(Event::Ready, START);
+    duties.handle(Event::Ready, START);
+    assert_eq!(orders(&mut duties), [Order::Send(1), Order::Send(5)]);
+    duties.handle_deadline(START.plus_ms(LOYAL_MS));
+    assert_eq!(orders(&mut duties), [Order::Send(17)]);
+}
+
+#[test]
+fn a_command_is_ready_when_it_has_lived_long_enough() {
+    let mut duties = of(Health { ready: Readiness::Lived(2_000), ..Health::default() });
+    duties.handle_deadline(START.plus_ms(1_999));
+    assert_eq!(orders(&mut duties), []);
+    duties.handle_deadline(START.plus_ms(2_000));
+    assert_eq!(orders(&mut duties), [Order::Send(1), Order::Send(5)]);
+}
+
+#[test]
+fn heartbeats_go_on_and_a_flood_of_them_does_not() {
+    let mut duties = running();
+    for ms in 0..1_000 {
+        duties.handle(Event::Beat, START.plus_ms(ms));
+    }
+    assert_eq!(orders(&mut duties), [Order::Send(26), Order::Send(26)]);
+}
+
+#[test]
+fn a_command_reloads_by_a_signal_unless_its_config_has_changed() {
+    let health = Health { reload_signal: Some(1), stop_signal: 2, ..Health::default() };
+    let table = [
+        (Newest::Same, vec![Order::Signal(1), Order::Send(1), Order::Send(5)]),
+        (Newest::Good, vec![Order::Signal(2)]),
+        (Newest::Bad, vec![Order::Send(1), Order::Send(5)]),
+    ];
+    for (newest, expected) in table {
+        let mut duties = of(health);
+        orders(&mut duties);
+        duties.handle(Event::Checked(newest), START);
+        assert_eq!(orders(&mut duties), expected, "{newest:?}");
+    }
+}
+
+#[test]
+fn a_command_that_does_not_end_is_killed_when_its_mercy_is_over() {
+    let mut duties = of(Health { mercy_ms: Some(4_000), ..Health::default() });
+    orders(&mut duties);
+    duties.handle(Event::Byte(0), START);
+    duties.handle(Event::Byte(0), START.plus_ms(1_000));
+    assert_eq!(orders(&mut duties), [Order::Signal(TERM)]);
+    duties.handle_deadline(START.plus_ms(4_000));
+    assert_eq!(orders(&mut duties), [Order::Signal(KILL)]);
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use jail::sys;
 
 use super::control::Control;
+use super::duties::Newest;
 use super::master::Outcome;
 use super::phases::{Facts, at_exit, plan};
 use super::reactions::Reactions;
@@ -119,6 +120,7 @@ struct Life<'a> {
     after: Vec<Step>,
     reactions: Reactions,
     fallback: Fallback<'a>,
+    config: VassalConfig,
 }
 
 fn own(
@@ -139,11 +141,12 @@ fn own(
     teller.warnings(&confine::warnings(&config.confine));
     let after = at_exit(&config);
     let reactions = Reactions::of(&config);
-    let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
+    let variables = config.env.clone();
+    let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), variables)?;
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
-    vassal.shells = config.surroundings.shells;
+    vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
-    Ok(Life { source, teller, facts, steps, after, reactions, fallback }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, steps, after, reactions, fallback, config }.live(&mut vassal, 0))
 }
 
 /// What is to be done, unless something that must be there is missing.
@@ -164,6 +167,7 @@ impl Life<'_> {
         // Socket files go with their sockets.
         vassal.sockets.clear();
         vassal.served = None;
+        vassal.notified = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
@@ -181,7 +185,9 @@ impl Life<'_> {
         match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
-                let outcome = master::mind(vassal, pid, &self.reactions, |config| self.check(config))?;
+                let outcome = master::mind(vassal, pid, (&self.reactions, self.config.health), |config| {
+                    self.check(config)
+                })?;
                 master::take_terminal();
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))
@@ -190,24 +196,26 @@ impl Life<'_> {
         }
     }
 
-    /// Whether a vassal could be started with the config as it is now. Tells what is wrong with it.
-    fn check(&self, config: Option<OwnedFd>) -> bool {
+    /// What the config is as it is now. Tells what is wrong with it.
+    fn check(&self, config: Option<OwnedFd>) -> Newest {
         if config.is_none() && self.steps.iter().any(Step::changes_root) {
             // Its name means another file here, or none: whoever starts us again reads it.
-            return true;
+            return Newest::Good;
         }
         let opened = config.map(File::from);
         let reading = self.source.read(opened.as_ref(), self.teller);
         if reading.exit.is_some() {
-            return true;
+            return Newest::Good;
         }
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) => steps(&config, &self.facts).map(drop),
-            VassalKind::Uwsgi(_) => Ok(()),
+            VassalKind::Own(config) if *config == self.config => Ok(Newest::Same),
+            VassalKind::Own(config) => steps(&config, &self.facts).map(|_| Newest::Good),
+            VassalKind::Uwsgi(_) => Ok(Newest::Good),
         });
-        let Err(errors) = judged else { return true };
-        self.teller.errors(&errors);
-        self.teller.kept();
-        false
+        judged.unwrap_or_else(|errors| {
+            self.teller.errors(&errors);
+            self.teller.kept();
+            Newest::Bad
+        })
     }
 }

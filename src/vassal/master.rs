@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
-use super::duties::{Duties, Event, Exit, Order};
+use super::duties::{Duties, Event, Exit, Newest, Order};
 use super::reactions::Reactions;
 use super::state::Vassal;
 use super::step::Step;
@@ -16,6 +16,7 @@ use super::tell::Teller;
 use super::trouble::Trouble;
 use super::walk;
 use super::watch::{Happening, now, reap};
+use crate::config::vassal::health::Health;
 
 /// Why the master is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,10 @@ pub enum Outcome {
 pub fn mind(
     vassal: &mut Vassal,
     pid: Pid,
-    reactions: &Reactions,
-    check: impl Fn(Option<OwnedFd>) -> bool,
+    (reactions, health): (&Reactions, Health),
+    check: impl Fn(Option<OwnedFd>) -> Newest,
 ) -> Result<Outcome, Trouble> {
-    let mut duties = Duties::new(now());
+    let mut duties = Duties::new(health, now());
     let mut touches = reactions.watch(vassal);
     let mut config = vassal.reload.take();
     if config.is_some() {
@@ -76,6 +77,7 @@ pub fn mind(
             Happening::Child => children(pid, &mut duties),
             Happening::Other => {}
         }
+        heed(vassal, &mut duties);
         if let Some(exit) = vassal.command_ended.take() {
             command_ended(pid, exit, &mut duties);
         }
@@ -83,6 +85,20 @@ pub fn mind(
             config = Some(sent);
             duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
         }
+    }
+}
+
+/// What the command has said of itself.
+fn heed(vassal: &mut Vassal, duties: &mut Duties) {
+    let heard = std::mem::take(&mut vassal.heard);
+    if heard.ready {
+        duties.handle(Event::Ready, now());
+    }
+    if heard.beat {
+        duties.handle(Event::Beat, now());
+    }
+    if heard.ignored > 0 && !std::mem::replace(&mut vassal.told_of_strangers, true) {
+        vassal.teller.strangers();
     }
 }
 

@@ -15,6 +15,7 @@ mod master;
 mod namespaces;
 pub mod net;
 mod network;
+mod notify;
 mod patch;
 pub mod phases;
 pub mod programs;

@@ -13,6 +13,7 @@ use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, VassalConfig};
 
 use super::confine::{self, Around};
+use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
 use super::{net, rootfs, separation};
@@ -120,7 +121,8 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(phase(config, Phase::AsUser));
     steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
-    steps.extend(command(config));
+    let reach = confine::reach(&steps);
+    steps.extend(command(config, reach));
     steps
 }
 
@@ -247,7 +249,7 @@ fn cap(config: &VassalConfig) -> Option<Capabilities> {
     config.cap.as_ref().map(|cap| cap.value)
 }
 
-fn command(config: &VassalConfig) -> Vec<Step> {
+fn command(config: &VassalConfig, reach: Reach) -> Vec<Step> {
     if let Some(patch) = &config.unprivileged_patch {
         return vec![Step::Become(patch.value.clone())];
     }
@@ -256,6 +258,10 @@ fn command(config: &VassalConfig) -> Vec<Step> {
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
     steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
+    if config.command.is_some() && config.health.listens() {
+        // In the network that the command has, so that the name means the same there.
+        steps.push(Step::Listen(reach, config.health.heartbeat_s));
+    }
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));

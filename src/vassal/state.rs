@@ -20,6 +20,7 @@ use super::environment::Environment;
 use super::hooks::spot::{self, Last};
 use super::identity::current_user;
 use super::namespaces::Served;
+use super::notify::{Heard, Notified};
 use super::sockets::Listening;
 use super::tell::Teller;
 use super::trouble::Trouble;
@@ -69,6 +70,12 @@ pub struct Vassal {
     pub namespaces: Vec<OwnedFd>,
     /// Where they are served.
     pub served: Option<Served>,
+    /// Where the command says that it is well.
+    pub notified: Option<Notified>,
+    /// What it has said since that was last asked.
+    pub heard: Heard,
+    /// That others than its members speak to it was told.
+    pub told_of_strangers: bool,
     /// Limits of the command.
     pub confinement: Ready,
     /// Working directory of what is started from here on.
@@ -111,6 +118,9 @@ impl Vassal {
             sockets: Vec::new(),
             namespaces: Vec::new(),
             served: None,
+            notified: None,
+            heard: Heard::default(),
+            told_of_strangers: false,
             confinement: Ready::default(),
             directory: None,
             log: None,
@@ -186,13 +196,18 @@ impl Vassal {
         }
         let timeout = timeout.into_iter().chain(left).min();
         let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
-        let others: Vec<PollFd<'_>> = served.chain(other).collect();
+        let notified = self.notified.iter();
+        let notified = notified.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
+        let others: Vec<PollFd<'_>> = served.chain(notified).chain(other).collect();
         let happening = self
             .watch
             .next(self.control.as_ref(), &others, timeout)
             .map_err(|errno| Trouble::errno("wait", errno))?;
         if let (Happening::Other, Some(served)) = (&happening, &self.served) {
             served.answer();
+        }
+        if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
+            notified.hear(&mut self.heard);
         }
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.

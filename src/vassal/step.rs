@@ -8,6 +8,7 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
 use super::net::NetStep;
+use super::notify::Reach;
 use super::surroundings::FileStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
@@ -115,6 +116,8 @@ pub enum Step {
     LogTo(PathBuf),
     /// The command, as a child of ours.
     Start(Vec<String>),
+    /// Makes the command's `NOTIFY_SOCKET`; it is told to send a heartbeat every so many seconds, if not 0.
+    Listen(Reach, u32),
 }
 
 impl Step {
@@ -186,6 +189,7 @@ impl fmt::Display for Step {
             Self::DieWithParent => f.write_str("die when the Emperor dies"),
             Self::Directory(path) => write!(f, "change directory to {}", path.display()),
             Self::LogTo(path) => write!(f, "log to {}", path.display()),
+            Self::Listen(..) => f.write_str("make a NOTIFY_SOCKET"),
             Self::Start(argv) => write!(f, "start `{}`", argv.join(" ")),
         }
     }

@@ -43,6 +43,13 @@ impl Teller {
         write(&self.text(Level::Warn, &format!("going on with {}", crate::config::quoted(file))));
     }
 
+    /// Somebody speaks to the command's `NOTIFY_SOCKET` who is no member. Told once.
+    pub fn strangers(&self) {
+        let message =
+            "messages to NOTIFY_SOCKET are ignored that are too long or of a process outside of the vassal";
+        write(&self.text(Level::Warn, message));
+    }
+
     /// A bad config came while the command runs with a good one.
     pub fn kept(&self) {
         let message = "the new config is not used, the command goes on with the old one";

@@ -11,6 +11,7 @@ use super::hooks::{self, wait};
 use super::identity;
 use super::launch::Launch;
 use super::namespaces::{self, Served};
+use super::notify::{Notified, Reach};
 use super::patch;
 use super::programs;
 use super::root;
@@ -74,6 +75,7 @@ pub fn take(vassal: &mut Vassal, step: &Step) -> Result<Option<u8>, Trouble> {
 fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
     match step {
         Step::Run(phase, text) => run(vassal, *phase, text),
+        Step::Listen(reach, seconds) => listen(vassal, *reach, *seconds),
         Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
@@ -165,6 +167,16 @@ fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
         }
     };
     sys::fork(child).map_err(|errno| Trouble::errno("fork", errno))
+}
+
+fn listen(vassal: &mut Vassal, reach: Reach, heartbeat_s: u32) -> Result<(), Trouble> {
+    let notified = Notified::new(reach).map_err(|errno| Trouble::errno("make a NOTIFY_SOCKET", errno))?;
+    vassal.set_variable("NOTIFY_SOCKET", notified.name());
+    if heartbeat_s > 0 {
+        vassal.set_variable("WATCHDOG_USEC", &(u64::from(heartbeat_s) * 1_000_000).to_string());
+    }
+    vassal.notified = Some(notified);
+    Ok(())
 }
 
 fn start(vassal: &mut Vassal, argv: &[String]) -> Result<(), Trouble> {

@@ -83,6 +83,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-tenant-max" => config.tenant_max = value(entry, count)?,
         "emperor-throttle" => config.throttle_ms = value(entry, milliseconds)?,
         "emperor-max-throttle" => config.max_throttle_ms = value(entry, milliseconds)?,
+        "emperor-graceful-shutdown" => config.graceful_shutdown = value(entry, flag)?,
         "emperor-no-blacklist" => config.no_blacklist = value(entry, flag)?,
         "emperor-curse-tolerance" => config.curse_tolerance_ms = value(entry, seconds)?,
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,

@@ -120,6 +120,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.net.apply(name, entry)? => {}
         name if config.surroundings.apply(name, entry)? => {}
         name if config.waits.apply(name, entry)? => {}
+        name if config.health.apply(name, entry)? => {}
         name if config.separation.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }

@@ -151,6 +151,36 @@ impl Oath {
 }
 
 impl World {
+    /// Whom an event is about.
+    pub fn subject(&self, event: &Event) -> Option<VassalId> {
+        match event {
+            Event::Seen(key, _) | Event::Unseen(key) => self.emperor.ids.get(key).copied(),
+            Event::Born(which, _)
+            | Event::Running(which, ..)
+            | Event::SpawnFailed(which, _)
+            | Event::Refused(which, _)
+            | Event::Strained(which, _)
+            | Event::Killing(which)
+            | Event::Byte(which, _)
+            | Event::Silent(which)
+            | Event::Exited(which, _) => Some(which.id),
+            Event::Commanded(id, _) => Some(*id),
+            Event::Answered | Event::StopAll | Event::ReloadAll | Event::ClearBlacklist => None,
+        }
+    }
+
+    /// Whoever does not run has a reason, whoever is held back a next start, and an end is told as it was.
+    pub fn is_explained(&self, id: Option<VassalId>) {
+        let Some(vassal) = id.and_then(|id| self.emperor.vassals.get(&id)) else { return };
+        let view = VassalView::of(vassal, &self.policy);
+        assert!(view.up || !view.reason().is_empty(), "no reason: {view:?}");
+        assert_eq!(view.next_start.is_some(), view.state == "throttled", "{view:?}");
+        assert!(view.next_start.is_none() || !view.next(self.now).is_empty(), "{view:?}");
+        assert!(view.attempts > 0 || view.last_end.is_none(), "{view:?}");
+        let waits = matches!(view.state, "refused" | "too-many" | "exiled" | "throttled");
+        assert!(!waits || !view.advice().is_empty(), "{view:?}");
+    }
+
     /// Nothing moves any more: everything is as the configs say.
     pub fn all_is_as_it_should_be(&self) {
         assert_eq!(self.emperor.next_deadline(), None, "idle costs something");

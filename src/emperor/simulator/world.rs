@@ -166,8 +166,10 @@ impl World {
     /// Tells the Emperor, now.
     pub fn tell(&mut self, event: Event) {
         self.oath.told(&event, self.now);
+        let about = self.subject(&event);
         self.emperor.handle(event, self.now);
         self.obey();
+        self.is_explained(about);
     }
 
     /// Changes the truth about a config; the monitor will notice.

@@ -98,13 +98,14 @@ fn an_exile_is_told_and_rests_until_its_config_changes() {
 }
 
 #[test]
-fn a_vassal_that_stops_its_heartbeat_is_killed_and_started_again() {
+fn a_vassal_that_stops_its_heartbeat_is_asked_to_end_then_killed_and_started_again() {
     let mut court = court();
     court.say("shop", from_vassal::HEARTBEAT);
     court.wait_ms(29_000);
     court.say("shop", from_vassal::HEARTBEAT);
     assert_eq!(court.wait_ms(29_999), []);
-    assert_eq!(court.wait_ms(1), [Order::Kill(court.which("shop"))]);
+    assert_eq!(court.wait_ms(1), [Order::Send(court.which("shop"), to_vassal::STOP)]);
+    assert_eq!(court.wait_ms(30_000), [Order::Kill(court.which("shop"))]);
     assert_eq!(spawns(&court.tell(Event::Exited(court.which("shop"), Exit::Signal(9)))), 1);
 }
 

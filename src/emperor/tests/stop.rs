@@ -113,3 +113,13 @@ fn a_stop_is_told_with_its_reason_and_its_end_is_no_surprise() {
         1
     );
 }
+
+#[test]
+fn vassals_may_finish_their_work_when_everything_stops_gracefully() {
+    let policy = Policy { graceful_shutdown: true, ..Policy::default() };
+    let mut court = Court::new(policy).running("shop");
+    let which = court.which("shop");
+    assert_eq!(court.tell(Event::StopAll), [Order::Send(which, to_vassal::STOP_GRACEFULLY)]);
+    court.say("shop", 1);
+    assert_eq!(court.tell(Event::StopAll), [Order::Kill(which)]);
+}

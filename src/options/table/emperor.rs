@@ -114,6 +114,12 @@ pub(super) const PACE: &[OptionSpec] = &[
         "Most milliseconds that a failing vassal ever waits.",
     )
     .default("180000"),
+    OptionSpec::new(
+        "emperor-graceful-shutdown",
+        Kind::Flag,
+        "When everything stops, vassals are told to end when their work in hand is done (byte 2), not at once.",
+    )
+    .default("false"),
     OptionSpec::new("emperor-no-blacklist", Kind::Flag, "A failing vassal is started again at once.")
         .default("false"),
     OptionSpec::new(
@@ -125,7 +131,7 @@ pub(super) const PACE: &[OptionSpec] = &[
     OptionSpec::new(
         "emperor-required-heartbeat",
         Kind::Int("SECONDS"),
-        "Seconds without a heartbeat, after the first one, until a vassal is killed and started again.",
+        "Seconds without a heartbeat, after the first one, until a vassal is told to stop (killed after `emperor-curse-tolerance`) and started again.",
     )
     .default("30"),
 ];

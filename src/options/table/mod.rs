@@ -5,6 +5,7 @@ mod confine;
 mod emperor;
 mod errands;
 mod general;
+mod health;
 mod hooks;
 mod jail;
 mod limits;
@@ -84,6 +85,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Vassal: what is around its programs",
         scope: Scope::Vassal,
         options: surroundings::SURROUNDINGS,
+    },
+    Group {
+        heading: "Vassal: readiness, heartbeat, reload and stop",
+        scope: Scope::Vassal,
+        options: health::HEALTH,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
 ];

@@ -1,0 +1,89 @@
+//! `liege why`: one vassal in sentences.
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::fetch::{self, plain};
+use super::{Target, events, status};
+
+/// Most lines of a vassal's past shown.
+const LINES_MAX: usize = 8;
+
+/// What happened to each vassal that is meant, when, what comes next, and what to do about it.
+///
+/// # Errors
+/// Nobody serves stats there; no such vassal.
+pub fn why(target: &Target) -> Result<String> {
+    let mut document = fetch::parsed(&fetch::document(target.address.as_ref())?)?;
+    status::keep(&mut document, target)?;
+    // Where no events are served, what the stats say has to do.
+    let past = events::past(target).unwrap_or_default();
+    let vassals = document["vassals"].as_array().into_iter().flatten();
+    Ok(vassals.map(|vassal| told(vassal, &past)).collect::<Vec<_>>().join("\n"))
+}
+
+fn told(vassal: &Value, past: &[Value]) -> String {
+    let word = |key: &str| plain(&vassal[key]);
+    let mut text = format!("{}: {} since {}\n", word("id"), word("state"), time(&vassal["since"]));
+    let mut say = |label: &str, words: String| {
+        if !words.is_empty() {
+            let _ = writeln!(text, "  {:<18}{words}", format!("{label}:"));
+        }
+    };
+    let alive = vassal["pid"].as_i64().is_some_and(|pid| pid > 0);
+    let at = &vassal["last_end"]["at"];
+    let when = if at.is_u64() { format!(", at {}", time(at)) } else { String::new() };
+    let reason = word("reason");
+    let label = if alive { "its last end" } else { "what happened" };
+    say(label, if reason.is_empty() { reason } else { format!("{reason}{when}") });
+    say("limits met", word("limits_met"));
+    say("what comes next", word("next"));
+    say("what to do", word("advice"));
+    say("config", format!("{} (fingerprint {})", word("config"), word("fingerprint")));
+    let pid = if alive { word("pid") } else { "none".to_owned() };
+    say("process", format!("pid {pid}, for {}:{}, starts {}", word("uid"), word("gid"), word("starts")));
+    let own =
+        past.iter().filter(|line| line["vassal"] == vassal["id"] && line["monitor"] == vassal["monitor"]);
+    let own: Vec<&Value> = own.collect();
+    for line in &own[own.len().saturating_sub(LINES_MAX)..] {
+        let _ = writeln!(text, "    {}", events::words(line));
+    }
+    text
+}
+
+fn time(unix_s: &Value) -> String {
+    let at = unix_s.as_u64().and_then(|s| UNIX_EPOCH.checked_add(Duration::from_secs(s)));
+    at.map_or_else(|| "?".to_owned(), |at| humantime::format_rfc3339_seconds(at).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_crashing_vassal_is_explained_in_sentences() {
+        let vassal = json!({
+            "id": "shop.ini", "monitor": "/srv", "state": "throttled", "since": 5, "pid": -1, "uid": 7, "gid": 8,
+            "reason": "ended by itself after 0.1 s (exit status 2)", "last_end": {"at": 5}, "starts": 3,
+            "next": "it is started in 4 s, after 3 deaths in a row", "advice": "read \u{1b}[2J", "limits_met": "",
+            "config": "/srv/shop.ini", "fingerprint": "00ff",
+        });
+        let line =
+            |name: &str, text: &str| json!({"vassal": name, "monitor": "/srv", "time": "T", "text": text});
+        let past = [line("other.ini", "no"), line("shop.ini", "died (exit status 2)")];
+        insta::assert_snapshot!(told(&vassal, &past), @r"
+        shop.ini: throttled since 1970-01-01T00:00:05Z
+          what happened:    ended by itself after 0.1 s (exit status 2), at 1970-01-01T00:00:05Z
+          what comes next:  it is started in 4 s, after 3 deaths in a row
+          what to do:       read \u{1b}[2J
+          config:           /srv/shop.ini (fingerprint 00ff)
+          process:          pid none, for 7:8, starts 3
+            T  shop.ini  died (exit status 2)
+        ");
+    }
+}

@@ -1,0 +1,76 @@
+//! Pure. How a vassal's last process came to its end.
+
+use super::event::{Exit, Moment};
+
+/// What a vassal that has been told something, or has had an end, remembers of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The end of its last process that has ended.
+    pub end: Option<End>,
+    /// What its last process was told.
+    pub bidden: Bidden,
+}
+
+/// The end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When it was reaped.
+    pub at: Moment,
+    /// How long its program ran, in ms; `None` when it did not come that far.
+    pub ran_ms: Option<u64>,
+    /// What the kernel says of it.
+    pub exit: Exit,
+    /// What it had been told.
+    pub bidden: Bidden,
+}
+
+/// What a process was told before its end, each with the first reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bidden {
+    /// Why it was told to stop.
+    pub stop: Option<&'static str>,
+    /// Why it was killed.
+    pub kill: Option<&'static str>,
+    /// It ended in order to be started with its new config.
+    pub reload: bool,
+}
+
+impl End {
+    /// One sentence for people.
+    pub fn words(&self) -> String {
+        let exit = self.exit.words();
+        match (self.bidden.stop, self.bidden.kill) {
+            (Some(stop), Some(kill)) => format!("told to stop: {stop}; then killed: {kill} ({exit})"),
+            (Some(stop), None) => format!("told to stop: {stop} ({exit})"),
+            (None, Some(kill)) => format!("killed: {kill} ({exit})"),
+            (None, None) if self.bidden.reload => format!("ended in order to reload ({exit})"),
+            (None, None) => match self.ran_ms {
+                Some(ms) => {
+                    format!("ended by itself after {}.{} s ({exit})", ms / 1_000, ms % 1_000 / 100)
+                }
+                None => format!("ended before its program ran ({exit})"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_whoever_wanted_it() {
+        let end = |bidden| {
+            let exit = Exit::Signal(9);
+            End { at: Moment(0), ran_ms: Some(2_150), exit, bidden }.words()
+        };
+        let (stop, kill) = (Some("its config is gone"), Some("it did not end in time"));
+        assert_eq!(end(Bidden::default()), "ended by itself after 2.1 s (signal 9)");
+        assert_eq!(end(Bidden { reload: true, ..Bidden::default() }), "ended in order to reload (signal 9)");
+        assert_eq!(end(Bidden { stop, ..Bidden::default() }), "told to stop: its config is gone (signal 9)");
+        assert_eq!(
+            end(Bidden { stop, kill, reload: false }),
+            "told to stop: its config is gone; then killed: it did not end in time (signal 9)"
+        );
+    }
+}

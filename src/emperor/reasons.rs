@@ -1,0 +1,83 @@
+//! Pure. Why a vassal is not there, what comes next, and what people can do about it.
+
+use super::event::Moment;
+use super::snapshot::VassalView;
+
+impl VassalView {
+    /// Why it does not run, else why its last process ended; empty for one that has never been anything but well.
+    pub fn reason(&self) -> String {
+        if let Some(refusal) = &self.refusal {
+            return match self.state {
+                "too-many" => refusal.to_string(),
+                _ => format!("its config may not run: {refusal}"),
+            };
+        }
+        if let Some(failure) = self.failure.as_ref().filter(|_| !self.up) {
+            return format!("cannot be started: {failure}");
+        }
+        match self.state {
+            "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
+            "ended" => "the Emperor ends".to_owned(),
+            "stopped" => "it asked to be stopped".to_owned(),
+            _ => self.last_end.map_or_else(|| self.wait().to_owned(), |end| end.words()),
+        }
+    }
+
+    /// What keeps a vassal that has had no process yet.
+    fn wait(&self) -> &'static str {
+        match self.state {
+            "queued" => "as many starts as may be are under way; its turn comes",
+            "throttled" => "it was started too often in a short time",
+            "starting" | "stepping" => "it is being started",
+            _ => "",
+        }
+    }
+
+    /// What happens next without anybody doing anything; empty when nothing does.
+    pub fn next(&self, now: Moment) -> String {
+        if let Some(at) = self.next_start {
+            let why = match self.deaths {
+                0 => "held back by its ration of starts".to_owned(),
+                1 => "after a death".to_owned(),
+                deaths => format!("after {deaths} deaths in a row"),
+            };
+            return format!("it is started in {} s, {why}", seconds(at, now));
+        }
+        match (self.state, self.deadline) {
+            ("queued", _) => "it is started as soon as one of the starts under way is through".to_owned(),
+            ("refused" | "exiled", _) => "it is started when its config changes".to_owned(),
+            ("too-many", _) => "it is started when a vassal of its owner goes".to_owned(),
+            ("stopped", _) => "it is started when its config changes or everything reloads".to_owned(),
+            (_, Some((at, "kill" | "curse"))) => {
+                format!("it is killed in {} s if it has not ended", seconds(at, now))
+            }
+            (_, Some((at, "heartbeat"))) => {
+                format!("it is told to stop in {} s if no heartbeat comes", seconds(at, now))
+            }
+            (_, Some((at, "reload"))) => format!("it is told to reload in {} s", seconds(at, now)),
+            _ => String::new(),
+        }
+    }
+
+    /// What people can do about it; empty when nothing needs to be done.
+    pub fn advice(&self) -> &'static str {
+        match self.state {
+            "refused" => "mend the config (`liege check FILE`); it is looked at again as soon as it changes",
+            "too-many" => "remove a vassal of this owner, or raise emperor-tenant-max",
+            "throttled" if self.failure.is_some() => {
+                "mend what failed, then touch the config: that ends the delay"
+            }
+            "throttled" => {
+                "read what its program says (`logto`, or the log of the Emperor), then touch the config: that ends the delay"
+            }
+            "exiled" => "touch the config to start it again",
+            "stopped" => "touch the config, or send SIGHUP to the Emperor",
+            _ if self.strain.is_some() => "raise the limit that it meets, or have its program need less",
+            _ => "",
+        }
+    }
+}
+
+fn seconds(at: Moment, now: Moment) -> u64 {
+    at.ms_since(now).div_ceil(1_000)
+}

@@ -1,0 +1,150 @@
+//! Programs that know nothing of uWSGI's protocol: they are ready when they say so, live as long as they say so, and
+//! reload and stop by the signal that they know.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use common::{ALICE, Emperor, Tree};
+
+/// Says to NOTIFY_SOCKET whatever is written to its FIFO, a line each, and what signals it gets to its own output.
+const SPEAKER: &str = r#"
+import os, signal, socket, sys
+said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+name = os.environ["NOTIFY_SOCKET"]
+def say(text):
+    said.sendto(text.encode(), "\0" + name[1:] if name[0] == "@" else name)
+def told(number, frame):
+    print("got", signal.Signals(number).name, os.getpid(), flush=True)
+    if number == signal.SIGINT:
+        sys.exit(0)
+for one in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(one, told)
+print("up", name, os.environ.get("WATCHDOG_USEC"), flush=True)
+while True:
+    with open(sys.argv[1]) as fifo:
+        for line in fifo:
+            say(line.strip())
+            print("said", line.strip(), flush=True)
+"#;
+
+struct Speaker {
+    emperor: Emperor,
+    fifo: std::path::PathBuf,
+}
+
+impl Speaker {
+    fn start(options: &[&str], lines: &str) -> Self {
+        let tree = Tree::new();
+        let work = tree.dir_of(ALICE, "work");
+        let (fifo, program) = (work.join("fifo"), work.join("speaker.py"));
+        tree.place(&program, ALICE, SPEAKER);
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::chown(&fifo, Some(ALICE), Some(ALICE)).unwrap();
+        let command = format!("command = python3 {} {}\n{lines}", program.display(), fifo.display());
+        tree.vassal_of(ALICE, "shop.ini", &command);
+        let emperor = Emperor::start(tree, &[&["--emperor-tyrant"], options].concat());
+        emperor.wait_for_line(|line| line.starts_with("up "));
+        Self { emperor, fifo }
+    }
+
+    fn say(&self, text: &str) {
+        std::fs::write(&self.fifo, format!("{text}\n")).unwrap();
+        self.emperor.wait_for_line(|line| line == format!("said {text}"));
+    }
+
+    fn touch(&self) {
+        let path = self.emperor.tree.path("vassals/shop.ini");
+        let status = std::process::Command::new("touch").arg(path).status().unwrap();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn a_program_is_ready_when_it_says_so() {
+    let speaker = Speaker::start(&[], "ready = notify\n");
+    assert_eq!(speaker.emperor.stats_of("shop.ini").unwrap()["ready"], 0);
+    speaker.say("STATUS=READY=1");
+    speaker.say("READY=1");
+    speaker.emperor.wait_stats("shop.ini", |one| one["ready"] == 1 && one["accepting"] == 1);
+    speaker.emperor.stop();
+}
+
+#[test]
+fn a_program_in_a_jail_with_another_root_is_heard() {
+    let lines = "ready = notify\n";
+    let speaker = Speaker::start(&["--emperor-use-clone", "fs,pid,net,ipc,uts"], lines);
+    speaker.say("READY=1");
+    speaker.emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    speaker.emperor.stop();
+}
+
+#[test]
+fn a_program_behind_a_fence_is_heard_by_a_file() {
+    let speaker = Speaker::start(&[], "ready = notify\nlandlock-scope-abstract = true\n");
+    speaker.emperor.wait_for_line(|line| line.starts_with("up /tmp/liege-notify-"));
+    speaker.say("READY=1");
+    speaker.emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    speaker.emperor.stop();
+}
+
+/// Row C7.
+#[test]
+fn a_stranger_who_says_that_it_is_ready_is_not_heard() {
+    // In a network of its own nobody else could even name it.
+    let speaker = Speaker::start(&["--jail", "none"], "ready = notify\n");
+    let line = speaker.emperor.wait_for_line(|line| line.starts_with("up @"));
+    let name = line.split(' ').nth(1).unwrap().trim_start_matches('@');
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let stranger = UnixDatagram::unbound().unwrap();
+    for message in [&b"READY=1"[..], b"MAINPID=1\nREADY=1", &[b'x'; 65_536]] {
+        stranger.send_to_addr(message, &address).unwrap();
+    }
+    speaker.emperor.wait_for_line(|line| line.contains("messages to NOTIFY_SOCKET are ignored"));
+    speaker.say("MAINPID=1");
+    assert_eq!(speaker.emperor.stats_of("shop.ini").unwrap()["ready"], 0);
+    speaker.emperor.stop();
+}
+
+#[test]
+fn a_lost_heartbeat_is_the_reason_of_an_end() {
+    let options = ["--emperor-required-heartbeat", "1", "--emperor-curse-tolerance", "1"];
+    let speaker = Speaker::start(&options, "heartbeat = 1\n");
+    speaker.emperor.wait_for_line(|line| line.starts_with("up @") && line.ends_with(" 1000000"));
+    speaker.say("WATCHDOG=1");
+    let one = speaker.emperor.wait_stats("shop.ini", |one| !one["last_end"].is_null());
+    let end = &one["last_end"];
+    assert_eq!(end["told_to_stop"], "its heartbeat is missing", "{one}");
+    assert_eq!(end["killed"], "it did not end in time", "it heeds no SIGTERM: {one}");
+    speaker.emperor.wait_for_line(|line| line.starts_with("got SIGTERM"));
+    speaker.emperor.stop();
+}
+
+#[test]
+fn a_program_reloads_and_stops_by_the_signals_that_it_knows() {
+    let speaker = Speaker::start(&[], "notify = true\nreload-signal = HUP\nstop-signal = INT\n");
+    speaker.emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    let before = speaker.emperor.stats_of("shop.ini").unwrap();
+    speaker.touch();
+    speaker.emperor.wait_for_line(|line| line.starts_with("got SIGHUP"));
+    let after = speaker.emperor.wait_stats("shop.ini", |one| one["respawns"] == 1 && one["ready"] == 1);
+    assert_eq!((&after["pid"], &after["starts"]), (&before["pid"], &before["starts"]));
+    let path = speaker.emperor.tree.path("vassals/shop.ini");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}env = A=1\n")).unwrap();
+    speaker.emperor.wait_for_line(|line| line.starts_with("got SIGINT"));
+    speaker.emperor.wait_stats("shop.ini", |one| one["starts"] == 2 && one["ready"] == 1);
+    speaker.emperor.stop();
+}
+
+#[test]
+fn a_program_that_does_not_end_is_killed_after_its_mercy() {
+    let speaker = Speaker::start(&[], "notify = true\nreload-mercy = 1\n");
+    std::fs::remove_file(speaker.emperor.tree.path("vassals/shop.ini")).unwrap();
+    speaker.emperor.wait_for_line(|line| line.starts_with("got SIGTERM"));
+    speaker.emperor.wait_for("shop.ini", "ended (exit status 137)");
+    speaker.emperor.stop();
+}

@@ -1,0 +1,166 @@
+//! What people are told of vassals: status, why, events; and no reader, however slow or odd, holds anybody up.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Output, Stdio};
+
+use common::{ALICE, Emperor, Tree};
+use serde_json::Value;
+
+const SLEEP: &str = "command = sleep infinity\n";
+
+fn said(emperor: &Emperor, verb: &str, words: &[&str]) -> Output {
+    let socket = emperor.stats_socket();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liege"));
+    command.arg(verb).arg(socket).args(words).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn events(emperor: &Emperor) -> BufReader<UnixStream> {
+    let mut path = emperor.stats_socket().into_os_string();
+    path.push(".events");
+    BufReader::new(UnixStream::connect(path).unwrap())
+}
+
+fn next(reader: &mut impl BufRead) -> Value {
+    let mut line = String::new();
+    assert!(reader.read_line(&mut line).unwrap() > 0, "the end");
+    serde_json::from_str(&line).unwrap()
+}
+
+fn next_of(reader: &mut impl BufRead, event: &str) -> Value {
+    loop {
+        let line = next(reader);
+        if line["event"] == event {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn a_crash_loop_is_explained() {
+    let tree = Tree::new();
+    tree.vassal("crash.ini", "command = sh -c \"exit 7\"\n");
+    tree.vassal("fine.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-throttle", "60000", "--emperor-max-throttle", "60000"]);
+    let one = emperor.wait_stats("crash.ini", |one| one["state"] == "throttled" && one["deaths"] != 1);
+    assert_eq!(one["last_end"]["exit"], "exit:7", "{one}");
+    assert!(one["reason"].as_str().unwrap().contains("ended by itself after"), "{one}");
+    assert!(one["next"].as_str().unwrap().contains("deaths in a row"), "{one}");
+    assert!(one["next_start"].as_u64() > one["since"].as_u64(), "{one}");
+    assert_eq!(one["config"], emperor.tree.path("vassals/crash.ini").display().to_string());
+    let why = text(&said(&emperor, "why", &["crash"]));
+    for part in [
+        "crash.ini: throttled since ",
+        "exit status 7",
+        "what comes next:",
+        "what to do:",
+        "died (exit status 7)",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let status = text(&said(&emperor, "status", &["f*"]));
+    assert!(status.contains("fine.ini") && !status.contains("crash.ini"), "{status}");
+    let status: Value =
+        serde_json::from_str(&text(&said(&emperor, "status", &["crash.ini", "--json"]))).unwrap();
+    assert_eq!(status["vassals"].as_array().unwrap().len(), 1);
+    assert!(!said(&emperor, "why", &["nobody"]).status.success());
+    emperor.stop();
+}
+
+#[test]
+fn a_step_that_failed_is_the_reason() {
+    let tree = Tree::new();
+    tree.vassal("hook.ini", "hook-as-user = exec:false\ncommand = sleep infinity\n");
+    tree.vassal("memory.ini", "rlimit-as = 400M\ncommand = python3 -c \"x = bytearray(1 << 30)\"\n");
+    let emperor = Emperor::start(tree, &[]);
+    for name in ["hook.ini", "memory.ini"] {
+        let one = emperor.wait_stats(name, |one| one["state"] == "throttled");
+        assert!(one["reason"].as_str().unwrap().contains("exit status"), "{one}");
+        assert!(text(&said(&emperor, "why", &[name])).contains("what to do:"));
+    }
+    emperor.stop();
+}
+
+#[test]
+fn a_stop_is_told_with_whoever_wanted_it() {
+    let tree = Tree::new();
+    let path = tree.vassal("shop.ini", SLEEP);
+    let emperor = Emperor::start(tree, &[]);
+    emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    let mut reader = events(&emperor);
+    next_of(&mut reader, "now");
+    std::fs::write(&path, format!("[uwsgi]\nenv = A=1\n{SLEEP}")).unwrap();
+    let one = emperor.wait_stats("shop.ini", |one| one["last_end"]["reload"] == true && one["ready"] == 1);
+    assert!(one["reason"].as_str().unwrap().contains("in order to reload"), "{one}");
+    assert_eq!(next_of(&mut reader, "reloading")["vassal"], "shop.ini");
+    std::fs::remove_file(path).unwrap();
+    assert!(next_of(&mut reader, "stopping")["text"].as_str().unwrap().contains("its config is gone"));
+    next_of(&mut reader, "removed");
+    emperor.stop();
+}
+
+#[test]
+fn events_are_the_past_then_what_happens() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a b.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    emperor.wait_stats("a b.ini", |one| one["ready"] == 1);
+    let past = text(&said(&emperor, "events", &[]));
+    assert!(past.contains("started with pid") && !past.contains('\u{1b}'), "{past:?}");
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_liege"))
+        .args(["events", "--json", "--follow"])
+        .arg(emperor.stats_socket())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(follower.stdout.take().unwrap());
+    next_of(&mut reader, "ready");
+    emperor.tree.vassal_of(ALICE, "b.ini", SLEEP);
+    let started = next_of(&mut reader, "started");
+    assert_eq!((&started["vassal"], started["pid"].is_i64()), (&"b.ini".into(), true));
+    emperor.stop();
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert!(follower.wait().unwrap().success(), "the Emperor ended, and so does who follows");
+}
+
+/// Row C6: slow clients, many connections, a huge request.
+#[test]
+fn a_thousand_who_want_events_and_read_nothing_hold_nobody_up() {
+    let emperor = Emperor::start(Tree::new(), &[]);
+    emperor.stats();
+    let mut path = emperor.stats_socket().into_os_string();
+    path.push(".events");
+    let mut odd: Vec<UnixStream> = Vec::new();
+    for _ in 0..1_000 {
+        // Beyond its queue the kernel refuses at once whoever does not want to wait.
+        let socket = rustix::net::socket_with(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::STREAM,
+            rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC,
+            None,
+        );
+        let socket = socket.unwrap();
+        let address = rustix::net::SocketAddrUnix::new(std::path::Path::new(&path)).unwrap();
+        if rustix::net::connect(&socket, &address).is_ok() {
+            odd.push(socket.into());
+        }
+    }
+    assert!(odd.len() >= 16);
+    let huge = vec![b'x'; 1 << 20];
+    odd.iter_mut().for_each(|one| _ = one.write(&huge));
+    emperor.tree.vassal("late.ini", SLEEP);
+    emperor.wait_stats("late.ini", |one| one["ready"] == 1);
+    drop(odd);
+    let mut reader = events(&emperor);
+    assert_eq!(next_of(&mut reader, "started")["vassal"], "late.ini");
+    emperor.stop();
+}
