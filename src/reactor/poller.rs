@@ -18,6 +18,8 @@ pub enum Token {
     Spawner,
     /// A vassal said something.
     Control(Incarnation),
+    /// Somebody connects to a vassal that waits for it.
+    Listener(VassalId),
     /// A source changed.
     Monitors,
     /// Somebody wants the stats.
@@ -31,6 +33,7 @@ pub enum Token {
 const KIND: u64 = 3 << 62;
 const CONTROL: u64 = 1 << 62;
 const CLIENT: u64 = 2 << 62;
+const LISTENER: u64 = 3 << 62;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -41,6 +44,7 @@ impl Token {
             Self::StatsListener => 2,
             Self::Signals => 3,
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
+            Self::Listener(id) => LISTENER | u64::from(id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
         }
     }
@@ -54,6 +58,7 @@ impl Token {
                 Self::Control(Incarnation { id: VassalId(low), attempt })
             }
             (CLIENT, _) => Self::StatsClient(low),
+            (LISTENER, _) => Self::Listener(VassalId(low)),
             (_, 0) => Self::Spawner,
             (_, 1) => Self::Monitors,
             (_, 2) => Self::StatsListener,
@@ -156,6 +161,7 @@ mod tests {
             Token::Signals,
             Token::Control(one),
             Token::StatsClient(9),
+            Token::Listener(VassalId(u32::MAX)),
         ] {
             assert_eq!(Token::of(token.number()), token);
         }

@@ -31,6 +31,9 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::Resting { .. }
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
+        | News::Listening { .. }
+        | News::BackOnDemand
+        | News::Remembered
         | News::Removed => None,
     }
 }
@@ -54,6 +57,20 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
         }
         News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", exit.words())),
         News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", exit.words())),
+        News::Listening { address } => (
+            Level::Info,
+            format!(
+                "[uwsgi-emperor] {name} -> \"on demand\" instance detected, waiting for connections on socket \"{address}\""
+            ),
+        ),
+        News::BackOnDemand => (
+            Level::Info,
+            format!("[uwsgi-emperor] {name} -> back to \"on demand\" mode, waiting for connections"),
+        ),
+        News::Remembered => (
+            Level::Info,
+            format!("[uwsgi-emperor] {name} -> updated configuration for \"on demand\" instance"),
+        ),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
         other => trouble(name, other, now),
     }

@@ -22,6 +22,7 @@ use super::farewells::Farewells;
 use super::filtering;
 use super::jailing;
 use super::limits;
+use super::listeners::{self, Listeners};
 use super::residence::Residence;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
@@ -80,6 +81,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         spawner: started.client,
         lender,
         courtiers: Courtiers::default(),
+        listeners: Listeners::default(),
         unheard: Unheard::default(),
         poller: Poller::new()?,
         signals,
@@ -192,6 +194,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
+        on_demand: listeners::of_config(&config.on_demand)?,
         errands: errands(config),
         stop_hook: config.stop_hook.as_ref().map(|hook| hook.value.clone()),
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
@@ -279,6 +282,10 @@ fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
         Capability::CAP_SETPCAP,
         Capability::CAP_SETUID,
     ];
+    if config.on_demand.is_used() {
+        // Sockets belong to the users of the vassals.
+        list.push(Capability::CAP_CHOWN);
+    }
     if !namespaces.is_empty() {
         list.push(Capability::CAP_SYS_ADMIN);
     }

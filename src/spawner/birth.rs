@@ -57,6 +57,8 @@ pub struct Subject<'a> {
 pub struct Lent {
     /// `/dev/null`.
     pub null: RawFd,
+    /// Its listener, if it is on demand.
+    pub listener: Option<RawFd>,
     /// The vassal's end of its control socket.
     pub control: RawFd,
     /// Its open config.
@@ -223,7 +225,7 @@ fn put(charter: &Charter) -> impl Iterator<Item = (String, String)> {
 }
 
 fn descriptors(charter: &Charter, lent: Lent) -> Vec<(RawFd, RawFd)> {
-    let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
+    let mut list = vec![(lent.listener.unwrap_or(lent.null), 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
     if charter.program == VassalProgram::Own || charter.config_pipe {
         list.push((lent.config, CONFIG_FD));
     }

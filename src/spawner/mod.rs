@@ -17,6 +17,7 @@ pub mod jailing;
 mod lanes;
 mod leftover;
 pub mod lend;
+mod listeners;
 mod lookers;
 pub mod owners;
 mod push;
@@ -207,6 +208,7 @@ impl Spawner {
 
     fn queue_parcels(&mut self, replies: Vec<(Reply, Option<OwnedFd>)>) -> Result<()> {
         for (reply, lent) in replies {
+            let lent = lent.or_else(|| self.court.listeners.lent_with(&reply));
             self.outbox.push_back((wire::encode(&reply)?, lent));
         }
         Ok(())

@@ -34,6 +34,7 @@ impl Court {
             own: own_ids(),
             lent: Lent {
                 null,
+                listener: None,
                 control: null,
                 config: null,
                 directory: null,

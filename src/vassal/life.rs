@@ -140,6 +140,9 @@ fn own(
     let after = at_exit(&config);
     let reactions = Reactions::of(&config);
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), config.env)?;
+    if vassal.control.is_some() {
+        vassal.sockets.extend(sockets::Listening::handed());
+    }
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
     vassal.shells = config.surroundings.shells;
     vassal.nest = born::prepare(&facts)?;
