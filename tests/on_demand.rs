@@ -56,7 +56,9 @@ fn serving(idle: &str) -> String {
 
 /// One connection: what was answered.
 fn ask(socket: &Path, word: &str) -> std::io::Result<String> {
-    talk(UnixStream::connect(socket)?, word)
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    talk(stream, word)
 }
 
 fn talk<S: Read + Write>(mut stream: S, word: &str) -> std::io::Result<String> {
@@ -92,7 +94,7 @@ fn the_first_connection_starts_it_and_when_it_has_nothing_to_do_it_waits_again()
     common::eventually("the end of the socket", || (!socket.exists()).then_some(()));
 }
 
-/// Row F4. Crashes, idle stops and touches while everybody connects.
+/// Crashes, idle stops and touches while everybody connects.
 #[test]
 fn over_starts_idle_stops_crashes_and_reloads_no_connection_is_refused_or_reset() {
     const VASSALS: usize = 50;
@@ -165,7 +167,8 @@ fn a_real_uwsgi_application_is_started_on_demand_and_dies_on_idle() {
         let answer = request(&socket);
         assert!(answer.ends_with("served"), "{answer}");
     }
-    emperor.wait_for("app.ini", "back to \"on demand\" mode");
+    emperor.wait_for("app.ini", "waiting for connections");
+    emperor.wait_for("app.ini", "back to");
     assert_eq!(emperor.told("app.ini", "died"), 0);
 }
 
@@ -205,7 +208,7 @@ fn the_file_beside_a_config_says_where_it_listens() {
     }
 }
 
-/// Rows S3 and I6: what is in such a file, and what it is.
+/// Rows F4 and I6: what is in such a file, and what it is.
 #[test]
 fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
     let tree = tree();
@@ -265,7 +268,7 @@ fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
     assert_eq!(left, [PathBuf::from(&his)]);
 }
 
-/// Row S4.
+/// Row I7.
 #[test]
 fn a_name_that_a_shell_would_obey_is_a_name() {
     let tree = tree();

@@ -308,15 +308,12 @@ impl Court {
     /// One on demand gets its listener first: the answer to its first start.
     fn listen(&mut self, summons: &Summons<'_>, config: &Examined) -> Result<Option<Reply>, String> {
         let Summons { ticket, file, name, directory, listener, away, .. } = summons;
-        match (listener, self.listeners.owner_of(ticket.id)) {
-            (Some(_), Some(owner)) if owner == config.owner => Ok(None),
-            (Some(_), _) => Err("its listener was bound for another owner".into()),
-            (None, _) => {
-                self.listeners.unlisten(ticket.id);
-                let wanted = Wanted { directory: *directory, file, name, away: *away };
-                self.listeners.bind(&self.charter, *ticket, wanted, config)
-            }
+        if let Some(listener) = listener {
+            return self.listeners.admit(ticket.id, *listener, config.owner).map(|()| None);
         }
+        self.listeners.unlisten(ticket.id);
+        let wanted = Wanted { directory: *directory, file, name, away: *away };
+        self.listeners.bind(&self.charter, *ticket, wanted, config)
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

@@ -12,7 +12,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, statat, unlinkat,
 };
 use rustix::io::{Errno, pread};
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, socket_acceptconn};
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
@@ -74,9 +74,22 @@ impl Listeners {
         Ok(Self { sockets, ..Self::default() })
     }
 
-    /// Whether this vassal has its listener, and whose that is.
-    pub fn owner_of(&self, id: u32) -> Option<Owner> {
+    fn owner_of(&self, id: u32) -> Option<Owner> {
         self.bound.get(&id).map(|bound| bound.owner)
+    }
+
+    /// Whether this is the listener of a vassal, bound for this owner: nothing else becomes its standard input.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn admit(&self, id: u32, listener: BorrowedFd<'_>, owner: Owner) -> Result<(), String> {
+        if self.owner_of(id) != Some(owner) {
+            return Err("its listener was bound for another owner".into());
+        }
+        match socket_acceptconn(listener) {
+            Ok(true) => Ok(()),
+            _ => Err("what was handed over for it does not listen".into()),
+        }
     }
 
     /// The descriptor that goes with a reply.
@@ -165,7 +178,7 @@ impl Listeners {
         if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
             return Err(format!("{name} is in the way of its socket, and is none"));
         }
-        if stat.st_uid != owner.uid && stat.st_uid != geteuid().as_raw() {
+        if stat.st_uid != owner.uid {
             return Err(format!("the socket {name} belongs to uid {}", stat.st_uid));
         }
         unlinkat(sockets, name, AtFlags::empty())

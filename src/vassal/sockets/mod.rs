@@ -74,7 +74,7 @@ impl Listening {
 
     /// What an Emperor bound for a vassal on demand, and left it as standard input; the command has it there, too.
     pub fn handed() -> Option<Self> {
-        let socket = inherited::listening(STDIN).ok()?;
+        let socket = inherited::standard_input()?;
         let name = name(&address_of(&socket).unwrap_or(Address::Inherited(STDIN)));
         Some(Self { socket, name, file: None })
     }
