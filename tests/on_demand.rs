@@ -5,8 +5,8 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
@@ -281,6 +281,40 @@ fn a_name_that_a_shell_would_obey_is_a_name() {
         (socket.exists() || refused).then_some(())
     });
     assert!(!emperor.tree.vassals().join("pwned").exists());
+}
+
+/// Row F4.
+#[test]
+fn a_socket_left_behind_is_replaced_if_it_is_his_own() {
+    let tree = tree();
+    for (name, owner) in [("hers", ALICE), ("his", BOB), ("roots", 0)] {
+        let path = tree.path(&format!("sockets/{name}.socket"));
+        drop(UnixListener::bind(&path).unwrap());
+        chown(&path, Some(owner), Some(owner)).unwrap();
+        tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    }
+    let emperor = emperor(tree, &[]);
+    waits(&emperor, "hers.ini");
+    assert_ne!(ask(&emperor.tree.path("sockets/hers.socket"), "x").unwrap(), "");
+    emperor.wait_for("his.ini", "the socket his.socket belongs to uid 61002");
+    emperor.wait_for("roots.ini", "the socket roots.socket belongs to uid 0");
+    for name in ["his", "roots"] {
+        std::fs::remove_file(emperor.tree.path(&format!("sockets/{name}.socket"))).unwrap();
+    }
+}
+
+/// The spawner sees the end of its Emperor.
+#[test]
+fn a_killed_emperor_leaves_no_socket() {
+    let tree = tree();
+    tree.vassal_of(ALICE, "shop.ini", &serving("30"));
+    let mut emperor = emperor(tree, &[]);
+    waits(&emperor, "shop.ini");
+    let socket = emperor.tree.path("sockets/shop.socket");
+    assert_ne!(ask(&socket, "x").unwrap(), "");
+    emperor.kill();
+    emperor.wait_deserted();
+    common::eventually("the end of the socket", || (!socket.exists()).then_some(()));
 }
 
 #[test]

@@ -5,35 +5,29 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, statat, unlinkat,
 };
-use rustix::io::{Errno, pread};
+use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, socket_acceptconn};
 use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
 use rustix::process::{geteuid, umask};
 
+use super::addresses::{Place, place_of};
 use super::charter::{Charter, OnDemand};
 use super::court::own_ids;
 use super::wire::{Reply, Ticket};
-use crate::config::address;
-use crate::config::vassal::Address;
 use crate::emperor::event::Owner;
-use crate::trust::{self, Examined, Mounts, Reach, Trust};
+use crate::trust::Examined;
 
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// Longest text of a file with an address, in bytes.
-const TEXT_MAX: usize = 256;
-/// Lowest port that a tenant's file may ask for.
-const PORT_MIN: u16 = 1024;
 /// Others may write.
-const SHARED: u32 = 0o022;
+pub const SHARED: u32 = 0o022;
 
 /// A config whose listener is wanted.
 #[derive(Clone, Copy)]
@@ -57,10 +51,12 @@ pub struct Listeners {
     fresh: Option<(Ticket, OwnedFd)>,
 }
 
+/// A name in the directory, and the device and inode of what was made there.
+type Made = (String, (u64, u64));
+
 struct Bound {
     owner: Owner,
-    /// Its name in the directory, and what was made there.
-    file: Option<(String, (u64, u64))>,
+    file: Option<Made>,
 }
 
 impl Listeners {
@@ -126,11 +122,7 @@ impl Listeners {
         config: &Examined,
     ) -> Result<Option<Reply>, String> {
         let Some(rules) = &charter.on_demand else { return Ok(None) };
-        let place = match &rules.extension {
-            Some(extension) => read_place(rules, extension, wanted, config)?,
-            None => Some(Place::File(own_name(wanted, config))),
-        };
-        let Some(place) = place else { return Ok(None) };
+        let Some(place) = place_of(rules, wanted, config)? else { return Ok(None) };
         let runs_as = charter.owner_of(config.trust, own_ids());
         let (socket, file) = self.make(rules, &place, runs_as)?;
         listen(&socket, BACKLOG).map_err(|errno| format!("cannot listen on {place}: {errno}"))?;
@@ -141,12 +133,7 @@ impl Listeners {
         Ok(Some(Reply::Listening { ticket, uid: owner.uid, gid: owner.gid, address }))
     }
 
-    fn make(
-        &self,
-        rules: &OnDemand,
-        place: &Place,
-        owner: Owner,
-    ) -> Result<(OwnedFd, Option<(String, (u64, u64))>), String> {
+    fn make(&self, rules: &OnDemand, place: &Place, owner: Owner) -> Result<(OwnedFd, Option<Made>), String> {
         let cannot = |errno: Errno| format!("cannot listen on {place}: {errno}");
         match place {
             Place::Tcp(address) => tcp(*address).map(|socket| (socket, None)).map_err(cannot),
@@ -184,128 +171,6 @@ impl Listeners {
         unlinkat(sockets, name, AtFlags::empty())
             .map_err(|errno| format!("cannot remove the old socket {name}: {errno}"))
     }
-}
-
-/// Where one listens.
-enum Place {
-    Tcp(SocketAddr),
-    Abstract(String),
-    /// A name in the directory of the sockets.
-    File(String),
-}
-
-impl Place {
-    fn shown(&self, rules: &OnDemand) -> String {
-        match self {
-            Self::File(name) => format!("{}/{name}", rules.sockets.as_deref().unwrap_or_default()),
-            _ => self.to_string(),
-        }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Abstract(name) => write!(f, "@{name}"),
-            Self::File(name) => f.write_str(name),
-        }
-    }
-}
-
-/// The name of a config without its last suffix. Below a pattern two users may have the same one, so there it begins
-/// with the uid.
-fn own_name(wanted: Wanted<'_>, config: &Examined) -> String {
-    let base = wanted.file.rsplit_once('.').map_or(wanted.file, |(base, _)| base);
-    match config.trust {
-        Trust::Tenant(owner) if wanted.name != wanted.file => format!("{}-{base}.socket", owner.uid),
-        _ => format!("{base}.socket"),
-    }
-}
-
-/// What the file beside a config asks for; `None` without one, or where it says nothing.
-fn read_place(
-    rules: &OnDemand,
-    extension: &str,
-    wanted: Wanted<'_>,
-    config: &Examined,
-) -> Result<Option<Place>, String> {
-    let side = format!("{}{extension}", wanted.file);
-    let refused = |why: &str| format!("{side}: {why}");
-    if wanted.away {
-        return Err(refused("files with addresses are not read where a file system may not answer"));
-    }
-    let Some(text) = read(wanted.directory, &side, config.owner).map_err(|why| refused(&why))? else {
-        return Ok(None);
-    };
-    if text.is_empty() || text == "0" {
-        return Ok(None);
-    }
-    let asked = address(&text).map_err(|wrong| refused(&wrong.cause))?;
-    let tenant = matches!(config.trust, Trust::Tenant(_));
-    match asked {
-        Address::Tcp(address) if tenant && address.port() < PORT_MIN => {
-            Err(refused(&format!("a tenant's port is {PORT_MIN} or above")))
-        }
-        Address::Tcp(address) => Ok(Some(Place::Tcp(address))),
-        Address::Abstract(_) if tenant => {
-            Err(refused("an abstract name belongs to nobody: a tenant's address is a port or a path"))
-        }
-        Address::Abstract(name) => Ok(Some(Place::Abstract(name))),
-        Address::Unix(path) => {
-            let name = in_directory(rules, &path).map_err(|why| refused(&why))?;
-            let own = own_name(wanted, config);
-            if tenant && name != own {
-                return Err(refused(&format!("the socket of this vassal is {own}, and no other")));
-            }
-            Ok(Some(Place::File(name)))
-        }
-        Address::Inherited(_) => Err(refused("fd:// is no address of its own")),
-    }
-}
-
-/// The name of a socket that lies in the directory for them.
-fn in_directory(rules: &OnDemand, path: &Path) -> Result<String, String> {
-    let Some(sockets) = &rules.sockets else {
-        return Err("a unix socket needs a directory: set on-demand-sockets".into());
-    };
-    let name = path.file_name().and_then(|name| name.to_str()).filter(|name| *name != "..");
-    match (path.parent(), name) {
-        (Some(parent), Some(name)) if parent == Path::new(sockets) => Ok(name.to_owned()),
-        _ => Err(format!("its socket is to be directly in {sockets} (on-demand-sockets)")),
-    }
-}
-
-/// The first line of a small file of the config's owner, or of root.
-///
-/// Must not: wait, follow a link, or open anything but a regular file.
-fn read(directory: BorrowedFd<'_>, name: &str, owner: Owner) -> Result<Option<String>, String> {
-    let mounts = Mounts::new();
-    let found = match trust::find(directory, name, Reach::Near(&mounts)) {
-        Ok(found) => found,
-        Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(format!("cannot open it: {errno}")),
-    };
-    let stat = fstat(&found).map_err(|errno| format!("cannot stat it: {errno}"))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err("it is no regular file".into());
-    }
-    if stat.st_uid != owner.uid && stat.st_uid != 0 {
-        return Err(format!("it belongs to uid {}, and not to who owns the config", stat.st_uid));
-    }
-    if stat.st_mode & SHARED != 0 {
-        return Err(format!("it is writable by others (mode {:04o})", stat.st_mode & 0o7777));
-    }
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened = openat(CWD, trust::proc_path(found.as_fd()), flags, Mode::empty())
-        .map_err(|errno| format!("cannot open it: {errno}"))?;
-    let mut text = [0; TEXT_MAX + 1];
-    let length = pread(&opened, &mut text, 0).map_err(|errno| format!("cannot read it: {errno}"))?;
-    if length > TEXT_MAX {
-        return Err(format!("it is longer than {TEXT_MAX} bytes"));
-    }
-    let text = std::str::from_utf8(&text[..length]).map_err(|_| "it is no UTF-8".to_owned())?;
-    Ok(Some(text.lines().next().unwrap_or_default().trim().to_owned()))
 }
 
 fn open_directory(path: &str) -> Result<OwnedFd, String> {

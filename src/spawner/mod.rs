@@ -3,6 +3,7 @@
 //! It was told at its start what the administrator wants (`Charter`), takes a closed set of requests, judges
 //! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
 
+mod addresses;
 mod allowance;
 pub mod birth;
 mod briefs;
