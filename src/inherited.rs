@@ -29,7 +29,13 @@ pub fn listening(number: RawFd) -> Result<OwnedFd, String> {
     }
 }
 
-/// The same, and the socket is left to no program that we start.
+/// A copy of standard input, if that is a listening socket.
+pub fn standard_input() -> Option<OwnedFd> {
+    let socket = rustix::stdio::stdin().try_clone_to_owned().ok()?;
+    matches!(socket_acceptconn(&socket), Ok(true)).then_some(socket)
+}
+
+/// The same as `listening`, and the socket is left to no program that we start.
 ///
 /// # Errors
 /// As above.

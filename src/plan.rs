@@ -37,6 +37,7 @@ const SHOWN: Lent = Lent {
     before_drop: 7,
     as_vassal: 8,
     awaited: None,
+    listener: None,
 };
 
 /// The steps that make the process of this vassal, and those that it takes itself.

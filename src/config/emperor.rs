@@ -3,6 +3,7 @@
 pub mod commands;
 mod hooks;
 pub mod limits_file;
+pub mod on_demand;
 mod read;
 pub mod resources;
 
@@ -97,6 +98,8 @@ pub struct EmperorConfig {
     pub resources: Vec<Knob>,
     /// `emperor-limits`, not known to uWSGI: the file with the limits of single vassals.
     pub limits_file: Option<PathBuf>,
+    /// Vassals that are started by their first connection.
+    pub on_demand: on_demand::OnDemand,
     /// What is done around each vassal, in the order written.
     pub errands: Vec<Placed<Errand>>,
     /// `vassals-stop-hook`.
@@ -163,6 +166,7 @@ impl Default for EmperorConfig {
             seccomp: None,
             resources: Vec::new(),
             limits_file: None,
+            on_demand: on_demand::OnDemand::default(),
             errands: Vec::new(),
             stop_hook: None,
         }

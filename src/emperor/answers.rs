@@ -16,6 +16,7 @@ impl Vassal {
             State::Outside
             | State::Queued { .. }
             | State::Waiting { .. }
+            | State::Idle
             | State::Refused
             | State::Excess => {}
             State::Rested(_) | State::Stepping { .. } | State::Running | State::Reloading { .. } => {}
@@ -31,6 +32,7 @@ impl Vassal {
             State::Outside
             | State::Queued { .. }
             | State::Waiting { .. }
+            | State::Idle
             | State::Refused
             | State::Excess => {}
             State::Rested(_) | State::Running | State::Reloading { .. } => {}
@@ -52,7 +54,7 @@ impl Vassal {
                 self.await_end(Then::Death, turn);
             }
             // the process was reaped before its last words came
-            State::Queued { .. } | State::Waiting { .. } => self.tell_failure(reason, turn),
+            State::Queued { .. } | State::Waiting { .. } | State::Idle => self.tell_failure(reason, turn),
             State::Outside | State::Refused | State::Excess | State::Rested(_) => {}
             // its program runs, so this cannot be
             State::Running | State::Reloading { .. } => {}
@@ -83,6 +85,7 @@ impl Vassal {
             // the process was reaped before the answer came
             State::Queued { .. }
             | State::Waiting { .. }
+            | State::Idle
             | State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => {
                 self.judge(reason);
                 self.recheck(turn);
@@ -108,7 +111,7 @@ impl Vassal {
             State::Running | State::Reloading { .. } => self.ended_by_itself(exit, turn),
             State::Stopping { then, .. } | State::Killed { then, .. } => self.ended(then, exit, turn),
             // told twice: there is nothing left to bury
-            State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {}
             State::Refused | State::Excess | State::Rested(_) => {}
         }
     }

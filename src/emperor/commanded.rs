@@ -19,6 +19,8 @@ impl Vassal {
         match self.state {
             State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled) => self.start_rationed(turn),
             State::Waiting { .. } => self.hurry(true, turn),
+            // as if somebody connected
+            State::Idle => self.called(turn),
             // these start anyhow, as soon as they may
             State::Outside | State::Queued { .. } | State::Refused | State::Excess => {}
             // nothing is started any more
@@ -42,6 +44,7 @@ impl Vassal {
             State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => self.start_now(turn),
             // held back as soon as they may be started
             State::Outside | State::Refused | State::Excess | State::Rested(Rest::Ending) => {}
+            State::Idle => {}     // nothing runs, and nothing is started before it is told to
             State::Starting => {} // stopped when it is born
             State::Stepping { .. } | State::Running | State::Reloading { .. } => {
                 self.stop(Then::Again, "it was told to by command", turn);

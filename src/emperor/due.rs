@@ -45,6 +45,7 @@ impl Vassal {
             State::Outside
             | State::Queued { .. }
             | State::Waiting { .. }
+            | State::Idle
             | State::Refused
             | State::Excess => {}
             State::Rested(_) | State::Starting | State::Stepping { .. } => {}

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::on_demand::Listener;
+
 /// A point on the monotonic clock, in nanoseconds since some start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub u64);
@@ -129,6 +131,10 @@ pub enum Event {
     SpawnFailed(Incarnation, Arc<str>),
     /// The spawner will not run this config as it is now: nothing is tried again before it changes.
     Refused(Incarnation, Arc<str>),
+    /// No process was made: the config is one on demand, and a listener was bound for it.
+    Listening(Incarnation, Listener),
+    /// Somebody connects to the listener of a vassal that waits for it.
+    Connected(VassalId),
     /// A limit of its cgroup was reached: somebody in it was killed, or could not be started. For people.
     Strained(Incarnation, Arc<str>),
     /// The spawner said something, whatever it was.

@@ -17,7 +17,7 @@ impl Vassal {
     /// To the start queue, unless something holds it back.
     pub fn start_now(&mut self, turn: &mut Turn<'_>) {
         if !self.is_held(turn) {
-            self.state = State::Queued { since: turn.now };
+            self.line_up(turn);
         }
     }
 
@@ -25,13 +25,8 @@ impl Vassal {
     pub fn start_rationed(&mut self, turn: &mut Turn<'_>) {
         if !self.is_held(turn) {
             let at = self.pacing.ration.take(turn.now);
-            self.start_at(at, turn);
+            self.line_up_at(at, turn);
         }
-    }
-
-    fn start_at(&mut self, at: Moment, turn: &Turn<'_>) {
-        self.state =
-            if at <= turn.now { State::Queued { since: turn.now } } else { State::Waiting { until: at } };
     }
 
     /// Puts a vassal without a process where it has to stay, if it may not be started.
@@ -179,12 +174,17 @@ impl Vassal {
             Then::Reload
         } else if exit == Exit::Code(EXILE) && !self.process.said.failed {
             self.rest_or_again(Rest::Exiled)
-        } else if self.process.said.goodbye {
+        } else if self.process.said.goodbye || self.has_done_its_work(exit) {
             self.rest_or_again(Rest::Goodbye)
         } else {
             Then::Death
         };
         self.ended(then, exit, turn);
+    }
+
+    /// Who is on demand and ends well had nothing to do any more, as programs for socket activation do.
+    fn has_done_its_work(&self, exit: Exit) -> bool {
+        self.listener.is_some() && exit == Exit::Code(0) && self.process.ran_at.is_some()
     }
 
     /// A process speaks for the config that it has. If there is another one by now, that one is started.
@@ -233,7 +233,7 @@ impl Vassal {
             return;
         }
         let until = self.pacing.died(self.id, proven, turn.now, turn.policy);
-        self.start_at(until, turn);
+        self.line_up_at(until, turn);
         let (delay_ms, times) = (self.pacing.delay_ms, self.pacing.deaths);
         if delay_ms > 0 {
             self.tell(News::Throttled { until, delay_ms, times }, turn);
@@ -241,6 +241,11 @@ impl Vassal {
     }
 
     fn rest(&mut self, why: Rest, turn: &mut Turn<'_>) {
+        if why == Rest::Goodbye && self.listener.is_some() {
+            self.tell(News::BackOnDemand, turn);
+            // Rationed: one that is always called and never stays must not spin.
+            return self.start_rationed(turn);
+        }
         if self.is_held(turn) {
             return;
         }

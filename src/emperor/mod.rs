@@ -1,6 +1,7 @@
 //! Pure. What the Emperor decides: events and moments in, orders out.
 
 pub mod event;
+pub mod on_demand;
 pub mod order;
 pub mod past;
 pub mod policy;
@@ -90,6 +91,10 @@ impl Emperor {
             Event::SpawnFailed(which, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.spawn_failed(reason, turn));
             }
+            Event::Listening(which, listener) => {
+                self.change_process(which, now, |vassal, turn| vassal.listens(listener, turn));
+            }
+            Event::Connected(id) => self.change(id, now, Vassal::called),
             Event::Refused(which, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.was_refused(reason, turn));
             }

@@ -35,7 +35,8 @@ pub mod from_vassal {
 /// What is to be done, carried out by the runtime in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Make the process of this vassal. Answered by `Born`/`Running`, `SpawnFailed` or `Refused`.
+    /// Make the process of this vassal. Answered by `Born`/`Running`, `SpawnFailed`, `Refused` or
+    /// `Listening`.
     Spawn(Incarnation),
     /// Send a byte of the protocol; `RELOAD` is sent together with the descriptor of the newest config.
     Send(Incarnation, u8),
@@ -43,7 +44,11 @@ pub enum Order {
     Kill(Incarnation),
     /// The process was reaped: whatever is left of its jail is killed, its descriptors and its cgroup go.
     Bury(Incarnation),
-    /// The vassal is no more: its entry in the runtime's tables goes.
+    /// Wait for a connection to its listener; answered by one `Connected`.
+    Await(VassalId),
+    /// Its listener is closed, and its file removed.
+    Unlisten(VassalId),
+    /// The vassal is no more: its entry in the runtime's tables goes, and its listener.
     Forget(VassalId),
     /// Say this.
     Tell(Notice),
@@ -132,6 +137,14 @@ pub enum News {
         owner: Owner,
         max: u32,
     },
+    /// info: it is on demand, and listens here.
+    Listening {
+        address: Arc<str>,
+    },
+    /// info: it ended because it had nothing to do, and waits for a connection.
+    BackOnDemand,
+    /// info: the config changed while it waits for a connection.
+    Remembered,
     /// info: the config is gone and so is the vassal.
     Removed,
 }

@@ -19,6 +19,8 @@ impl VassalView {
             "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
             "ended" => "the Emperor ends".to_owned(),
             "stopped" => "it asked to be stopped".to_owned(),
+            "suspended" => "it waits for the command `spawn`".to_owned(),
+            "on-demand" => "nobody connects".to_owned(),
             _ => self.last_end.map_or_else(|| self.wait().to_owned(), |end| end.words()),
         }
     }

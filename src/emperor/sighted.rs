@@ -19,6 +19,9 @@ impl Vassal {
         let moved = sight.owner != self.config.owner;
         self.config = sight;
         self.gone = false;
+        if moved {
+            self.stop_listening(turn);
+        }
         if changed {
             self.verdict = None;
             self.pacing.forgive();
@@ -27,6 +30,7 @@ impl Vassal {
             State::Outside => {} // it is in no table, so nobody can see it
             State::Queued { .. } => self.recheck(turn),
             State::Waiting { .. } => self.hurry(changed, turn),
+            State::Idle => self.sighted_idle(changed, turn),
             State::Refused => self.reconsider(turn),
             State::Excess => self.ask_for_room(moved, turn),
             State::Rested(why) => self.rouse(why, changed, turn),
@@ -48,7 +52,7 @@ impl Vassal {
         match self.state {
             State::Outside => {} // it is in no table, so nobody can miss it
             State::Queued { .. } | State::Waiting { .. } => self.leave(turn),
-            State::Refused | State::Excess | State::Rested(_) => self.leave(turn),
+            State::Idle | State::Refused | State::Excess | State::Rested(_) => self.leave(turn),
             State::Starting => {} // stopped when it is born
             State::Stepping { .. } | State::Running | State::Reloading { .. } => {
                 self.stop(Then::Again, "its config is gone", turn);

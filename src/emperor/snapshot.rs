@@ -32,6 +32,8 @@ pub struct VassalView {
     pub owner: Owner,
     /// Modification time of the config, unix seconds.
     pub mtime_s: i64,
+    /// Where it listens, if it is on demand.
+    pub on_demand: Option<Arc<str>>,
     /// Where it stands, one word.
     pub state: &'static str,
     /// Since when.
@@ -111,6 +113,7 @@ impl VassalView {
             pid: process.pid,
             owner: policy.ids.of(if alive { process.owner } else { vassal.config.owner }),
             mtime_s: vassal.config.mtime_s,
+            on_demand: vassal.listener.as_ref().map(|listener| listener.address.clone()),
             state: vassal.state.word(),
             since: life.since,
             born: life.born,

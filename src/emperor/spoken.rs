@@ -16,7 +16,7 @@ impl Vassal {
             // it ends already: nothing it says changes that
             State::Stopping { .. } | State::Killed { .. } => {}
             // it was reaped before its last bytes were read
-            State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {}
             State::Refused | State::Excess | State::Rested(_) => {}
         }
     }
@@ -30,7 +30,7 @@ impl Vassal {
             }
             State::Stopping { .. } | State::Killed { .. } => {} // it ends already
             // it was reaped before
-            State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {}
             State::Refused | State::Excess | State::Rested(_) => {}
         }
     }
@@ -101,7 +101,7 @@ impl Vassal {
             State::Refused | State::Excess => {}
             State::Rested(Rest::Exiled | Rest::Suspended | Rest::Ending) => {}
             // these read their config later anyhow
-            State::Outside | State::Queued { .. } | State::Waiting { .. } => {}
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {}
             State::Starting | State::Stepping { .. } => {}
             State::Stopping { .. } | State::Killed { .. } => {}
         }
@@ -114,6 +114,7 @@ impl Vassal {
             State::Outside | State::Queued { .. } | State::Refused | State::Excess | State::Rested(_) => {
                 self.pacing.forgive();
             }
+            State::Idle => self.pacing.forgive(),
             State::Waiting { .. } => {
                 self.pacing.forgive();
                 self.start_now(turn);
@@ -129,7 +130,9 @@ impl Vassal {
             State::Outside | State::Queued { .. } | State::Waiting { .. } => {
                 self.state = State::Rested(Rest::Ending)
             }
-            State::Refused | State::Excess | State::Rested(_) => self.state = State::Rested(Rest::Ending),
+            State::Idle | State::Refused | State::Excess | State::Rested(_) => {
+                self.state = State::Rested(Rest::Ending)
+            }
             State::Starting => {} // stopped when it is born
             State::Stepping { .. } | State::Running | State::Reloading { .. } => {
                 self.stop(Then::Again, "the Emperor ends", turn);

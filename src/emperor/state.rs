@@ -18,6 +18,8 @@ pub enum State {
         /// Until when.
         until: Moment,
     },
+    /// It is on demand: a connection is waited for.
+    Idle,
     /// Its config may not run.
     Refused,
     /// Its owner has too many vassals.
@@ -126,6 +128,7 @@ impl State {
             Self::Outside => "outside",
             Self::Queued { .. } => "queued",
             Self::Waiting { .. } => "throttled",
+            Self::Idle => "on-demand",
             Self::Refused => "refused",
             Self::Excess => "too-many",
             Self::Rested(Rest::Goodbye) => "stopped",
@@ -147,6 +150,7 @@ impl State {
             Self::Outside
             | Self::Queued { .. }
             | Self::Waiting { .. }
+            | Self::Idle
             | Self::Refused
             | Self::Excess
             | Self::Rested(_) => false,

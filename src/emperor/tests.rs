@@ -2,6 +2,7 @@
 
 mod court;
 mod limits;
+mod on_demand;
 mod pacing;
 mod process;
 mod reload;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::event::{Fingerprint, Incarnation, Key, Moment, Sight, VassalId};
+use super::on_demand::Listener;
 use super::order::{News, Notice, Order};
 use super::pacing::Pacing;
 use super::past::Past;
@@ -56,6 +57,8 @@ pub struct Vassal {
     pub told_excess: bool,
     /// It is started only when the command `spawn` comes.
     pub suspended: bool,
+    /// Where it listens, if it is on demand.
+    pub listener: Option<Box<Listener>>,
     /// Where it stands.
     pub state: State,
     /// Number of its last process.
@@ -125,6 +128,7 @@ impl Vassal {
             told: None,
             told_excess: false,
             suspended: false,
+            listener: None,
             state: State::Outside,
             attempt: 0,
             process: Process::default(),
@@ -170,6 +174,7 @@ impl Vassal {
     pub fn deadline(&self, policy: &Policy) -> Option<(Moment, Due)> {
         match self.state {
             State::Outside | State::Queued { .. } | State::Refused | State::Excess | State::Rested(_) => None,
+            State::Idle => None,
             State::Starting => self.slow_order(policy),
             State::Waiting { until } => Some((until, Due::Start)),
             State::Stepping { slow_at } => sooner(self.curse(policy), slow_at.map(|at| (at, Due::Slow))),
@@ -204,7 +209,7 @@ impl Vassal {
             State::Starting => true,
             State::Killed { owed, .. } => owed,
             State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Refused => false,
-            State::Excess | State::Rested(_) | State::Stepping { .. } | State::Running => false,
+            State::Idle | State::Excess | State::Rested(_) | State::Stepping { .. } | State::Running => false,
             State::Reloading { .. } | State::Stopping { .. } => false,
         }
     }
@@ -218,7 +223,9 @@ impl Vassal {
     fn tenant(&self) -> Option<u32> {
         match self.state {
             State::Outside | State::Refused | State::Excess => None,
-            State::Queued { .. } | State::Waiting { .. } | State::Rested(_) => Some(self.config.owner.uid),
+            State::Queued { .. } | State::Waiting { .. } | State::Idle | State::Rested(_) => {
+                Some(self.config.owner.uid)
+            }
             State::Starting | State::Stepping { .. } | State::Running => Some(self.process.owner.uid),
             State::Reloading { .. } | State::Stopping { .. } | State::Killed { .. } => {
                 Some(self.process.owner.uid)

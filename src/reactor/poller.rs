@@ -18,6 +18,8 @@ pub enum Token {
     Spawner,
     /// A vassal said something.
     Control(Incarnation),
+    /// Somebody connects to a vassal that waits for it.
+    Listener(VassalId),
     /// A source changed.
     Monitors,
     /// Somebody wants the stats.
@@ -39,7 +41,9 @@ pub enum Token {
 const KIND: u64 = 3 << 62;
 const CONTROL: u64 = 1 << 62;
 const CLIENT: u64 = 2 << 62;
-const FOLLOWER: u64 = 3 << 62;
+const LISTENER: u64 = 3 << 62;
+/// Among the clients: of the events, not of the stats.
+const FOLLOWER: u64 = CLIENT | 1 << 32;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -53,6 +57,7 @@ impl Token {
             Self::Trigger => 5,
             Self::EventsListener => 6,
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
+            Self::Listener(id) => LISTENER | u64::from(id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
             Self::Follower(number) => FOLLOWER | u64::from(number),
         }
@@ -66,8 +71,9 @@ impl Token {
                 let attempt = (number >> 32) as u32 & ATTEMPT_MASK;
                 Self::Control(Incarnation { id: VassalId(low), attempt })
             }
+            (CLIENT, _) if number & FOLLOWER == FOLLOWER => Self::Follower(low),
             (CLIENT, _) => Self::StatsClient(low),
-            (FOLLOWER, _) => Self::Follower(low),
+            (LISTENER, _) => Self::Listener(VassalId(low)),
             (_, 0) => Self::Spawner,
             (_, 1) => Self::Monitors,
             (_, 2) => Self::StatsListener,
@@ -182,7 +188,10 @@ mod tests {
             Token::Control(one),
             Token::StatsClient(9),
             Token::EventsListener,
+            Token::Commands,
+            Token::Trigger,
             Token::Follower(7),
+            Token::Listener(VassalId(u32::MAX)),
         ] {
             assert_eq!(Token::of(token.number()), token);
         }

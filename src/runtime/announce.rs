@@ -55,6 +55,9 @@ fn word(news: &News) -> &'static str {
         News::Throttled { .. } => "throttled",
         News::Resting { .. } => "resting",
         News::Suspended => "suspended",
+        News::Listening { .. } => "listening",
+        News::BackOnDemand => "on-demand",
+        News::Remembered => "remembered",
         News::OwnerChanged { .. } => "owner-changed",
         News::TooMany { .. } => "too-many",
         News::Removed => "removed",
@@ -78,6 +81,9 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::Suspended
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
+        | News::Listening { .. }
+        | News::BackOnDemand
+        | News::Remembered
         | News::Removed => None,
     }
 }
@@ -101,6 +107,20 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
         }
         News::Exited { exit, expected: true, .. } => (Level::Info, format!("ended ({})", exit.words())),
         News::Exited { exit, expected: false, .. } => (Level::Warn, format!("died ({})", exit.words())),
+        News::Listening { address } => (
+            Level::Info,
+            format!(
+                "[uwsgi-emperor] {name} -> \"on demand\" instance detected, waiting for connections on socket \"{address}\""
+            ),
+        ),
+        News::BackOnDemand => (
+            Level::Info,
+            format!("[uwsgi-emperor] {name} -> back to \"on demand\" mode, waiting for connections"),
+        ),
+        News::Remembered => (
+            Level::Info,
+            format!("[uwsgi-emperor] {name} -> updated configuration for \"on demand\" instance"),
+        ),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
         News::Suspended => (Level::Info, "waits for the command `spawn`".to_owned()),
         other => trouble(name, other, now),

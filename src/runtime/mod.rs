@@ -12,6 +12,7 @@ mod held_back;
 mod herald;
 mod jailing;
 mod limits;
+mod listeners;
 mod notify;
 mod obey;
 mod reap;
@@ -61,6 +62,7 @@ struct Runtime {
     spawner: Client,
     lender: std::rc::Rc<Lender>,
     courtiers: Courtiers,
+    listeners: listeners::Listeners,
     unheard: earshot::Unheard,
     poller: Poller,
     signals: nix::sys::signalfd::SignalFd,
@@ -141,6 +143,7 @@ impl Runtime {
         match token {
             Token::Spawner => self.hear_spawner()?,
             Token::Control(one) => self.hear_vassal(one),
+            Token::Listener(id) => self.hear_caller(id),
             Token::Monitors => self.monitors.handle_readable(clock::now()),
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
@@ -167,6 +170,9 @@ impl Runtime {
             self.tell(Event::Answered);
             match reply {
                 Reply::Report(number, report) => self.take_report(number, report, lent),
+                Reply::Listening { ticket, uid, gid, address } => {
+                    self.take_listener(ticket, listeners::listener(uid, gid, address), lent);
+                }
                 reply => self.take(reply),
             }
         }
@@ -207,7 +213,7 @@ impl Runtime {
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
             Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
-            Reply::Ready(_) | Reply::Report(..) => return,
+            Reply::Ready(_) | Reply::Report(..) | Reply::Listening { .. } => return,
         };
         self.tell(event);
     }

@@ -37,7 +37,11 @@ impl Runtime {
             }
             Order::Kill(one) => self.kill(one),
             Order::Bury(one) => self.bury(one),
-            Order::Forget(_) => Ok(()),
+            Order::Await(id) => {
+                self.await_connection(id);
+                Ok(())
+            }
+            Order::Unlisten(id) | Order::Forget(id) => self.unlisten(id),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
                 self.chronicle(&notice);
@@ -77,9 +81,10 @@ impl Runtime {
             }
             Whereabouts::Away(place) => (Request::SpawnAway { ticket, place, file, name }, None),
         };
+        let listener = self.listeners.copy(one.id)?;
         let (ours, theirs) = control_pair()?;
         self.courtiers.expect(one, ours);
-        Ok((request, directory.into_iter().chain([theirs]).collect()))
+        Ok((request, directory.into_iter().chain([theirs]).chain(listener).collect()))
     }
 
     /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.

@@ -45,6 +45,10 @@ fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
         Capability::CAP_SETPCAP,
         Capability::CAP_SETUID,
     ];
+    if config.on_demand.is_used() {
+        // Sockets belong to the users of the vassals.
+        list.push(Capability::CAP_CHOWN);
+    }
     if !namespaces.is_empty() {
         list.push(Capability::CAP_SYS_ADMIN);
     }

@@ -23,6 +23,7 @@ use super::farewells::Farewells;
 use super::filtering;
 use super::jailing;
 use super::limits;
+use super::listeners::{self, Listeners};
 use super::notify::Messenger;
 use super::residence::Residence;
 use super::rights::kept;
@@ -87,6 +88,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         spawner: started.client,
         lender,
         courtiers: Courtiers::default(),
+        listeners: Listeners::default(),
         unheard: Unheard::default(),
         poller: Poller::new()?,
         signals,
@@ -198,6 +200,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         settings: limits::settings_of_vassals(privileged),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
+        on_demand: listeners::of_config(&config.on_demand)?,
         errands: errands(config),
         stop_hook: config.stop_hook.as_ref().map(|hook| hook.value.clone()),
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),

@@ -61,6 +61,8 @@ pub struct Subject<'a> {
 pub struct Lent {
     /// `/dev/null`.
     pub null: RawFd,
+    /// Its listener, if it is on demand.
+    pub listener: Option<RawFd>,
     /// The vassal's end of its control socket.
     pub control: RawFd,
     /// Its open config.
@@ -233,7 +235,7 @@ pub fn is_piped(charter: &Charter, is_program: bool) -> bool {
 
 fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> {
     let lent = subject.lent;
-    let mut list = vec![(lent.null, 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
+    let mut list = vec![(lent.listener.unwrap_or(lent.null), 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
     if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }

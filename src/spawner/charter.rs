@@ -58,6 +58,8 @@ pub struct Charter {
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.
     pub capabilities: Option<Capabilities>,
+    /// Vassals that are started by their first connection.
+    pub on_demand: Option<OnDemand>,
     /// What is done around each vassal, phase by phase in the order in which it is done.
     pub errands: Vec<Errand>,
     /// `vassals-stop-hook`.
@@ -68,6 +70,17 @@ pub struct Charter {
     pub files: Vec<String>,
     /// Network namespaces kept ready.
     pub pool: u16,
+}
+
+/// Which vassals are started by their first connection, and where their sockets are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnDemand {
+    /// Suffix of the files with their addresses; without one every vassal has a socket in `sockets`.
+    pub extension: Option<String>,
+    /// Absolute: the only directory in which a socket file is made.
+    pub sockets: Option<String>,
+    /// Permissions of those.
+    pub mode: u32,
 }
 
 /// `emperor-seccomp`, for every vassal that gets other ids than ours.

@@ -14,6 +14,7 @@ use super::briefs::Briefs;
 use super::charter::Charter;
 use super::hooks::Vassal;
 use super::lend;
+use super::listeners::{Listeners, Wanted};
 use super::lookers::{Expected, Lookers, Whence};
 use super::magic;
 use super::owners::groups;
@@ -49,6 +50,7 @@ pub struct Court {
     pub(super) burial_tries: u32,
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
+    pub(super) listeners: Listeners,
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
@@ -74,6 +76,8 @@ pub(super) struct Summons<'a> {
     pub(super) name: String,
     pub(super) directory: BorrowedFd<'a>,
     pub(super) control: BorrowedFd<'a>,
+    /// Bound before, if it is on demand.
+    pub(super) listener: Option<BorrowedFd<'a>>,
     /// To enter the directory may take for ever.
     pub(super) away: bool,
 }
@@ -100,6 +104,10 @@ impl Court {
         let (limits, unlimited) = match Limits::open(&charter, cgroup.as_mut(), note.as_deref()) {
             Ok(limits) => (limits, None),
             Err(reason) => (Limits::none(), Some(reason)),
+        };
+        let (listeners, deaf) = match Listeners::open(&charter) {
+            Ok(listeners) => (listeners, None),
+            Err(reason) => (Listeners::default(), Some(reason)),
         };
         let host = Host::look();
         let (backdrop, bare) = match backdrop(&charter, &host) {
@@ -136,10 +144,11 @@ impl Court {
             busy_graves: Vec::new(),
             burial_tries: 0,
             limits,
-            unlimited: unlimited.or(bare),
+            unlimited: unlimited.or(bare).or(deaf),
             strains: Strains::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
+            listeners,
             subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
@@ -163,16 +172,23 @@ impl Court {
     /// Carries out one request.
     pub fn obey(&mut self, request: Request, mut descriptors: Vec<OwnedFd>) -> Vec<Reply> {
         match (request, descriptors.len()) {
-            (Request::Spawn { ticket, file, name }, 2) => {
+            (Request::Spawn { ticket, file, name }, 2 | 3) => {
+                let listener = descriptors.drain(2..).next();
                 let control = descriptors.pop().expect("counted");
                 let whence = Whence::Directory(descriptors.pop().expect("counted"));
-                self.spawn(Expected { ticket, file, name, whence, control })
+                self.spawn(Expected { ticket, file, name, whence, control, listener })
             }
-            (Request::SpawnAway { ticket, place, file, name }, 1) => {
+            (Request::SpawnAway { ticket, place, file, name }, 1 | 2) => {
+                let listener = descriptors.drain(1..).next();
                 let control = descriptors.pop().expect("counted");
-                self.spawn(Expected { ticket, file, name, whence: Whence::Place(place), control })
+                let whence = Whence::Place(place);
+                self.spawn(Expected { ticket, file, name, whence, control, listener })
             }
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
+            (Request::Unlisten(id), 0) => {
+                self.listeners.unlisten(id);
+                Vec::new()
+            }
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
@@ -213,9 +229,11 @@ impl Court {
         }
         match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
             Ok(config) => {
-                let Expected { ticket, file, name, whence: _, control } = &expected;
+                let Expected { ticket, file, name, whence: _, control, listener } = &expected;
+                let listener = listener.as_ref().map(AsFd::as_fd);
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
-                self.bear(Summons { ticket: *ticket, file, name, directory, control, away: false }, config)
+                let ticket = *ticket;
+                self.bear(Summons { ticket, file, name, directory, control, listener, away: false }, config)
             }
             Err(Refusal::Denied(AWAY)) => self.send_for(expected),
             Err(refusal @ Refusal::Refused(..)) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
@@ -224,6 +242,11 @@ impl Court {
     }
 
     pub(super) fn bear(&mut self, summons: Summons<'_>, config: Examined) -> Vec<Reply> {
+        match self.listen(&summons, &config) {
+            Ok(None) => {}
+            Ok(Some(reply)) => return vec![reply],
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
+        }
         let is_program = magic::is_program(&self.charter, config.file.as_fd(), config.trust);
         let piped = birth::is_piped(&self.charter, is_program);
         let pushed = match piped.then(|| push::push(config.file.as_fd())).transpose() {
@@ -239,6 +262,7 @@ impl Court {
         };
         let lent = Lent {
             null: self.null.as_raw_fd(),
+            listener: summons.listener.map(|listener| listener.as_raw_fd()),
             before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
             as_vassal: self.briefs.number(Phase::AsVassal),
             awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
@@ -284,6 +308,17 @@ impl Court {
             }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
+    }
+
+    /// One on demand gets its listener first: the answer to its first start.
+    fn listen(&mut self, summons: &Summons<'_>, config: &Examined) -> Result<Option<Reply>, String> {
+        let Summons { ticket, file, name, directory, listener, away, .. } = summons;
+        if let Some(listener) = listener {
+            return self.listeners.admit(ticket.id, *listener, config.owner).map(|()| None);
+        }
+        self.listeners.unlisten(ticket.id);
+        let wanted = Wanted { directory: *directory, file, name, away: *away };
+        self.listeners.bind(&self.charter, *ticket, wanted, config)
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

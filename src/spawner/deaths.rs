@@ -81,7 +81,8 @@ impl Court {
     }
 
     /// Ends everybody who was made, and takes the cgroup away.
-    pub fn leave_nobody(self) {
+    pub fn leave_nobody(mut self) {
+        self.listeners.unlisten_all();
         for (_, ward) in self.wards.each() {
             if let (Some(pidfd), None) = (&ward.pidfd, &self.cgroup) {
                 let _ = pidfd_send_signal(pidfd, Signal::KILL);

@@ -116,7 +116,7 @@ impl Court {
     }
 
     fn born_away(&mut self, expected: &Expected, message: Message) -> Vec<Reply> {
-        let Expected { ticket, file, name, control, .. } = expected;
+        let Expected { ticket, file, name, control, listener, .. } = expected;
         // Asked for twice, while the first one was on its way.
         if self.wards.get(*ticket).is_some() {
             return vec![Reply::Failed(*ticket, "this vassal runs already".into())];
@@ -128,7 +128,8 @@ impl Court {
                 let config =
                     Examined { file: copy, content, owner, trust, sight: Sight::from(seen), targets };
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
-                self.bear(Summons { ticket: *ticket, file, name, directory, control, away: true }, config)
+                let (ticket, listener) = (*ticket, listener.as_ref().map(AsFd::as_fd));
+                self.bear(Summons { ticket, file, name, directory, control, listener, away: true }, config)
             }
             (Word::Refused(sentence), ..) => vec![Reply::Refused(*ticket, cut(&sentence))],
             (Word::Failed(sentence), ..) => vec![Reply::Failed(*ticket, cut(&sentence))],

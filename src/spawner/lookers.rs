@@ -53,6 +53,8 @@ pub struct Expected {
     pub whence: Whence,
     /// Its control socket.
     pub control: OwnedFd,
+    /// Its listener, if it has one already.
+    pub listener: Option<OwnedFd>,
 }
 
 /// The directory of a config.

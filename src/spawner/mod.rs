@@ -3,6 +3,7 @@
 //! It was told at its start what the administrator wants (`Charter`), takes a closed set of requests, judges
 //! each config itself, and makes vassals as children of the emperor. It dies last and leaves nobody behind.
 
+mod addresses;
 mod allowance;
 pub mod birth;
 mod briefs;
@@ -17,6 +18,7 @@ pub mod jailing;
 mod lanes;
 mod leftover;
 pub mod lend;
+mod listeners;
 mod lookers;
 pub mod magic;
 pub mod owners;
@@ -209,6 +211,7 @@ impl Spawner {
 
     fn queue_parcels(&mut self, replies: Vec<(Reply, Option<OwnedFd>)>) -> Result<()> {
         for (reply, lent) in replies {
+            let lent = lent.or_else(|| self.court.listeners.lent_with(&reply));
             self.outbox.push_back((wire::encode(&reply)?, lent));
         }
         Ok(())

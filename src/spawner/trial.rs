@@ -35,6 +35,7 @@ impl Court {
             own: own_ids(),
             lent: Lent {
                 null,
+                listener: None,
                 control: null,
                 config: null,
                 directory: null,

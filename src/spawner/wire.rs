@@ -36,7 +36,8 @@ impl From<Ticket> for Incarnation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Make the process of a vassal. Descriptors: the config's directory, the vassal's control socket.
-    /// Answered by `Refused`, `Failed`, or `Born` and then `Running` or `Failed`.
+    /// With a third one, its listener, it is descriptor 0 of the process.
+    /// Answered by `Refused`, `Failed`, `Listening`, or `Born` and then `Running` or `Failed`.
     Spawn {
         /// The process to be.
         ticket: Ticket,
@@ -46,7 +47,7 @@ pub enum Request {
         name: String,
     },
     /// The same for a config in a directory that the emperor itself must not open, because its file system may not
-    /// answer. Descriptor: the vassal's control socket.
+    /// answer. Descriptors: the vassal's control socket, and its listener, if it has one.
     SpawnAway {
         /// The process to be.
         ticket: Ticket,
@@ -68,6 +69,8 @@ pub enum Request {
     },
     /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process. Answered by `Killing`.
     Kill(Ticket),
+    /// The config of this vassal is gone, or another's: the file of its listener goes.
+    Unlisten(u32),
     /// The process was reaped: kill what is left of its jail, take its cgroup away.
     Bury(Ticket),
     /// Do what is done as Emperor once the program of this vassal runs. Answered by `Hook`.
@@ -81,6 +84,17 @@ pub enum Request {
 pub enum Reply {
     /// The spawner is ready. Descriptor: writing `1` to it kills every vassal, if there is a cgroup.
     Ready(Standing),
+    /// No process was made: the config is one on demand. Descriptor: its listener.
+    Listening {
+        /// The process that was asked for.
+        ticket: Ticket,
+        /// Owner of the config.
+        uid: u32,
+        /// Group of the config.
+        gid: u32,
+        /// Where it listens.
+        address: String,
+    },
     /// The process is there; its program may not run yet.
     Born(Ticket, i32),
     /// Its program runs.

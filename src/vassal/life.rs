@@ -143,6 +143,9 @@ fn own(
     let reactions = Reactions::of(&config);
     let variables = config.env.clone();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), variables)?;
+    if vassal.control.is_some() {
+        vassal.sockets.extend(sockets::Listening::handed());
+    }
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;

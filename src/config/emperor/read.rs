@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, commands, hooks, resources};
+use super::{EmperorConfig, commands, hooks, on_demand, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -91,6 +91,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
         "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
+        name if on_demand::apply(&mut config.on_demand, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
         name if commands::apply(&mut config.commands, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,

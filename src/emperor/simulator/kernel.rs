@@ -19,11 +19,15 @@ impl World {
                 self.after_ms(kill_ms, Happening::Die(which, Exit::Signal(9)));
             }
             Order::Bury(which) => drop(self.bodies.remove(&which)),
-            Order::Forget(_) | Order::Tell(_) | Order::Finish | Order::Abandon => {}
+            Order::Await(id) => self.await_call(id),
+            Order::Unlisten(id) => self.unlisten(id),
+            Order::Forget(id) => drop(self.listeners.remove(&id)),
+            Order::Tell(_) | Order::Finish | Order::Abandon => {}
         }
     }
 
     fn spawn(&mut self, which: Incarnation) {
+        self.start_follows_a_call(which.id);
         let key = self.emperor.key(which.id).expect("only known vassals are spawned").clone();
         let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));
         let nature = (self.nurture)(self, &key, &mut dice);
@@ -57,6 +61,10 @@ impl World {
             self.oath.refused(which);
             return self.decline(which, Event::Refused(which, "not this config".into()));
         }
+        if self.wants_listener(which) {
+            return self.listen(which);
+        }
+        let body = self.bodies.get_mut(&which).expect("it is ordered");
         body.life = Stage::Stepping;
         self.oath.born(which, &self.bodies);
         self.answer(which, Event::Born(which, 1_000 + which.attempt as i32));
@@ -64,7 +72,7 @@ impl World {
     }
 
     /// There will be no process.
-    fn decline(&mut self, which: Incarnation, event: Event) {
+    pub fn decline(&mut self, which: Incarnation, event: Event) {
         self.answer(which, event);
         self.bodies.remove(&which);
     }
@@ -94,6 +102,7 @@ impl World {
         body.life = Stage::Running;
         let config = body.config.clone().expect("it was given one");
         let (nature, stop_waits) = (body.nature.clone(), body.stop_waits);
+        self.accept_all(which.id);
         self.answer(which, Event::Running(which, config.fingerprint, config.owner));
         nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
         nature.beats.inspect(|(ms, count)| self.after_ms(*ms, Happening::Beat(which, *count)));

@@ -27,6 +27,7 @@ impl World {
             86..88 => self.tell(Event::ReloadAll),
             88..90 => self.tell(Event::ClearBlacklist),
             90..92 => self.leap(),
+            92..97 => self.call(&key),
             _ => self.look(&key),
         }
         let pause = self.dice.skewed(16);

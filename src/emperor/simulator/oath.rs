@@ -37,6 +37,9 @@ impl Oath {
         match event {
             Event::Born(which, _) => assert!(self.known.insert(*which)),
             Event::Exited(which, _) => self.exited(*which, now),
+            Event::Listening(which, _) => {
+                self.over.insert(*which);
+            }
             Event::SpawnFailed(which, _) | Event::Refused(which, _) if !self.known.contains(which) => {
                 self.over.insert(*which);
             }
@@ -81,6 +84,7 @@ impl Oath {
             Order::Kill(which) => self.reach(*which, order),
             Order::Bury(which) => assert!(self.unburied.remove(which), "{which:?} buried without being dead"),
             Order::Forget(id) => self.forget(*id),
+            Order::Await(id) | Order::Unlisten(id) => assert!(!self.forgotten.contains(id)),
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -162,9 +166,10 @@ impl World {
             | Event::Strained(which, _)
             | Event::Killing(which)
             | Event::Byte(which, _)
+            | Event::Listening(which, _)
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),
-            Event::Commanded(id, _) => Some(*id),
+            Event::Commanded(id, _) | Event::Connected(id) => Some(*id),
             Event::Answered | Event::StopAll | Event::ReloadAll | Event::ClearBlacklist => None,
         }
     }
@@ -223,6 +228,7 @@ impl World {
                 let now = (config.fingerprint, config.owner);
                 assert_eq!(self.oath.ended_with[&which], now, "seed {seed}: {view:?}");
             }
+            "on-demand" => self.waits_for_a_call(view.id),
             "too-many" => {
                 assert!(config.owner.uid != 0 && self.policy.tenant_max > 0, "seed {seed}: {view:?}")
             }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::callers::Heard;
 use super::dice::Dice;
 use super::nature::Nature;
 use super::oath::Oath;
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, Sight};
+use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, Sight, VassalId};
 use crate::emperor::policy::Policy;
 
 /// A config as it is, whatever anybody has seen of it.
@@ -68,6 +69,8 @@ pub enum Happening {
     Deafen(Incarnation),
     /// It ends.
     Die(Incarnation, Exit),
+    /// The runtime looks for a connection.
+    Call(VassalId),
     /// Something in the world changes by chance.
     Mischief,
 }
@@ -85,6 +88,7 @@ pub struct World {
     /// What the monitor believes to be there.
     pub known: BTreeSet<Key>,
     pub bodies: BTreeMap<Incarnation, Body>,
+    pub listeners: BTreeMap<VassalId, Heard>,
     pub nurture: Nurture,
     /// No more mischief, and new processes are good ones.
     pub calm: bool,
@@ -108,6 +112,7 @@ impl World {
             configs: BTreeMap::new(),
             known: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             nurture,
             calm: false,
             mute: false,
@@ -205,6 +210,7 @@ impl World {
             Happening::Beat(which, left) => self.beat(which, left),
             Happening::Deafen(which) => self.deafen(which),
             Happening::Die(which, exit) => self.die(which, exit),
+            Happening::Call(id) => self.tell_call(id),
             Happening::Mischief => self.mischief(),
         }
     }

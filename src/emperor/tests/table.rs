@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::court::{ALICE, BOB, Court, key, sight};
 use crate::emperor::event::{Command, Event, Exit, Fingerprint, Incarnation, Sight};
+use crate::emperor::on_demand::Listener;
 use crate::emperor::order::{Order, from_vassal};
 use crate::emperor::policy::Policy;
 
@@ -15,6 +16,7 @@ fn states() -> Vec<(&'static str, Court)> {
     vec![
         ("queued", seen(Court::new(Policy { starting_max: 1, ..policy() }).with("slow"))),
         ("throttled", after(running(), &[exited(), Event::ClearBlacklist, failed(2), failed(3), failed(4)])),
+        ("on-demand", after(seen(court()), &[listening()])),
         ("refused", after(court(), &[Event::Seen(key(NAME), refused_sight())])),
         ("too-many", seen(Court::new(Policy { tenant_max: 1, ..policy() }).with("other"))),
         ("stopped", after(running(), &[byte(from_vassal::GOODBYE), exited()])),
@@ -64,6 +66,10 @@ fn first() -> Incarnation {
     Incarnation { id: crate::emperor::event::VassalId(1), attempt: 1 }
 }
 
+fn listening() -> Event {
+    Event::Listening(first(), Listener { owner: ALICE, address: "/run/v.socket".into() })
+}
+
 fn exited() -> Event {
     Event::Exited(first(), Exit::Code(1))
 }
@@ -91,6 +97,8 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("running", Event::Running(which, Fingerprint(1), ALICE)),
         ("spawn failed", Event::SpawnFailed(which, "no memory".into())),
         ("refused", Event::Refused(which, "no".into())),
+        ("listening", Event::Listening(which, Listener { owner: ALICE, address: "/run/v".into() })),
+        ("connected", Event::Connected(which.id)),
         ("strained", Event::Strained(which, "out of memory".into())),
         ("byte accepting", Event::Byte(which, from_vassal::ACCEPTING)),
         ("byte goodbye", Event::Byte(which, from_vassal::GOODBYE)),
@@ -113,6 +121,8 @@ fn short(order: &Order) -> String {
         Order::Kill(_) => "kill".into(),
         Order::Bury(_) => "bury".into(),
         Order::Forget(_) => "forget".into(),
+        Order::Await(_) => "await".into(),
+        Order::Unlisten(_) => "unlisten".into(),
         Order::Tell(_) => "tell".into(),
         Order::Finish => "finish".into(),
         Order::Abandon => "abandon".into(),

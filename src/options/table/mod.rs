@@ -11,6 +11,7 @@ mod jail;
 mod limits;
 mod namespaces;
 mod net;
+mod on_demand;
 mod rootfs;
 mod surroundings;
 mod vassal;
@@ -42,6 +43,11 @@ pub static GROUPS: &[Group] = &[
         heading: "Emperor: what each vassal may take (cgroup v2)",
         scope: Scope::Emperor,
         options: limits::CGROUP,
+    },
+    Group {
+        heading: "Emperor: vassals that start when somebody connects",
+        scope: Scope::Emperor,
+        options: on_demand::ON_DEMAND,
     },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },

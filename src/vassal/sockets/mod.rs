@@ -25,6 +25,8 @@ use file::SocketFile;
 
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 100;
+/// Where an Emperor leaves the socket of a vassal on demand.
+const STDIN: RawFd = 0;
 /// Longest name in `LISTEN_FDNAMES` (`sd_listen_fds_with_names(3)`).
 const NAME_MAX: usize = 255;
 
@@ -68,6 +70,13 @@ impl Listening {
         let socket = inherited::listening(number).map_err(cannot)?;
         let name = name(&address_of(&socket).unwrap_or(Address::Inherited(number)));
         Ok(Self { socket, name, file: None })
+    }
+
+    /// What an Emperor bound for a vassal on demand, and left it as standard input; the command has it there, too.
+    pub fn handed() -> Option<Self> {
+        let socket = inherited::standard_input()?;
+        let name = name(&address_of(&socket).unwrap_or(Address::Inherited(STDIN)));
+        Some(Self { socket, name, file: None })
     }
 
     /// What the command calls it.

@@ -1,0 +1,242 @@
+//! Binds the listeners of vassals on demand, in the one directory that the administrator named for their sockets.
+//!
+//! Where one listens may be a tenant's wish. So a name is never a path: it is one element in an open directory where
+//! root alone can write, and what stands there is replaced only if it is a socket that was left behind.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, statat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, socket_acceptconn};
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
+};
+use rustix::process::{geteuid, umask};
+
+use super::addresses::{Place, place_of};
+use super::charter::{Charter, OnDemand};
+use super::court::own_ids;
+use super::wire::{Reply, Ticket};
+use crate::emperor::event::Owner;
+use crate::trust::Examined;
+
+/// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Others may write.
+pub const SHARED: u32 = 0o022;
+
+/// A config whose listener is wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its directory.
+    pub directory: BorrowedFd<'a>,
+    /// Its file there.
+    pub file: &'a str,
+    /// The vassal as people know it.
+    pub name: &'a str,
+    /// To enter the directory may take for ever.
+    pub away: bool,
+}
+
+/// What was bound, by the number of the vassal.
+#[derive(Default)]
+pub struct Listeners {
+    sockets: Option<OwnedFd>,
+    bound: BTreeMap<u32, Bound>,
+    /// On its way to the emperor.
+    fresh: Option<(Ticket, OwnedFd)>,
+}
+
+/// A name in the directory, and the device and inode of what was made there.
+type Made = (String, (u64, u64));
+
+struct Bound {
+    owner: Owner,
+    file: Option<Made>,
+}
+
+impl Listeners {
+    /// Opens the directory of the sockets.
+    ///
+    /// # Errors
+    /// It cannot be opened, or others could put something there.
+    pub fn open(charter: &Charter) -> Result<Self, String> {
+        let path = charter.on_demand.as_ref().and_then(|wanted| wanted.sockets.as_ref());
+        let sockets = path.map(|path| open_directory(path)).transpose()?;
+        Ok(Self { sockets, ..Self::default() })
+    }
+
+    fn owner_of(&self, id: u32) -> Option<Owner> {
+        self.bound.get(&id).map(|bound| bound.owner)
+    }
+
+    /// Whether this is the listener of a vassal, bound for this owner: nothing else becomes its standard input.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn admit(&self, id: u32, listener: BorrowedFd<'_>, owner: Owner) -> Result<(), String> {
+        if self.owner_of(id) != Some(owner) {
+            return Err("its listener was bound for another owner".into());
+        }
+        match socket_acceptconn(listener) {
+            Ok(true) => Ok(()),
+            _ => Err("what was handed over for it does not listen".into()),
+        }
+    }
+
+    /// The descriptor that goes with a reply.
+    pub fn lent_with(&mut self, reply: &Reply) -> Option<OwnedFd> {
+        let Reply::Listening { ticket, .. } = reply else { return None };
+        self.fresh.take_if(|(fresh, _)| fresh == ticket).map(|(_, socket)| socket)
+    }
+
+    /// Forgets a listener and removes its file, unless something else stands there by now.
+    pub fn unlisten(&mut self, id: u32) {
+        let Some(Bound { file: Some((name, made)), .. }) = self.bound.remove(&id) else { return };
+        let Some(sockets) = &self.sockets else { return };
+        let same = |stat: &Stat| identity(stat) == made;
+        if statat(sockets, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| same(&stat)) {
+            let _ = unlinkat(sockets, &name, AtFlags::empty());
+        }
+    }
+
+    /// The end of all.
+    pub fn unlisten_all(&mut self) {
+        let ids: Vec<u32> = self.bound.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.unlisten(id));
+    }
+
+    /// Binds the listener of a config; `None` when it is not on demand.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn bind(
+        &mut self,
+        charter: &Charter,
+        ticket: Ticket,
+        wanted: Wanted<'_>,
+        config: &Examined,
+    ) -> Result<Option<Reply>, String> {
+        let Some(rules) = &charter.on_demand else { return Ok(None) };
+        let Some(place) = place_of(rules, wanted, config)? else { return Ok(None) };
+        let runs_as = charter.owner_of(config.trust, own_ids());
+        let (socket, file) = self.make(rules, &place, runs_as)?;
+        listen(&socket, BACKLOG).map_err(|errno| format!("cannot listen on {place}: {errno}"))?;
+        let owner = config.owner;
+        self.bound.insert(ticket.id, Bound { owner, file });
+        self.fresh = Some((ticket, socket));
+        let address = place.shown(rules);
+        Ok(Some(Reply::Listening { ticket, uid: owner.uid, gid: owner.gid, address }))
+    }
+
+    fn make(&self, rules: &OnDemand, place: &Place, owner: Owner) -> Result<(OwnedFd, Option<Made>), String> {
+        let cannot = |errno: Errno| format!("cannot listen on {place}: {errno}");
+        match place {
+            Place::Tcp(address) => tcp(*address).map(|socket| (socket, None)).map_err(cannot),
+            Place::Abstract(name) => hidden(name).map(|socket| (socket, None)).map_err(cannot),
+            Place::File(name) => {
+                let sockets = self.sockets.as_ref().ok_or(
+                    "its file names a unix socket, and no directory for those is known: set on-demand-sockets",
+                )?;
+                self.clear(sockets, name, owner)?;
+                let (socket, made) = file(sockets, name, rules.mode, owner).map_err(cannot)?;
+                Ok((socket, Some((name.clone(), made))))
+            }
+        }
+    }
+
+    /// Makes room for a socket.
+    ///
+    /// Must not: remove what is no socket, what another vassal listens on, or what another user left.
+    fn clear(&self, sockets: &OwnedFd, name: &str, owner: Owner) -> Result<(), String> {
+        let is_bound = |bound: &Bound| bound.file.as_ref().is_some_and(|(taken, _)| taken == name);
+        if self.bound.values().any(is_bound) {
+            return Err(format!("another vassal listens on the socket {name}"));
+        }
+        let stat = match statat(sockets, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(format!("cannot look for the socket {name}: {errno}")),
+        };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+            return Err(format!("{name} is in the way of its socket, and is none"));
+        }
+        if stat.st_uid != owner.uid {
+            return Err(format!("the socket {name} belongs to uid {}", stat.st_uid));
+        }
+        unlinkat(sockets, name, AtFlags::empty())
+            .map_err(|errno| format!("cannot remove the old socket {name}: {errno}"))
+    }
+}
+
+fn open_directory(path: &str) -> Result<OwnedFd, String> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let cannot = |why: String| format!("on-demand-sockets: {path} {why}");
+    let opened = openat(CWD, path, flags, Mode::empty())
+        .map_err(|errno| cannot(format!("cannot be opened: {errno}; make the directory")))?;
+    let stat = fstat(&opened).map_err(|errno| cannot(errno.to_string()))?;
+    let us = geteuid().as_raw();
+    if stat.st_uid != us && stat.st_uid != 0 {
+        return Err(cannot(format!("belongs to uid {}: only who starts liege may", stat.st_uid)));
+    }
+    if stat.st_mode & SHARED != 0 {
+        return Err(cannot(format!("is writable by others (mode {:04o})", stat.st_mode & 0o7777)));
+    }
+    Ok(opened)
+}
+
+fn tcp(address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = stream(family)?;
+    set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        // An address of one kind is not the other kind's, whatever the host's default is.
+        set_ipv6_v6only(&socket, true)?;
+    }
+    bind(&socket, &SocketAddrAny::from(address))?;
+    Ok(socket)
+}
+
+fn hidden(name: &str) -> Result<OwnedFd, Errno> {
+    let socket = stream(AddressFamily::UNIX)?;
+    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
+    Ok(socket)
+}
+
+/// A socket file that nobody can connect to before it has its mode and its owner.
+///
+/// Must: be called for a directory where only root (or only we) can write: its names are used more than once.
+fn file(sockets: &OwnedFd, name: &str, mode: u32, owner: Owner) -> Result<(OwnedFd, (u64, u64)), Errno> {
+    let socket = stream(AddressFamily::UNIX)?;
+    let path = format!("/proc/self/fd/{}/{name}", sockets.as_raw_fd());
+    let before = umask(Mode::from_raw_mode(0o777));
+    let bound = SocketAddrUnix::new(path).and_then(|path| bind(&socket, &path));
+    umask(before);
+    bound?;
+    let made = dress(sockets, name, mode, owner).inspect_err(|_| {
+        let _ = unlinkat(sockets, name, AtFlags::empty());
+    })?;
+    Ok((socket, made))
+}
+
+fn dress(sockets: &OwnedFd, name: &str, mode: u32, owner: Owner) -> Result<(u64, u64), Errno> {
+    // While it is ours: afterwards its mode is its owner's to change.
+    chmodat(sockets, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    if own_ids() != owner {
+        chownat(sockets, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(identity(&statat(sockets, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
+}
+
+fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
+    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+}

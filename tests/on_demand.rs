@@ -1,0 +1,327 @@
+//! Vassals that are started by their first connection: real ones, their whole lives, and hostile addresses.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+/// Serves descriptor 0, one at a time: answers its pid; after `die` it crashes. Ends well when told to, or when nobody
+/// came for half a second.
+const SERVER: &str = "import os, select, signal, socket, sys
+told, tell = os.pipe()
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)
+signal.signal(signal.SIGTERM, lambda *_: None)
+assert os.environ['LISTEN_FDS'] == '1' and os.fstat(0).st_ino == os.fstat(3).st_ino
+listener = socket.socket(fileno=0)
+listener.setblocking(False)
+idle = float(sys.argv[1])
+while True:
+    ready = select.select([listener, told], [], [], idle)[0]
+    if told in ready or not ready:
+        sys.exit(0)
+    peer = listener.accept()[0]
+    peer.setblocking(True)
+    word = peer.recv(16)
+    peer.sendall(b'%d' % os.getpid())
+    peer.close()
+    if word == b'die':
+        os._exit(1)
+";
+
+/// The configs of alice, and a directory for sockets in which only root may write.
+fn tree() -> Tree {
+    let tree = Tree::new();
+    tree.dir("sockets");
+    tree.place(&tree.vassals().join("server.py"), ALICE, SERVER);
+    tree
+}
+
+fn emperor(tree: Tree, options: &[&str]) -> Emperor {
+    let sockets = tree.path("sockets").display().to_string();
+    let directory = format!("--emperor-on-demand-directory={sockets}");
+    Emperor::start(tree, &[&["--emperor-tyrant", &directory, "--emperor-throttle=20"], options].concat())
+}
+
+fn serving(idle: &str) -> String {
+    format!("command = /usr/bin/python3 server.py {idle}\n")
+}
+
+/// One connection: what was answered.
+fn ask(socket: &Path, word: &str) -> std::io::Result<String> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    talk(stream, word)
+}
+
+fn talk<S: Read + Write>(mut stream: S, word: &str) -> std::io::Result<String> {
+    stream.write_all(word.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn waits(emperor: &Emperor, vassal: &str) {
+    emperor.wait_stats(vassal, |one| one["state"] == "on-demand");
+}
+
+#[test]
+fn the_first_connection_starts_it_and_when_it_has_nothing_to_do_it_waits_again() {
+    let tree = tree();
+    let socket = tree.path("sockets/shop.socket");
+    let config = tree.vassal_of(ALICE, "shop.ini", &serving("0.5"));
+    let emperor = emperor(tree, &[]);
+    waits(&emperor, "shop.ini");
+    let stat = std::fs::metadata(&socket).unwrap();
+    assert_eq!((stat.uid(), stat.gid(), stat.mode() & 0o7777), (ALICE, ALICE, 0o660));
+    let one = emperor.wait_stats("shop.ini", |_| true);
+    assert_eq!((one["pid"].as_i64(), one["on_demand"].as_str()), (Some(-1), socket.to_str()));
+    for _ in 0..3 {
+        assert_ne!(ask(&socket, "hello").unwrap(), "");
+        emperor.wait_stats("shop.ini", |one| one["state"] == "on-demand");
+    }
+    assert_eq!(emperor.stats_of("shop.ini").unwrap()["last_exit"], "exit:0");
+    assert_eq!(std::fs::metadata(&socket).unwrap().ino(), stat.ino(), "it is the same socket all the time");
+    std::fs::remove_file(config).unwrap();
+    emperor.wait_for("shop.ini", "removed uwsgi instance");
+    common::eventually("the end of the socket", || (!socket.exists()).then_some(()));
+}
+
+/// Crashes, idle stops and touches while everybody connects.
+#[test]
+fn over_starts_idle_stops_crashes_and_reloads_no_connection_is_refused_or_reset() {
+    const VASSALS: usize = 50;
+    let tree = tree();
+    let name = |number: usize| format!("v{number}.ini");
+    for number in 0..VASSALS {
+        tree.vassal_of(ALICE, &name(number), &serving("0.2"));
+    }
+    let emperor = emperor(tree, &[]);
+    (0..VASSALS).for_each(|number| waits(&emperor, &name(number)));
+    let one = |number: usize| {
+        let socket = emperor.tree.path(&format!("sockets/v{number}.socket"));
+        for turn in 0..8 {
+            let word = if (turn + number) % 4 == 1 { "die" } else { "hello" };
+            let answer = ask(&socket, word).unwrap_or_else(|error| panic!("{number}, {turn}: {error}"));
+            assert!(answer.parse::<i32>().is_ok(), "{number}, {turn}: {answer:?}");
+            if turn % 3 == number % 3 {
+                let text = format!("{}env = TURN={turn}\n", serving("0.2"));
+                emperor.tree.vassal_of(ALICE, &name(number), &text);
+            }
+            if turn % 4 == 3 {
+                waits(&emperor, &name(number));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..VASSALS).map(|number| scope.spawn(move || one(number))).collect();
+        all.into_iter().for_each(|one| one.join().unwrap());
+    });
+}
+
+fn app(tree: &Tree) -> String {
+    tree.place(
+        &tree.vassals().join("app.py"),
+        ALICE,
+        "def application(environ, start_response):
+    start_response('200 OK', [])
+    return [b'served']
+",
+    );
+    "plugins = python3\nwsgi-file = app.py\nmaster = true\nprocesses = 1\nidle = 1\ndie-on-idle = true\n"
+        .into()
+}
+
+/// A request in the uwsgi protocol.
+fn request(socket: &Path) -> String {
+    let mut body = Vec::new();
+    for word in ["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1"] {
+        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
+        body.extend(word.as_bytes());
+    }
+    let size = u16::try_from(body.len()).unwrap().to_le_bytes();
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&[&[0, size[0], size[1], 0], body.as_slice()].concat()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_real_uwsgi_application_is_started_on_demand_and_dies_on_idle() {
+    let tree = tree();
+    let socket = tree.path("sockets/app.socket");
+    let text = app(&tree);
+    tree.vassal_of(ALICE, "app.ini", &text);
+    let emperor = emperor(tree, &["--emperor-wrapper=/usr/bin/uwsgi"]);
+    for _ in 0..2 {
+        waits(&emperor, "app.ini");
+        let answer = request(&socket);
+        assert!(answer.ends_with("served"), "{answer}");
+    }
+    emperor.wait_for("app.ini", "waiting for connections");
+    emperor.wait_for("app.ini", "back to");
+    assert_eq!(emperor.told("app.ini", "died"), 0);
+}
+
+/// An Emperor of files with addresses.
+fn addressed(tree: Tree) -> Emperor {
+    let sockets = format!("--on-demand-sockets={}", tree.path("sockets").display());
+    Emperor::start(tree, &["--emperor-tyrant", "--emperor-on-demand-extension=.on", &sockets])
+}
+
+#[test]
+fn the_file_beside_a_config_says_where_it_listens() {
+    let tree = tree();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let socket = tree.path("sockets/file.socket");
+    let addresses = [
+        ("tcp", format!("127.0.0.1:{port}\n")),
+        ("six", format!("[::1]:{port}")),
+        ("file", socket.display().to_string()),
+    ];
+    for (name, address) in &addresses {
+        tree.place(&tree.vassals().join(format!("{name}.ini.on")), ALICE, address);
+        tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    }
+    tree.place(&tree.vassals().join("zero.ini.on"), ALICE, "0\n");
+    for name in ["zero.ini", "none.ini"] {
+        tree.vassal_of(ALICE, name, "command = /usr/bin/sleep 1000\n");
+    }
+    let emperor = addressed(tree);
+    for (name, _) in &addresses {
+        waits(&emperor, &format!("{name}.ini"));
+    }
+    assert_ne!(talk(TcpStream::connect(("127.0.0.1", port)).unwrap(), "x").unwrap(), "");
+    assert_ne!(talk(TcpStream::connect(("::1", port)).unwrap(), "x").unwrap(), "");
+    assert_ne!(ask(&socket, "x").unwrap(), "");
+    for name in ["zero.ini", "none.ini"] {
+        emperor.wait_stats(name, |one| one["state"] == "running" && one["on_demand"] == "");
+    }
+}
+
+/// Rows F4 and I6: what is in such a file, and what it is.
+#[test]
+fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
+    let tree = tree();
+    let (vassals, sockets) = (tree.vassals(), tree.path("sockets"));
+    let victim = tree.path("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    let his = sockets.join("bob.socket").display().to_string();
+    tree.place(&vassals.join("bob.ini.on"), BOB, &his);
+    tree.vassal_of(BOB, "bob.ini", &serving("30"));
+    let up = sockets.join("../victim").display().to_string();
+    let long = "/".repeat(1 << 20);
+    let cases: [(&str, &str, &str); 8] = [
+        ("passwd", "/etc/passwd", "directly in"),
+        ("up", &up, "directly in"),
+        ("relative", "../victim", "directly in"),
+        ("his", &his, "the socket of this vassal is his.socket"),
+        ("hidden", "@bob", "an abstract name belongs to nobody"),
+        ("low", ":80", "a tenant's port is 1024 or above"),
+        ("long", &long, "longer than 256 bytes"),
+        ("shell", "$(touch /tmp/x)", "directly in"),
+    ];
+    for (name, text, _) in cases {
+        tree.place(&vassals.join(format!("{name}.ini.on")), ALICE, text);
+        tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    }
+    let special = |name: &str| vassals.join(format!("{name}.ini.on"));
+    symlink(&victim, special("link")).unwrap();
+    mknodat(CWD, special("fifo"), FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+    tree.place(&special("lent"), BOB, ":8080");
+    tree.place(&special("open"), ALICE, ":8080");
+    std::fs::set_permissions(special("open"), PermissionsExt::from_mode(0o666)).unwrap();
+    let kinds = [
+        ("link", "no regular file"),
+        ("fifo", "no regular file"),
+        ("lent", "belongs to uid 61002"),
+        ("open", "writable by others"),
+    ];
+    for (name, _) in kinds {
+        tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    }
+    // What stands in the way is no socket, or another user's.
+    std::fs::write(sockets.join("way.socket"), "kept").unwrap();
+    let way = sockets.join("way.socket").display().to_string();
+    tree.place(&special("way"), ALICE, &way);
+    tree.vassal_of(ALICE, "way.ini", &serving("30"));
+    let emperor = addressed(tree);
+    waits(&emperor, "bob.ini");
+    let told = cases.iter().map(|(name, _, why)| (*name, *why)).chain(kinds).chain([("way", "in the way")]);
+    for (name, why) in told {
+        emperor.wait_for(&format!("{name}.ini"), why);
+    }
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!(std::fs::read_to_string(sockets.join("way.socket")).unwrap(), "kept");
+    assert_ne!(ask(Path::new(&his), "x").unwrap(), "", "his is untouched");
+    let mut left: Vec<PathBuf> = emperor.tree.sockets();
+    left.retain(|path| path.starts_with(&sockets));
+    assert_eq!(left, [PathBuf::from(&his)]);
+}
+
+/// Row I7.
+#[test]
+fn a_name_that_a_shell_would_obey_is_a_name() {
+    let tree = tree();
+    let name = "x$(touch pwned);y";
+    tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    let socket = tree.path("sockets").join(format!("{name}.socket"));
+    let emperor = emperor(tree, &[]);
+    common::eventually("its socket, or its refusal", || {
+        let refused = emperor.lines.count(|line| line.contains("pwned") && line.contains("refused")) > 0;
+        (socket.exists() || refused).then_some(())
+    });
+    assert!(!emperor.tree.vassals().join("pwned").exists());
+}
+
+/// Row F4.
+#[test]
+fn a_socket_left_behind_is_replaced_if_it_is_his_own() {
+    let tree = tree();
+    for (name, owner) in [("hers", ALICE), ("his", BOB), ("roots", 0)] {
+        let path = tree.path(&format!("sockets/{name}.socket"));
+        drop(UnixListener::bind(&path).unwrap());
+        chown(&path, Some(owner), Some(owner)).unwrap();
+        tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
+    }
+    let emperor = emperor(tree, &[]);
+    waits(&emperor, "hers.ini");
+    assert_ne!(ask(&emperor.tree.path("sockets/hers.socket"), "x").unwrap(), "");
+    emperor.wait_for("his.ini", "the socket his.socket belongs to uid 61002");
+    emperor.wait_for("roots.ini", "the socket roots.socket belongs to uid 0");
+    for name in ["his", "roots"] {
+        std::fs::remove_file(emperor.tree.path(&format!("sockets/{name}.socket"))).unwrap();
+    }
+}
+
+/// The spawner sees the end of its Emperor.
+#[test]
+fn a_killed_emperor_leaves_no_socket() {
+    let tree = tree();
+    tree.vassal_of(ALICE, "shop.ini", &serving("30"));
+    let mut emperor = emperor(tree, &[]);
+    waits(&emperor, "shop.ini");
+    let socket = emperor.tree.path("sockets/shop.socket");
+    assert_ne!(ask(&socket, "x").unwrap(), "");
+    emperor.kill();
+    emperor.wait_deserted();
+    common::eventually("the end of the socket", || (!socket.exists()).then_some(()));
+}
+
+#[test]
+fn a_directory_where_others_may_write_is_no_place_for_sockets() {
+    let tree = tree();
+    std::fs::set_permissions(tree.path("sockets"), PermissionsExt::from_mode(0o777)).unwrap();
+    let mut emperor = emperor(tree, &[]);
+    emperor.wait_for_line(|line| line.contains("is writable by others"));
+    assert!(!emperor.wait().success());
+}
