@@ -96,10 +96,6 @@ leaf() { # LOG VASSAL: the cgroup of a vassal
     echo "$top$(sed -n s/^0:://p "/proc/$(pid_of "$1" "$2")/cgroup")"
 }
 
-status_says() { # TEXT: of the Emperor that serves $work/stats
-    "$LIEGE" status "$work/stats" 2>&1 | grep -q "$1"
-}
-
 lives() { # LOG VASSAL
     kill -0 "$(pid_of "$1" "$2")"
 }

@@ -3,7 +3,8 @@
 # vm: seconds=240
 . "$LIB"
 log=$work/log
-config $bob v good.ini "command = sh -c 'while sleep 1; do date +%s >/tmp/good; done'"
+mkdir -m 1777 "$work/open"
+config $bob v good.ini "command = sh -c 'while sleep 1; do date +%s >$work/open/good; done'"
 start $top "$log" --emperor "$work/v" --emperor-tyrant --pids-max 30
 ok "the neighbour runs" says "$log" "good.ini has been spawned"
 for bomb in forks threads zombies; do
@@ -11,8 +12,8 @@ for bomb in forks threads zombies; do
     ok "$bomb: they end at the limit" says "$log" "^hog $bomb: [12][0-9], then EAGAIN"
     ok "$bomb: and that is told" says "$log" "vassal=$bomb.ini.*too many processes: fork refused (pids-max = 30)"
 done
-rm -f /tmp/good
-ok "the neighbour still forks" until_so test -s /tmp/good
+rm -f "$work/open/good"
+ok "the neighbour still forks" until_so test -s "$work/open/good"
 for bomb in forks threads zombies; do
     rm "$work/v/$bomb.ini"
     ok "$bomb: it can be stopped" says "$log" "$bomb.ini.*removed uwsgi instance\|removed uwsgi instance $bomb.ini"

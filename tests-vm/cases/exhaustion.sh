@@ -9,15 +9,17 @@ is_his() { # WHAT: as many as hers, or as his own limit of descriptors lets him 
     his=$(sed -n "s/^bob $1: \([0-9]*\),.*/\1/p" "$log" | tail -n 1)
     [ "${his:-0}" -ge 900 ] || [ "${his:-0}" -ge "$hers" ]
 }
-mkdir -m 1777 /tmp/alice /tmp/bob
-start $top "$log" --emperor "$work/v" --emperor-tyrant --memory-max 128M --pids-max 20
+mkdir -m 1777 "$work/alice" "$work/bob"
+# What the kernel counts for each user it counts for root where root has made the user namespace: those of a jail's are
+# everybody's, so this is tried without one.
+start $top "$log" --emperor "$work/v" --emperor-tyrant --jail none --memory-max 128M --pids-max 20
 for what in watches descriptors epolls instances; do
-    vassal v "alice-$what.ini" "command = $HOG $what /tmp/alice"
+    vassal v "alice-$what.ini" "command = $HOG $what $work/alice"
     ok "$what: she comes to an end" says "$log" "^hog $what: [1-9][0-9]*, then E"
-    config $bob v "bob-$what.ini" "rlimit-nofile = 1000" "command = $HOG $what /tmp/bob bob"
+    config $bob v "bob-$what.ini" "rlimit-nofile = 1000" "command = $HOG $what $work/bob bob"
     ok "$what: her neighbour gets his all the same" until_so is_his $what
     rm "$work/v/bob-$what.ini"
-    rm -rf /tmp/bob/*
+    rm -rf "$work"/bob/*
 done
 vassal v alice-keys.ini "command = $HOG keys"
 ok "keys: the default filter lets her have none" says "$log" "^hog keys: 0, then EPERM"
@@ -26,5 +28,4 @@ ok "the Emperor still sees new configs" says "$log" "last.ini has been spawned"
 rm "$work/v/last.ini"
 ok "and that they are gone" says "$log" "removed uwsgi instance last.ini\|last.ini.*removed uwsgi instance"
 ok "the Emperor ends" stop
-rm -r /tmp/alice /tmp/bob
 finish
