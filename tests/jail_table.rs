@@ -215,8 +215,8 @@ const FAMILY: &str = "rlimit-nofile = 256\ncommand = sh -c 'sleep infinity & wai
 
 fn assert_family(name: &str, options: &[&str], owner: u32, config: &str) {
     let court = Court::of(Tree::new(), owner, (options, config));
-    let program = court.master.child();
-    let child = program.child();
+    let program = court.master.child_named("sh");
+    let child = program.child_named("sleep");
     let table =
         court.table(&[("master", &court.master), ("program", &program), ("child of the program", &child)]);
     insta::assert_snapshot!(name, table);
@@ -238,9 +238,9 @@ fn a_trusted_vassal_that_jails_itself_is_exactly_what_the_table_says() {
     let config = format!("jail = standard\nuid = nobody\ngid = nogroup\n{FAMILY}");
     let court = Court::of(Tree::new(), 0, (&[], &config));
     // The vassal's first process waits for the one that went on behind it, as process 1 of the jail.
-    let first = court.master.child();
-    let program = first.child();
-    let court = Court { master: first, neighbour: court.neighbour.child(), ..court };
+    let first = court.master.child_named("liege");
+    let program = first.child_named("sh");
+    let court = Court { master: first, neighbour: court.neighbour.child_named("liege"), ..court };
     let table = court.table(&[("master", &court.master), ("program", &program)]);
     insta::assert_snapshot!("trusted", table);
     court.emperor.stop();
@@ -250,6 +250,8 @@ fn a_trusted_vassal_that_jails_itself_is_exactly_what_the_table_says() {
 fn a_real_uwsgi_in_the_default_jail_is_exactly_what_the_table_says() {
     let config = "master = true\nplugins = python3\nprocesses = 1\nsocket = 127.0.0.1:0\n";
     let court = Court::open(&["--emperor-tyrant"], config);
+    // Then its worker has all that it opens.
+    court.emperor.wait_for("alice.ini", "is ready to accept requests");
     let worker = court.master.child();
     let table = court.table(&[("uwsgi", &court.master), ("worker", &worker)]);
     insta::assert_snapshot!("uwsgi", table);
@@ -274,7 +276,7 @@ fn a_program_of_the_administrators_is_its_owner_from_the_beginning() {
             "",
         ),
     );
-    let child = court.master.child();
+    let child = court.master.child_named("sleep");
     let table = court.table(&[("program", &court.master), ("child of the program", &child)]);
     insta::assert_snapshot!("program", table);
     court.emperor.stop();

@@ -113,6 +113,31 @@ impl Process {
             .collect()
     }
 
+    /// Its only child that runs a program of this name, waited for: on the way to its command a vassal may ask others,
+    /// such as `getent`.
+    pub fn child_named(&self, name: &str) -> Process {
+        let runs = |child: &Process| {
+            child.command_line().first().is_some_and(|first| first.rsplit('/').next() == Some(name))
+        };
+        super::eventually(&format!("exactly one child {name}"), || {
+            let mut children: Vec<Process> = self.living_children().into_iter().filter(runs).collect();
+            (children.len() == 1).then(|| children.remove(0))
+        })
+    }
+
+    /// Its children that have not gone while they were looked at.
+    fn living_children(&self) -> Vec<Process> {
+        let ours = self.pid.to_string();
+        let children = processes().into_iter().filter(|pid| parent(*pid).as_deref() == Some(&ours));
+        children.filter_map(Process::try_of).collect()
+    }
+
+    /// The process of this number, if there is one.
+    fn try_of(pid: i32) -> Option<Self> {
+        let handle = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        Some(Self { pid, handle })
+    }
+
     /// Its only child, waited for.
     pub fn child(&self) -> Process {
         super::eventually("exactly one child", || {
