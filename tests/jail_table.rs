@@ -7,7 +7,7 @@ mod common;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use common::{ALICE, BOB, Emperor, Process, Tree};
+use common::{ALICE, BOB, Emperor, Process, Tree, eventually};
 
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 const STATUS: [&str; 11] = [
@@ -250,9 +250,11 @@ fn a_trusted_vassal_that_jails_itself_is_exactly_what_the_table_says() {
 fn a_real_uwsgi_in_the_default_jail_is_exactly_what_the_table_says() {
     let config = "master = true\nplugins = python3\nprocesses = 1\nsocket = 127.0.0.1:0\n";
     let court = Court::open(&["--emperor-tyrant"], config);
-    // Then its worker has all that it opens.
-    court.emperor.wait_for("alice.ini", "is ready to accept requests");
     let worker = court.master.child();
+    // The last that a worker opens.
+    eventually("the queue of the worker", || {
+        court.descriptors(&worker).iter().any(|one| one.contains("anon_inode")).then_some(())
+    });
     let table = court.table(&[("uwsgi", &court.master), ("worker", &worker)]);
     insta::assert_snapshot!("uwsgi", table);
     court.emperor.stop();
