@@ -1,5 +1,6 @@
 //! A Linux process host: picks the role of this process.
 
+mod bound;
 mod cli;
 mod config;
 mod control;

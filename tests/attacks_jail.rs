@@ -238,7 +238,7 @@ fn a_first_process_that_does_no_duty_takes_nobody_with_it() {
     let deaf = "trap '' TERM INT HUP QUIT USR1; for i in 1 2 3 4 5; do (sleep 0.01 & ) ; done; sh -c 'trap \"\" TERM; sleep infinity' & while :; do sleep infinity & wait; done";
     let alone = tree.script(
         "deaf",
-        &format!("case $2 in neighbour.ini) exec {} vassal \"$@\";; esac\n{deaf}", common::LIEGE),
+        &format!("case $2 in neighbour.ini) exec {} vassal \"$@\";; esac\n{deaf}", tree.liege().display()),
     );
     let config = tree.vassal_of(ALICE, "alice.ini", "");
     let emperor = Start::in_tree(tree)

@@ -64,6 +64,7 @@ fn run_every_phase(program: &str, further: &[&str]) -> String {
     tree.dir("m");
     tree.dir("n");
     tree.vassal_of(ALICE, "x.ini", IDLE);
+    let vassal = tree.liege();
     let options = options_of_every_phase(Path::new(top.to_str().unwrap().trim_end_matches('/')), &log);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let start = Start::in_tree(tree)
@@ -72,7 +73,8 @@ fn run_every_phase(program: &str, further: &[&str]) -> String {
         .options(&options)
         .options(further);
     // Its mounts are nobody else's.
-    let mut emperor = start.options(&["--binary-path", LIEGE]).through(&["unshare", "--mount"]).start();
+    let mut emperor =
+        start.options(&["--binary-path", vassal.to_str().unwrap()]).through(&["unshare", "--mount"]).start();
     emperor.expect_no_tidy_end();
     eventually("the last phase of both sides", || {
         let text = std::fs::read_to_string(&log).unwrap();

@@ -24,6 +24,7 @@ use super::rights::{keep_only, own_keyring};
 use super::scenery::backdrop;
 use super::stock::pool_size;
 use super::strains::Strains;
+use super::walks::Walk;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
@@ -58,15 +59,6 @@ pub struct Court {
     /// Why the limits cannot be set here, if so.
     unlimited: Option<String>,
     pub(super) strains: Strains,
-}
-
-/// A child that still walks through steps which may take their time.
-pub(super) struct Walk {
-    pub(super) ticket: Ticket,
-    plan: Plan,
-    report: OwnedFd,
-    /// What is told when its program runs. No descriptor: others can hold up a walk, and many of them.
-    running: Reply,
 }
 
 /// A vassal that is to be born, and where its config is.
@@ -381,28 +373,6 @@ impl Court {
         self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
-
-    /// Reports of children that walk, in the order of `hear`.
-    pub fn reports(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.walks.iter().map(|walk| walk.report.as_fd())
-    }
-
-    /// Hears those whose report is ready: it runs (end of file), or a step failed.
-    pub fn hear(&mut self, ready: &[bool]) -> Vec<Reply> {
-        let mut replies = Vec::new();
-        let mut ready = ready.iter().copied().chain(std::iter::repeat(false));
-        for walk in std::mem::take(&mut self.walks) {
-            if !ready.next().unwrap_or(false) {
-                self.walks.push(walk);
-                continue;
-            }
-            replies.push(match read_report(&walk.report) {
-                Ok(()) => walk.running,
-                Err(failure) => Reply::Failed(walk.ticket, cut(&failure.sentence(&walk.plan, &self.host))),
-            });
-        }
-        replies
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
@@ -411,16 +381,6 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     weak.then(|| {
         format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone")
     })
-}
-
-/// What a walking child says: nothing when it runs its program, else what failed.
-pub(super) fn read_report(report: &OwnedFd) -> Result<(), jail::Failure> {
-    let mut wire = [0; jail::Failure::WIRE_MAX];
-    match rustix::io::read(report, &mut wire) {
-        Ok(0) => Ok(()),
-        Ok(length) => Err(jail::Failure::decode(&wire[..length]).unwrap_or_default()),
-        Err(errno) => Err(errno.into()),
-    }
 }
 
 fn running(ticket: Ticket, config: &Examined) -> Reply {

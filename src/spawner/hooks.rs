@@ -13,7 +13,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth;
-use super::court::{Court, read_report};
+use super::court::Court;
+use super::walks::read_report;
 use super::wire::{Reply, Ticket};
 use crate::emperor::event::Owner;
 use crate::errand::{Brief, VASSAL_FD, Which};

@@ -11,16 +11,15 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr, socket_acceptconn};
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
-};
-use rustix::process::{geteuid, umask};
+use rustix::net::sockopt::{set_ipv6_v6only, socket_acceptconn};
+use rustix::net::{AddressFamily, SocketAddrUnix, bind, listen};
+use rustix::process::geteuid;
 
 use super::addresses::{Place, place_of};
 use super::charter::{Charter, OnDemand};
 use super::court::own_ids;
 use super::wire::{Reply, Ticket};
+use crate::bound;
 use crate::emperor::event::Owner;
 use crate::trust::Examined;
 
@@ -136,8 +135,10 @@ impl Listeners {
     fn make(&self, rules: &OnDemand, place: &Place, owner: Owner) -> Result<(OwnedFd, Option<Made>), String> {
         let cannot = |errno: Errno| format!("cannot listen on {place}: {errno}");
         match place {
-            Place::Tcp(address) => tcp(*address).map(|socket| (socket, None)).map_err(cannot),
-            Place::Abstract(name) => hidden(name).map(|socket| (socket, None)).map_err(cannot),
+            Place::Tcp(address) => bound::tcp(*address, |socket| one_kind(*address, socket))
+                .map(|socket| (socket, None))
+                .map_err(cannot),
+            Place::Abstract(name) => bound::hidden(name).map(|socket| (socket, None)).map_err(cannot),
             Place::File(name) => {
                 let sockets = self.sockets.as_ref().ok_or(
                     "its file names a unix socket, and no directory for those is known: set on-demand-sockets",
@@ -189,34 +190,19 @@ fn open_directory(path: &str) -> Result<OwnedFd, String> {
     Ok(opened)
 }
 
-fn tcp(address: SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = stream(family)?;
-    set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        // An address of one kind is not the other kind's, whatever the host's default is.
-        set_ipv6_v6only(&socket, true)?;
-    }
-    bind(&socket, &SocketAddrAny::from(address))?;
-    Ok(socket)
-}
-
-fn hidden(name: &str) -> Result<OwnedFd, Errno> {
-    let socket = stream(AddressFamily::UNIX)?;
-    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
-    Ok(socket)
+/// An address of one kind is not the other kind's, whatever the host's default is.
+fn one_kind(address: SocketAddr, socket: &OwnedFd) -> Result<(), Errno> {
+    if address.is_ipv6() { set_ipv6_v6only(socket, true) } else { Ok(()) }
 }
 
 /// A socket file that nobody can connect to before it has its mode and its owner.
 ///
 /// Must: be called for a directory where only root (or only we) can write: its names are used more than once.
 fn file(sockets: &OwnedFd, name: &str, mode: u32, owner: Owner) -> Result<(OwnedFd, (u64, u64)), Errno> {
-    let socket = stream(AddressFamily::UNIX)?;
+    let socket = bound::stream(AddressFamily::UNIX)?;
     let path = format!("/proc/self/fd/{}/{name}", sockets.as_raw_fd());
-    let before = umask(Mode::from_raw_mode(0o777));
-    let bound = SocketAddrUnix::new(path).and_then(|path| bind(&socket, &path));
-    umask(before);
-    bound?;
+    let path = SocketAddrUnix::new(path)?;
+    bound::born_with(0, || bind(&socket, &path))?;
     let made = dress(sockets, name, mode, owner).inspect_err(|_| {
         let _ = unlinkat(sockets, name, AtFlags::empty());
     })?;
@@ -235,8 +221,4 @@ fn dress(sockets: &OwnedFd, name: &str, mode: u32, owner: Owner) -> Result<(u64,
 
 fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
-}
-
-fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
-    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }

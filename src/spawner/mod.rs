@@ -30,6 +30,7 @@ mod session;
 mod stock;
 mod strains;
 mod trial;
+mod walks;
 mod ward;
 pub mod wire;
 

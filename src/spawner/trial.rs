@@ -7,8 +7,9 @@ use jail::run::{Birth, SpawnError, Spawned};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth::{self, Lent, Subject};
-use super::court::{Court, own_ids, read_report};
+use super::court::{Court, own_ids};
 use super::jailing::Scenery;
+use super::walks::read_report;
 use crate::emperor::event::Owner;
 use crate::subids::Ranges;
 use crate::trust::Trust;

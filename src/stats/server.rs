@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{SendFlags, SocketFlags};
 
+use crate::bound::born_with;
 use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
@@ -205,10 +206,7 @@ fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
     } else {
         bail!("somebody serves there already");
     }
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o117));
-    let bound = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = bound?;
+    let listener = born_with(0o660, || UnixListener::bind(path))?;
     listener.set_nonblocking(true)?;
     if let Some(owner) = owner {
         give(path, owner)?;

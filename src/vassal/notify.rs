@@ -14,6 +14,8 @@ use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, socket_with};
 use rustix::process::{Pid, getpid};
 
+use crate::bound::born_with;
+
 /// Longest message, in bytes.
 const MESSAGE_MAX: usize = 4_096;
 /// Messages in a row; what is left is heard when we have looked at all else.
@@ -83,8 +85,8 @@ impl Notified {
 
     /// In a directory that is made here: one that is there already may be anybody's.
     fn bind_file(&mut self) -> Result<(), Errno> {
-        let names = (0..NAMES_MAX).map(|number| format!("{PLACE}{}-{number}", getpid()));
-        let made = names.map(PathBuf::from).find(|path| mkdir(path, Mode::RWXU).is_ok());
+        let mut names = (0..NAMES_MAX).map(|number| PathBuf::from(format!("{PLACE}{}-{number}", getpid())));
+        let made = born_with(0o700, || names.find(|path| mkdir(path, Mode::RWXU).is_ok()));
         let directory = self.directory.insert(made.ok_or(Errno::EXIST)?);
         let path = directory.join("socket");
         self.name = path.to_string_lossy().into_owned();

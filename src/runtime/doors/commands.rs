@@ -15,6 +15,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFl
 
 use super::super::Runtime;
 use super::Door;
+use crate::bound::born_with;
 use crate::config::vassal::Address;
 use crate::control::command::{Asked, DATAGRAM_MAX, Sender};
 use crate::emperor::event::Event;
@@ -53,10 +54,7 @@ fn bind_at(path: &Path) -> Result<UnixDatagram> {
     if is_socket && UnixDatagram::unbound()?.connect(path).is_err_and(|error| refused(&error)) {
         let _ = std::fs::remove_file(path);
     }
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o111));
-    let bound = UnixDatagram::bind(path);
-    rustix::process::umask(before);
-    Ok(bound?)
+    Ok(born_with(0o666, || UnixDatagram::bind(path))?)
 }
 
 impl Runtime {

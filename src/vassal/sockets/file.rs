@@ -11,9 +11,10 @@ use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_to, connect, socket_with,
 };
-use rustix::process::{fchdir, geteuid, umask};
+use rustix::process::{fchdir, geteuid};
 
 use super::directory;
+use crate::bound::born_with;
 use crate::vassal::trouble::Trouble;
 
 /// The file of a socket of ours, by directory and name. Goes when this is dropped, as far as our rights allow then.
@@ -94,14 +95,6 @@ fn is_used(directory: &OwnedFd, name: &OsStr) -> Result<bool, Errno> {
     let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     let answer = inside(directory, || connect(&probe, &SocketAddrUnix::new(name)?));
     Ok(answer != Err(Errno::CONNREFUSED))
-}
-
-/// Does something with the mode of new files set, so that there is no moment in which others could connect.
-fn born_with<T>(mode: u32, work: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
-    let before = umask(Mode::from_raw_mode(!mode & 0o777));
-    let done = work();
-    umask(before);
-    done
 }
 
 /// Does something with `directory` as working directory: a socket has no call that takes a directory descriptor, its

@@ -8,18 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use jail::Identity;
 use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_reuseaddr;
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen,
-    socket_with,
-};
+use rustix::net::{SocketAddrUnix, getsockname, listen};
 
 use super::identity;
 use super::step::Socket;
 use super::trouble::Trouble;
 use crate::config::place::{ConfigError, Placed};
 use crate::config::vassal::{Address, VassalConfig};
-use crate::inherited;
+use crate::{bound, inherited};
 
 use file::SocketFile;
 
@@ -46,8 +42,10 @@ impl Listening {
     /// A path that others could redirect, something else under the name, or what the system refuses.
     pub fn bind(wanted: &Socket, known: Option<&Identity>) -> Result<Self, Trouble> {
         let (socket, file) = match &wanted.address {
-            Address::Tcp(address) => (tcp(*address).map_err(|errno| unbound(wanted, errno))?, None),
-            Address::Abstract(name) => (hidden(name).map_err(|errno| unbound(wanted, errno))?, None),
+            Address::Tcp(address) => {
+                (bound::tcp(*address, |_| Ok(())).map_err(|errno| unbound(wanted, errno))?, None)
+            }
+            Address::Abstract(name) => (bound::hidden(name).map_err(|errno| unbound(wanted, errno))?, None),
             Address::Inherited(number) => return Self::inherit(*number),
             Address::Unix(path) => {
                 let vassal = known.cloned().map_or_else(|| identity::resolve(&wanted.vassal), Ok)?;
@@ -127,25 +125,6 @@ fn unbound(wanted: &Socket, errno: Errno) -> Trouble {
         Errno::ADDRNOTAVAIL => trouble.advise("no interface of this network namespace has that address"),
         _ => trouble,
     }
-}
-
-fn tcp(address: SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = stream(family)?;
-    // A port whose last connections are still closing is free for us.
-    set_socket_reuseaddr(&socket, true)?;
-    bind(&socket, &SocketAddrAny::from(address))?;
-    Ok(socket)
-}
-
-fn hidden(name: &str) -> Result<OwnedFd, Errno> {
-    let socket = stream(AddressFamily::UNIX)?;
-    bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
-    Ok(socket)
-}
-
-fn stream(family: AddressFamily) -> Result<OwnedFd, Errno> {
-    socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
 /// File name, port, abstract name or number, without what the list of names cannot hold.
