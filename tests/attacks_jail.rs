@@ -235,7 +235,7 @@ fn squatted_names_in_tmp_are_in_nobodys_way() {
 fn a_first_process_that_does_no_duty_takes_nobody_with_it() {
     let tree = Tree::new();
     Neighbour::settle(&tree);
-    let deaf = "trap '' TERM INT HUP QUIT USR1; for i in 1 2 3 4 5; do (sleep 0.01 & ) ; done; sh -c 'trap \"\" TERM; sleep infinity' & while :; do sleep infinity & wait; done";
+    let deaf = "trap '' TERM INT HUP QUIT USR1; for i in 1 2 3 4 5; do (: & ) ; done; sh -c 'trap \"\" TERM; sleep infinity' & while :; do sleep infinity & wait; done";
     let alone = tree.script(
         "deaf",
         &format!("case $2 in neighbour.ini) exec {} vassal \"$@\";; esac\n{deaf}", tree.liege().display()),

@@ -17,7 +17,7 @@ name = os.environ["NOTIFY_SOCKET"]
 def say(text):
     said.sendto(text.encode(), "\0" + name[1:] if name[0] == "@" else name)
 def told(number, frame):
-    print("got", signal.Signals(number).name, os.getpid(), flush=True)
+    os.write(1, f"got {signal.Signals(number).name} {os.getpid()}\n".encode())
     if number == signal.SIGINT:
         sys.exit(0)
 for one in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):

@@ -165,6 +165,11 @@ impl Duties {
         }
     }
 
+    /// It was told to end, or to begin anew, and waits for its command.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.state, State::Stopping { .. })
+    }
+
     /// What to do next.
     pub fn next_order(&mut self) -> Option<Order> {
         self.orders.pop_front()

@@ -56,6 +56,10 @@ pub fn mind(
                 Order::Renew => return Ok(Outcome::Renew),
             }
         }
+        if duties.is_stopping() {
+            // A reaction would keep us from seeing that the command has ended.
+            touches = None;
+        }
         let happening = match vassal.interrupted.take() {
             Some(happening) => happening,
             None => vassal.next_beside(
@@ -63,7 +67,8 @@ pub fn mind(
                 touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
             )?,
         };
-        if let Some(status) = reactions.react(vassal, &happening, touches.as_mut()) {
+        let due = !duties.is_stopping() || matches!(happening, Happening::Emperor(Word::End));
+        if due && let Some(status) = reactions.react(vassal, &happening, touches.as_mut()) {
             return Ok(Outcome::Status(status));
         }
         match happening {

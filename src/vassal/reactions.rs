@@ -88,6 +88,9 @@ fn react<'a>(vassal: &mut Vassal, steps: impl Iterator<Item = &'a Step>) -> Opti
     vassal.end_by(Some(now().plus_ms(BOUND_MS)));
     let mut status = None;
     for step in steps {
+        if vassal.interrupted.is_some() {
+            break;
+        }
         match walk::take(vassal, step) {
             Ok(None) => {}
             Ok(ends) => {

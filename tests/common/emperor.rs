@@ -298,7 +298,9 @@ impl Emperor {
         };
         super::eventually(&format!("{number} of {program}"), || {
             let found: Vec<i32> = self.cgroup.pids().into_iter().filter(is_wanted).collect();
-            (found.len() == number).then(|| found.into_iter().map(Process::of).collect())
+            let found: Vec<Process> =
+                found.into_iter().filter_map(|pid| Process::if_there(pid).ok()).collect();
+            (found.len() == number).then_some(found)
         })
     }
 

@@ -20,9 +20,16 @@ impl Process {
     /// # Panics
     /// When there is none.
     pub fn of(pid: i32) -> Self {
+        Self::if_there(pid).unwrap_or_else(|error| panic!("process {pid}: {error}"))
+    }
+
+    /// The process of this number.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn if_there(pid: i32) -> Result<Self, rustix::io::Errno> {
         let number = Pid::from_raw(pid).expect("a pid is positive");
-        let handle = rustix::process::pidfd_open(number, PidfdFlags::empty());
-        Self { pid, handle: handle.unwrap_or_else(|error| panic!("process {pid}: {error}")) }
+        Ok(Self { pid, handle: rustix::process::pidfd_open(number, PidfdFlags::empty())? })
     }
 
     /// The test itself: what a vassal must not share with it.
