@@ -246,3 +246,39 @@ fn who_cannot_be_announced_is_told_why() {
     emperor.wait_for("absent.ini", "now loyal");
     assert_eq!(emperor.told("absent.ini", "cannot announce k to the router at"), 1);
 }
+
+/// What a FastRouter says to an Emperor whose vassal is wanted (that of uWSGI 2.1; earlier ones say nothing).
+fn command(verb: &str, vassal: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    for word in ["cmd", verb, "vassal", vassal] {
+        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
+        body.extend(word.as_bytes());
+    }
+    let [low, high] = u16::try_from(body.len()).unwrap().to_le_bytes();
+    [&[0, low, high, 0], body.as_slice()].concat()
+}
+
+#[test]
+fn a_vassal_that_a_command_wakes_is_asked_by_the_router_until_a_command_stops_it() {
+    let router = Router::start(Kind::Fast, &[]);
+    let tree = tree();
+    let place = router.subscriptions().display().to_string();
+    server(
+        &tree,
+        (ALICE, "alice"),
+        &format!("subscribe2 = server={place},key=shop.example,vassal=alice.ini"),
+    );
+    let commands = tree.path("run/commands.sock");
+    let option = format!("--emperor-command-socket={}", commands.display());
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--emperor-wait-for-command", &option]);
+    let say =
+        |verb| UnixDatagram::unbound().unwrap().send_to(&command(verb, "alice.ini"), &commands).unwrap();
+    for _ in 0..2 {
+        emperor.wait_stats("alice.ini", |row| row["state"] == "suspended");
+        router.wait_silence("shop.example");
+        say("spawn");
+        router.wait_answer("shop.example", "served by alice");
+        say("stop");
+    }
+    router.wait_silence("shop.example");
+}
