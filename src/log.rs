@@ -13,6 +13,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
+use crate::journal::{self, Journal};
+
 /// How much an event matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -28,6 +30,7 @@ struct Sink {
     own: Option<OwnedFd>,
     socket: bool,
     form: Form,
+    journal: Option<Journal>,
     since: Instant,
 }
 
@@ -59,7 +62,9 @@ fn sink() -> &'static Sink {
         let kind = kind();
         let open = || rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
         let own = may_block(kind).then(open).flatten();
-        Sink { own, socket: kind == FileType::Socket, form: form(), since: Instant::now() }
+        let form = form();
+        let journal = (form == Form::Journal).then(Journal::new).and_then(Result::ok);
+        Sink { own, socket: kind == FileType::Socket, form, journal, since: Instant::now() }
     })
 }
 
@@ -109,7 +114,21 @@ pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
         Form::Machines => for_machines(level, fields, message),
         Form::Journal => event(level, fields, message),
     };
-    write(sink, &text);
+    // What the journal does not take by fields it gets as a line.
+    if !sink.journal.as_ref().is_some_and(|journal| take(journal, level, fields, text.trim_end())) {
+        write(sink, &text);
+    }
+}
+
+fn take(journal: &Journal, level: Level, fields: &[(&str, &str)], text: &str) -> bool {
+    let priority = match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+    };
+    let safe: Vec<(&str, String)> = fields.iter().map(|(name, value)| (*name, plain(value))).collect();
+    let safe: Vec<(&str, &str)> = safe.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    journal.take(&journal::entry(priority, &safe, text)).is_ok()
 }
 
 /// One event as `line` writes it, for a process that writes it by itself.

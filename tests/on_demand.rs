@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use common::router::{Kind, Router};
 use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -170,6 +171,23 @@ fn a_real_uwsgi_application_is_started_on_demand_and_dies_on_idle() {
     emperor.wait_for("app.ini", "waiting for connections");
     emperor.wait_for("app.ini", "back to");
     assert_eq!(emperor.told("app.ini", "died"), 0);
+}
+
+/// A router of uWSGI knows nothing of it: the name of a host is that of a socket, and whoever connects there wakes the vassal.
+#[test]
+fn a_router_of_uwsgi_wakes_a_sleeping_vassal_by_the_name_of_its_host() {
+    let tree = tree();
+    tree.place(&tree.vassals().join("server.py"), ALICE, &SERVER.replace("b'%d'", "b'woken %d'"));
+    tree.vassal_of(ALICE, "shop.example.ini", &serving("0.2"));
+    let pattern = format!("--fastrouter-use-pattern={}/%s.socket", tree.path("sockets").display());
+    let router = Router::start(Kind::Fast, &[&pattern]);
+    let emperor = emperor(tree, &[]);
+    for _ in 0..2 {
+        waits(&emperor, "shop.example.ini");
+        router.wait_answer("shop.example", "woken");
+    }
+    assert_eq!(emperor.told("shop.example.ini", "died"), 0);
+    assert!(emperor.told("shop.example.ini", "has been spawned") >= 2);
 }
 
 /// An Emperor of files with addresses.

@@ -8,6 +8,7 @@ mod phases;
 mod read;
 pub mod rootfs;
 pub mod separation;
+pub mod subscriptions;
 pub mod surroundings;
 pub mod waits;
 
@@ -91,6 +92,8 @@ pub struct VassalConfig {
     pub surroundings: surroundings::Surroundings,
     /// Readiness, heartbeat, and the signals that it is told by.
     pub health: health::Health,
+    /// Routers that it is announced to.
+    pub subscriptions: subscriptions::Subscriptions,
     /// `wait-for-…`.
     pub waits: waits::Waits,
 }

@@ -1,5 +1,6 @@
 //! One loop: waits, tells the Emperor what happened, carries out what it orders. It decides nothing.
 
+mod activation;
 mod announce;
 mod courtiers;
 mod doors;
@@ -20,6 +21,7 @@ mod residence;
 mod rights;
 mod start;
 mod table;
+mod watchdog;
 mod words;
 
 use std::os::fd::AsFd;

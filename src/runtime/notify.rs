@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
 
 use super::herald::{Condition, Herald};
+use super::watchdog::Watchdog;
 use crate::emperor::event::Moment;
 use crate::log;
 
@@ -18,16 +19,20 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 /// On the way between the Emperor and a service manager, if there is one.
 pub struct Messenger {
     herald: Herald,
+    watchdog: Watchdog,
     ear: Option<Ear>,
 }
 
 impl Messenger {
     /// To the service manager that our environment names.
     pub fn of_environment() -> Self {
-        Self { herald: Herald::new(), ear: Ear::of_environment() }
+        let text = |name| std::env::var(name).ok();
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let watchdog = Watchdog::new(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref(), pid);
+        Self { herald: Herald::new(), watchdog, ear: Ear::of_environment() }
     }
 
-    /// The Emperor as it is now.
+    /// The Emperor as it is now. Each turn of the loop says so, and nobody else: a loop that hangs is missed by a watchdog.
     pub fn look(&mut self, condition: Condition, vassals: usize, now: Moment) {
         self.herald.look(condition, vassals);
         self.speak(now);
@@ -41,11 +46,16 @@ impl Messenger {
 
     /// When there will be something to say.
     pub fn next_deadline(&self) -> Option<Moment> {
-        self.ear.as_ref().and_then(|_| self.herald.next_deadline())
+        self.ear.as_ref()?;
+        self.herald.next_deadline().into_iter().chain(self.watchdog.next_deadline()).min()
     }
 
     fn speak(&mut self, now: Moment) {
         let Some(ear) = &self.ear else { return };
+        if self.watchdog.is_due(now) {
+            // One that is lost is followed by the next, before it is missed.
+            ear.say("WATCHDOG=1");
+        }
         let Some(message) = self.herald.message(now) else { return };
         match ear.say(&message) {
             Taken::Yes => self.herald.heard(now),

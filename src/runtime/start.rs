@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Runtime;
+use super::activation;
 use super::courtiers::Courtiers;
 use super::doors::Doors;
 use super::earshot::Unheard;
@@ -54,6 +55,7 @@ const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 /// What keeps the Emperor from starting, with its cure.
 pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     log::open();
+    let config = &activation::adopted(config)?;
     let cwd = std::env::current_dir().context("cannot read the working directory")?;
     let sources = sources(config, &cwd)?;
     let identity = identity(config)?;

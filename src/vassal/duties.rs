@@ -64,6 +64,19 @@ pub enum Event {
     EmperorGone,
 }
 
+/// What routers are to know of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not ready.
+    Absent,
+    /// It serves.
+    Serving,
+    /// It ends, to come back at once.
+    Reloading,
+    /// It ends, or has ended.
+    Leaving,
+}
+
 /// What the newest config is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Newest {
@@ -182,6 +195,16 @@ impl Duties {
             State::Running { loyal_at } => loyal_at,
             State::Stopping { kill_at, .. } => kill_at,
             State::Done => None,
+        }
+    }
+
+    /// What routers are to know now, before the next order is carried out.
+    pub fn presence(&self) -> Presence {
+        match self.state {
+            State::Waiting { .. } => Presence::Absent,
+            State::Running { .. } => Presence::Serving,
+            State::Stopping { why: Why::Reload, .. } => Presence::Reloading,
+            State::Stopping { why: Why::Asked | Why::Orphaned, .. } | State::Done => Presence::Leaving,
         }
     }
 

@@ -12,6 +12,7 @@ use super::duties::{Duties, Event, Exit, Newest, Order};
 use super::reactions::Reactions;
 use super::state::Vassal;
 use super::step::Step;
+use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
 use super::walk;
@@ -47,7 +48,7 @@ pub fn mind(
         duties.handle(Event::Ended(exit), now());
     }
     loop {
-        while let Some(order) = duties.next_order() {
+        while let Some(order) = next_order(vassal, &mut duties) {
             match order {
                 Order::Send(byte) => vassal.send(byte),
                 Order::Signal(number) => signal(pid, number),
@@ -63,7 +64,7 @@ pub fn mind(
         let happening = match vassal.interrupted.take() {
             Some(happening) => happening,
             None => vassal.next_beside(
-                wait_at_most(&duties),
+                wait_at_most(vassal, &duties),
                 touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
             )?,
         };
@@ -91,6 +92,14 @@ pub fn mind(
             duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
         }
     }
+}
+
+/// The next order; routers know before that the command stops.
+fn next_order(vassal: &mut Vassal, duties: &mut Duties) -> Option<Order> {
+    if let Some(subscriber) = &mut vassal.subscriber {
+        subscriber.look(duties.presence(), now());
+    }
+    duties.next_order()
 }
 
 /// What the command has said of itself.
@@ -176,8 +185,9 @@ fn signal(command: Pid, number: i32) {
     let _ = Signal::from_named_raw(number).map(|signal| kill_process_group(command, signal));
 }
 
-fn wait_at_most(duties: &Duties) -> Option<Duration> {
+fn wait_at_most(vassal: &Vassal, duties: &Duties) -> Option<Duration> {
     let left =
         |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
-    duties.next_deadline().map(left)
+    let announcement = vassal.subscriber.as_ref().and_then(Subscriber::next_deadline);
+    duties.next_deadline().into_iter().chain(announcement).min().map(left)
 }

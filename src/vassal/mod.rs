@@ -27,6 +27,7 @@ mod sockets;
 mod source;
 pub mod state;
 pub mod step;
+mod subscribe;
 pub mod surroundings;
 pub mod tell;
 mod touch;

@@ -262,6 +262,9 @@ fn command(config: &VassalConfig, reach: Reach) -> Vec<Step> {
         // In the network that the command has, so that the name means the same there.
         steps.push(Step::Listen(reach, config.health.heartbeat_s));
     }
+    if config.command.is_some() && !config.subscriptions.list.is_empty() {
+        steps.push(Step::Subscribe(config.subscriptions.clone()));
+    }
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {
         steps.extend(phase(config, started));

@@ -22,6 +22,7 @@ use super::identity::current_user;
 use super::namespaces::Served;
 use super::notify::{Heard, Notified};
 use super::sockets::Listening;
+use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
 use super::watch::{Happening, Watch, now};
@@ -72,6 +73,8 @@ pub struct Vassal {
     pub served: Option<Served>,
     /// Where the command says that it is well.
     pub notified: Option<Notified>,
+    /// What routers are told.
+    pub subscriber: Option<Subscriber>,
     /// What it has said since that was last asked.
     pub heard: Heard,
     /// That others than its members speak to it was told.
@@ -119,6 +122,7 @@ impl Vassal {
             namespaces: Vec::new(),
             served: None,
             notified: None,
+            subscriber: None,
             heard: Heard::default(),
             told_of_strangers: false,
             confinement: Ready::default(),

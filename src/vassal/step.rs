@@ -13,6 +13,7 @@ use super::surroundings::FileStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::separation::Refork;
+use crate::config::vassal::subscriptions::Subscriptions;
 use crate::config::vassal::waits::Thing;
 use crate::config::vassal::{Address, Patch};
 
@@ -118,6 +119,8 @@ pub enum Step {
     Start(Vec<String>),
     /// Makes the command's `NOTIFY_SOCKET`; it is told to send a heartbeat every so many seconds, if not 0.
     Listen(Reach, u32),
+    /// Gets ready what routers will be told.
+    Subscribe(Subscriptions),
 }
 
 impl Step {
@@ -190,6 +193,10 @@ impl fmt::Display for Step {
             Self::Directory(path) => write!(f, "change directory to {}", path.display()),
             Self::LogTo(path) => write!(f, "log to {}", path.display()),
             Self::Listen(..) => f.write_str("make a NOTIFY_SOCKET"),
+            Self::Subscribe(subscriptions) => {
+                let keys: Vec<&str> = subscriptions.list.iter().map(|one| one.value.key.as_str()).collect();
+                write!(f, "announce {}", keys.join(", "))
+            }
             Self::Start(argv) => write!(f, "start `{}`", argv.join(" ")),
         }
     }

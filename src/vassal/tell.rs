@@ -43,6 +43,11 @@ impl Teller {
         write(&self.text(Level::Warn, &format!("going on with {}", crate::config::quoted(file))));
     }
 
+    /// What goes wrong and ends nothing.
+    pub fn nuisance(&self, trouble: &Trouble) {
+        write(&self.text(Level::Warn, &trouble.to_string()));
+    }
+
     /// Somebody speaks to the command's `NOTIFY_SOCKET` who is no member. Told once.
     pub fn strangers(&self) {
         let message =

@@ -19,7 +19,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine, network, surroundings};
+use super::{cgroups, confine, network, subscribe, surroundings};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
     match step {
         Step::Run(phase, text) => run(vassal, *phase, text),
         Step::Listen(reach, seconds) => listen(vassal, *reach, *seconds),
+        Step::Subscribe(wanted) => subscribe::prepare(vassal, wanted),
         Step::Start(argv) => start(vassal, argv),
         Step::Become(patch) => Err(patch::become_it(vassal, patch)),
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),

@@ -9,6 +9,7 @@ mod hung;
 mod leftovers;
 mod lines;
 mod process;
+pub mod router;
 mod tree;
 mod wait;
 

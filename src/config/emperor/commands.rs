@@ -8,7 +8,7 @@ use crate::config::vassal::Address;
 /// What those options say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands {
-    /// `emperor-command-socket`: a path or an abstract name.
+    /// `emperor-command-socket`: never TCP.
     pub socket: Option<Placed<Address>>,
     /// `emperor-wait-for-command`.
     pub wait: Option<Placed<bool>>,
@@ -52,7 +52,6 @@ pub(super) fn apply(commands: &mut Commands, name: &str, entry: &Entry) -> Resul
 fn named_by_the_kernel(text: &str) -> Result<Address, Wrong> {
     match address(text)? {
         Address::Tcp(_) => wrong("nobody can tell who speaks over UDP", "use a path or @NAME"),
-        Address::Inherited(_) => wrong("it is made by the Emperor itself", "use a path or @NAME"),
-        address @ (Address::Unix(_) | Address::Abstract(_)) => Ok(address),
+        address @ (Address::Unix(_) | Address::Abstract(_) | Address::Inherited(_)) => Ok(address),
     }
 }

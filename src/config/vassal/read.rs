@@ -122,6 +122,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.waits.apply(name, entry)? => {}
         name if config.health.apply(name, entry)? => {}
         name if config.separation.apply(name, entry)? => {}
+        name if config.subscriptions.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())

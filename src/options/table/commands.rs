@@ -6,7 +6,7 @@ pub(super) const COMMANDS: &[OptionSpec] = &[
     OptionSpec::new(
         "emperor-command-socket",
         Kind::Address,
-        "Takes commands here (`spawn`, `respawn`, `stop`, `log`), in uWSGI's datagrams: from root, from the Emperor's user, and from the owner of the vassal. A path or `@NAME`.",
+        "Takes commands here (`spawn`, `respawn`, `stop`, `log`), in uWSGI's datagrams: from root, from the Emperor's user, and from the owner of the vassal. A path, `@NAME` or `fd://N`.",
     ),
     OptionSpec::new(
         "emperor-wait-for-command",

@@ -13,6 +13,7 @@ mod namespaces;
 mod net;
 mod on_demand;
 mod rootfs;
+mod subscriptions;
 mod surroundings;
 mod vassal;
 
@@ -98,6 +99,11 @@ pub static GROUPS: &[Group] = &[
         options: health::HEALTH,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
+    Group {
+        heading: "Vassal: routers that it is announced to",
+        scope: Scope::Vassal,
+        options: subscriptions::SUBSCRIPTIONS,
+    },
 ];
 
 /// Every option, with its group.

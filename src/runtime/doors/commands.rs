@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
@@ -19,8 +19,8 @@ use crate::bound::born_with;
 use crate::config::vassal::Address;
 use crate::control::command::{Asked, DATAGRAM_MAX, Sender};
 use crate::emperor::event::Event;
-use crate::log;
 use crate::reactor::{Token, clock};
+use crate::{inherited, log};
 
 /// Datagrams that are heard in one go at most; then nobody is heard for a moment.
 const BATCH_MAX: usize = 16;
@@ -37,7 +37,13 @@ pub(super) fn bind(address: &Address) -> Result<Door> {
             let bound = bind_at(path).with_context(|| format!("cannot listen at {}", path.display()))?;
             (bound, Some(std::path::absolute(path)?))
         }
-        Address::Tcp(_) | Address::Inherited(_) => bail!("it has no senders that the kernel knows"),
+        // Its file belongs to whoever bound it.
+        Address::Inherited(number) => {
+            let left =
+                inherited::take_datagrams(*number).map_err(|why| anyhow!("{why}: {}", inherited::CURE))?;
+            (left.into(), None)
+        }
+        Address::Tcp(_) => bail!("it has no senders that the kernel knows"),
     };
     socket.set_nonblocking(true)?;
     set_socket_passcred(&socket, true)?;

@@ -31,6 +31,7 @@ const NAME_MAX: usize = 255;
 pub struct Listening {
     socket: OwnedFd,
     name: String,
+    address: Option<Address>,
     #[expect(dead_code, reason = "removes the file at the end")]
     file: Option<SocketFile>,
 }
@@ -58,7 +59,12 @@ impl Listening {
             }
         };
         listen(&socket, BACKLOG).map_err(|errno| unbound(wanted, errno))?;
-        Ok(Self { socket, name: name(&wanted.address), file })
+        let address = match &wanted.address {
+            // The system knows but the last part of a path, or no port.
+            Address::Unix(path) => Some(Address::Unix(path.clone())),
+            _ => address_of(&socket),
+        };
+        Ok(Self { socket, name: name(&wanted.address), address, file })
     }
 
     /// Takes a copy of a socket that listens already: whoever started us bound it, and to him its file belongs.
@@ -66,15 +72,24 @@ impl Listening {
         let cannot =
             |why| Trouble::new(format!("cannot listen on fd://{number}: {why}")).advise(inherited::CURE);
         let socket = inherited::listening(number).map_err(cannot)?;
-        let name = name(&address_of(&socket).unwrap_or(Address::Inherited(number)));
-        Ok(Self { socket, name, file: None })
+        Ok(Self::left(socket, number))
     }
 
     /// What an Emperor bound for a vassal on demand, and left it as standard input; the command has it there, too.
     pub fn handed() -> Option<Self> {
         let socket = inherited::standard_input()?;
-        let name = name(&address_of(&socket).unwrap_or(Address::Inherited(STDIN)));
-        Some(Self { socket, name, file: None })
+        Some(Self::left(socket, STDIN))
+    }
+
+    fn left(socket: OwnedFd, number: RawFd) -> Self {
+        let address = address_of(&socket);
+        let name = name(address.as_ref().unwrap_or(&Address::Inherited(number)));
+        Self { socket, name, address, file: None }
+    }
+
+    /// Where it listens, as far as that is known.
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
     }
 
     /// What the command calls it.

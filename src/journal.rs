@@ -1,0 +1,73 @@
+//! The journal's own protocol (systemd's JOURNAL_NATIVE_PROTOCOL): one datagram for each event, a line for each field, so
+//! that `journalctl VASSAL=shop.ini` finds what was said about a vassal.
+
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
+
+/// Where a journal takes them.
+const PLACE: &str = "/run/systemd/journal/socket";
+/// What the lines of this program go by.
+const IDENTIFIER: &str = "liege";
+
+/// A way to the journal.
+#[derive(Debug)]
+pub struct Journal {
+    socket: OwnedFd,
+    place: SocketAddrUnix,
+}
+
+impl Journal {
+    /// To the one of this host, which may not be there.
+    ///
+    /// # Errors
+    /// Those of `socket(2)`.
+    pub fn new() -> Result<Self, Errno> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+        Ok(Self { socket, place: SocketAddrUnix::new(PLACE)? })
+    }
+
+    /// Hands it one entry, and waits for nobody.
+    ///
+    /// # Errors
+    /// There is no journal, or it has too much to do.
+    pub fn take(&self, entry: &str) -> Result<(), Errno> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        sendto(&self.socket, entry.as_bytes(), flags, &self.place).map(drop)
+    }
+}
+
+/// One entry: priority of syslog(3), message, and fields by their names in our own log. No text of theirs may hold the
+/// end of a line.
+pub fn entry(priority: u8, fields: &[(&str, &str)], message: &str) -> String {
+    let mut entry = format!("MESSAGE={message}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER={IDENTIFIER}\n");
+    for (name, value) in fields {
+        let _ = writeln!(entry, "{}={value}", field(name));
+    }
+    entry
+}
+
+/// Those of others begin with our name: the journal has names of its own.
+fn field(name: &str) -> String {
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    if name == "VASSAL" { name } else { format!("LIEGE_{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_is_a_line_of_its_own_name() {
+        let text =
+            entry(4, &[("vassal", "shop.ini"), ("pid", "7"), ("died-of", "x")], "vassal=shop.ini msg=died");
+        assert_eq!(
+            text,
+            "MESSAGE=vassal=shop.ini msg=died\nPRIORITY=4\nSYSLOG_IDENTIFIER=liege\nVASSAL=shop.ini\nLIEGE_PID=7\n\
+             LIEGE_DIED_OF=x\n"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Tells routers of the command, in datagrams of uWSGI's subscriptions: with the rights and in the namespaces that the
+//! vassal has when its command starts. Nobody is waited for, and no descriptor is kept.
+
+mod pace;
+mod packet;
+
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with,
+};
+
+use super::duties::Presence;
+use super::state::Vassal;
+use super::tell::Teller;
+use super::trouble::Trouble;
+use crate::config::vassal::Address;
+use crate::config::vassal::subscriptions::{Subscription, Subscriptions, TEXT_MAX};
+use crate::emperor::event::Moment;
+
+use pace::Pace;
+use packet::{Said, packet};
+
+/// Everything that routers are told.
+#[derive(Debug)]
+pub struct Subscriber {
+    pace: Pace,
+    notices: Vec<Notice>,
+    teller: Teller,
+}
+
+/// What one router is told of one key.
+#[derive(Debug)]
+struct Notice {
+    server: Address,
+    key: String,
+    here: Vec<u8>,
+    gone: Vec<u8>,
+    check: Option<PathBuf>,
+    /// The last announcement was not taken back.
+    stands: bool,
+    /// That it does not arrive was told.
+    told: bool,
+}
+
+/// Makes everything ready: the sockets of the vassal are bound.
+///
+/// # Errors
+/// No address to announce, or more than a router reads.
+pub fn prepare(vassal: &mut Vassal, wanted: &Subscriptions) -> Result<(), Trouble> {
+    let notice = |one: &Subscription| {
+        let cannot = |trouble: Trouble| {
+            let cause = format!("cannot announce {}: {}", one.key, trouble.cause);
+            Trouble { cause, ..trouble }
+        };
+        let address = one.address.clone().map_or_else(|| address(vassal, one.socket), Ok).map_err(cannot)?;
+        let fields = wanted.fields(one, &address);
+        let packet = |said| packet(said, &fields).ok_or_else(|| cannot(Trouble::new("more than 4092 bytes")));
+        Ok(Notice {
+            server: one.server.clone(),
+            key: one.key.clone(),
+            here: packet(Said::Here)?,
+            gone: packet(Said::Gone)?,
+            check: one.check.clone(),
+            stands: false,
+            told: false,
+        })
+    };
+    let notices = wanted.list.iter().map(|one| notice(&one.value)).collect::<Result<_, Trouble>>()?;
+    let pace = Pace::new(wanted.frequency_ms(), wanted.leaves_on_reload);
+    vassal.subscriber = Some(Subscriber { pace, notices, teller: vassal.teller.clone() });
+    Ok(())
+}
+
+/// The address of one of the vassal's sockets, as a router elsewhere could use it.
+fn address(vassal: &Vassal, number: usize) -> Result<String, Trouble> {
+    let none = || {
+        Trouble::new(format!("the vassal has no socket {number}")).advise("add `socket`, or name it: addr=…")
+    };
+    let text = match vassal.sockets.get(number).and_then(|socket| socket.address()).ok_or_else(none)? {
+        Address::Tcp(address) if address.ip().is_unspecified() => {
+            return Err(Trouble::new(format!("{address} is every address of this host"))
+                .advise("name one: addr=HOST:PORT"));
+        }
+        Address::Tcp(address) => address.to_string(),
+        Address::Abstract(name) => format!("@{name}"),
+        Address::Unix(path) if path.is_absolute() => path.display().to_string(),
+        Address::Unix(path) => {
+            let trouble = Trouble::new(format!("{} is no absolute path", path.display()));
+            return Err(trouble.advise("write `socket` with an absolute path, or name it: addr=/…"));
+        }
+        Address::Inherited(_) => return Err(none()),
+    };
+    if text.len() > TEXT_MAX {
+        return Err(Trouble::new("its address is too long for a router"));
+    }
+    Ok(text)
+}
+
+impl Subscriber {
+    /// The command as it is now: says what is due.
+    pub fn look(&mut self, presence: Presence, now: Moment) {
+        let Some(said) = self.pace.look(presence, now) else { return };
+        for notice in &mut self.notices {
+            if let Some(trouble) = notice.say(said) {
+                self.teller.nuisance(&trouble);
+            }
+        }
+    }
+
+    /// When `look` has something to say by itself.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.pace.next_deadline()
+    }
+}
+
+impl Notice {
+    /// What is to be told of it, the first time that a router does not get it.
+    fn say(&mut self, said: Said) -> Option<Trouble> {
+        let withheld = self.check.as_deref().is_some_and(Path::exists);
+        let bytes = match said {
+            Said::Here if !withheld => &self.here,
+            Said::Here | Said::Gone if self.stands => &self.gone,
+            Said::Here | Said::Gone => return None,
+        };
+        self.stands = said == Said::Here && !withheld;
+        let Err(errno) = send(&self.server, bytes) else {
+            self.told = false;
+            return None;
+        };
+        let news = !std::mem::replace(&mut self.told, true);
+        news.then(|| self.trouble(errno))
+    }
+
+    fn trouble(&self, errno: Errno) -> Trouble {
+        let server = shown(&self.server);
+        let trouble = Trouble::errno(format!("announce {} to the router at {server}", self.key), errno);
+        match errno {
+            Errno::NOENT | Errno::CONNREFUSED => trouble.advise("is it running? It is tried again"),
+            Errno::ACCESS | Errno::PERM => {
+                trouble.advise("the vassal's user must be allowed to write to that socket")
+            }
+            Errno::NETUNREACH | Errno::HOSTUNREACH => trouble
+                .advise("the vassal has a network of its own: use a unix socket that its jail shows (bind)"),
+            Errno::AGAIN | Errno::NOBUFS => trouble.advise("it has too much to do. It is tried again"),
+            _ => trouble,
+        }
+    }
+}
+
+fn shown(server: &Address) -> String {
+    match server {
+        Address::Tcp(address) => address.to_string(),
+        Address::Unix(path) => path.display().to_string(),
+        Address::Abstract(name) => format!("@{name}"),
+        Address::Inherited(number) => format!("fd://{number}"),
+    }
+}
+
+/// One datagram. A router that has no room for it now gets the next one.
+fn send(server: &Address, bytes: &[u8]) -> Result<(), Errno> {
+    match server {
+        Address::Tcp(address) => {
+            let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+            send_to(family, &SocketAddrAny::from(*address), bytes)
+        }
+        Address::Unix(path) => send_to(AddressFamily::UNIX, &SocketAddrUnix::new(path)?.into(), bytes),
+        Address::Abstract(name) => {
+            send_to(AddressFamily::UNIX, &SocketAddrUnix::new_abstract_name(name.as_bytes())?.into(), bytes)
+        }
+        Address::Inherited(_) => Err(Errno::AFNOSUPPORT),
+    }
+}
+
+fn send_to(family: AddressFamily, address: &SocketAddrAny, bytes: &[u8]) -> Result<(), Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+    sendto(&socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL, address).map(drop)
+}
