@@ -13,7 +13,8 @@ impl Host {
     pub fn look() -> Self {
         Self {
             root: geteuid().is_root(),
-            apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1),
+            apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1)
+                && !has_profile(),
             user_clone_off: knob("kernel/unprivileged_userns_clone") == Some(0),
             user_max: knob("user/max_user_namespaces"),
             container: container(),
@@ -41,6 +42,12 @@ fn first_bound() -> Capabilities {
 
 fn knob(name: &str) -> Option<u64> {
     read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
+}
+
+/// One that has a profile, if only an empty one, is not held to what is said of all others.
+fn has_profile() -> bool {
+    let label = read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default();
+    !matches!(label.trim_end_matches(['\0', '\n']), "" | "unconfined")
 }
 
 /// The first user namespace maps all ids onto themselves.
