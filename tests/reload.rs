@@ -149,7 +149,7 @@ fn with_another_root(tree: &Tree, included: &str) -> String {
     std::fs::set_permissions(tree.path("root/bin/busybox"), std::fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::symlink("busybox", tree.path("root/bin/sleep")).unwrap();
     include(tree, included);
-    format!("chroot = {}\n", tree.path("root").display())
+    format!("chroot = {}\nuid = {ALICE}\ngid = {ALICE}\n", tree.path("root").display())
 }
 
 fn include(tree: &Tree, lines: &str) {
@@ -214,7 +214,7 @@ fn a_bad_config_without_other_files_leaves_a_vassal_with_another_root_alone() {
     let command = master.child();
     let mark = emperor.lines.mark();
     emperor.tree.vassal("a.ini", &format!("{root}comand = sleep 1000002\n"));
-    emperor.lines.wait_since(mark, |line| line.contains("a.ini:3:1"));
+    emperor.lines.wait_since(mark, |line| line.contains("a.ini:5:1"));
     emperor.lines.wait_since(mark, |line| line.contains("is ready to accept requests"));
     assert!(master.is_alive() && command.is_alive());
     emperor.stop();
