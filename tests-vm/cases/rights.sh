@@ -24,9 +24,9 @@ config 0 rights a.ini "uid = $alice" "gid = $alice" "$lines" "oom-score-adj = -5
 start $top "$log" --emperor "$work/rights"
 ok "it runs" says "$log" "^oom "
 echo "$raised" >"$work/raised"
-while IFS='|' read -r option value name number; do
-    ok "$option: the Emperor has less" sh -c "! echo '$given' | grep '^$name  *$number  *$number '"
-    ok "$option: raised to $value" says "$log" "^$name  *$number  *$number "
+while IFS='|' read -r option value shown number; do
+    ok "$option: the Emperor has less" sh -c "! echo '$given' | grep '^$shown  *$number  *$number '"
+    ok "$option: raised to $value" says "$log" "^$shown  *$number  *$number "
 done <"$work/raised"
 ok "a lowered OOM score and nice value" says "$log" "^oom -500 nice -5$"
 ok "the Emperor ends" stop

@@ -44,9 +44,12 @@ fn knob(name: &str) -> Option<u64> {
     read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
-/// One that has a profile, if only an empty one, is not held to what is said of all others.
+/// Whoever has a profile, if only an empty one, is not held to what is said of all others.
 fn has_profile() -> bool {
-    let label = read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default();
+    is_profile(&read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default())
+}
+
+fn is_profile(label: &str) -> bool {
     !matches!(label.trim_end_matches(['\0', '\n']), "" | "unconfined")
 }
 
@@ -62,4 +65,17 @@ fn container() -> Option<String> {
     let marked =
         || marked.into_iter().find(|(file, _)| Path::new(file).exists()).map(|(_, name)| name.to_owned());
     told.map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty()).or_else(marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_profile;
+
+    #[test]
+    fn an_empty_profile_is_one_and_none_is_none() {
+        assert!(is_profile("liege (unconfined)\n"));
+        assert!(is_profile("docker-default (enforce)\n"));
+        assert!(!is_profile("unconfined\n"));
+        assert!(!is_profile(""));
+    }
 }
