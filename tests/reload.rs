@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt;
+
 use common::{ALICE, BOB, Emperor, Process, Tree};
 
 #[test]
@@ -136,5 +138,104 @@ fn a_socket_is_handed_on_and_gone_in_the_end() {
     std::fs::remove_file(path).unwrap();
     emperor.wait_for("a.ini", "removed uwsgi instance");
     assert!(!socket.exists());
+    emperor.stop();
+}
+
+/// A root of busybox with `/etc/hosts`, and in front of it what the vassal includes, which cannot be seen from there.
+fn with_another_root(tree: &Tree, included: &str) -> String {
+    tree.dir("root");
+    tree.dir("root/bin");
+    std::fs::copy("/bin/busybox", tree.path("root/bin/busybox")).expect("busybox-static is installed");
+    std::fs::set_permissions(tree.path("root/bin/busybox"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("busybox", tree.path("root/bin/sleep")).unwrap();
+    include(tree, included);
+    format!("chroot = {}\nuid = {ALICE}\ngid = {ALICE}\n", tree.path("root").display())
+}
+
+fn include(tree: &Tree, lines: &str) {
+    std::fs::write(tree.path("defaults.ini"), format!("[uwsgi]\n{lines}")).unwrap();
+}
+
+#[test]
+fn a_vassal_with_another_root_reloads_with_the_files_that_it_includes() {
+    for included_by_emperor in [false, true] {
+        let tree = Tree::new();
+        let root = with_another_root(&tree, "command = sleep 1000001\n");
+        let defaults = tree.path("defaults.ini").display().to_string();
+        let (option, lines) = match included_by_emperor {
+            true => (vec!["--vassals-include", &defaults], root),
+            false => (vec![], format!("{root}include = {defaults}\n")),
+        };
+        tree.vassal("a.ini", &lines);
+        let emperor = Emperor::start(tree, &option);
+        let old = emperor.vassal("a.ini");
+        assert_eq!(old.child().command_line(), ["sleep", "1000001"]);
+        let mark = emperor.lines.mark();
+        include(&emperor.tree, "command = sleep 1000002\n");
+        emperor.tree.vassal("a.ini", &lines);
+        let new = emperor.vassal_since(mark, "a.ini");
+        old.wait_gone();
+        assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+        assert_eq!(emperor.told("a.ini", "cannot read"), 0);
+        assert_eq!(emperor.told("a.ini", "died"), 0);
+        emperor.stop();
+    }
+}
+
+#[test]
+fn nothing_in_another_root_passes_for_a_file_that_is_included() {
+    let tree = Tree::new();
+    let root = with_another_root(&tree, "command = sleep 1000001\n");
+    let lines = format!("{root}include = {}\n", tree.path("defaults.ini").display());
+    // By the same name, in the root: it would make the config a bad one.
+    let inside = tree.path("root").join(tree.path("defaults.ini").strip_prefix("/").unwrap());
+    std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    std::fs::write(&inside, "[uwsgi]\ncomand = sleep 1000009\n").unwrap();
+    tree.vassal("a.ini", &lines);
+    let emperor = Emperor::start(tree, &[]);
+    let old = emperor.vassal("a.ini");
+    let mark = emperor.lines.mark();
+    include(&emperor.tree, "command = sleep 1000002\n");
+    emperor.tree.vassal("a.ini", &lines);
+    let new = emperor.vassal_since(mark, "a.ini");
+    old.wait_gone();
+    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    assert_eq!(emperor.told("a.ini", "comand"), 0);
+    emperor.stop();
+}
+
+#[test]
+fn a_bad_config_without_other_files_leaves_a_vassal_with_another_root_alone() {
+    let tree = Tree::new();
+    let root = with_another_root(&tree, "");
+    tree.vassal("a.ini", &format!("{root}command = sleep 1000001\n"));
+    let emperor = Emperor::start(tree, &[]);
+    let master = emperor.vassal("a.ini");
+    let command = master.child();
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("a.ini", &format!("{root}comand = sleep 1000002\n"));
+    emperor.lines.wait_since(mark, |line| line.contains("a.ini:5:1"));
+    emperor.lines.wait_since(mark, |line| line.contains("is ready to accept requests"));
+    assert!(master.is_alive() && command.is_alive());
+    emperor.stop();
+}
+
+#[test]
+fn a_vassal_that_gave_up_root_reloads_with_an_included_file_of_root_alone() {
+    let tree = Tree::new();
+    include(&tree, "command = sleep 1000001\n");
+    let defaults = tree.path("defaults.ini");
+    std::fs::set_permissions(&defaults, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let lines = format!("uid = {ALICE}\ngid = {ALICE}\ninclude = {}\n", defaults.display());
+    tree.vassal("a.ini", &lines);
+    let emperor = Emperor::start(tree, &[]);
+    let old = emperor.vassal("a.ini");
+    let mark = emperor.lines.mark();
+    include(&emperor.tree, "command = sleep 1000002\n");
+    emperor.tree.vassal("a.ini", &lines);
+    let new = emperor.vassal_since(mark, "a.ini");
+    old.wait_gone();
+    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    assert_eq!(new.status("Uid"), "61001 61001 61001 61001");
     emperor.stop();
 }

@@ -151,6 +151,11 @@ impl<'f> Opened<'f> {
         Self { name: name.to_owned(), file: Cell::new(file), surroundings }
     }
 
+    /// True when `name` is to be read from what is open.
+    pub fn has(&self, name: &str) -> bool {
+        self.name == name && self.file.get().is_some()
+    }
+
     fn take(&self, name: &str) -> Option<&'f File> {
         if self.name == name { self.file.take() } else { None }
     }

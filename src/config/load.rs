@@ -69,6 +69,12 @@ impl Loaded {
         Err(self.texts.explain(self.errors.iter().cloned().chain(found).collect()))
     }
 
+    /// True when it hangs on no file but those that were read.
+    pub fn is_by_itself(&self) -> bool {
+        let looks = |one: &Placed<&str>| one.value.starts_with("if-") || one.value == "for-glob";
+        self.unread.is_empty() && !self.consumed.iter().any(looks)
+    }
+
     /// True when nothing that is unread can change who runs this. What a condition said may hang on it.
     fn is_surely_uwsgis(&self) -> bool {
         let has_condition = self.consumed.iter().any(|one| one.value.starts_with("if-"));

@@ -21,7 +21,7 @@ pub struct Seen {
     pub user_max: Option<u64>,
     /// `kernel.unprivileged_userns_clone` is 0.
     pub user_clone_off: bool,
-    /// `kernel.apparmor_restrict_unprivileged_userns` is 1.
+    /// `kernel.apparmor_restrict_unprivileged_userns` is 1, and we have no profile.
     pub apparmor: bool,
     /// What kind of container we are in.
     pub container: Option<String>,

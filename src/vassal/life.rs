@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use jail::sys;
+use rustix::process::geteuid;
 
+use super::again::View;
 use super::control::Control;
 use super::duties::Newest;
 use super::master::Outcome;
@@ -18,7 +20,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{born, confine, leftovers, master, patch, sockets};
+use super::{again, born, confine, leftovers, master, patch, sockets};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
@@ -201,15 +203,10 @@ impl Life<'_> {
 
     /// What the config is as it is now. Tells what is wrong with it.
     fn check(&self, config: Option<OwnedFd>) -> Newest {
-        if config.is_none() && self.steps.iter().any(Step::changes_root) {
-            // Its name means another file here, or none: whoever starts us again reads it.
-            return Newest::Good;
-        }
         let opened = config.map(File::from);
-        let reading = self.source.read(opened.as_ref(), self.teller);
-        if reading.exit.is_some() {
-            return Newest::Good;
-        }
+        let reading = again::read(self.source, opened.as_ref(), self.view(), self.teller);
+        // What cannot be known here is found out by whoever starts us again.
+        let Some(reading) = reading.filter(|reading| reading.exit.is_none()) else { return Newest::Good };
         let judged = reading.kind.and_then(|kind| match kind {
             VassalKind::Own(config) if *config == self.config => Ok(Newest::Same),
             VassalKind::Own(config) => steps(&config, &self.facts).map(|_| Newest::Good),
@@ -220,5 +217,15 @@ impl Life<'_> {
             self.teller.kept();
             Newest::Bad
         })
+    }
+
+    fn view(&self) -> View {
+        if self.steps.iter().any(Step::changes_root) {
+            View::Elsewhere
+        } else if self.facts.root && !geteuid().is_root() {
+            View::Less
+        } else {
+            View::Same
+        }
     }
 }

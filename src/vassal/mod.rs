@@ -1,5 +1,6 @@
 //! The vassal master: from a config to a command, and what PID 1 of a jail has to do until that ends.
 
+mod again;
 pub mod born;
 mod cgroups;
 pub mod confine;

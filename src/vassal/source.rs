@@ -53,17 +53,26 @@ impl Source {
     pub fn read(&self, opened: Option<&File>, teller: &Teller) -> Reading {
         match self.invocation() {
             Ok(invocation) => Reading::of(&load_own(invocation, opened), teller),
-            Err(errors) => Reading { kind: Err(errors), exit: None, fallback: None },
+            Err(errors) => Reading::bad(errors),
         }
     }
 
-    fn invocation(&self) -> Result<Invocation, Vec<ConfigError>> {
+    /// The arguments, understood.
+    ///
+    /// # Errors
+    /// Whatever is wrong with them, each with its place.
+    pub fn invocation(&self) -> Result<Invocation, Vec<ConfigError>> {
         let environment: Vec<_> = std::env::vars_os().collect();
         cli::parse(&self.arguments, &environment)
     }
 }
 
 impl Reading {
+    /// A config of which nothing can be used.
+    pub fn bad(errors: Vec<ConfigError>) -> Self {
+        Self { kind: Err(errors), exit: None, fallback: None }
+    }
+
     /// What a config came to that has been read. What is merely odd in it, and what it wants to be said, is told.
     pub fn of(loaded: &Loaded, teller: &Teller) -> Self {
         let kind = loaded.vassal();
@@ -85,7 +94,7 @@ fn load_own(invocation: Invocation, opened: Option<&File>) -> Loaded {
 }
 
 /// The last file that the arguments name, without its section.
-fn config_of(invocation: &Invocation) -> Option<String> {
+pub fn config_of(invocation: &Invocation) -> Option<String> {
     let named = |keys: &[&str]| invocation.entries.iter().rev().find(|entry| keys.contains(&name_of(entry)));
     // An Emperor names the config itself with `--ini`, and only with a suffix that it does not know otherwise.
     let typed = named(&["ini", "xml", "yaml", "json", "toml", "config"]);

@@ -9,7 +9,7 @@ use super::{Capabilities, Namespaces, Program, Setting, Step};
 pub struct Host {
     /// We run with effective uid 0.
     pub root: bool,
-    /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu since 23.10).
+    /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu since 23.10), and we have no profile.
     pub apparmor_restricts_user: bool,
     /// `kernel.unprivileged_userns_clone` is 0 (Debian before 11, hardened kernels).
     pub user_clone_off: bool,

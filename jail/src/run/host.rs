@@ -13,7 +13,8 @@ impl Host {
     pub fn look() -> Self {
         Self {
             root: geteuid().is_root(),
-            apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1),
+            apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1)
+                && !has_profile(),
             user_clone_off: knob("kernel/unprivileged_userns_clone") == Some(0),
             user_max: knob("user/max_user_namespaces"),
             container: container(),
@@ -43,6 +44,15 @@ fn knob(name: &str) -> Option<u64> {
     read_to_string(Path::new("/proc/sys").join(name)).ok()?.trim().parse().ok()
 }
 
+/// Whoever has a profile, if only an empty one, is not held to what is said of all others.
+fn has_profile() -> bool {
+    is_profile(&read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default())
+}
+
+fn is_profile(label: &str) -> bool {
+    !matches!(label.trim_end_matches(['\0', '\n']), "" | "unconfined")
+}
+
 /// The first user namespace maps all ids onto themselves.
 fn inside_user() -> bool {
     let map = read_to_string("/proc/self/uid_map").unwrap_or_default();
@@ -55,4 +65,17 @@ fn container() -> Option<String> {
     let marked =
         || marked.into_iter().find(|(file, _)| Path::new(file).exists()).map(|(_, name)| name.to_owned());
     told.map(|kind| kind.trim().to_owned()).filter(|kind| !kind.is_empty()).or_else(marked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_profile;
+
+    #[test]
+    fn an_empty_profile_is_one_and_none_is_none() {
+        assert!(is_profile("liege (unconfined)\n"));
+        assert!(is_profile("docker-default (enforce)\n"));
+        assert!(!is_profile("unconfined\n"));
+        assert!(!is_profile(""));
+    }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: installs what is missing, checks everything, sums it up in one line.
 
+mod apparmor;
 mod deny;
 mod leftovers;
 pub mod packages;
@@ -24,6 +25,7 @@ pub fn run() -> Result<bool> {
     score.check("lints", program::run(program::cargo().args(LINTS)));
     deny::check(&mut score);
     vagrant::check(&mut score);
+    apparmor::check(&mut score);
     let results = suite::run(&mut score)?;
     score.check("every attack held", rows::report(&results));
     println!("{score}");

@@ -18,10 +18,19 @@ pub struct Case {
     pub mode: Mode,
     /// Part of `--quick`.
     pub quick: bool,
-    /// It wants the package.
-    pub package: bool,
+    /// What it wants on board besides the program.
+    pub extras: Vec<Extra>,
     /// It is killed after so many.
     pub seconds: u32,
+}
+
+/// What not every machine has on board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// Our package.
+    Package,
+    /// A parser of AppArmor profiles.
+    AppArmor,
 }
 
 /// What PID 1 of the machine is.
@@ -52,21 +61,22 @@ pub fn all() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// `# vm: WORD…` in the first comment: `systemd`, `quick`, `package`, `seconds=N`.
+/// `# vm: WORD…` in the first comment: `systemd`, `quick`, `package`, `apparmor`, `seconds=N`.
 fn parse(name: &str, text: &str) -> Result<Case> {
     let mut case =
-        Case { name: name.to_owned(), mode: Mode::Plain, quick: false, package: false, seconds: SECONDS };
+        Case { name: name.to_owned(), mode: Mode::Plain, quick: false, extras: Vec::new(), seconds: SECONDS };
     let comment = text.lines().take_while(|line| line.starts_with('#'));
     let words = comment.filter_map(|line| line.strip_prefix("# vm:")).flat_map(str::split_whitespace);
     for word in words {
         match word.split_once('=') {
             None if word == "systemd" => case.mode = Mode::Systemd,
             None if word == "quick" => case.quick = true,
-            None if word == "package" => case.package = true,
+            None if word == "package" => case.extras.push(Extra::Package),
+            None if word == "apparmor" => case.extras.push(Extra::AppArmor),
             Some(("seconds", number)) => {
                 case.seconds = number.parse().with_context(|| format!("{name}: {word}"))?;
             }
-            _ => bail!("{name}: `{word}` is none of systemd, quick, package, seconds=N"),
+            _ => bail!("{name}: `{word}` is none of systemd, quick, package, apparmor, seconds=N"),
         }
     }
     Ok(case)
@@ -78,9 +88,12 @@ mod tests {
 
     #[test]
     fn a_case_says_what_it_needs() {
-        let case =
-            parse("a", "#!/bin/sh\n# Text.\n# vm: systemd quick package seconds=7\nset -u\n# vm: wrong\n");
-        let wanted = Case { name: "a".into(), mode: Mode::Systemd, quick: true, package: true, seconds: 7 };
+        let case = parse(
+            "a",
+            "#!/bin/sh\n# Text.\n# vm: systemd quick package apparmor seconds=7\nset -u\n# vm: wrong\n",
+        );
+        let extras = vec![Extra::Package, Extra::AppArmor];
+        let wanted = Case { name: "a".into(), mode: Mode::Systemd, quick: true, extras, seconds: 7 };
         assert_eq!(case.ok(), Some(wanted));
         assert!(parse("a", "# vm: often\n").is_err());
     }

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use crate::scratch::Scratch;
 use crate::{dist, program};
 
-use super::cases::Case;
+use super::cases::{Case, Extra};
 use super::kernel::Fetched;
-use super::store;
+use super::{apparmor, store};
 
 /// Users that the cases may name.
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nalice:x:61001:61001::/:/bin/sh\nbob:x:61002:61002::/:/bin/sh\n";
@@ -37,7 +37,11 @@ pub fn initrd(scratch: &Scratch, kernel: &Fetched, cases: &[Case]) -> Result<Pat
     let list: String = cases.iter().map(|case| format!("{} {}\n", case.name, case.seconds)).collect();
     fs::write(tree.join("payload/list"), list)?;
     copy_all(&program::top().join("packaging"), &tree.join("payload/packaging"))?;
-    programs(&tree.join("payload"), cases.iter().any(|case| case.package))?;
+    let wanted = |extra| cases.iter().any(|case| case.extras.contains(&extra));
+    programs(&tree.join("payload"), wanted(Extra::Package))?;
+    if wanted(Extra::AppArmor) {
+        parser(&tree.join("payload/apparmor"));
+    }
     pack(&tree, &scratch.path().join("initrd"))
 }
 
@@ -53,6 +57,17 @@ fn programs(payload: &Path, package: bool) -> Result<()> {
     program::run(
         Command::new("gcc").args(["-O1", "-static", "-pthread", "-o"]).arg(payload.join("hog")).arg(hog),
     )
+}
+
+/// A case that does not find it says so.
+fn parser(to: &Path) {
+    let copied = apparmor::fetch().and_then(|from| {
+        fs::create_dir_all(to)?;
+        copy_all(&from, to)
+    });
+    if let Err(error) = copied {
+        println!("xtask: {error:#}");
+    }
 }
 
 /// Cargo names the directory after the target that `.cargo/config.toml` asks for.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use super::kernel::mirror;
+use super::archive::mirror;
 use crate::program;
 use crate::test::packages;
 

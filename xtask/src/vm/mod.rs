@@ -1,5 +1,7 @@
 //! `cargo xtask vm`: the cases of `tests-vm/` on real kernels, as root of a machine of their own.
 
+pub mod apparmor;
+mod archive;
 mod boot;
 mod cases;
 mod files;
