@@ -72,6 +72,8 @@ fn a_reload_of_the_outermost_reloads_the_innermost_and_no_emperor_ends_for_it() 
     for kind in ALL {
         let emperor = three_deep(kind);
         let before = wait_status(&emperor, ("third", "innermost.ini"), |one| one["state"] != "starting");
+        // What it would say to a service manager, it says above.
+        emperor.wait_stats("first.ini", |one| one["said"] == "The Emperor is governing 1 vassals");
         let (first, mark) = (emperor.vassal("first.ini").child(), emperor.lines.mark());
         emperor.signal(Signal::HUP);
         emperor.lines.wait_since(mark, |line| line == "innermost runs");

@@ -22,6 +22,7 @@ pub mod programs;
 pub mod reactions;
 mod root;
 mod rootfs;
+mod sayings;
 mod separation;
 mod sockets;
 mod source;
