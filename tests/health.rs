@@ -148,3 +148,31 @@ fn a_program_that_does_not_end_is_killed_after_its_mercy() {
     speaker.emperor.wait_for("shop.ini", "ended (exit status 137)");
     speaker.emperor.stop();
 }
+
+/// Rows C7 and C8: words of a program are shown as words, and are never bytes of the protocol, nor codes for a terminal.
+#[test]
+fn what_a_program_says_of_itself_is_shown_and_can_do_nothing() {
+    let tree = Tree::new();
+    let say = "import os, socket, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1))
+s.send(b'READY=1\\nSTATUS=7 jobs \\x16\\x1e\\x1b[2J' + b'x' * 500)
+time.sleep(1000000)
+";
+    tree.place(&tree.path("say.py"), 0, say);
+    let lines = format!("ready = notify\ncommand = /usr/bin/python3 {}\n", tree.path("say.py").display());
+    tree.vassal_of(ALICE, "a.ini", &lines);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    let row = emperor.wait_stats("a.ini", |row| row["said"] != "");
+    let said = row["said"].as_str().unwrap();
+    assert!(said.starts_with("7 jobs ") && said.len() <= 120, "{said}");
+    assert!(said.chars().all(|letter| !letter.is_control()), "{said:?}");
+    assert!(row["note"].as_str().unwrap().starts_with("7 jobs "), "{row}");
+    let place = emperor.stats_socket();
+    let shown = common::liege(&["why", place.to_str().unwrap(), "a.ini"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("says of itself") && !shown.contains('\x1b'), "{shown}");
+    // Neither a farewell nor a call for help was heard.
+    assert_eq!(emperor.told("a.ini", "died") + emperor.told("a.ini", "asked"), 0);
+    assert!(emperor.vassal("a.ini").is_alive());
+}

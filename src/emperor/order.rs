@@ -24,6 +24,10 @@ pub mod from_vassal {
     pub const ACCEPTING: u8 = 5;
     /// Has done useful work: never throttled for what happened before.
     pub const LOYAL: u8 = 17;
+    /// A text begins, of bytes from 32 up; another Emperor passes over all of it.
+    pub const TEXT: u8 = 13;
+    /// It ends.
+    pub const TEXT_END: u8 = 10;
     /// Wants to be stopped.
     pub const GOODBYE: u8 = 22;
     /// Still alive.

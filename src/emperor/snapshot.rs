@@ -80,6 +80,8 @@ pub struct VassalView {
     pub failure: Option<Arc<str>>,
     /// What a limit has done to it since it was last loyal.
     pub strain: Option<Arc<str>>,
+    /// What it says of itself.
+    pub said: Option<Arc<str>>,
     /// Its program runs, or did until it was told to end.
     pub up: bool,
     /// What happens next by itself, and when.
@@ -137,6 +139,7 @@ impl VassalView {
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
             failure: vassal.failure.clone(),
             strain: None,
+            said: None,
             up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
         }
@@ -151,7 +154,8 @@ impl VassalView {
         }
         let strain = self.strain.as_ref().map(ToString::to_string);
         if self.up {
-            return strain.unwrap_or_default();
+            let said = self.said.as_ref().map(ToString::to_string);
+            return said.into_iter().chain(strain).collect::<Vec<_>>().join("; ");
         }
         let failure = self.failure.as_ref().map(|reason| format!("cannot be started: {reason}"));
         let end = || self.last_exit.map(|exit| format!("last end: {}", exit.words()));

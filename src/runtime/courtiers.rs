@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::earshot::Heard;
+use super::spelling::Spelling;
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
+use crate::emperor::order::from_vassal;
+use crate::emperor::snapshot::Snapshot;
 
 /// Most deaths of unknown children kept for a birth that is still to be told: that is told soon, so the oldest
 /// ones are orphans of others.
@@ -27,6 +30,8 @@ struct Courtier {
     pid: i32,
     control: Option<OwnedFd>,
     heard: Heard,
+    /// What it says in words, if it ever does.
+    words: Option<Box<Spelling>>,
 }
 
 /// A child of ours.
@@ -44,8 +49,8 @@ impl Courtiers {
     /// A process is on its way; this is our end of its control socket.
     pub fn expect(&mut self, one: Incarnation, control: OwnedFd) {
         self.unborn.insert(one);
-        let courtier =
-            Courtier { attempt: one.attempt, pid: 0, control: Some(control), heard: Heard::default() };
+        let (attempt, heard) = (one.attempt, Heard::default());
+        let courtier = Courtier { attempt, pid: 0, control: Some(control), heard, words: None };
         self.present.insert(one.id, courtier);
     }
 
@@ -121,6 +126,25 @@ impl Courtiers {
     /// It said so many bytes: until when it is not listened to, if that is too much.
     pub fn heard(&mut self, one: Incarnation, bytes: usize, now: Moment) -> Option<Moment> {
         self.get_mut(one)?.heard.count(bytes, now)
+    }
+
+    /// It said this byte: false when it is none of a text.
+    pub fn spell(&mut self, one: Incarnation, byte: u8) -> bool {
+        let Some(courtier) = self.get_mut(one) else { return false };
+        match &mut courtier.words {
+            Some(words) => words.take(byte),
+            None if byte == from_vassal::TEXT => courtier.words.insert(Box::default()).take(byte),
+            None => false,
+        }
+    }
+
+    /// Adds to each vassal what it says of itself.
+    pub fn add_words(&self, snapshot: &mut Snapshot) {
+        for view in &mut snapshot.vassals {
+            let one = Incarnation { id: view.id, attempt: view.attempts };
+            let words = self.get(one).and_then(|courtier| courtier.words.as_ref()).map(|words| words.said());
+            view.said = words.filter(|words| !words.is_empty()).map(Into::into);
+        }
     }
 
     /// Its control descriptor.

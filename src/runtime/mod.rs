@@ -19,6 +19,7 @@ mod obey;
 mod reap;
 mod residence;
 mod rights;
+mod spelling;
 mod start;
 mod table;
 mod watchdog;
@@ -150,9 +151,11 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
+                let courtiers = &self.courtiers;
                 let document = || {
                     let mut snapshot = emperor.snapshot();
                     held_back::add(&mut snapshot, facts.cgroup.as_deref());
+                    courtiers.add_words(&mut snapshot);
                     stats::document(&snapshot, monitors, facts, &Calendar::today())
                 };
                 self.stats.serve(number, &mut self.poller, document);

@@ -172,6 +172,7 @@ impl Runtime {
         let sources: Vec<&str> = self.monitors.sources().collect();
         let mut snapshot = self.emperor.snapshot();
         held_back::add(&mut snapshot, self.facts.cgroup.as_deref());
+        self.courtiers.add_words(&mut snapshot);
         for row in snapshot.vassals {
             let source = sources.get(usize::from(row.key.monitor.0)).copied().unwrap_or_default();
             let about = [("vassal", &*row.key.name), ("source", source)];

@@ -21,7 +21,11 @@ impl Runtime {
         let Some(control) = self.courtiers.control(one) else { return };
         match words::hear(control, &mut bytes) {
             Words::Said(count) => {
-                bytes[..count].iter().for_each(|byte| self.tell(Event::Byte(one, *byte)));
+                for byte in &bytes[..count] {
+                    if !self.courtiers.spell(one, *byte) {
+                        self.tell(Event::Byte(one, *byte));
+                    }
+                }
                 self.listen_in_sips(one, count);
             }
             Words::Nothing => {}

@@ -83,6 +83,7 @@ struct Vassal<'a> {
     next: String,
     advice: &'static str,
     limits_met: &'a str,
+    said: &'a str,
 }
 
 /// How and why its last process ended.
@@ -176,6 +177,7 @@ impl<'a> Vassal<'a> {
             next: view.next(calendar.now()),
             advice: view.advice(),
             limits_met: view.strain.as_deref().unwrap_or_default(),
+            said: view.said.as_deref().unwrap_or_default(),
         }
     }
 }

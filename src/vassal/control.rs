@@ -33,9 +33,13 @@ impl Control {
 
     /// Sends one byte. An Emperor that is gone or does not read is noticed elsewhere, as the end of the stream.
     pub fn send(&self, byte: u8) {
-        let bytes = [byte];
+        self.say(&[byte]);
+    }
+
+    /// Sends these bytes, or as many of them as it has room for.
+    pub fn say(&self, bytes: &[u8]) {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let _ = sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut SendAncillaryBuffer::default(), flags);
+        let _ = sendmsg(&self.0, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), flags);
     }
 
     /// The next word, or `None` when there is none yet.

@@ -104,14 +104,19 @@ fn next_order(vassal: &mut Vassal, duties: &mut Duties) -> Option<Order> {
 
 /// What the command has said of itself.
 fn heed(vassal: &mut Vassal, duties: &mut Duties) {
-    let heard = std::mem::take(&mut vassal.heard);
-    if heard.ready {
+    let heard = &mut vassal.heard;
+    let (ready, beat) = (std::mem::take(&mut heard.ready), std::mem::take(&mut heard.beat));
+    let ignored = std::mem::take(&mut heard.ignored);
+    if let (Some(words), Some(control)) = (heard.sayings.next(now()), &vassal.control) {
+        control.say(&words);
+    }
+    if ready {
         duties.handle(Event::Ready, now());
     }
-    if heard.beat {
+    if beat {
         duties.handle(Event::Beat, now());
     }
-    if heard.ignored > 0 && !std::mem::replace(&mut vassal.told_of_strangers, true) {
+    if ignored > 0 && !std::mem::replace(&mut vassal.told_of_strangers, true) {
         vassal.teller.strangers();
     }
 }
@@ -189,5 +194,6 @@ fn wait_at_most(vassal: &Vassal, duties: &Duties) -> Option<Duration> {
     let left =
         |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
     let announcement = vassal.subscriber.as_ref().and_then(Subscriber::next_deadline);
-    duties.next_deadline().into_iter().chain(announcement).min().map(left)
+    let words = vassal.heard.sayings.next_deadline();
+    duties.next_deadline().into_iter().chain(announcement).chain(words).min().map(left)
 }

@@ -23,6 +23,7 @@ pub mod programs;
 pub mod reactions;
 mod root;
 mod rootfs;
+mod sayings;
 mod separation;
 mod sockets;
 mod source;

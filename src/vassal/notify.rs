@@ -1,7 +1,7 @@
-//! What the command says to its `NOTIFY_SOCKET` (`sd_notify(3)`): that it is ready, and that it lives.
+//! What the command says to its `NOTIFY_SOCKET` (`sd_notify(3)`): that it is ready, that it lives, and how it is.
 //!
 //! The name is abstract and of the kernel's choice, so it needs no place in any root, and belongs to the network
-//! namespace; where the command is kept from abstract names, it is a file that only its user reaches. Whoever is no member of the vassal is not heard, and nothing but those two words means anything: no
+//! namespace; where the command is kept from abstract names, it is a file that only its user reaches. Whoever is no member of the vassal is not heard, and nothing but these words means anything: no
 //! descriptor is taken, no pid believed.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,6 +14,7 @@ use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, socket_with};
 use rustix::process::{Pid, getpid};
 
+use super::sayings::Sayings;
 use crate::bound::born_with;
 
 /// Longest message, in bytes.
@@ -46,7 +47,7 @@ pub enum Reach {
 }
 
 /// What was said since the last time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Heard {
     /// `READY=1`.
     pub ready: bool,
@@ -54,6 +55,8 @@ pub struct Heard {
     pub beat: bool,
     /// Messages of strangers, and such as are too long.
     pub ignored: u32,
+    /// Words about itself.
+    pub sayings: Sayings,
 }
 
 impl Notified {
@@ -142,6 +145,7 @@ impl Heard {
                 b"WATCHDOG=1" => self.beat = true,
                 _ => {}
             }
+            self.sayings.take(line);
         }
     }
 }
@@ -186,9 +190,9 @@ mod tests {
     fn words_are_read_line_by_line_and_others_mean_nothing() {
         let mut heard = Heard::default();
         heard.take(b"STATUS=READY=1\nMAINPID=1\nREADY=12\nFDSTORE=1\nREADY");
-        assert_eq!(heard, Heard::default());
+        assert_eq!((heard.ready, heard.beat), (false, false));
         heard.take(b"MAINPID=1\nREADY=1\nWATCHDOG=1\n");
-        assert_eq!(heard, Heard { ready: true, beat: true, ignored: 0 });
+        assert_eq!((heard.ready, heard.beat, heard.ignored), (true, true, 0));
     }
 
     /// Row C7: whoever is no member is not heard. A process is no descendant of itself.
@@ -199,7 +203,7 @@ mod tests {
         say(&notified, &[b'x'; MESSAGE_MAX * 2]);
         let mut heard = Heard::default();
         notified.hear(&mut heard);
-        assert_eq!(heard, Heard { ready: false, beat: false, ignored: 2 });
+        assert_eq!((heard.ready, heard.beat, heard.ignored), (false, false, 2));
     }
 
     #[test]
