@@ -10,6 +10,7 @@ pub mod rootfs;
 pub mod separation;
 pub mod surroundings;
 pub mod waits;
+pub mod zerg;
 
 use std::path::PathBuf;
 
@@ -93,6 +94,8 @@ pub struct VassalConfig {
     pub health: health::Health,
     /// `wait-for-…`.
     pub waits: waits::Waits,
+    /// Sockets shared with others.
+    pub zerg: zerg::Zerg,
 }
 
 /// A program put in our place.
