@@ -86,6 +86,7 @@ fn subject<'a>(
         file: name,
         is_program: magic::is_program(charter, examined.file.as_fd(), examined.trust),
         name,
+        zerg: None,
         place: "",
         trust: examined.trust,
         groups,

@@ -4,6 +4,7 @@ pub mod commands;
 mod hooks;
 pub mod limits_file;
 pub mod on_demand;
+pub mod presence;
 mod read;
 pub mod resources;
 
@@ -54,8 +55,12 @@ pub struct EmperorConfig {
     pub required_heartbeat_ms: u64,
     /// `emperor-tenant-max`, not known to uWSGI: most vassals of one owner other than root.
     pub tenant_max: u32,
+    /// `emperor-broodlord`: most zergs of one vassal.
+    pub broodlord: u32,
     /// `emperor-stats`.
     pub stats: Option<Placed<super::vassal::Address>>,
+    /// `emperor-procname`, `emperor-subreaper`.
+    pub presence: presence::Presence,
     /// `emperor-pidfile`.
     pub pidfile: Option<PathBuf>,
     /// `emperor-extra-extension`: further suffixes of vassal files, with their dot.
@@ -144,7 +149,9 @@ impl Default for EmperorConfig {
             curse_tolerance_ms: 30_000,
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,
+            broodlord: 0,
             stats: None,
+            presence: presence::Presence::default(),
             pidfile: None,
             extra_extensions: Vec::new(),
             binary_path: None,

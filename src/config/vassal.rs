@@ -11,6 +11,7 @@ pub mod separation;
 pub mod subscriptions;
 pub mod surroundings;
 pub mod waits;
+pub mod zerg;
 
 use std::path::PathBuf;
 
@@ -96,6 +97,8 @@ pub struct VassalConfig {
     pub subscriptions: subscriptions::Subscriptions,
     /// `wait-for-…`.
     pub waits: waits::Waits,
+    /// Sockets shared with others.
+    pub zerg: zerg::Zerg,
 }
 
 /// A program put in our place.

@@ -125,7 +125,7 @@ impl Vassal {
             None => State::Stepping { slow_at: Some(turn.now.plus_ms(turn.policy.slow_start_ms)) },
         };
         if self.gone {
-            self.stop(Then::Again, "its config is gone", turn);
+            self.stop(Then::Again, self.why_gone(), turn);
         } else if turn.ending != Ending::No {
             self.stop(Then::Again, "the Emperor ends", turn);
         } else if self.refusal().is_some() {

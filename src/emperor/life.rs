@@ -106,7 +106,9 @@ impl Vassal {
 
     /// Reloads now, or as soon as the ration allows; what is asked for meanwhile is part of it.
     pub fn ask_reload(&mut self, turn: &mut Turn<'_>) {
-        if self.process.silent_at.is_some() || self.process.reload_at.is_some() {
+        // A zerg ends when its vassal reloads.
+        let needless = self.is_zerg || self.process.reload_at.is_some();
+        if needless || self.process.silent_at.is_some() {
             return;
         }
         let at = self.pacing.ration.take(turn.now);
@@ -220,6 +222,11 @@ impl Vassal {
     pub fn follow(&mut self, then: Then, turn: &mut Turn<'_>) {
         let proven = has_proven_itself(&self.process, turn.now, turn.policy);
         self.process.pid = None;
+        if self.is_zerg {
+            // Not started again: whoever needs another one asks.
+            self.pacing.deaths = u32::from(then == Then::Death && !proven);
+            return self.leave(turn);
+        }
         match then {
             Then::Again => self.start_rationed(turn),
             Then::Reload => self.start_now(turn),

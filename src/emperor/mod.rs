@@ -1,5 +1,6 @@
 //! Pure. What the Emperor decides: events and moments in, orders out.
 
+pub mod brood;
 pub mod event;
 pub mod on_demand;
 pub mod order;
@@ -29,6 +30,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use self::brood::Broods;
 use self::debts::Debts;
 use self::event::{Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId};
 use self::order::Order;
@@ -52,6 +54,7 @@ pub struct Emperor {
     debts: Debts,
     /// Limits that few ever meet, since they were last loyal: not a part of every vassal.
     strains: BTreeMap<VassalId, Arc<str>>,
+    broods: Broods,
     ending: Ending,
     finished: bool,
     orders: VecDeque<Order>,
@@ -71,6 +74,7 @@ impl Emperor {
             alive: 0,
             debts: Debts::default(),
             strains: BTreeMap::new(),
+            broods: Broods::default(),
             ending: Ending::No,
             finished: false,
             orders: VecDeque::new(),
@@ -108,7 +112,10 @@ impl Emperor {
                 if byte == order::from_vassal::LOYAL {
                     self.strains.remove(&which.id);
                 }
-                self.change_process(which, now, |vassal, turn| vassal.spoke(byte, turn))
+                self.change_process(which, now, |vassal, turn| vassal.spoke(byte, turn));
+                if byte == order::from_vassal::SOS {
+                    self.reinforce(which, now);
+                }
             }
             Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
             Event::Exited(which, exit) => {
@@ -272,7 +279,10 @@ impl Emperor {
             self.settle(id, was, is);
             self.keep_to_the_limit(id, was, is, now);
         }
-        self.remove_if_over(id);
+        if was.service.is_some() && was.service != is.service {
+            self.dismiss_brood(id, now);
+        }
+        self.remove_if_over(id, now);
     }
 
     /// The only place where the tables change: they are the footings of all vassals.
@@ -307,11 +317,16 @@ impl Emperor {
         }
     }
 
-    fn remove_if_over(&mut self, id: VassalId) {
-        if self.vassals.get(&id).is_some_and(|vassal| vassal.state == state::State::Outside) {
-            self.strains.remove(&id);
-            self.vassals.remove(&id).inspect(|vassal| _ = self.ids.remove(&vassal.key));
+    fn remove_if_over(&mut self, id: VassalId, now: Moment) {
+        if self.vassals.get(&id).is_none_or(|vassal| vassal.state != state::State::Outside) {
+            return;
         }
+        self.strains.remove(&id);
+        let Some(vassal) = self.vassals.remove(&id) else { return };
+        if !vassal.is_zerg {
+            self.ids.remove(&vassal.key);
+        }
+        self.leave_brood(&vassal, now);
     }
 
     /// Fills the free slots, and ends when there is nothing left to wait for.

@@ -131,6 +131,10 @@ pub enum News {
     },
     /// info: it waits for the command `spawn`.
     Suspended,
+    /// info: it has asked for reinforcement, and gets its zerg of this number.
+    Reinforced {
+        number: u32,
+    },
     /// warn: the owner of the config changed under the running vassal.
     OwnerChanged {
         from: Owner,

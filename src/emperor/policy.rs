@@ -23,6 +23,8 @@ pub struct Policy {
     pub reload_mercy_ms: u64,
     /// `emperor-tenant-max`: most vassals of one owner other than root; 0: no limit.
     pub tenant_max: u32,
+    /// `emperor-broodlord`: most zergs of one vassal; 0: none.
+    pub broodlord: u32,
     /// Most first-class starts under way; crash-looping vassals have half as many slots of their own.
     pub starting_max: u32,
     /// A start that was ordered this long ago and is not answered gives its slot back.
@@ -83,6 +85,7 @@ impl Default for Policy {
             required_heartbeat_ms: 30_000,
             reload_mercy_ms: 30_000,
             tenant_max: 0,
+            broodlord: 0,
             starting_max: 16,
             slow_order_ms: 1_000,
             slow_start_ms: 10_000,

@@ -34,6 +34,8 @@ pub struct VassalView {
     pub mtime_s: i64,
     /// Where it listens, if it is on demand.
     pub on_demand: Option<Arc<str>>,
+    /// It is a zerg.
+    pub zerg: bool,
     /// Where it stands, one word.
     pub state: &'static str,
     /// Since when.
@@ -116,6 +118,7 @@ impl VassalView {
             owner: policy.ids.of(if alive { process.owner } else { vassal.config.owner }),
             mtime_s: vassal.config.mtime_s,
             on_demand: vassal.listener.as_ref().map(|listener| listener.address.clone()),
+            zerg: vassal.is_zerg,
             state: vassal.state.word(),
             since: life.since,
             born: life.born,

@@ -43,7 +43,7 @@ impl Vassal {
             from_vassal::GOODBYE => self.hear_goodbye(turn),
             from_vassal::HEARTBEAT => self.hear_heartbeat(turn),
             from_vassal::CONFIG => {} // its config is a file that it was given
-            from_vassal::SOS => {}    // nobody is sent to reinforce it
+            from_vassal::SOS => {}    // who is sent is a vassal of its own
             _ => {}                   // means nothing, and does nothing
         }
     }

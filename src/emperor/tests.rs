@@ -1,5 +1,6 @@
 //! What the Emperor does, one sentence each.
 
+mod brood;
 mod court;
 mod limits;
 mod on_demand;

@@ -59,6 +59,8 @@ pub struct Vassal {
     pub suspended: bool,
     /// Where it listens, if it is on demand.
     pub listener: Option<Box<Listener>>,
+    /// It is a zerg.
+    pub is_zerg: bool,
     /// Where it stands.
     pub state: State,
     /// Number of its last process.
@@ -113,6 +115,8 @@ pub struct Footing {
     pub owed: bool,
     /// Among those of this uid that wait for room.
     pub excess: Option<u32>,
+    /// What its zergs are there for.
+    pub service: Option<(u32, u32)>,
 }
 
 impl Vassal {
@@ -129,6 +133,7 @@ impl Vassal {
             told_excess: false,
             suspended: false,
             listener: None,
+            is_zerg: false,
             state: State::Outside,
             attempt: 0,
             process: Process::default(),
@@ -167,6 +172,7 @@ impl Vassal {
             owed: self.is_owed(),
             tenant: self.tenant(),
             excess: (self.state == State::Excess).then_some(self.config.owner.uid),
+            service: self.service(),
         }
     }
 
@@ -219,8 +225,12 @@ impl Vassal {
         Some(Place { class: self.pacing.class, uid: self.config.owner.uid, since })
     }
 
-    /// The owner whose number of vassals it counts for: its process's as long as there is one.
+    /// The owner whose number of vassals it counts for: its process's as long as there is one. Zergs count for their
+    /// vassal only, or one that asks for them could keep another from being started.
     fn tenant(&self) -> Option<u32> {
+        if self.is_zerg {
+            return None;
+        }
         match self.state {
             State::Outside | State::Refused | State::Excess => None,
             State::Queued { .. } | State::Waiting { .. } | State::Idle | State::Rested(_) => {

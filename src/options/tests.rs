@@ -64,7 +64,7 @@ fn a_name_is_recognised() {
         matches!(standing("emperor-tyrant"), Standing::Ours(_, option) if option.name == "emperor-tyrant")
     );
     assert!(matches!(standing("vassals-cap"), Standing::Ours(_, option) if option.name == "emperor-cap"));
-    assert!(matches!(standing("emperor-broodlord"), Standing::Uwsgi(option) if option.fate == Fate::Later));
+    assert!(matches!(standing("emperor-apparmor"), Standing::Uwsgi(option) if option.fate == Fate::Later));
     assert!(matches!(standing("wsgi-file"), Standing::Uwsgi(option) if option.is_app_servers()));
     assert!(matches!(standing("master"), Standing::Uwsgi(option) if option.is_ignored()));
     assert!(matches!(standing("emperor-tyrnt"), Standing::Unknown));

@@ -55,6 +55,7 @@ fn word(news: &News) -> &'static str {
         News::Throttled { .. } => "throttled",
         News::Resting { .. } => "resting",
         News::Suspended => "suspended",
+        News::Reinforced { .. } => "reinforced",
         News::Listening { .. } => "listening",
         News::BackOnDemand => "on-demand",
         News::Remembered => "remembered",
@@ -79,6 +80,7 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::Throttled { .. }
         | News::Resting { .. }
         | News::Suspended
+        | News::Reinforced { .. }
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
         | News::Listening { .. }
@@ -122,6 +124,10 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
             format!("[uwsgi-emperor] {name} -> updated configuration for \"on demand\" instance"),
         ),
         News::Removed => (Level::Info, format!("[emperor] removed uwsgi instance {name}")),
+        News::Reinforced { number } => (
+            Level::Info,
+            format!("[emperor] going in broodlord mode: launching zergs for {name} (number {number})"),
+        ),
         News::Suspended => (Level::Info, "waits for the command `spawn`".to_owned()),
         other => trouble(name, other, now),
     }

@@ -16,6 +16,7 @@ mod limits;
 mod listeners;
 mod notify;
 mod obey;
+mod presence;
 mod reap;
 mod residence;
 mod rights;

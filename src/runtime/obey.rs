@@ -71,15 +71,16 @@ impl Runtime {
     }
 
     fn spawn_request(&mut self, one: Incarnation) -> Result<(Request, Vec<OwnedFd>)> {
-        let key = self.emperor.key(one.id).context("its config is gone")?;
+        let (key, zerg) = self.emperor.config_of(one.id).context("its config is gone")?;
         let (place, file) = self.monitors.place_of(key).context("its directory is gone")?;
-        let (ticket, file, name) = (one.into(), file.to_owned(), key.name.to_string());
+        let name = self.emperor.key(one.id).unwrap_or(key).name.to_string();
+        let (ticket, file) = (one.into(), file.to_owned());
         let (request, directory) = match place {
             Whereabouts::Near(directory) => {
                 let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
-                (Request::Spawn { ticket, file, name }, Some(directory))
+                (Request::Spawn { ticket, file, name, zerg }, Some(directory))
             }
-            Whereabouts::Away(place) => (Request::SpawnAway { ticket, place, file, name }, None),
+            Whereabouts::Away(place) => (Request::SpawnAway { ticket, place, file, name, zerg }, None),
         };
         let listener = self.listeners.copy(one.id)?;
         let (ours, theirs) = control_pair()?;

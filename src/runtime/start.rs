@@ -26,6 +26,7 @@ use super::jailing;
 use super::limits;
 use super::listeners::{self, Listeners};
 use super::notify::Messenger;
+use super::presence;
 use super::residence::Residence;
 use super::rights::kept;
 use crate::config::emperor::{EmperorConfig, Source};
@@ -79,6 +80,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         bail!("{reason}");
     }
     announce(config, &charter, &started.standing.notes);
+    presence::take(&config.presence)?;
     shed(&charter, identity)?;
     let _ = raise_descriptor_limit();
     let lender = Rc::new(started.lender);
@@ -336,6 +338,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         required_heartbeat_ms: config.required_heartbeat_ms,
         reload_mercy_ms: RELOAD_MERCY_MS,
         tenant_max: config.tenant_max,
+        broodlord: config.broodlord,
         waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
         ids: ids(charter),

@@ -11,6 +11,7 @@ use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, Use
 use super::charter::{Charter, Filtering, VassalProgram};
 use super::jailing::{self, Inside, Scenery};
 use crate::config::hook::{self, Action, Hook, Task};
+use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
 use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
@@ -38,6 +39,8 @@ pub struct Subject<'a> {
     pub is_program: bool,
     /// The vassal as people know it.
     pub name: &'a str,
+    /// It is the zerg of this number: it reads another section of the same config.
+    pub zerg: Option<u32>,
     /// The path of its directory, for the hooks of its birth.
     pub place: &'a str,
     /// Whether the file and all above it are root's.
@@ -248,7 +251,8 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
         false if charter.config_pipe => PIPE_SCHEME,
         false => "",
     };
-    let file = format!("{scheme}{}", subject.file);
+    let section = subject.zerg.map_or("", |_| ZERG);
+    let file = format!("{scheme}{}{section}", subject.file);
     let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
     let at = |path: &String| Program::Path {
         file: c_string(path),
@@ -271,6 +275,7 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
         list.push(c_string(&format!("{prefix}{value}")));
     }
     list.push(c_string(&format!("UWSGI_EMPEROR_FD={CONTROL_FD}")));
+    list.extend(subject.zerg.map(|number| c_string(&format!("UWSGI_BROODLORD_NUM={number}"))));
     let piped = is_piped(charter, subject.is_program);
     if piped {
         list.push(c_string(&format!("UWSGI_EMPEROR_FD_CONFIG={CONFIG_FD}")));

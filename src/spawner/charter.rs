@@ -8,6 +8,7 @@ use jail::{Capabilities, Namespaces, Phase};
 use serde::{Deserialize, Serialize};
 
 use crate::config::hook::Errand;
+use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
 
 /// The spawner's standing orders.
@@ -183,7 +184,9 @@ impl Arguments {
         argv.extend(pairs("--inherit", &self.inherit_before));
         argv.extend(pairs("--include", &self.include_before));
         argv.extend(pairs("--set", &self.set));
-        argv.extend([self.config_option(file).to_owned(), file.to_owned()]);
+        // A zerg reads another section of the same file.
+        let option = self.config_option(file.strip_suffix(ZERG).unwrap_or(file));
+        argv.extend([option.to_owned(), file.to_owned()]);
         argv.extend(pairs("--inherit", &self.inherit));
         argv.extend(pairs("--include", &self.include));
         argv
@@ -252,6 +255,7 @@ mod tests {
             ("a.toml", "--toml"),
             ("a.conf", "--config"),
             ("a.what", "--inherit"),
+            ("a.yml:zerg", "--yaml"),
         ] {
             assert_eq!(arguments.argv("u", file)[1], option, "{file}");
         }

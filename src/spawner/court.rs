@@ -66,6 +66,8 @@ pub(super) struct Summons<'a> {
     pub(super) ticket: Ticket,
     pub(super) file: &'a str,
     pub(super) name: String,
+    /// It is the zerg of this number.
+    pub(super) zerg: Option<u32>,
     pub(super) directory: BorrowedFd<'a>,
     pub(super) control: BorrowedFd<'a>,
     /// Bound before, if it is on demand.
@@ -164,17 +166,17 @@ impl Court {
     /// Carries out one request.
     pub fn obey(&mut self, request: Request, mut descriptors: Vec<OwnedFd>) -> Vec<Reply> {
         match (request, descriptors.len()) {
-            (Request::Spawn { ticket, file, name }, 2 | 3) => {
+            (Request::Spawn { ticket, file, name, zerg }, 2 | 3) => {
                 let listener = descriptors.drain(2..).next();
                 let control = descriptors.pop().expect("counted");
                 let whence = Whence::Directory(descriptors.pop().expect("counted"));
-                self.spawn(Expected { ticket, file, name, whence, control, listener })
+                self.spawn(Expected { ticket, file, name, zerg, whence, control, listener })
             }
-            (Request::SpawnAway { ticket, place, file, name }, 1 | 2) => {
+            (Request::SpawnAway { ticket, place, file, name, zerg }, 1 | 2) => {
                 let listener = descriptors.drain(1..).next();
                 let control = descriptors.pop().expect("counted");
                 let whence = Whence::Place(place);
-                self.spawn(Expected { ticket, file, name, whence, control, listener })
+                self.spawn(Expected { ticket, file, name, zerg, whence, control, listener })
             }
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Unlisten(id), 0) => {
@@ -221,11 +223,11 @@ impl Court {
         }
         match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
             Ok(config) => {
-                let Expected { ticket, file, name, whence: _, control, listener } = &expected;
+                let Expected { ticket, file, name, zerg, whence: _, control, listener } = &expected;
                 let listener = listener.as_ref().map(AsFd::as_fd);
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
-                let ticket = *ticket;
-                self.bear(Summons { ticket, file, name, directory, control, listener, away: false }, config)
+                let (ticket, zerg, away) = (*ticket, *zerg, false);
+                self.bear(Summons { ticket, file, name, zerg, directory, control, listener, away }, config)
             }
             Err(Refusal::Denied(AWAY)) => self.send_for(expected),
             Err(refusal @ Refusal::Refused(..)) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
@@ -278,6 +280,7 @@ impl Court {
             file: summons.file,
             is_program,
             name: &summons.name,
+            zerg: summons.zerg,
             place: &place,
             trust: config.trust,
             groups: groups(&self.charter, config.owner.uid),
@@ -307,6 +310,9 @@ impl Court {
         let Summons { ticket, file, name, directory, listener, away, .. } = summons;
         if let Some(listener) = listener {
             return self.listeners.admit(ticket.id, *listener, config.owner).map(|()| None);
+        }
+        if summons.zerg.is_some() {
+            return Ok(None);
         }
         self.listeners.unlisten(ticket.id);
         let wanted = Wanted { directory: *directory, file, name, away: *away };

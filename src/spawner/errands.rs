@@ -116,7 +116,7 @@ impl Court {
     }
 
     fn born_away(&mut self, expected: &Expected, message: Message) -> Vec<Reply> {
-        let Expected { ticket, file, name, control, listener, .. } = expected;
+        let Expected { ticket, file, name, zerg, control, listener, .. } = expected;
         // Asked for twice, while the first one was on its way.
         if self.wards.get(*ticket).is_some() {
             return vec![Reply::Failed(*ticket, "this vassal runs already".into())];
@@ -129,7 +129,8 @@ impl Court {
                     Examined { file: copy, content, owner, trust, sight: Sight::from(seen), targets };
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
                 let (ticket, listener) = (*ticket, listener.as_ref().map(AsFd::as_fd));
-                self.bear(Summons { ticket, file, name, directory, control, listener, away: true }, config)
+                let (zerg, away) = (*zerg, true);
+                self.bear(Summons { ticket, file, name, zerg, directory, control, listener, away }, config)
             }
             (Word::Refused(sentence), ..) => vec![Reply::Refused(*ticket, cut(&sentence))],
             (Word::Failed(sentence), ..) => vec![Reply::Failed(*ticket, cut(&sentence))],

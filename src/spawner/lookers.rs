@@ -49,6 +49,8 @@ pub struct Expected {
     pub file: String,
     /// The vassal as people know it.
     pub name: String,
+    /// It is the zerg of this number.
+    pub zerg: Option<u32>,
     /// Where that is.
     pub whence: Whence,
     /// Its control socket.

@@ -11,6 +11,7 @@ use super::charter::Charter;
 use super::court::{Court, leaf_number};
 use super::wire::Ticket;
 use crate::config::emperor::limits_file::{LimitsFile, changes};
+use crate::emperor::brood::ZERG;
 use crate::log;
 
 /// What vassals may take.
@@ -61,8 +62,9 @@ impl Limits {
         outcome.map_err(|reason| format!("{}: {reason}", first.option))
     }
 
-    /// Those of one vassal.
+    /// Those of one vassal, and of each of its zergs.
     pub(super) fn of(&self, vassal: &str, uid: u32) -> Rc<[Knob]> {
+        let vassal = vassal.strip_suffix(ZERG).unwrap_or(vassal);
         match &self.allowance {
             Some(allowance) => allowance.limits().of(vassal, uid, &self.everybodys).into(),
             None => Rc::clone(&self.everybodys),

@@ -29,6 +29,7 @@ impl Court {
             file: "",
             is_program: false,
             name: "",
+            zerg: None,
             place: "",
             // As whom does not matter: nothing of his is touched.
             trust: if self.charter.privileged { Trust::Tenant(NOBODY) } else { Trust::Trusted },

@@ -45,6 +45,8 @@ pub enum Request {
         file: String,
         /// The vassal as people know it: the file name, or the path that a pattern matched.
         name: String,
+        /// It is the zerg of this number: never on demand.
+        zerg: Option<u32>,
     },
     /// The same for a config in a directory that the emperor itself must not open, because its file system may not
     /// answer. Descriptors: the vassal's control socket, and its listener, if it has one.
@@ -57,6 +59,8 @@ pub enum Request {
         file: String,
         /// The vassal as people know it.
         name: String,
+        /// As above.
+        zerg: Option<u32>,
     },
     /// Look where it may take for ever. Answered by `Report`, at once where nobody answered lately.
     Look {
@@ -208,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_message_comes_back_as_it_went() {
-        let request = Request::Spawn { ticket: TICKET, file: "a.ini".into(), name: "/srv/a.ini".into() };
+        let (file, name) = ("a.ini".into(), "/srv/a.ini".into());
+        let request = Request::Spawn { ticket: TICKET, file, name, zerg: Some(3) };
         assert_eq!(decode(&encode(&request).expect("short")), Ok(request));
         let reply = Reply::Hook(TICKET, Err("no".into()));
         assert_eq!(decode(&encode(&reply).expect("short")), Ok(reply));
@@ -223,7 +228,7 @@ mod tests {
         assert_eq!(decode::<Request>(&bytes), Err(Malformed));
         let name = "x".repeat(MESSAGE_MAX);
         assert_eq!(
-            encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new() }),
+            encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new(), zerg: None }),
             Err(Malformed)
         );
     }

@@ -154,7 +154,7 @@ impl<'a> Vassal<'a> {
             first_run: unix(view.first_run),
             last_run: unix(view.last_run),
             cursed: unix(view.cursed),
-            zerg: 0,
+            zerg: view.zerg.into(),
             on_demand: view.on_demand.as_deref().unwrap_or_default(),
             suspended: (view.state == "suspended").into(),
             adopted: 0,

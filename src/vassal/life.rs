@@ -171,7 +171,7 @@ impl Life<'_> {
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();
-        vassal.served = None;
+        vassal.served.clear();
         vassal.notified = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,

@@ -141,7 +141,7 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
     // The file of the socket is the child's as long as it lives.
-    let _kept = vassal.served.take();
+    let _kept = std::mem::take(&mut vassal.served);
     loop {
         match vassal.next(None)? {
             Happening::Signal(number) => pass_on(child, number),

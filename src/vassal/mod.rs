@@ -7,6 +7,7 @@ pub mod confine;
 mod control;
 mod duties;
 mod environment;
+mod handover;
 pub mod hooks;
 pub mod identity;
 mod launch;
@@ -36,6 +37,7 @@ mod touch;
 pub mod trouble;
 mod walk;
 pub mod watch;
+mod zerg;
 
 pub use life::main;
 pub use patch::program;

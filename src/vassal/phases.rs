@@ -16,7 +16,7 @@ use super::confine::{self, Around};
 use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{net, rootfs, separation};
+use super::{net, rootfs, separation, zerg};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,11 +113,14 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
+    steps.extend(zerg::serve(config, |address, mode| socket(config, address, mode)));
     steps.extend(separation::serve(config, |address, mode| socket(config, address, mode)));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
     steps.extend(identity(config, facts));
     steps.extend(separation::refork(config, Refork::AsUser));
+    // With the ids of the vassal: what others of its user serve is believed.
+    steps.extend(zerg::fetch(config));
     steps.extend(phase(config, Phase::AsUser));
     steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));

@@ -17,9 +17,9 @@ use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
 use super::environment::Environment;
+use super::handover::Served;
 use super::hooks::spot::{self, Last};
 use super::identity::current_user;
-use super::namespaces::Served;
 use super::notify::{Heard, Notified};
 use super::sockets::Listening;
 use super::subscribe::Subscriber;
@@ -69,8 +69,8 @@ pub struct Vassal {
     pub sockets: Vec<Listening>,
     /// Namespaces of ours, taken to be served.
     pub namespaces: Vec<OwnedFd>,
-    /// Where they are served.
-    pub served: Option<Served>,
+    /// What is served to others.
+    pub served: Vec<Served>,
     /// Where the command says that it is well.
     pub notified: Option<Notified>,
     /// What routers are told.
@@ -120,7 +120,7 @@ impl Vassal {
             outside: None,
             sockets: Vec::new(),
             namespaces: Vec::new(),
-            served: None,
+            served: Vec::new(),
             notified: None,
             subscriber: None,
             heard: Heard::default(),
@@ -207,8 +207,8 @@ impl Vassal {
             .watch
             .next(self.control.as_ref(), &others, timeout)
             .map_err(|errno| Trouble::errno("wait", errno))?;
-        if let (Happening::Other, Some(served)) = (&happening, &self.served) {
-            served.answer();
+        if matches!(happening, Happening::Other) {
+            self.served.iter().for_each(Served::answer);
         }
         if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
             notified.hear(&mut self.heard);

@@ -10,6 +10,7 @@ use super::confine;
 use super::net::NetStep;
 use super::notify::Reach;
 use super::surroundings::FileStep;
+use super::zerg::ZergStep;
 use crate::config::hook::Hook;
 use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::separation::Refork;
@@ -89,6 +90,8 @@ pub enum Step {
     LeaveOldRoot,
     /// A listening socket, handed on to the command.
     Bind(Socket),
+    /// Sockets shared with others.
+    Zerg(ZergStep),
     /// A limit, a priority, a mask.
     Set(Setting),
     /// Into cgroups of version 1.
@@ -177,6 +180,7 @@ impl fmt::Display for Step {
             Self::Chroot(path) => write!(f, "change root to {}", path.display()),
             Self::LeaveOldRoot => f.write_str("leave the old root behind"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
+            Self::Zerg(step) => step.fmt(f),
             Self::Set(setting) => setting.fmt(f),
             Self::EnterCgroups(cgroups) => write!(f, "enter cgroups {}", cgroups.paths.join(", ")),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),

@@ -7,10 +7,11 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
+use super::handover::{Goods, Served};
 use super::hooks::{self, wait};
 use super::identity;
 use super::launch::Launch;
-use super::namespaces::{self, Served};
+use super::namespaces;
 use super::notify::{Notified, Reach};
 use super::patch;
 use super::programs;
@@ -19,7 +20,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine, network, subscribe, surroundings};
+use super::{cgroups, confine, network, subscribe, surroundings, zerg};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::NewTime(offsets) => jailed(step, &jail::Step::NewTime(offsets.clone())),
         Step::OpenNamespaces(skip) => namespaces::own(skip).map(|own| vassal.namespaces = own),
         Step::Serve(socket) => serve(vassal, socket),
+        Step::Zerg(step) => zerg::take(vassal, step),
         Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
@@ -128,7 +130,7 @@ pub fn take_alone(step: &Step) -> Result<(), Trouble> {
 
 fn serve(vassal: &mut Vassal, socket: &Socket) -> Result<(), Trouble> {
     let own = std::mem::take(&mut vassal.namespaces);
-    vassal.served = Some(Served::new(socket, vassal.identity.as_ref(), own)?);
+    vassal.served.push(Served::new(socket, vassal.identity.as_ref(), (Goods::Namespaces, own))?);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use tempfile::TempDir;
 
 /// Whatever a test waits for comes sooner than this, or never.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Descriptors are inherited on purpose here, but only by the process that they are meant for.
 static SPAWNING: Mutex<()> = Mutex::new(());

@@ -15,3 +15,4 @@ mod separation;
 mod setns;
 mod sockets;
 mod surroundings;
+mod zerg;

@@ -115,12 +115,12 @@ fn can_boot() -> bool {
 
 #[test]
 fn a_runner_that_is_interrupted_leaves_no_machine_no_file_and_no_mount() {
+    type Send = fn(Pid, Signal) -> rustix::io::Result<()>;
     if !can_boot() {
         return;
     }
     // From a terminal everybody gets it; from `kill` and a service manager only the runner.
-    let signals: [(fn(Pid, Signal) -> rustix::io::Result<()>, Signal); 2] =
-        [(kill_process_group, Signal::INT), (kill_process, Signal::TERM)];
+    let signals: [(Send, Signal); 2] = [(kill_process_group, Signal::INT), (kill_process, Signal::TERM)];
     for (send, signal) in signals {
         let stored_before = stored();
         let mut runner = Runner::start();

@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, commands, hooks, on_demand, resources};
+use super::{EmperorConfig, commands, hooks, on_demand, presence, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -81,6 +81,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-tyrant-nofollow" => config.tyrant_nofollow = value(entry, flag)?,
         "emperor-tyrant-initgroups" => config.tyrant_initgroups = value(entry, flag)?,
         "emperor-tenant-max" => config.tenant_max = value(entry, count)?,
+        "emperor-broodlord" => config.broodlord = value(entry, count)?,
         "emperor-throttle" => config.throttle_ms = value(entry, milliseconds)?,
         "emperor-max-throttle" => config.max_throttle_ms = value(entry, milliseconds)?,
         "emperor-graceful-shutdown" => config.graceful_shutdown = value(entry, flag)?,
@@ -92,6 +93,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
         name if on_demand::apply(&mut config.on_demand, name, entry)? => {}
+        name if presence::apply(&mut config.presence, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
         name if commands::apply(&mut config.commands, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,

@@ -86,7 +86,7 @@ fn every_option_of_the_table_has_an_effect() {
 fn all_that_is_wrong_is_told_at_once() {
     let loaded = load_text(
         "[uwsgi]\nemperor = pg://x\nemperor-freq = soon\nemperor-tyrant = disabled\nemperor-use-clone = fs,parent\n\
-         emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-broodlord = 3\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
+         emperor-cap = fly\ncommand = x\nwsgi-file = y\nemperor-apparmor = x\nemperor-tyrnt\nemperor-stats = host:80\nuid =\n",
     );
     insta::assert_snapshot!(sentences(&loaded.emperor().expect_err("wrong")), @r"
     a.ini:2:11: `emperor`: vassals from `pg://` are not supported yet
@@ -113,8 +113,8 @@ fn all_that_is_wrong_is_told_at_once() {
       wsgi-file = y
       ^
       move it to a vassal's config: a vassal that has it is run by uwsgi
-    a.ini:9:1: `emperor-broodlord` is not supported yet
-      emperor-broodlord = 3
+    a.ini:9:1: `emperor-apparmor` is not supported yet
+      emperor-apparmor = x
       ^
       leave it out: liege cannot do this, and does not pretend to
     a.ini:10:1: unknown option `emperor-tyrnt`

@@ -2,7 +2,7 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
@@ -122,7 +122,11 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.waits.apply(name, entry)? => {}
         name if config.health.apply(name, entry)? => {}
         name if config.separation.apply(name, entry)? => {}
+<<<<<<< HEAD
         name if config.subscriptions.apply(name, entry)? => {}
+=======
+        name if config.zerg.apply(name, entry)? => {}
+>>>>>>> w-d
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
@@ -192,6 +196,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     }
     errors.extend(rootfs::contradictions(&config.rootfs));
     errors.extend(net::contradictions(&config.net));
+    errors.extend(zerg::contradiction(config));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
         errors.push(ConfigError::whole("this config runs nothing").cure(cure));

@@ -109,7 +109,7 @@ impl Separation {
 }
 
 /// A socket without a file has no owner and no mode.
-fn file(value: &str) -> Result<PathBuf, Wrong> {
+pub(super) fn file(value: &str) -> Result<PathBuf, Wrong> {
     match value.starts_with('@') {
         true => {
             Err(Wrong { cause: "an abstract socket is everybody's".into(), cure: Some("give a path".into()) })

@@ -23,7 +23,9 @@ impl World {
     }
 
     pub fn wants_listener(&self, which: Incarnation) -> bool {
-        Self::is_on_demand(&self.bodies[&which].key) && !self.listeners.contains_key(&which.id)
+        let body = &self.bodies[&which];
+        let is_zerg = body.key != body.reads;
+        !is_zerg && Self::is_on_demand(&body.key) && !self.listeners.contains_key(&which.id)
     }
 
     /// The spawner binds it for whom the config belongs to now.

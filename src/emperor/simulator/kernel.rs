@@ -32,8 +32,11 @@ impl World {
         let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));
         let nature = (self.nurture)(self, &key, &mut dice);
         let (fork_ms, now) = (nature.fork_ms, self.now);
+        // Whoever asked for it may be gone by now; nobody reads a config that is not there.
+        let reads = self.emperor.config_of(which.id).map_or_else(|| key.clone(), |(key, _)| key.clone());
         let body = Body {
             key,
+            reads,
             nature,
             life: Stage::Ordered,
             config: None,
@@ -51,7 +54,7 @@ impl World {
     /// The spawner opens the config as it is now, and makes the process.
     pub fn fork(&mut self, which: Incarnation) {
         let Some(body) = self.bodies.get_mut(&which).filter(|_| !self.mute) else { return };
-        body.config = self.configs.get(&body.key).cloned();
+        body.config = self.configs.get(&body.reads).cloned();
         body.offered = body.config.clone();
         let (fate, step_ms) = (body.nature.fate, body.nature.step_ms);
         if body.config.is_none() || fate == Fate::NoProcess {
@@ -66,7 +69,7 @@ impl World {
         }
         let body = self.bodies.get_mut(&which).expect("it is ordered");
         body.life = Stage::Stepping;
-        self.oath.born(which, &self.bodies);
+        self.oath.born(which, &self.bodies, &self.policy);
         self.answer(which, Event::Born(which, 1_000 + which.attempt as i32));
         self.after_ms(step_ms, Happening::Run(which));
     }

@@ -95,7 +95,7 @@ impl World {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
         let attempt = self.emperor.vassals[&id].attempt;
         let which = Incarnation { id, attempt: attempt.saturating_sub(1) };
-        let byte = [1, 5, 17, 22, 26][self.dice.below(5) as usize];
+        let byte = [1, 5, 17, 22, 26, 30][self.dice.below(6) as usize];
         self.emperor.handle(Event::Byte(which, byte), self.now);
         self.emperor.handle(Event::Silent(which), self.now);
         self.emperor.handle(Event::Exited(which, Exit::Code(26)), self.now);

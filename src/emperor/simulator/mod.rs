@@ -33,6 +33,7 @@ fn policy(seed: u64) -> Policy {
         required_heartbeat_ms: [0, 30_000][dice.below(2) as usize],
         tenant_max: [0, 0, 3][dice.below(3) as usize],
         starting_max: [1, 2, 16][dice.below(3) as usize],
+        broodlord: [0, 1, 3][dice.below(3) as usize],
         ..Policy::default()
     }
 }

@@ -8,6 +8,7 @@ use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::order::{News, Order, to_vassal};
 use crate::emperor::pacing::Class;
+use crate::emperor::policy::Policy;
 use crate::emperor::snapshot::VassalView;
 
 /// Longest time from a process's death to the news of it.
@@ -64,11 +65,12 @@ impl Oath {
         self.refused.insert(which);
     }
 
-    /// At most one process for each config, ever.
-    pub fn born(&mut self, which: Incarnation, bodies: &BTreeMap<Incarnation, Body>) {
-        let key = &bodies[&which].key;
+    /// At most one process for each config, ever, and so many zergs.
+    pub fn born(&mut self, which: Incarnation, bodies: &BTreeMap<Incarnation, Body>, policy: &Policy) {
+        let Body { key, reads, .. } = &bodies[&which];
         let living = |body: &&Body| matches!(body.life, Stage::Stepping | Stage::Running) && body.key == *key;
-        assert_eq!(bodies.values().filter(living).count(), 1, "{key:?} has two processes");
+        let max = if key == reads { 1 } else { policy.broodlord as usize };
+        assert!(bodies.values().filter(living).count() <= max, "{key:?} has more than {max} processes");
     }
 
     pub fn ordered(&mut self, order: &Order, now: Moment) {
@@ -189,14 +191,11 @@ impl World {
     /// Nothing moves any more: everything is as the configs say.
     pub fn all_is_as_it_should_be(&self) {
         assert_eq!(self.emperor.next_deadline(), None, "idle costs something");
-        assert_eq!(
-            self.emperor.vassals.len(),
-            self.configs.len(),
-            "a vassal without a config, or the reverse"
-        );
-        for view in self.emperor.snapshot().vassals {
-            self.one_is_as_it_should_be(&view);
-        }
+        let (zergs, vassals): (Vec<_>, Vec<_>) =
+            self.emperor.snapshot().vassals.into_iter().partition(|view| view.zerg);
+        assert_eq!(vassals.len(), self.configs.len(), "a vassal without a config, or the reverse");
+        vassals.iter().for_each(|view| self.one_is_as_it_should_be(view));
+        zergs.iter().for_each(|view| self.zerg_is_as_it_should_be(view));
         let living =
             self.bodies.values().filter(|body| matches!(body.life, Stage::Stepping | Stage::Running));
         assert_eq!(living.count(), self.emperor.alive);
@@ -205,7 +204,7 @@ impl World {
 
     fn one_is_as_it_should_be(&self, view: &VassalView) {
         let config = &self.configs[&view.key];
-        let which = Incarnation { id: view.id, attempt: view.attempts };
+        let which = which(view);
         let seed = self.seed;
         match view.state {
             "running" => {
@@ -236,10 +235,26 @@ impl World {
         }
     }
 
+    /// It runs, by the config and for the owner of a vassal that runs.
+    fn zerg_is_as_it_should_be(&self, view: &VassalView) {
+        assert_eq!(view.state, "running", "seed {}: {view:?}", self.seed);
+        let (reads, _) = self.emperor.config_of(view.id).expect("whoever asked for it is there");
+        let vassal = &self.emperor.vassals[&self.emperor.ids[reads]];
+        assert!(vassal.service().is_some(), "seed {}: {view:?} has nobody to help", self.seed);
+        let (config, given) = (&self.configs[reads], &self.bodies[&which(view)].config);
+        let given = given.as_ref().expect("it runs");
+        assert_eq!(
+            (given.fingerprint, given.owner),
+            (config.fingerprint, config.owner),
+            "seed {}",
+            self.seed
+        );
+    }
+
     /// Nobody has more than they may, and nobody waits who need not.
     fn no_room_is_wasted(&self) {
         let mut owners: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-        for view in self.emperor.snapshot().vassals {
+        for view in self.emperor.snapshot().vassals.into_iter().filter(|view| !view.zerg) {
             let (taken_in, waiting) = owners.entry(view.owner.uid).or_default();
             match view.state {
                 "too-many" => *waiting += 1,
@@ -253,4 +268,8 @@ impl World {
             assert!(waiting == 0 || taken_in == max, "{uid}: {waiting} wait, {taken_in} are in");
         }
     }
+}
+
+fn which(view: &VassalView) -> Incarnation {
+    Incarnation { id: view.id, attempt: view.attempts }
 }

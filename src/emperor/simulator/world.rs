@@ -24,6 +24,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Body {
     pub key: Key,
+    /// Whose config it reads.
+    pub reads: Key,
     pub nature: Nature,
     pub life: Stage,
     /// The config that it has.

@@ -103,6 +103,12 @@ pub(super) const TYRANT: &[OptionSpec] = &[
 
 pub(super) const PACE: &[OptionSpec] = &[
     OptionSpec::new(
+        "emperor-broodlord",
+        Kind::Int(""),
+        "Most zergs of one vassal: further processes of its config's section [zerg], started when it asks for help (byte 30).",
+    )
+    .default("0"),
+    OptionSpec::new(
         "emperor-throttle",
         Kind::Int("MILLISECONDS"),
         "Milliseconds that a vassal waits after it failed, more with each further failure.",
@@ -144,4 +150,15 @@ pub(super) const TELLING: &[OptionSpec] = &[
     )
     .aliases(&["emperor-stats-server"]),
     OptionSpec::new("emperor-pidfile", Kind::Path, "File that holds the Emperor's process id while it runs."),
+    OptionSpec::new(
+        "emperor-procname",
+        Kind::Text,
+        "Name of the Emperor's process, in the place of its command line, and as long as that at most.",
+    ),
+    OptionSpec::new(
+        "emperor-subreaper",
+        Kind::Flag,
+        "Orphans of vassals become children of the Emperor (PR_SET_CHILD_SUBREAPER of prctl(2)).",
+    )
+    .default("false"),
 ];

@@ -98,6 +98,17 @@ pub(super) const SOCKETS: &[OptionSpec] = &[
     )
     .aliases(&["uwsgi-socket"])
     .repeats(),
+    OptionSpec::new(
+        "zerg",
+        Kind::Path,
+        "Takes the sockets that a program of root or of the same user serves on this socket (`zerg-server`); waits 60 seconds for it.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "zerg-server",
+        Kind::Path,
+        "Serves the vassal's sockets on this socket, mode 600, to zergs of root and of the vassal's user.",
+    ),
     OptionSpec::new("chmod-socket", Kind::Mode, "Mode of unix sockets, octal; 666 when no mode is given.")
         .aliases(&["chmod"])
         .default("660"),

@@ -92,6 +92,20 @@ impl Listening {
         self.address.as_ref()
     }
 
+    /// One that another vassal has bound, to whom its file belongs.
+    pub fn of_another(socket: OwnedFd) -> Self {
+        let name = address_of(&socket).map_or_else(|| "zerg".to_owned(), |address| name(&address));
+        Self { socket, name, file: None }
+    }
+
+    /// A further descriptor of the same socket.
+    ///
+    /// # Errors
+    /// Those of `fcntl(2)`.
+    pub fn copy(&self) -> Result<OwnedFd, Errno> {
+        rustix::io::fcntl_dupfd_cloexec(&self.socket, 0)
+    }
+
     /// What the command calls it.
     pub fn name(&self) -> &str {
         &self.name

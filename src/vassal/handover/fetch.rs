@@ -1,10 +1,10 @@
-//! Into the namespaces that somebody serves.
+//! What somebody serves, fetched.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use jail::{Namespaces, run};
+use jail::run::{self, Parcel};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 
-use super::{MAGIC, PACKET, is_trusted};
+use super::{Goods, is_trusted};
 use crate::emperor::event::Moment;
 use crate::vassal::programs;
 use crate::vassal::state::Vassal;
@@ -25,39 +25,27 @@ const WAIT_MS_MAX: u64 = 60_000;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The same where not even the directory is there.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-/// What the waiting is called.
-const NAMED: &str = "setns";
+/// Room for the longest packet and a byte more, so that a longer one is seen to be none.
+const PACKET_MAX: usize = 16;
 
-/// Waits for whoever serves namespaces on this socket, and joins them. True where only a child of ours will be in all
-/// of them.
+/// Waits for whoever serves this on the socket, and takes what is handed over.
 ///
 /// # Errors
-/// Nobody in time, somebody who is not to be trusted, what the kernel refuses, or the vassal is to stop.
-pub fn join(vassal: &mut Vassal, path: &Path) -> Result<bool, Trouble> {
-    let end = now().plus_ms(WAIT_MS_MAX);
-    let server = reach(vassal, path, end)?;
-    if !is_trusted(&server).map_err(|errno| Trouble::errno("look at who serves namespaces", errno))? {
+/// Nobody in time, somebody who is not to be trusted, or the vassal is to stop.
+pub fn fetch(vassal: &mut Vassal, path: &Path, goods: Goods) -> Result<Vec<OwnedFd>, Trouble> {
+    let (end, word) = (now().plus_ms(WAIT_MS_MAX), goods.word());
+    let server = reach(vassal, (path, goods), end)?;
+    if !is_trusted(&server).map_err(|errno| Trouble::errno(format!("look at who serves {word}"), errno))? {
         let trouble = Trouble::new(format!("{} is served by somebody else", path.display()));
-        return Err(trouble.advise("only namespaces that root or the vassal's own user serves are joined"));
+        return Err(
+            trouble.advise(format!("only {word} that root or the vassal's own user serves are taken"))
+        );
     }
-    let served = receive(vassal, &server, end)?;
-    let joined = run::join(&served).map_err(|failure| {
-        let trouble =
-            Trouble::new(format!("cannot join the namespaces of {}: {}", path.display(), failure.cause()));
-        match failure.errno {
-            errno if errno == Errno::PERM.raw_os_error() => {
-                trouble.advise("it takes root of the user namespace that they belong to")
-            }
-            _ => trouble,
-        }
-    })?;
-    // Paths mean what they mean there.
-    vassal.moved |= joined.has(Namespaces::FS);
-    Ok(joined.has(Namespaces::PID))
+    receive(vassal, (&server, goods), end)
 }
 
 /// A connection, once somebody listens. What is to be seen of the directory wakes us; the rest is looked for.
-fn reach(vassal: &mut Vassal, path: &Path, end: Moment) -> Result<OwnedFd, Trouble> {
+fn reach(vassal: &mut Vassal, (path, goods): (&Path, Goods), end: Moment) -> Result<OwnedFd, Trouble> {
     loop {
         // Before the look: what comes after it is told.
         let events = watch(path);
@@ -66,22 +54,25 @@ fn reach(vassal: &mut Vassal, path: &Path, end: Moment) -> Result<OwnedFd, Troub
             (Err(Errno::NOENT), Some(_)) => None,
             (Err(Errno::NOENT), None) => Some(LONG_PAUSE),
             (Err(Errno::CONNREFUSED | Errno::AGAIN), _) => Some(PAUSE),
-            (Err(errno), _) => return Err(unreachable(path, errno)),
+            (Err(errno), _) => return Err(unreachable((path, goods), errno)),
         };
-        wait(vassal, events.as_ref().map(AsFd::as_fd), pause, end)?;
+        wait(vassal, (events.as_ref().map(AsFd::as_fd), goods), pause, end)?;
         if now() >= end {
-            let waited =
-                format!("nobody served namespaces on {} for {} s", path.display(), WAIT_MS_MAX / 1000);
-            return Err(Trouble::new(waited).advise("start whoever has that path as `setns-socket`"));
+            let (word, seconds) = (goods.word(), WAIT_MS_MAX / 1000);
+            let waited = format!("nobody served {word} on {} for {seconds} s", path.display());
+            return Err(
+                Trouble::new(waited).advise(format!("start whoever has that path as `{}`", goods.server()))
+            );
         }
     }
 }
 
-fn unreachable(path: &Path, errno: Errno) -> Trouble {
+fn unreachable((path, goods): (&Path, Goods), errno: Errno) -> Trouble {
     let trouble = Trouble::errno(format!("connect to {}", path.display()), errno);
     match errno {
         Errno::NOTSOCK => {
-            trouble.advise("it is no socket: name the `setns-socket` of the other vassal, no link")
+            let option = goods.server();
+            trouble.advise(format!("it is no socket: name the `{option}` of the other vassal, no link"))
         }
         Errno::PERM => trouble.advise("the socket must be root's or the vassal's own user's"),
         _ => trouble,
@@ -114,31 +105,33 @@ fn attempt(path: &Path) -> Result<OwnedFd, Errno> {
 }
 
 /// The one packet that is sent to whoever connects.
-fn receive(vassal: &mut Vassal, server: &OwnedFd, end: Moment) -> Result<Vec<OwnedFd>, Trouble> {
-    let mut packet = [0; PACKET];
+fn receive(
+    vassal: &mut Vassal,
+    (server, goods): (&OwnedFd, Goods),
+    end: Moment,
+) -> Result<Vec<OwnedFd>, Trouble> {
+    let mut packet = [0; PACKET_MAX];
     loop {
         match run::receive(server, &mut packet) {
-            Err(Errno::AGAIN) if now() < end => wait(vassal, Some(server.as_fd()), None, end)?,
-            Err(errno) => return Err(Trouble::errno("receive namespaces", errno)),
+            Err(Errno::AGAIN) if now() < end => wait(vassal, (Some(server.as_fd()), goods), None, end)?,
+            Err(errno) => return Err(Trouble::errno(format!("receive {}", goods.word()), errno)),
             Ok(parcel) => {
-                let served = parcel.filter(|parcel| parcel.length == PACKET).map(|parcel| parcel.descriptors);
-                let served = served.filter(|served| is_whole(&packet, served.len()));
-                return served.ok_or_else(|| Trouble::new("what was sent is no list of namespaces"));
+                let is_whole = |parcel: &Parcel| {
+                    let count = parcel.descriptors.len();
+                    count > 0 && packet[..parcel.length] == goods.packet(count)[..]
+                };
+                let served = parcel.filter(is_whole).map(|parcel| parcel.descriptors);
+                return served
+                    .ok_or_else(|| Trouble::new(format!("what was sent is no list of {}", goods.word())));
             }
         }
     }
 }
 
-fn is_whole(packet: &[u8; PACKET], received: usize) -> bool {
-    let (magic, count) = packet.split_at(MAGIC.len());
-    let count = count.try_into().map(i32::from_ne_bytes);
-    magic == MAGIC && received > 0 && count.is_ok_and(|count| usize::try_from(count) == Ok(received))
-}
-
 /// Until something is told on a descriptor, a pause is over, or the time; a stop is heeded.
 fn wait(
     vassal: &mut Vassal,
-    told: Option<BorrowedFd<'_>>,
+    (told, goods): (Option<BorrowedFd<'_>>, Goods),
     pause: Option<Duration>,
     end: Moment,
 ) -> Result<(), Trouble> {
@@ -146,7 +139,7 @@ fn wait(
     let told = told.map(|told| PollFd::from_borrowed_fd(told, PollFlags::IN));
     match vassal.next_beside(Some(pause.unwrap_or(left).min(left)), told)? {
         Happening::Child => drop(programs::reap_all(vassal, None)),
-        happening => programs::heed(vassal, happening, NAMED)?,
+        happening => programs::heed(vassal, happening, goods.client())?,
     }
     Ok(())
 }
