@@ -51,6 +51,8 @@ pub enum Vassals {
     RootInside,
     /// The same in the default jail.
     Standard,
+    /// The tiny program that its first connection starts, at [`Court::socket`].
+    OnDemand,
     /// What the config says.
     AsWritten,
 }
@@ -122,6 +124,11 @@ impl Court {
         Ok(before)
     }
 
+    /// Where the vassal of this name is connected to, with [`Vassals::OnDemand`].
+    pub fn socket(lab: &Lab, kind: Kind, name: &str) -> PathBuf {
+        sockets(lab, kind).join(format!("{name}.socket"))
+    }
+
     /// Process id of the Emperor.
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
@@ -158,17 +165,28 @@ fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {
         Kind::UwsgiUnthrottled => command.args(["--emperor-throttle", "0", "--emperor-freq", "1"]),
         Kind::Uwsgi => &mut command,
     };
-    if vassals != Vassals::AsWritten {
-        command.arg("--binary-path").arg(lab.stamp());
-    }
+    match vassals {
+        Vassals::AsWritten => &mut command,
+        Vassals::OnDemand => command.arg("--binary-path").arg(lab.answer()),
+        _ => command.arg("--binary-path").arg(lab.stamp()),
+    };
     let with_user = format!("{},user", NAMESPACES.0);
     match vassals {
         Vassals::Jailed => command.args(["--emperor-tyrant", "--emperor-use-clone", NAMESPACES.0]),
         Vassals::RootInside => command.args(["--emperor-tyrant", "--emperor-use-clone", &with_user]),
         Vassals::Standard => command.arg("--emperor-tyrant"),
+        Vassals::OnDemand => {
+            let sockets = sockets(lab, kind);
+            fs::create_dir_all(&sockets)?;
+            command.arg("--emperor-on-demand-directory").arg(sockets).arg("--emperor-no-blacklist")
+        }
         Vassals::Plain | Vassals::AsWritten => &mut command,
     };
     Ok(command)
+}
+
+fn sockets(lab: &Lab, kind: Kind) -> PathBuf {
+    lab.beside(&format!("sockets-{kind:?}"))
 }
 
 fn write(waiting: &Path, target: &Path, vassals: Vassals, text: &str) -> Result<()> {
@@ -178,7 +196,7 @@ fn write(waiting: &Path, target: &Path, vassals: Vassals, text: &str) -> Result<
 
 fn prepare(waiting: &Path, vassals: Vassals, text: &str) -> Result<()> {
     fs::write(waiting, text)?;
-    if !matches!(vassals, Vassals::Plain | Vassals::AsWritten) {
+    if !matches!(vassals, Vassals::Plain | Vassals::OnDemand | Vassals::AsWritten) {
         chown(waiting, Some(TENANT), Some(TENANT))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a thousand vassals cost when nothing happens.
+//! What a thousand vassals, and ten thousand, cost when nothing happens.
 
 use std::thread;
 use std::time::Duration;
@@ -30,9 +30,12 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
             Err(error) => cpu.add_result(kind.name(), Err(error)),
         }
     }
+    let crowd = lab.rounds(10_000, 40);
+    let mut many = Table::new(format!("CPU of an idle Emperor with {crowd} vassals"), "ms per minute");
+    many.add_result(Kind::Liege.name(), emperor(lab, Kind::Liege, crowd).map(|(cpu_ms, _)| cpu_ms));
     let mut master = Table::new("Private memory of one vassal master at rest", "KiB");
     master.add_result(Kind::Liege.name(), vassal_master(lab));
-    Ok(vec![cpu, memory, master])
+    Ok(vec![cpu, many, memory, master])
 }
 
 /// CPU in ms per minute, and KiB for each vassal: the difference to the same Emperor with a single one.

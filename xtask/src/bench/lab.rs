@@ -49,6 +49,7 @@ impl Lab {
         compile("stamp", scratch.path(), &bare)?;
         compile("floor", scratch.path(), &[])?;
         compile("minisup", scratch.path(), &[])?;
+        compile("answer", scratch.path(), &["-static"])?;
         program::run(program::cargo().args(["build", "--release", "--quiet", "--package", "liege"]))?;
         let stamps = Stamps::bind(&socket)?;
         let liege = std::env::var_os("LIEGE").map_or_else(build, |path| Ok(path.into()))?;
@@ -59,6 +60,11 @@ impl Lab {
     /// The tiny vassal.
     pub fn stamp(&self) -> PathBuf {
         self.scratch.path().join("stamp")
+    }
+
+    /// The tiny program on demand.
+    pub fn answer(&self) -> PathBuf {
+        self.scratch.path().join("answer")
     }
 
     /// A new empty directory.

@@ -10,6 +10,8 @@ mod idle;
 mod lab;
 mod latency;
 mod namespaces;
+mod neighbours;
+mod on_demand;
 mod peers;
 mod proc;
 mod spawn;
@@ -25,12 +27,14 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 8] = [
     ("spawn", spawn::measure),
     ("namespaces", namespaces::measure),
     ("peers", peers::measure),
     ("cold", cold::measure),
     ("latency", latency::measure),
+    ("on-demand", on_demand::measure),
+    ("neighbours", neighbours::measure),
     ("idle", idle::measure),
 ];
 
