@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
+use super::idle::Idle;
 use super::duties::{Duties, Event, Exit, Newest, Order};
 use super::reactions::Reactions;
 use super::state::Vassal;
@@ -38,6 +39,7 @@ pub fn mind(
     check: impl Fn(Option<OwnedFd>) -> Newest,
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(health, now());
+    let mut idle = Idle::new(vassal, health.idle_s);
     let mut touches = reactions.watch(vassal);
     let mut config = vassal.reload.take();
     if config.is_some() {
@@ -59,7 +61,7 @@ pub fn mind(
         let happening = match vassal.interrupted.take() {
             Some(happening) => happening,
             None => vassal.next_beside(
-                wait_at_most(&duties),
+                wait_at_most(&duties, idle.as_ref()),
                 touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
             )?,
         };
@@ -78,6 +80,9 @@ pub fn mind(
             Happening::Other => {}
         }
         heed(vassal, &mut duties);
+        if idle.as_mut().is_some_and(|idle| idle.is_over(vassal, pid)) {
+            duties.handle(Event::Idle, now());
+        }
         if let Some(exit) = vassal.command_ended.take() {
             command_ended(pid, exit, &mut duties);
         }
@@ -171,8 +176,8 @@ fn signal(command: Pid, number: i32) {
     let _ = Signal::from_named_raw(number).map(|signal| kill_process_group(command, signal));
 }
 
-fn wait_at_most(duties: &Duties) -> Option<Duration> {
+fn wait_at_most(duties: &Duties, idle: Option<&Idle>) -> Option<Duration> {
     let left =
         |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
-    duties.next_deadline().map(left)
+    duties.next_deadline().into_iter().chain(idle.map(Idle::next_deadline)).min().map(left)
 }

@@ -84,7 +84,7 @@ impl Oath {
             Order::Kill(which) => self.reach(*which, order),
             Order::Bury(which) => assert!(self.unburied.remove(which), "{which:?} buried without being dead"),
             Order::Forget(id) => self.forget(*id),
-            Order::Await(id) | Order::Unlisten(id) => assert!(!self.forgotten.contains(id)),
+            Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => assert!(!self.forgotten.contains(id)),
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -158,7 +158,7 @@ impl World {
     /// Whom an event is about.
     pub fn subject(&self, event: &Event) -> Option<VassalId> {
         match event {
-            Event::Seen(key, _) | Event::Unseen(key) => self.emperor.ids.get(key).copied(),
+            Event::Seen(key, _) | Event::Unseen(key) | Event::AddressWritten(key) => self.emperor.ids.get(key).copied(),
             Event::Born(which, _)
             | Event::Running(which, ..)
             | Event::SpawnFailed(which, _)
@@ -170,6 +170,7 @@ impl World {
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),
             Event::Commanded(id, _) | Event::Connected(id) => Some(*id),
+            Event::Moved(id, _) | Event::Unlistened(id) | Event::Misaddressed(id, _) => Some(*id),
             Event::Answered | Event::StopAll | Event::ReloadAll | Event::ClearBlacklist => None,
         }
     }
@@ -195,6 +196,9 @@ impl World {
             "a vassal without a config, or the reverse"
         );
         for view in self.emperor.snapshot().vassals {
+            if !matches!(view.state, "refused" | "too-many") {
+                self.listens_as_written(view.id, &view.key);
+            }
             self.one_is_as_it_should_be(&view);
         }
         let living =
