@@ -61,7 +61,10 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     let follows = charter.of_phase(Phase::AsEmperor).chain(charter.of_phase(Phase::AsEmperorSetns));
     let after = around("by the spawner, once its program runs", follows);
     let gone = around("and once it is gone", charter.stop_hook.iter());
-    Ok(format!("{before}{}: made by the spawner\n{first}\n{second}{after}{gone}", file.display()))
+    let waits = around("each time it waits for a connection", charter.of_phase(Phase::AsOnDemandVassal));
+    let news = around("when its config changes meanwhile", charter.of_phase(Phase::AsOnConfigVassal));
+    let rest = [after, waits, news, gone].concat();
+    Ok(format!("{before}{}: made by the spawner\n{first}\n{second}{rest}", file.display()))
 }
 
 /// What the administrator has done beside the steps of a vassal.

@@ -9,41 +9,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use common::callers::{SERVER, addressed, ask, server_tree, serving, talk, waits};
 use common::router::{Kind, Router};
 use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-
-/// Serves descriptor 0, one at a time: answers its pid; after `die` it crashes. Ends well when told to, or when nobody
-/// came for half a second.
-const SERVER: &str = "import os, select, signal, socket, sys
-told, tell = os.pipe()
-os.set_blocking(tell, False)
-signal.set_wakeup_fd(tell)
-signal.signal(signal.SIGTERM, lambda *_: None)
-assert os.environ['LISTEN_FDS'] == '1' and os.fstat(0).st_ino == os.fstat(3).st_ino
-listener = socket.socket(fileno=0)
-listener.setblocking(False)
-idle = float(sys.argv[1])
-while True:
-    ready = select.select([listener, told], [], [], idle)[0]
-    if told in ready or not ready:
-        sys.exit(0)
-    peer = listener.accept()[0]
-    peer.setblocking(True)
-    word = peer.recv(16)
-    peer.sendall(b'%d' % os.getpid())
-    peer.close()
-    if word == b'die':
-        os._exit(1)
-";
-
-/// The configs of alice, and a directory for sockets in which only root may write.
-fn tree() -> Tree {
-    let tree = Tree::new();
-    tree.dir("sockets");
-    tree.place(&tree.vassals().join("server.py"), ALICE, SERVER);
-    tree
-}
 
 fn emperor(tree: Tree, options: &[&str]) -> Emperor {
     let sockets = tree.path("sockets").display().to_string();
@@ -51,31 +20,9 @@ fn emperor(tree: Tree, options: &[&str]) -> Emperor {
     Emperor::start(tree, &[&["--emperor-tyrant", &directory, "--emperor-throttle=20"], options].concat())
 }
 
-fn serving(idle: &str) -> String {
-    format!("command = /usr/bin/python3 -IS server.py {idle}\n")
-}
-
-/// One connection: what was answered.
-fn ask(socket: &Path, word: &str) -> std::io::Result<String> {
-    let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    talk(stream, word)
-}
-
-fn talk<S: Read + Write>(mut stream: S, word: &str) -> std::io::Result<String> {
-    stream.write_all(word.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-fn waits(emperor: &Emperor, vassal: &str) {
-    emperor.wait_stats(vassal, |one| one["state"] == "on-demand");
-}
-
 #[test]
 fn the_first_connection_starts_it_and_when_it_has_nothing_to_do_it_waits_again() {
-    let tree = tree();
+    let tree = server_tree();
     let socket = tree.path("sockets/shop.socket");
     let config = tree.vassal_of(ALICE, "shop.ini", &serving("0.5"));
     let emperor = emperor(tree, &[]);
@@ -119,7 +66,7 @@ fn ask_twice(socket: &Path, word: &str) {
 #[test]
 fn over_starts_idle_stops_crashes_and_reloads_no_connection_is_refused_or_reset() {
     const VASSALS: usize = 300;
-    let tree = tree();
+    let tree = server_tree();
     let name = |number: usize| format!("v{number}.ini");
     for number in 0..VASSALS {
         tree.vassal_of(ALICE, &name(number), &serving("0.2"));
@@ -180,7 +127,7 @@ fn request(socket: &Path) -> String {
 
 #[test]
 fn a_real_uwsgi_application_is_started_on_demand_and_dies_on_idle() {
-    let tree = tree();
+    let tree = server_tree();
     let socket = tree.path("sockets/app.socket");
     let text = app(&tree);
     tree.vassal_of(ALICE, "app.ini", &text);
@@ -198,7 +145,7 @@ fn a_real_uwsgi_application_is_started_on_demand_and_dies_on_idle() {
 /// A router of uWSGI knows nothing of it: the name of a host is that of a socket, and whoever connects there wakes the vassal.
 #[test]
 fn a_router_of_uwsgi_wakes_a_sleeping_vassal_by_the_name_of_its_host() {
-    let tree = tree();
+    let tree = server_tree();
     tree.place(&tree.vassals().join("server.py"), ALICE, &SERVER.replace("b'%d'", "b'woken %d'"));
     tree.vassal_of(ALICE, "shop.example.ini", &serving("0.2"));
     let pattern = format!("--fastrouter-use-pattern={}/%s.socket", tree.path("sockets").display());
@@ -212,15 +159,9 @@ fn a_router_of_uwsgi_wakes_a_sleeping_vassal_by_the_name_of_its_host() {
     assert!(emperor.told("shop.example.ini", "has been spawned") >= 2);
 }
 
-/// An Emperor of files with addresses.
-fn addressed(tree: Tree) -> Emperor {
-    let sockets = format!("--on-demand-sockets={}", tree.path("sockets").display());
-    Emperor::start(tree, &["--emperor-tyrant", "--emperor-on-demand-extension=.on", &sockets])
-}
-
 #[test]
 fn the_file_beside_a_config_says_where_it_listens() {
-    let tree = tree();
+    let tree = server_tree();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let socket = tree.path("sockets/file.socket");
     let addresses = [
@@ -236,7 +177,7 @@ fn the_file_beside_a_config_says_where_it_listens() {
     for name in ["zero.ini", "none.ini"] {
         tree.vassal_of(ALICE, name, "command = /usr/bin/sleep 1000\n");
     }
-    let emperor = addressed(tree);
+    let emperor = addressed(tree, &[]);
     for (name, _) in &addresses {
         waits(&emperor, &format!("{name}.ini"));
     }
@@ -251,7 +192,7 @@ fn the_file_beside_a_config_says_where_it_listens() {
 /// Rows F4 and I6: what is in such a file, and what it is.
 #[test]
 fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
-    let tree = tree();
+    let tree = server_tree();
     let (vassals, sockets) = (tree.vassals(), tree.path("sockets"));
     let victim = tree.path("victim");
     std::fs::write(&victim, "precious").unwrap();
@@ -294,7 +235,7 @@ fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
     let way = sockets.join("way.socket").display().to_string();
     tree.place(&special("way"), ALICE, &way);
     tree.vassal_of(ALICE, "way.ini", &serving("30"));
-    let emperor = addressed(tree);
+    let emperor = addressed(tree, &[]);
     waits(&emperor, "bob.ini");
     let told = cases.iter().map(|(name, _, why)| (*name, *why)).chain(kinds).chain([("way", "in the way")]);
     for (name, why) in told {
@@ -311,7 +252,7 @@ fn no_file_of_a_tenant_makes_root_touch_anything_but_its_own_socket() {
 /// Row I7.
 #[test]
 fn a_name_that_a_shell_would_obey_is_a_name() {
-    let tree = tree();
+    let tree = server_tree();
     let name = "x$(touch pwned);y";
     tree.vassal_of(ALICE, &format!("{name}.ini"), &serving("30"));
     let socket = tree.path("sockets").join(format!("{name}.socket"));
@@ -326,7 +267,7 @@ fn a_name_that_a_shell_would_obey_is_a_name() {
 /// Row F4.
 #[test]
 fn a_socket_left_behind_is_replaced_if_it_is_his_own() {
-    let tree = tree();
+    let tree = server_tree();
     for (name, owner) in [("hers", ALICE), ("his", BOB), ("roots", 0)] {
         let path = tree.path(&format!("sockets/{name}.socket"));
         drop(UnixListener::bind(&path).unwrap());
@@ -346,7 +287,7 @@ fn a_socket_left_behind_is_replaced_if_it_is_his_own() {
 /// The spawner sees the end of its Emperor.
 #[test]
 fn a_killed_emperor_leaves_no_socket() {
-    let tree = tree();
+    let tree = server_tree();
     tree.vassal_of(ALICE, "shop.ini", &serving("30"));
     let mut emperor = emperor(tree, &[]);
     waits(&emperor, "shop.ini");
@@ -359,7 +300,7 @@ fn a_killed_emperor_leaves_no_socket() {
 
 #[test]
 fn a_directory_where_others_may_write_is_no_place_for_sockets() {
-    let tree = tree();
+    let tree = server_tree();
     std::fs::set_permissions(tree.path("sockets"), PermissionsExt::from_mode(0o777)).unwrap();
     let mut emperor = emperor(tree, &[]);
     emperor.wait_for_line(|line| line.contains("is writable by others"));

@@ -133,6 +133,14 @@ pub enum Event {
     Refused(Incarnation, Arc<str>),
     /// No process was made: the config is one on demand, and a listener was bound for it.
     Listening(Incarnation, Listener),
+    /// The file beside this config that says where it listens was written, made or removed.
+    AddressWritten(Key),
+    /// It listens elsewhere, or at all, from now on: a listener was bound for it.
+    Moved(VassalId, Listener),
+    /// It is to have no listener any more.
+    Unlistened(VassalId),
+    /// What its file says cannot be: for people. Nothing else changes.
+    Misaddressed(VassalId, Arc<str>),
     /// Somebody connects to the listener of a vassal that waits for it.
     Connected(VassalId),
     /// A limit of its cgroup was reached: somebody in it was killed, or could not be started. For people.

@@ -13,6 +13,7 @@ mod commanded;
 mod debts;
 mod due;
 mod life;
+mod moving;
 mod pacing;
 mod queue;
 mod reasons;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use self::brood::Broods;
 use self::debts::Debts;
 use self::event::{Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId};
-use self::order::Order;
+use self::order::{News, Order};
 use self::policy::Policy;
 use self::queue::Queue;
 use self::snapshot::{BlacklistView, Snapshot, VassalView};
@@ -97,6 +98,15 @@ impl Emperor {
             }
             Event::Listening(which, listener) => {
                 self.change_process(which, now, |vassal, turn| vassal.listens(listener, turn));
+            }
+            Event::AddressWritten(key) => {
+                let id = self.ids.get(&key).copied();
+                id.into_iter().for_each(|id| self.change(id, now, Vassal::address_written));
+            }
+            Event::Moved(id, listener) => self.change(id, now, |vassal, turn| vassal.moved(listener, turn)),
+            Event::Unlistened(id) => self.change(id, now, Vassal::unlistened),
+            Event::Misaddressed(id, reason) => {
+                self.change(id, now, |vassal, turn| vassal.tell(News::Misaddressed { reason }, turn));
             }
             Event::Connected(id) => self.change(id, now, Vassal::called),
             Event::Refused(which, reason) => {

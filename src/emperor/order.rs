@@ -50,6 +50,8 @@ pub enum Order {
     Bury(Incarnation),
     /// Wait for a connection to its listener; answered by one `Connected`.
     Await(VassalId),
+    /// Have it read again where it listens; answered by `Moved`, `Unlistened`, `Misaddressed`, or nothing.
+    Readdress(VassalId),
     /// Its listener is closed, and its file removed.
     Unlisten(VassalId),
     /// The vassal is no more: its entry in the runtime's tables goes, and its listener.
@@ -149,6 +151,12 @@ pub enum News {
     Listening {
         address: Arc<str>,
     },
+    /// warn: the file beside its config does not say where it can listen.
+    Misaddressed {
+        reason: Arc<str>,
+    },
+    /// info: it is not on demand any more.
+    Unlistened,
     /// info: it ended because it had nothing to do, and waits for a connection.
     BackOnDemand,
     /// info: the config changed while it waits for a connection.

@@ -13,6 +13,7 @@ use crate::trust::{Kind, Stat};
 impl Monitors {
     /// A config was listed, perhaps together with what it is: looks at it, now or when it has come to rest, unless it is as it was.
     pub(super) fn compare(&mut self, entry: &Entry, (depth, listed): (Depth, Option<Stat>), now: Moment) {
+        self.compare_address(entry);
         if self.settle.is_unsettled(entry) {
             return;
         }

@@ -27,6 +27,7 @@ impl Monitors {
     /// A name came to rest.
     pub(super) fn find(&mut self, entry: &Entry, finding: Finding, now: Moment) {
         match finding {
+            _ if self.tell_address(entry) => {}
             _ if self.is_away(entry.0) => self.send_to_look(entry),
             Finding::Look if self.is_polled(entry.0) && !self.is_steady(entry) => {
                 self.settle.handle(entry, Change::Modified, now);
@@ -82,6 +83,7 @@ impl Monitors {
     /// A config is gone.
     pub(super) fn forget(&mut self, entry: &Entry) {
         self.probes.remove(entry);
+        self.addresses.remove(entry);
         self.errands.drop_config(entry);
         self.drop_extra(entry);
         let key = self.key(entry);

@@ -4,6 +4,7 @@
 //! the name is examined, and told if anything about it differs. Nothing is told as gone that was merely unreadable: a
 //! directory that is renamed away or unmounted stops nothing. One whose files are deleted does (`rm -r`): each was deleted.
 
+mod addresses;
 mod away;
 mod compare;
 mod directory;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub freq_ms: u64,
     /// `emperor-poll`: look that often everywhere.
     pub force_poll: bool,
+    /// `emperor-on-demand-extension`: of the files with the addresses of configs.
+    pub address_extension: Option<String>,
     /// `emperor-extra-extension`: further suffixes, with their dot.
     pub extra_extensions: Vec<String>,
     /// What may run.
@@ -67,7 +70,7 @@ pub struct Settings {
 /// What a monitor has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// For the Emperor: `Seen` or `Unseen`.
+    /// For the Emperor: `Seen`, `Unseen` or `AddressWritten`.
     Event(Event),
     /// For the log.
     Note(Note),
@@ -189,6 +192,8 @@ pub struct Monitors {
     settle: Settle<Entry>,
     /// Names that are polled and changed, as they were when that was seen.
     probes: BTreeMap<Entry, Stat>,
+    /// Files with addresses, as they were when they were last listed.
+    addresses: BTreeMap<Entry, Option<Stat>>,
     scan: Option<Scan>,
     /// Directories to be listed.
     scans: VecDeque<NodeId>,
@@ -328,6 +333,7 @@ impl Monitors {
             _mounts: mounts,
             settle: Settle::new(),
             probes: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             scan: None,
             scans: VecDeque::new(),
             depths: BTreeMap::new(),

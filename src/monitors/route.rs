@@ -128,7 +128,8 @@ impl Monitors {
                 let gone = flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
                 if gone { self.forget(&entry) } else { self.refuse_name(entry, fault) }
             }
-            Sorted::Valid(_) | Sorted::Refused(..) | Sorted::Ignored => {}
+            Sorted::Ignored => self.address_changed(&(id, String::from_utf8_lossy(name).into()), flags, now),
+            Sorted::Valid(_) | Sorted::Refused(..) => {}
         }
     }
 

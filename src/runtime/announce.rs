@@ -57,6 +57,8 @@ fn word(news: &News) -> &'static str {
         News::Suspended => "suspended",
         News::Reinforced { .. } => "reinforced",
         News::Listening { .. } => "listening",
+        News::Misaddressed { .. } => "misaddressed",
+        News::Unlistened => "unlistened",
         News::BackOnDemand => "on-demand",
         News::Remembered => "remembered",
         News::OwnerChanged { .. } => "owner-changed",
@@ -84,6 +86,8 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::OwnerChanged { .. }
         | News::TooMany { .. }
         | News::Listening { .. }
+        | News::Misaddressed { .. }
+        | News::Unlistened
         | News::BackOnDemand
         | News::Remembered
         | News::Removed => None,
@@ -119,6 +123,7 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
             Level::Info,
             format!("[uwsgi-emperor] {name} -> back to \"on demand\" mode, waiting for connections"),
         ),
+        News::Unlistened => (Level::Info, "not on demand any more".to_owned()),
         News::Remembered => (
             Level::Info,
             format!("[uwsgi-emperor] {name} -> updated configuration for \"on demand\" instance"),
@@ -136,6 +141,7 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
 fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
     let text = match news {
         News::Refused { reason } => format!("refused: {reason}"),
+        News::Misaddressed { reason } => format!("listens where it did: {reason}"),
         News::SpawnFailed { reason } => format!("cannot be started: {reason}"),
         News::Throttled { until, times, .. } => {
             let wait = until.ms_since(now);

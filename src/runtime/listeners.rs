@@ -1,7 +1,7 @@
 //! Holds the listeners of vassals on demand: from the first start to the end of the config, so that nobody who connects
 //! is refused, whoever runs meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
@@ -10,9 +10,10 @@ use super::Runtime;
 use crate::config::emperor::on_demand::OnDemand as Wanted;
 use crate::emperor::event::{Event, Incarnation, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
+use crate::monitors::Whereabouts;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::OnDemand;
-use crate::spawner::wire::{Request, Ticket};
+use crate::spawner::wire::{Address, Request, Ticket};
 
 /// What the options say, with absolute paths.
 pub(super) fn of_config(wanted: &Wanted) -> Result<Option<OnDemand>> {
@@ -22,12 +23,18 @@ pub(super) fn of_config(wanted: &Wanted) -> Result<Option<OnDemand>> {
     let absolute = |path| std::path::absolute(path).context("on-demand-sockets");
     let sockets = wanted.sockets().map(absolute).transpose()?;
     let sockets = sockets.map(|path| path.to_string_lossy().into_owned());
-    Ok(Some(OnDemand { extension: wanted.extension.clone(), sockets, mode: wanted.mode }))
+    let (extension, program) = (wanted.extension.clone(), wanted.asked().to_vec());
+    Ok(Some(OnDemand { extension, program, sockets, mode: wanted.mode }))
 }
 
 /// The open listeners.
 #[derive(Default)]
-pub(super) struct Listeners(HashMap<VassalId, Held>);
+pub(super) struct Listeners {
+    held: HashMap<VassalId, Held>,
+    /// Whose address is read again, by the numbers of those requests.
+    asked: BTreeMap<u32, VassalId>,
+    last: u32,
+}
 
 struct Held {
     socket: OwnedFd,
@@ -38,13 +45,13 @@ struct Held {
 impl Listeners {
     /// A copy for a process that is to accept.
     pub fn copy(&self, id: VassalId) -> Result<Option<OwnedFd>> {
-        let held = self.0.get(&id).map(|held| held.socket.try_clone());
+        let held = self.held.get(&id).map(|held| held.socket.try_clone());
         held.transpose().context("no descriptor left for its listener")
     }
 
     /// Whether a connection is to be told; it is told once.
     fn is_called(&mut self, id: VassalId, poller: &Poller) -> bool {
-        let Some(held) = self.0.get_mut(&id) else { return false };
+        let Some(held) = self.held.get_mut(&id) else { return false };
         let called = std::mem::take(&mut held.awaited);
         if called {
             poller.forget(&held.socket);
@@ -52,8 +59,25 @@ impl Listeners {
         called
     }
 
+    /// The number under which the answer will come.
+    fn ask(&mut self, id: VassalId) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.asked.insert(self.last, id);
+        self.last
+    }
+
+    /// Forgets a vassal; whether the spawner may have anything bound for it. What it was asked before, it answers for
+    /// nobody.
+    fn take(&mut self, id: VassalId) -> (Option<Held>, bool) {
+        let before = self.asked.len();
+        self.asked.retain(|_, asked| *asked != id);
+        let held = self.held.remove(&id);
+        let bound = held.is_some() || self.asked.len() != before;
+        (held, bound)
+    }
+
     fn wait(&mut self, id: VassalId, poller: &Poller) -> Result<()> {
-        match self.0.get_mut(&id) {
+        match self.held.get_mut(&id) {
             Some(held) if !held.awaited => {
                 poller.watch(Token::Listener(id), held.socket.as_fd())?;
                 held.awaited = true;
@@ -71,7 +95,7 @@ impl Runtime {
         self.forget_unborn(one);
         match lent {
             Some(socket) => {
-                self.listeners.0.insert(one.id, Held { socket, awaited: false });
+                self.listeners.held.insert(one.id, Held { socket, awaited: false });
                 self.tell(Event::Listening(one, listener));
             }
             None => self.tell(Event::SpawnFailed(one, "no descriptor is left for its listener".into())),
@@ -96,9 +120,54 @@ impl Runtime {
     /// # Errors
     /// The spawner is gone.
     pub(super) fn unlisten(&mut self, id: VassalId) -> Result<()> {
-        let Some(held) = self.listeners.0.remove(&id) else { return Ok(()) };
-        self.poller.forget(&held.socket);
-        self.spawner.send(&Request::Unlisten(id.0), Vec::new())
+        let (held, bound) = self.listeners.take(id);
+        held.inspect(|held| self.poller.forget(&held.socket));
+        if bound { self.spawner.send(&Request::Unlisten(id.0), Vec::new()) } else { Ok(()) }
+    }
+
+    /// Has it read again where a vassal listens.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn readdress(&mut self, id: VassalId) -> Result<()> {
+        let Some(key) = self.emperor.key(id) else { return Ok(()) };
+        // Where a file system may not answer no such file is read.
+        let Some((Whereabouts::Near(directory), file)) = self.monitors.place_of(key) else { return Ok(()) };
+        let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
+        let (file, name) = (file.to_owned(), key.name.to_string());
+        let number = self.listeners.ask(id);
+        self.spawner.send(&Request::Readdress { number, id: id.0, file, name }, vec![directory])
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn take_address(
+        &mut self,
+        number: u32,
+        address: Address,
+        lent: Option<OwnedFd>,
+    ) -> Result<()> {
+        let Some(id) = self.listeners.asked.remove(&number) else { return Ok(()) };
+        match address {
+            Address::Same => {}
+            Address::Gone => self.tell(Event::Unlistened(id)),
+            Address::Wrong(reason) => self.tell(Event::Misaddressed(id, reason.into())),
+            Address::Moved { uid, gid, address } => {
+                let Some(socket) = lent else {
+                    // It is bound and nobody can hear of it: nothing is left of it, and it is plain.
+                    self.tell(Event::Misaddressed(id, "no descriptor is left for its listener".into()));
+                    self.spawner.send(&Request::Unlisten(id.0), Vec::new())?;
+                    self.tell(Event::Unlistened(id));
+                    return Ok(());
+                };
+                let before = self.listeners.held.insert(id, Held { socket, awaited: false });
+                before.inspect(|held| self.poller.forget(&held.socket));
+                self.tell(Event::Moved(id, listener(uid, gid, address)));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod activation;
 mod announce;
+mod asides;
 mod courtiers;
 mod doors;
 mod earshot;
@@ -78,6 +79,7 @@ struct Runtime {
     /// Something is done as Emperor after each start.
     follows: bool,
     farewells: farewells::Farewells,
+    asides: asides::Asides,
     fetched: errands::Fetched,
     messenger: notify::Messenger,
     introduced: bool,
@@ -111,6 +113,7 @@ impl Runtime {
         }
         self.pass_deadlines();
         self.say_farewells()?;
+        self.step_aside()?;
         self.poll_monitors()?;
         if self.lender.is_lost() {
             return self.abandon();
@@ -179,6 +182,7 @@ impl Runtime {
                 Reply::Listening { ticket, uid, gid, address } => {
                     self.take_listener(ticket, listeners::listener(uid, gid, address), lent);
                 }
+                Reply::Address(number, address) => self.take_address(number, address, lent)?,
                 reply => self.take(reply),
             }
         }
@@ -219,7 +223,9 @@ impl Runtime {
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
             Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
-            Reply::Ready(_) | Reply::Report(..) | Reply::Listening { .. } => return,
+            Reply::Ready(_) | Reply::Report(..) | Reply::Listening { .. } | Reply::Address(..) => {
+                return;
+            }
         };
         self.tell(event);
     }

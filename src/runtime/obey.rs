@@ -41,10 +41,12 @@ impl Runtime {
                 self.await_connection(id);
                 Ok(())
             }
+            Order::Readdress(id) => self.readdress(id),
             Order::Unlisten(id) | Order::Forget(id) => self.unlisten(id),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
                 self.chronicle(&notice);
+                self.note_wait(&notice)?;
                 self.take_leave(&notice)
             }
             Order::Finish => self.take_leave_of_all(),

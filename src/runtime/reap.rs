@@ -117,6 +117,7 @@ impl Runtime {
             Err(sentence) => {
                 self.courtiers.hook_born(one, None);
                 self.farewells.ended(one);
+                self.asides.ended(one);
                 log::warn("hooks", &sentence);
             }
         }
@@ -125,6 +126,7 @@ impl Runtime {
     /// What failed it has told itself, unless it was killed.
     fn hook_ended(&mut self, one: Incarnation, exit: Exit) {
         self.farewells.ended(one);
+        self.asides.ended(one);
         if exit != Exit::Code(0) {
             let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
             log::line(log::Level::Warn, &[("vassal", &name)], &format!("its hooks were cut short: {exit}"));

@@ -15,6 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Runtime;
 use super::activation;
+use super::asides::Asides;
 use super::courtiers::Courtiers;
 use super::doors::Doors;
 use super::earshot::Unheard;
@@ -102,6 +103,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
         follows: charter.follows_starts(),
+        asides: Asides::new(charter.asides()),
         farewells: Farewells::new(charter.stop_hook.is_some()),
         fetched: Fetched::default(),
         messenger: Messenger::of_environment(),
@@ -323,6 +325,7 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
     Settings {
         freq_ms: config.freq_ms,
         force_poll: config.poll,
+        address_extension: charter.on_demand.as_ref().and_then(|rules| rules.extension.clone()),
         extra_extensions: config.extra_extensions.clone(),
         trust: lend::policy(charter),
     }

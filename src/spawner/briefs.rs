@@ -9,6 +9,16 @@ use super::charter::Charter;
 use crate::config::hook::Errand;
 use crate::errand::{BOUND_S, Brief, FAREWELL_S, sealed};
 
+/// All but those that share one.
+const PHASES: [Phase; 6] = [
+    Phase::EmperorStart,
+    Phase::AsEmperorBeforeVassal,
+    Phase::AsVassalBeforeDrop,
+    Phase::AsVassal,
+    Phase::AsOnDemandVassal,
+    Phase::AsOnConfigVassal,
+];
+
 /// One brief for each phase that has something to do.
 #[derive(Debug)]
 pub struct Briefs {
@@ -24,9 +34,7 @@ impl Briefs {
     pub fn written(charter: &Charter) -> Result<Self> {
         let of = |errands: Vec<Errand>, bound_s| sealed(&Brief { errands, bound_s });
         let mut phases = Vec::new();
-        for phase in
-            [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal]
-        {
+        for phase in PHASES {
             let errands: Vec<Errand> = charter.of_phase(phase).cloned().collect();
             if !errands.is_empty() {
                 phases.push((phase, of(errands, BOUND_S)?));

@@ -7,6 +7,7 @@ use jail::plan::{Filter, Knob, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 use serde::{Deserialize, Serialize};
 
+use super::wire::Wait;
 use crate::config::hook::Errand;
 use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
@@ -76,8 +77,10 @@ pub struct Charter {
 /// Which vassals are started by their first connection, and where their sockets are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnDemand {
-    /// Suffix of the files with their addresses; without one every vassal has a socket in `sockets`.
+    /// Suffix of the files with their addresses.
     pub extension: Option<String>,
+    /// A program and its first arguments, which is asked. With neither every vassal has a socket in `sockets`.
+    pub program: Vec<String>,
     /// Absolute: the only directory in which a socket file is made.
     pub sockets: Option<String>,
     /// Permissions of those.
@@ -107,6 +110,18 @@ impl Charter {
     /// Whether something is done once the program of a vassal runs.
     pub fn follows_starts(&self) -> bool {
         self.errands.iter().any(|errand| matches!(errand.phase, Phase::AsEmperor | Phase::AsEmperorSetns))
+    }
+
+    /// Whether a program is asked where vassals listen.
+    pub fn asks(&self) -> bool {
+        self.on_demand.as_ref().is_some_and(|rules| !rules.program.is_empty())
+    }
+
+    /// What happens to a vassal that waits for a connection and has something done about it.
+    pub fn asides(&self) -> Vec<Wait> {
+        let wanted = |phase| self.of_phase(phase).next().is_some();
+        let all = [(Phase::AsOnDemandVassal, Wait::Begun), (Phase::AsOnConfigVassal, Wait::Remembered)];
+        all.into_iter().filter(|(phase, _)| wanted(*phase)).map(|(_, wait)| wait).collect()
     }
 
     /// Whether a file of this name is a config of a source: nothing else that lies there is anybody's business.

@@ -13,6 +13,7 @@ use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
 use super::charter::Charter;
 use super::hooks::Vassal;
+use super::inquiries::Inquiries;
 use super::lend;
 use super::listeners::{Listeners, Wanted};
 use super::lookers::{Expected, Lookers, Whence};
@@ -26,7 +27,7 @@ use super::stock::pool_size;
 use super::strains::Strains;
 use super::walks::Walk;
 use super::ward::{Ward, Wards};
-use super::wire::{Reply, Request, Standing, Ticket, cut};
+use super::wire::{Address, Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
@@ -52,6 +53,7 @@ pub struct Court {
     pub(super) mounts: Mounts,
     pub(super) lookers: Lookers,
     pub(super) listeners: Listeners,
+    pub(super) inquiries: Inquiries,
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
@@ -143,6 +145,7 @@ impl Court {
             mounts: Mounts::new(),
             lookers: Lookers::default(),
             listeners,
+            inquiries: Inquiries::default(),
             subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
@@ -179,6 +182,10 @@ impl Court {
                 self.spawn(Expected { ticket, file, name, zerg, whence, control, listener })
             }
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
+            (Request::Readdress { number, id, file, name }, 1) => {
+                let address = self.readdress((number, id), (&file, &name), descriptors[0].as_fd());
+                vec![Reply::Address(number, address)]
+            }
             (Request::Unlisten(id), 0) => {
                 self.listeners.unlisten(id);
                 Vec::new()
@@ -186,6 +193,7 @@ impl Court {
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
+            (Request::Aside(ticket, wait, name), 0) => vec![Reply::Hook(ticket, self.aside(wait, &name))],
             (Request::Farewell(ticket, name), 0) => vec![Reply::Hook(ticket, self.farewell(&name))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
@@ -203,7 +211,7 @@ impl Court {
         }
     }
 
-    fn spawn(&mut self, expected: Expected) -> Vec<Reply> {
+    pub(super) fn spawn(&mut self, expected: Expected) -> Vec<Reply> {
         let ticket = expected.ticket;
         if self.wards.get(ticket).is_some() {
             return vec![Reply::Failed(ticket, "this vassal runs already".into())];
@@ -222,6 +230,7 @@ impl Court {
             }
         }
         match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
+            Ok(config) if self.must_ask(&expected) => self.inquire(expected, (config.owner, config.trust)),
             Ok(config) => {
                 let Expected { ticket, file, name, zerg, whence: _, control, listener } = &expected;
                 let listener = listener.as_ref().map(AsFd::as_fd);
@@ -314,9 +323,32 @@ impl Court {
         if summons.zerg.is_some() {
             return Ok(None);
         }
-        self.listeners.unlisten(ticket.id);
-        let wanted = Wanted { directory: *directory, file, name, away: *away };
+        let told = self.inquiries.told_of(*ticket, config.owner)?;
+        let wanted = Wanted { directory: *directory, file, name, away: *away, told: told.as_deref() };
         self.listeners.bind(&self.charter, *ticket, wanted, config)
+    }
+
+    /// Reads again where a vassal listens. What is not near keeps what it has.
+    fn readdress(
+        &mut self,
+        (number, id): (u32, u32),
+        (file, name): (&str, &str),
+        directory: BorrowedFd<'_>,
+    ) -> Address {
+        let near = Reach::Near(&self.mounts);
+        if !self.charter.names(file) || lend::require_in_sources(&self.charter, directory, near).is_err() {
+            return Address::Same;
+        }
+        let Ok(config) = trust::examine(directory, file, &lend::policy(&self.charter), near) else {
+            // Its next start binds anew.
+            return self.listeners.without_config(id);
+        };
+        if self.charter.asks() {
+            return Address::Same;
+        }
+        let wanted = Wanted { directory, file, name, away: false, told: None };
+        let moved = self.listeners.rebind(&self.charter, (number, id), wanted, &config);
+        moved.unwrap_or_else(|sentence| Address::Wrong(cut(&sentence)))
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

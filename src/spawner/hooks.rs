@@ -15,7 +15,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::birth;
 use super::court::Court;
 use super::walks::read_report;
-use super::wire::{Reply, Ticket};
+use super::wire::{Reply, Ticket, Wait};
 use crate::emperor::event::Owner;
 use crate::errand::{Brief, VASSAL_FD, Which};
 
@@ -54,9 +54,23 @@ impl Court {
         self.send_doer(doer).map(|born| born.pid)
     }
 
+    /// What is done about a vassal of this name that waits for a connection.
+    pub(super) fn aside(&self, wait: Wait, name: &str) -> Result<i32, String> {
+        let phase = match wait {
+            Wait::Begun => Phase::AsOnDemandVassal,
+            Wait::Remembered => Phase::AsOnConfigVassal,
+        };
+        self.about(self.briefs.of(phase), name)
+    }
+
     /// `vassals-stop-hook` for a vassal of this name.
     pub(super) fn farewell(&self, name: &str) -> Result<i32, String> {
-        let brief = self.briefs.farewell().ok_or("nothing is to be done")?;
+        self.about(self.briefs.farewell(), name)
+    }
+
+    /// About a vassal without a process.
+    fn about(&self, brief: Option<BorrowedFd<'_>>, name: &str) -> Result<i32, String> {
+        let brief = brief.ok_or("nothing is to be done")?;
         if !self.is_name(name) {
             return Err("its name is that of no config of a source".into());
         }
@@ -168,6 +182,9 @@ impl Court {
         if let Some(vassal) = vassal {
             list.push(birth::c_string(&format!("UWSGI_VASSAL_CONFIG={}", vassal.name)));
         }
+        // One without a process, by the name that uWSGI has for it there.
+        let aside = vassal.filter(|vassal| vassal.pid == 0);
+        list.extend(aside.map(|vassal| birth::c_string(&format!("UWSGI_HOOK_CONTEXT={}", vassal.name))));
         let numbers = vassal.filter(|vassal| vassal.pid > 0).map(|Vassal { pid, owner, .. }| {
             [("PID", pid.to_string()), ("UID", owner.uid.to_string()), ("GID", owner.gid.to_string())]
         });

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, statat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, stat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, socket_acceptconn};
@@ -18,7 +19,7 @@ use rustix::process::geteuid;
 use super::addresses::{Place, place_of};
 use super::charter::{Charter, OnDemand};
 use super::court::own_ids;
-use super::wire::{Reply, Ticket};
+use super::wire::{Address, Reply, Ticket};
 use crate::bound;
 use crate::emperor::event::Owner;
 use crate::trust::Examined;
@@ -27,6 +28,9 @@ use crate::trust::Examined;
 const BACKLOG: i32 = 4096;
 /// Others may write.
 pub const SHARED: u32 = 0o022;
+
+/// Only owners take something away.
+const STICKY: u32 = 0o1000;
 
 /// A config whose listener is wanted.
 #[derive(Clone, Copy)]
@@ -39,6 +43,8 @@ pub struct Wanted<'a> {
     pub name: &'a str,
     /// To enter the directory may take for ever.
     pub away: bool,
+    /// What the program said that was asked about it.
+    pub told: Option<&'a str>,
 }
 
 /// What was bound, by the number of the vassal.
@@ -46,8 +52,8 @@ pub struct Wanted<'a> {
 pub struct Listeners {
     sockets: Option<OwnedFd>,
     bound: BTreeMap<u32, Bound>,
-    /// On its way to the emperor.
-    fresh: Option<(Ticket, OwnedFd)>,
+    /// On their way to the emperor.
+    fresh: Vec<(Ticket, OwnedFd)>,
 }
 
 /// A name in the directory, and the device and inode of what was made there.
@@ -55,6 +61,9 @@ type Made = (String, (u64, u64));
 
 struct Bound {
     owner: Owner,
+    place: Place,
+    /// A copy of a listener that it moved to: the emperor may ask for a start before it has heard of that.
+    kept: Option<OwnedFd>,
     file: Option<Made>,
 }
 
@@ -89,13 +98,22 @@ impl Listeners {
 
     /// The descriptor that goes with a reply.
     pub fn lent_with(&mut self, reply: &Reply) -> Option<OwnedFd> {
-        let Reply::Listening { ticket, .. } = reply else { return None };
-        self.fresh.take_if(|(fresh, _)| fresh == ticket).map(|(_, socket)| socket)
+        let wanted = match reply {
+            Reply::Listening { ticket, .. } => *ticket,
+            Reply::Address(number, Address::Moved { .. }) => moved(*number),
+            _ => return None,
+        };
+        let place = self.fresh.iter().position(|(fresh, _)| *fresh == wanted)?;
+        Some(self.fresh.swap_remove(place).1)
     }
 
     /// Forgets a listener and removes its file, unless something else stands there by now.
     pub fn unlisten(&mut self, id: u32) {
-        let Some(Bound { file: Some((name, made)), .. }) = self.bound.remove(&id) else { return };
+        self.bound.remove(&id).into_iter().for_each(|bound| self.clear_away(bound));
+    }
+
+    fn clear_away(&self, bound: Bound) {
+        let Some((name, made)) = bound.file else { return };
         let Some(sockets) = &self.sockets else { return };
         let same = |stat: &Stat| identity(stat) == made;
         if statat(sockets, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| same(&stat)) {
@@ -122,14 +140,75 @@ impl Listeners {
     ) -> Result<Option<Reply>, String> {
         let Some(rules) = &charter.on_demand else { return Ok(None) };
         let Some(place) = place_of(rules, wanted, config)? else { return Ok(None) };
+        let address = place.shown(rules);
+        let socket = match self.kept(ticket.id, &place, config.owner) {
+            Some(socket) => socket,
+            None => {
+                self.unlisten(ticket.id);
+                let (socket, bound) = self.open_at(charter, place, config)?;
+                self.bound.insert(ticket.id, bound);
+                socket
+            }
+        };
+        self.fresh.push((ticket, socket));
+        let Owner { uid, gid } = config.owner;
+        Ok(Some(Reply::Listening { ticket, uid, gid, address }))
+    }
+
+    /// Binds a listener for a config whose address may have changed, and removes the file of the one before. What
+    /// cannot be bound leaves that one alone.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn rebind(
+        &mut self,
+        charter: &Charter,
+        (number, id): (u32, u32),
+        wanted: Wanted<'_>,
+        config: &Examined,
+    ) -> Result<Address, String> {
+        let Some(rules) = &charter.on_demand else { return Ok(Address::Same) };
+        let Some(place) = place_of(rules, wanted, config)? else {
+            return Ok(self.without_config(id));
+        };
+        let before = self.bound.get(&id).filter(|bound| bound.place == place);
+        if before.is_some_and(|bound| bound.owner == config.owner) {
+            return Ok(Address::Same);
+        }
+        if before.is_some() {
+            self.unlisten(id);
+        }
+        let address = place.shown(rules);
+        let (socket, mut bound) = self.open_at(charter, place, config)?;
+        bound.kept = socket.try_clone().ok();
+        let before = self.bound.insert(id, bound);
+        before.into_iter().for_each(|bound| self.clear_away(bound));
+        self.fresh.push((moved(number), socket));
+        let Owner { uid, gid } = config.owner;
+        Ok(Address::Moved { uid, gid, address })
+    }
+
+    /// Nobody can say where a vassal listens.
+    pub fn without_config(&self, id: u32) -> Address {
+        if self.bound.contains_key(&id) { Address::Gone } else { Address::Same }
+    }
+
+    fn kept(&self, id: u32, place: &Place, owner: Owner) -> Option<OwnedFd> {
+        let bound = self.bound.get(&id).filter(|bound| bound.place == *place && bound.owner == owner)?;
+        bound.kept.as_ref()?.try_clone().ok()
+    }
+
+    fn open_at(
+        &self,
+        charter: &Charter,
+        place: Place,
+        config: &Examined,
+    ) -> Result<(OwnedFd, Bound), String> {
+        let rules = charter.on_demand.as_ref().ok_or("no vassal is on demand")?;
         let runs_as = charter.owner_of(config.trust, own_ids());
         let (socket, file) = self.make(rules, &place, runs_as)?;
         listen(&socket, BACKLOG).map_err(|errno| format!("cannot listen on {place}: {errno}"))?;
-        let owner = config.owner;
-        self.bound.insert(ticket.id, Bound { owner, file });
-        self.fresh = Some((ticket, socket));
-        let address = place.shown(rules);
-        Ok(Some(Reply::Listening { ticket, uid: owner.uid, gid: owner.gid, address }))
+        Ok((socket, Bound { owner: config.owner, place, kept: None, file }))
     }
 
     fn make(&self, rules: &OnDemand, place: &Place, owner: Owner) -> Result<(OwnedFd, Option<Made>), String> {
@@ -174,20 +253,37 @@ impl Listeners {
     }
 }
 
+/// Under which the listener of one that moved is kept: no vassal has this number.
+fn moved(number: u32) -> Ticket {
+    Ticket { id: u32::MAX, attempt: number }
+}
+
 fn open_directory(path: &str) -> Result<OwnedFd, String> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let cannot = |why: String| format!("on-demand-sockets: {path} {why}");
-    let opened = openat(CWD, path, flags, Mode::empty())
+    // Nobody else can change what this path is made of: each of its directories is judged.
+    let real = std::fs::canonicalize(path)
+        .map_err(|error| cannot(format!("cannot be opened: {error}; make the directory")))?;
+    for above in real.ancestors().skip(1) {
+        let stat = stat(above).map_err(|errno| cannot(errno.to_string()))?;
+        judge(&stat, true).map_err(|why| cannot(format!("lies in {}, which {why}", above.display())))?;
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = openat(CWD, &real, flags, Mode::empty())
         .map_err(|errno| cannot(format!("cannot be opened: {errno}; make the directory")))?;
-    let stat = fstat(&opened).map_err(|errno| cannot(errno.to_string()))?;
-    let us = geteuid().as_raw();
-    if stat.st_uid != us && stat.st_uid != 0 {
-        return Err(cannot(format!("belongs to uid {}: only who starts liege may", stat.st_uid)));
-    }
-    if stat.st_mode & SHARED != 0 {
-        return Err(cannot(format!("is writable by others (mode {:04o})", stat.st_mode & 0o7777)));
-    }
+    judge(&fstat(&opened).map_err(|errno| cannot(errno.to_string()))?, false).map_err(cannot)?;
     Ok(opened)
+}
+
+/// Whether nobody but root and us can put anything into a directory; above it, take anything of ours out of it.
+fn judge(stat: &Stat, above: bool) -> Result<(), String> {
+    let sticky = above && stat.st_mode & STICKY != 0;
+    if stat.st_uid != geteuid().as_raw() && stat.st_uid != 0 {
+        return Err(format!("belongs to uid {}: only who starts liege may", stat.st_uid));
+    }
+    if stat.st_mode & SHARED != 0 && !sticky {
+        return Err(format!("is writable by others (mode {:04o})", stat.st_mode & 0o7777));
+    }
+    Ok(())
 }
 
 /// An address of one kind is not the other kind's, whatever the host's default is.

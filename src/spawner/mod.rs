@@ -14,6 +14,7 @@ mod deaths;
 mod errands;
 mod far;
 mod hooks;
+mod inquiries;
 pub mod jailing;
 mod lanes;
 mod leftover;
@@ -130,6 +131,8 @@ impl Spawner {
         }
         let reports = self.court.hear_lookers(&ready.lookers);
         self.queue_parcels(reports)?;
+        let answers = self.court.mind_inquiries(ready.answered);
+        self.queue(answers)?;
         let lent = !ready.lend || self.answer()?;
         let ordered = !ready.orders || self.obey()?;
         let failures = self.court.send_lookers();
@@ -151,6 +154,10 @@ impl Spawner {
             set.extend(self.court.lookers.descriptors().map(input));
         }
         let lookers = set.len();
+        if self.outbox.is_empty() {
+            set.extend(self.court.inquiries.descriptors().map(input));
+        }
+        let inquiries = set.len();
         set.extend(self.court.strains.descriptor().map(input));
         set.extend(self.court.limits.descriptor().map(input));
         loop {
@@ -161,9 +168,10 @@ impl Spawner {
             }
         }
         let ready: Vec<bool> = set.iter().map(|one| !one.revents().is_empty()).collect();
-        let strained = ready[lookers..].contains(&true);
+        let strained = ready[inquiries..].contains(&true);
+        let answered = ready[lookers..inquiries].contains(&true);
         let (reports, lookers) = (ready[2..walks].to_vec(), ready[walks..lookers].to_vec());
-        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers, strained })
+        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers, answered, strained })
     }
 
     /// Nothing new is begun while there are replies that nobody takes: so there are never many.
@@ -239,12 +247,17 @@ struct Ready {
     lend: bool,
     reports: Vec<bool>,
     lookers: Vec<bool>,
+    answered: bool,
     strained: bool,
 }
 
 impl Ready {
     fn idle(&self) -> bool {
-        !self.orders && !self.lend && !self.reports.contains(&true) && !self.lookers.contains(&true)
+        !self.orders
+            && !self.lend
+            && !self.reports.contains(&true)
+            && !self.lookers.contains(&true)
+            && !self.answered
     }
 }
 

@@ -71,6 +71,18 @@ pub enum Request {
         /// What for.
         task: Task,
     },
+    /// Read again where a vassal listens: what says so has changed. Descriptor: the config's directory. Answered by
+    /// `Address`.
+    Readdress {
+        /// Named by the answer.
+        number: u32,
+        /// The vassal.
+        id: u32,
+        /// File name below the directory.
+        file: String,
+        /// The vassal as people know it.
+        name: String,
+    },
     /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process. Answered by `Killing`.
     Kill(Ticket),
     /// The config of this vassal is gone, or another's: the file of its listener goes.
@@ -81,6 +93,17 @@ pub enum Request {
     Hooks(Ticket),
     /// Run `vassals-stop-hook` for a vassal of this name, which is gone. Answered by `Hook`.
     Farewell(Ticket, String),
+    /// Do what is done about a vassal of this name that waits for a connection. Answered by `Hook`.
+    Aside(Ticket, Wait, String),
+}
+
+/// What happened to a vassal that waits for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Wait {
+    /// It began to: `hook-as-on-demand-vassal`.
+    Begun,
+    /// Its config changed: `hook-as-on-config-vassal`.
+    Remembered,
 }
 
 /// What the spawner answers, in its own time.
@@ -99,6 +122,8 @@ pub enum Reply {
         /// Where it listens.
         address: String,
     },
+    /// What came of a `Readdress`. Descriptor: the new listener of one that `Moved`.
+    Address(u32, Address),
     /// The process is there; its program may not run yet.
     Born(Ticket, i32),
     /// Its program runs.
@@ -126,6 +151,26 @@ pub enum Reply {
     Hook(Ticket, Result<i32, String>),
     /// Whoever does what is done before this vassal runs has this pid. Its birth follows.
     Herald(Ticket, i32),
+}
+
+/// Where a vassal listens, once that was read again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Address {
+    /// Where it did; or nothing can be said of its config.
+    Same,
+    /// Nowhere: it is not on demand any more. What it had stays bound until `Unlisten`.
+    Gone,
+    /// What is written there cannot be: one sentence. Nothing changes.
+    Wrong(String),
+    /// Elsewhere; the listener before this one has no file any more.
+    Moved {
+        /// Owner of the config.
+        uid: u32,
+        /// Group of the config.
+        gid: u32,
+        /// Where it listens.
+        address: String,
+    },
 }
 
 /// How the spawner stands at its start.

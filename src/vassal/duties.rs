@@ -60,6 +60,8 @@ pub enum Event {
     Ready,
     /// The command says that it lives.
     Beat,
+    /// Nobody has needed it for as long as it may be idle.
+    Idle,
     /// The Emperor closed its end.
     EmperorGone,
 }
@@ -155,6 +157,7 @@ impl Duties {
             Event::Checked(newest) => self.reload(newest, now),
             Event::Ready => self.ready(now),
             Event::Beat => self.beat(now),
+            Event::Idle => self.say_goodbye(now),
             Event::EmperorGone => self.stop(Why::Orphaned, now),
         }
     }
@@ -243,6 +246,14 @@ impl Duties {
         if self.beat_at.is_none_or(|at| now.ms_since(at) >= BEAT_MIN_MS) {
             self.beat_at = Some(now);
             self.order(Order::Send(from_vassal::HEARTBEAT));
+        }
+    }
+
+    /// The Emperor is told first: so the end that follows is no death.
+    fn say_goodbye(&mut self, now: Moment) {
+        if let State::Waiting { .. } | State::Running { .. } = self.state {
+            self.order(Order::Send(from_vassal::GOODBYE));
+            self.stop(Why::Asked, now);
         }
     }
 

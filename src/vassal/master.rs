@@ -9,6 +9,7 @@ use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
 use super::duties::{Duties, Event, Exit, Newest, Order};
+use super::idle::Idle;
 use super::reactions::Reactions;
 use super::state::Vassal;
 use super::step::Step;
@@ -39,6 +40,7 @@ pub fn mind(
     check: impl Fn(Option<OwnedFd>) -> Newest,
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(health, now());
+    let mut idle = Idle::new(vassal, health.idle_s);
     let mut touches = reactions.watch(vassal);
     let mut config = vassal.reload.take();
     if config.is_some() {
@@ -64,7 +66,7 @@ pub fn mind(
         let happening = match vassal.interrupted.take() {
             Some(happening) => happening,
             None => vassal.next_beside(
-                wait_at_most(vassal, &duties),
+                wait_at_most(vassal, &duties, idle.as_ref()),
                 touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
             )?,
         };
@@ -84,6 +86,9 @@ pub fn mind(
             Happening::Other => {}
         }
         heed(vassal, &mut duties);
+        if idle.as_mut().is_some_and(|idle| idle.is_over(vassal, pid)) {
+            duties.handle(Event::Idle, now());
+        }
         if let Some(exit) = vassal.command_ended.take() {
             command_ended(pid, exit, &mut duties);
         }
@@ -190,10 +195,11 @@ fn signal(command: Pid, number: i32) {
     let _ = Signal::from_named_raw(number).map(|signal| kill_process_group(command, signal));
 }
 
-fn wait_at_most(vassal: &Vassal, duties: &Duties) -> Option<Duration> {
+fn wait_at_most(vassal: &Vassal, duties: &Duties, idle: Option<&Idle>) -> Option<Duration> {
     let left =
         |deadline: crate::emperor::event::Moment| Duration::from_nanos(deadline.0.saturating_sub(now().0));
     let announcement = vassal.subscriber.as_ref().and_then(Subscriber::next_deadline);
     let words = vassal.heard.sayings.next_deadline();
-    duties.next_deadline().into_iter().chain(announcement).chain(words).min().map(left)
+    let looks = idle.map(Idle::next_deadline);
+    duties.next_deadline().into_iter().chain(announcement).chain(words).chain(looks).min().map(left)
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
+pub mod callers;
 mod cgroup;
 mod emperor;
 mod hung;

@@ -125,6 +125,8 @@ impl Phase {
             Self::AsVassal => "as-vassal",
             Self::AsEmperor => "as-emperor",
             Self::AsEmperorSetns => "as-emperor-setns",
+            Self::AsOnDemandVassal => "as-on-demand-vassal",
+            Self::AsOnConfigVassal => "as-on-config-vassal",
             Self::Asap => "asap",
             Self::PreJail => "pre-jail",
             Self::PostJail => "post-jail",

@@ -61,6 +61,8 @@ pub enum Phase {
     AsVassal,
     AsEmperor,
     AsEmperorSetns,
+    AsOnDemandVassal,
+    AsOnConfigVassal,
     Asap,
     PreJail,
     PostJail,

@@ -8,13 +8,15 @@ use crate::config::hook::{Errand, Hook, Manner, Task, unseen};
 use crate::config::place::{ConfigError, Entry, Placed};
 
 /// The phases of the Emperor's side.
-const PHASES: [Phase; 6] = [
+const PHASES: [Phase; 8] = [
     Phase::EmperorStart,
     Phase::AsEmperorBeforeVassal,
     Phase::AsVassalBeforeDrop,
     Phase::AsVassal,
     Phase::AsEmperor,
     Phase::AsEmperorSetns,
+    Phase::AsOnDemandVassal,
+    Phase::AsOnConfigVassal,
 ];
 
 /// Adds what such an option says; false for any other option.

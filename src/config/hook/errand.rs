@@ -105,6 +105,7 @@ impl Errand {
         match (self.phase, self.manner) {
             (Phase::EmperorStart, _) => "a failure ends the Emperor",
             (Phase::AsEmperor | Phase::AsEmperorSetns, _) | (_, Manner::Program) => "a failure is told",
+            (Phase::AsOnDemandVassal | Phase::AsOnConfigVassal, _) => "a failure is told",
             _ => "a failure ends the start",
         }
     }

@@ -32,6 +32,8 @@ pub struct Health {
     pub notify: bool,
     /// `heartbeat`: how often it is to say `WATCHDOG=1` at least, in seconds; 0: not asked for.
     pub heartbeat_s: u32,
+    /// `idle`: how long nobody may need it, in seconds, before it waits for a connection again; 0: for ever.
+    pub idle_s: u32,
     /// `stop-signal`.
     pub stop_signal: i32,
     /// `reload-signal`.
@@ -46,6 +48,7 @@ impl Default for Health {
             ready: Readiness::Started,
             notify: false,
             heartbeat_s: 0,
+            idle_s: 0,
             stop_signal: TERM,
             reload_signal: None,
             mercy_ms: None,
@@ -63,6 +66,7 @@ impl Health {
             "ready" => self.ready = value(entry, readiness)?,
             "notify" => self.notify = value(entry, flag)?,
             "heartbeat" => self.heartbeat_s = value(entry, count)?,
+            "idle" => self.idle_s = value(entry, count)?,
             "stop-signal" => self.stop_signal = value(entry, signal)?,
             "reload-signal" => self.reload_signal = Some(value(entry, signal)?),
             "reload-mercy" => self.mercy_ms = Some(u64::from(value(entry, count)?) * 1_000),

@@ -122,11 +122,8 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.waits.apply(name, entry)? => {}
         name if config.health.apply(name, entry)? => {}
         name if config.separation.apply(name, entry)? => {}
-<<<<<<< HEAD
         name if config.subscriptions.apply(name, entry)? => {}
-=======
         name if config.zerg.apply(name, entry)? => {}
->>>>>>> w-d
         name => apply_jail(config, name, entry)?,
     }
     Ok(())

@@ -8,6 +8,10 @@ use crate::emperor::on_demand::Listener;
 #[derive(Debug)]
 pub struct Heard {
     owner: Owner,
+    /// Where it listens.
+    address: u64,
+    /// The file that says so was written since.
+    written: bool,
     /// Connections that nobody has accepted.
     waiting: u64,
     /// The next connection is told.
@@ -17,21 +21,23 @@ pub struct Heard {
 }
 
 impl World {
-    /// Every third name is on demand.
-    fn is_on_demand(key: &Key) -> bool {
-        key.name.bytes().map(u32::from).sum::<u32>() % 3 == 0
+    /// Where one is to listen: at first every third name is on demand.
+    fn address(&self, key: &Key) -> u64 {
+        let first = u64::from(key.name.bytes().map(u32::from).sum::<u32>() % 3 == 0);
+        self.addresses.get(key).copied().unwrap_or(first)
     }
 
     pub fn wants_listener(&self, which: Incarnation) -> bool {
         let body = &self.bodies[&which];
         let is_zerg = body.key != body.reads;
-        !is_zerg && Self::is_on_demand(&body.key) && !self.listeners.contains_key(&which.id)
+        !is_zerg && self.address(&body.key) > 0 && !self.listeners.contains_key(&which.id)
     }
 
     /// The spawner binds it for whom the config belongs to now.
     pub fn listen(&mut self, which: Incarnation) {
         let owner = self.bodies[&which].config.as_ref().expect("there is one").owner;
-        let heard = Heard { owner, waiting: 0, awaited: false, called: false };
+        let address = self.address(&self.bodies[&which].key);
+        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called: false };
         self.listeners.insert(which.id, heard);
         self.decline(which, Event::Listening(which, Listener { owner, address: "here".into() }));
     }
@@ -53,10 +59,63 @@ impl World {
         self.after_ms(0, Happening::Call(id));
     }
 
-    /// While a config exists, only another owner makes its listener go.
+    /// While a config exists, only another owner makes its listener go, and a new address.
     pub fn unlisten(&mut self, id: VassalId) {
+        self.asked.remove(&id);
         let heard = self.listeners.remove(&id).expect("it listens");
-        assert_ne!(heard.owner, self.emperor.vassals[&id].config.owner, "a listener was closed");
+        let moved = heard.owner != self.emperor.vassals[&id].config.owner;
+        assert!(moved || heard.written, "a listener was closed");
+    }
+
+    pub fn forget_listener(&mut self, id: VassalId) {
+        self.asked.remove(&id);
+        self.listeners.remove(&id);
+    }
+
+    /// Somebody writes, or removes, the file with an address; the monitor sees it.
+    pub fn write_address(&mut self, key: &Key) {
+        let address = [0, 1, 2][self.dice.below(3) as usize];
+        self.addresses.insert(key.clone(), address);
+        let id = self.emperor.ids.get(key).copied();
+        id.and_then(|id| self.listeners.get_mut(&id)).into_iter().for_each(|heard| heard.written = true);
+        let lag = self.dice.skewed(8);
+        self.after_ms(lag, Happening::Tell(Event::AddressWritten(key.clone())));
+    }
+
+    pub fn ask_again(&mut self, id: VassalId) {
+        self.asked.insert(id);
+        let lag = self.dice.skewed(6);
+        self.after_ms(lag, Happening::Reread(id));
+    }
+
+    /// The spawner's answer; what was asked before a listener was closed is answered for nobody.
+    pub fn reread(&mut self, id: VassalId) {
+        if self.mute || !self.asked.remove(&id) {
+            return;
+        }
+        let key = self.emperor.key(id).expect("it is forgotten with its listener").clone();
+        let address = self.address(&key);
+        let config = self.configs.get(&key).filter(|config| config.refusal.is_none() && address > 0);
+        let Some(owner) = config.map(|config| config.owner) else {
+            if self.listeners.contains_key(&id) {
+                self.tell(Event::Unlistened(id));
+            }
+            return;
+        };
+        let before = self.listeners.get(&id);
+        if before.is_some_and(|heard| heard.address == address && heard.owner == owner) {
+            return;
+        }
+        let called = before.is_some_and(|heard| heard.called);
+        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called };
+        self.listeners.insert(id, heard);
+        self.tell(Event::Moved(id, Listener { owner, address: "there".into() }));
+    }
+
+    /// In the end each listens where its file says.
+    pub fn listens_as_written(&self, id: VassalId, key: &Key) {
+        let there = self.listeners.get(&id).map_or(0, |heard| heard.address);
+        assert_eq!(there, self.address(key), "seed {}: {key:?}", self.seed);
     }
 
     /// Somebody connects.

@@ -20,8 +20,9 @@ impl World {
             }
             Order::Bury(which) => drop(self.bodies.remove(&which)),
             Order::Await(id) => self.await_call(id),
+            Order::Readdress(id) => self.ask_again(id),
             Order::Unlisten(id) => self.unlisten(id),
-            Order::Forget(id) => drop(self.listeners.remove(&id)),
+            Order::Forget(id) => self.forget_listener(id),
             Order::Tell(_) | Order::Finish | Order::Abandon => {}
         }
     }

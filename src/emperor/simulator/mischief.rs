@@ -27,7 +27,8 @@ impl World {
             86..88 => self.tell(Event::ReloadAll),
             88..90 => self.tell(Event::ClearBlacklist),
             90..92 => self.leap(),
-            92..97 => self.call(&key),
+            92..96 => self.call(&key),
+            96..98 => self.write_address(&key),
             _ => self.look(&key),
         }
         let pause = self.dice.skewed(16);

@@ -86,7 +86,9 @@ impl Oath {
             Order::Kill(which) => self.reach(*which, order),
             Order::Bury(which) => assert!(self.unburied.remove(which), "{which:?} buried without being dead"),
             Order::Forget(id) => self.forget(*id),
-            Order::Await(id) | Order::Unlisten(id) => assert!(!self.forgotten.contains(id)),
+            Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => {
+                assert!(!self.forgotten.contains(id))
+            }
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -160,7 +162,9 @@ impl World {
     /// Whom an event is about.
     pub fn subject(&self, event: &Event) -> Option<VassalId> {
         match event {
-            Event::Seen(key, _) | Event::Unseen(key) => self.emperor.ids.get(key).copied(),
+            Event::Seen(key, _) | Event::Unseen(key) | Event::AddressWritten(key) => {
+                self.emperor.ids.get(key).copied()
+            }
             Event::Born(which, _)
             | Event::Running(which, ..)
             | Event::SpawnFailed(which, _)
@@ -172,6 +176,7 @@ impl World {
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),
             Event::Commanded(id, _) | Event::Connected(id) => Some(*id),
+            Event::Moved(id, _) | Event::Unlistened(id) | Event::Misaddressed(id, _) => Some(*id),
             Event::Answered | Event::StopAll | Event::ReloadAll | Event::ClearBlacklist => None,
         }
     }
@@ -194,7 +199,12 @@ impl World {
         let (zergs, vassals): (Vec<_>, Vec<_>) =
             self.emperor.snapshot().vassals.into_iter().partition(|view| view.zerg);
         assert_eq!(vassals.len(), self.configs.len(), "a vassal without a config, or the reverse");
-        vassals.iter().for_each(|view| self.one_is_as_it_should_be(view));
+        for view in &vassals {
+            if !matches!(view.state, "refused" | "too-many") {
+                self.listens_as_written(view.id, &view.key);
+            }
+            self.one_is_as_it_should_be(view);
+        }
         zergs.iter().for_each(|view| self.zerg_is_as_it_should_be(view));
         let living =
             self.bodies.values().filter(|body| matches!(body.life, Stage::Stepping | Stage::Running));

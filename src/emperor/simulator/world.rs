@@ -73,6 +73,8 @@ pub enum Happening {
     Die(Incarnation, Exit),
     /// The runtime looks for a connection.
     Call(VassalId),
+    /// The spawner reads where a vassal listens.
+    Reread(VassalId),
     /// Something in the world changes by chance.
     Mischief,
 }
@@ -91,6 +93,10 @@ pub struct World {
     pub known: BTreeSet<Key>,
     pub bodies: BTreeMap<Incarnation, Body>,
     pub listeners: BTreeMap<VassalId, Heard>,
+    /// What the files with addresses say by now; 0 for nothing.
+    pub addresses: BTreeMap<Key, u64>,
+    /// Whose address is to be read again, as the runtime knows it.
+    pub asked: BTreeSet<VassalId>,
     pub nurture: Nurture,
     /// No more mischief, and new processes are good ones.
     pub calm: bool,
@@ -115,6 +121,8 @@ impl World {
             known: BTreeSet::new(),
             bodies: BTreeMap::new(),
             listeners: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            asked: BTreeSet::new(),
             nurture,
             calm: false,
             mute: false,
@@ -212,6 +220,7 @@ impl World {
             Happening::Beat(which, left) => self.beat(which, left),
             Happening::Deafen(which) => self.deafen(which),
             Happening::Die(which, exit) => self.die(which, exit),
+            Happening::Reread(id) => self.reread(id),
             Happening::Call(id) => self.tell_call(id),
             Happening::Mischief => self.mischief(),
         }

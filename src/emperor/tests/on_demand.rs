@@ -1,9 +1,9 @@
 //! Who has a listener is started by a connection, and by nothing else.
 
-use super::court::{ALICE, BOB, Court, spawns};
+use super::court::{ALICE, BOB, Court, key, spawns};
 use crate::emperor::event::{Event, Exit, Owner};
 use crate::emperor::on_demand::Listener;
-use crate::emperor::order::{News, Order, from_vassal};
+use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::policy::Policy;
 
 /// A vassal that waits for a connection.
@@ -131,4 +131,22 @@ fn nobody_who_waits_for_a_connection_holds_up_the_end() {
     court.tell(Event::StopAll);
     let exited = Event::Exited(which, Exit::Code(0));
     assert_eq!(court.tell(exited), [Order::Bury(which), Order::Finish]);
+}
+
+fn there() -> Listener {
+    Listener { owner: ALICE, address: "/run/there.socket".into() }
+}
+
+#[test]
+fn who_moves_while_it_runs_is_stopped_and_waits_at_its_new_address() {
+    let mut court = served();
+    let which = court.which("shop");
+    assert_eq!(court.tell(Event::AddressWritten(key("shop"))), [Order::Readdress(which.id)]);
+    let orders = court.tell(Event::Moved(which.id, there()));
+    assert_eq!(orders, [Order::Send(which, to_vassal::STOP)]);
+    assert_eq!(court.exit("shop", 1), [Order::Bury(which), Order::Await(which.id)]);
+    assert_eq!((court.state("shop"), court.view("shop").deaths), ("on-demand", 0));
+    let orders = court.tell(Event::Unlistened(which.id));
+    assert_eq!(orders[0], Order::Unlisten(which.id));
+    assert_eq!(spawns(&orders) + spawns(&court.wait_ms(1_000)), 1);
 }

@@ -70,6 +70,14 @@ pub(super) const ERRANDS: &[OptionSpec] = &[
         "Handler run by the Emperor in these namespaces of each vassal that was started; a failure is told.",
     )
     .repeats(),
+    hook(
+        "hook-as-on-demand-vassal",
+        "Handler run by the Emperor each time that a vassal begins to wait for its first connection; a failure is told.",
+    ),
+    hook(
+        "hook-as-on-config-vassal",
+        "Handler run by the Emperor when the config of a vassal changes that waits for a connection; a failure is told.",
+    ),
     OptionSpec::new(
         "vassals-stop-hook",
         Kind::Path,

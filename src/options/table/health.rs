@@ -22,6 +22,12 @@ pub(super) const HEALTH: &[OptionSpec] = &[
     )
     .default("0"),
     OptionSpec::new(
+        "idle",
+        Kind::Int("SECONDS"),
+        "A command on demand that nobody is connected to and that does nothing for so long is stopped, and waits for its next connection; 0 never. An application of uWSGI gets it as it is.",
+    )
+    .default("0"),
+    OptionSpec::new(
         "stop-signal",
         Kind::Form("SIGNAL", "INT"),
         "What the command gets when it is to stop: HUP, INT, QUIT, USR1, USR2, TERM or WINCH.",

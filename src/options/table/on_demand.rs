@@ -16,6 +16,11 @@ pub(super) const ON_DEMAND: &[OptionSpec] = &[
     )
     .aliases(&["emperor-on-demand-dir"]),
     OptionSpec::new(
+        "emperor-on-demand-exec",
+        Kind::Words,
+        "Program that is asked where a vassal listens: it gets the name of the vassal as its last argument, runs with the vassal's ids, and prints the address.",
+    ),
+    OptionSpec::new(
         "on-demand-sockets",
         Kind::Path,
         "The directory in which the unix sockets of on-demand vassals are made, wherever a file asks for one.",

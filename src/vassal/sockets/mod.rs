@@ -94,8 +94,9 @@ impl Listening {
 
     /// One that another vassal has bound, to whom its file belongs.
     pub fn of_another(socket: OwnedFd) -> Self {
-        let name = address_of(&socket).map_or_else(|| "zerg".to_owned(), |address| name(&address));
-        Self { socket, name, file: None }
+        let address = address_of(&socket);
+        let name = address.as_ref().map_or_else(|| "zerg".to_owned(), name);
+        Self { socket, name, address, file: None }
     }
 
     /// A further descriptor of the same socket.
