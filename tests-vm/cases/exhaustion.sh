@@ -10,9 +10,8 @@ is_his() { # WHAT: as many as hers, or as his own limit of descriptors lets him 
     [ "${his:-0}" -ge 900 ] || [ "${his:-0}" -ge "$hers" ]
 }
 mkdir -m 1777 "$work/alice" "$work/bob"
-# What the kernel counts for each user it counts for root where root has made the user namespace: those of a jail's are
-# everybody's, so this is tried without one.
-start $top "$log" --emperor "$work/v" --emperor-tyrant --jail none --memory-max 128M --pids-max 20
+# In the jail that is the default: what its namespaces cost is the tenant's, too.
+start $top "$log" --emperor "$work/v" --emperor-tyrant --memory-max 128M --pids-max 20
 for what in watches descriptors epolls instances; do
     vassal v "alice-$what.ini" "command = $HOG $what $work/alice"
     ok "$what: she comes to an end" says "$log" "^hog $what: [1-9][0-9]*, then E"

@@ -16,6 +16,7 @@ mod namespaces;
 pub(crate) mod netlink;
 mod network;
 mod order;
+mod payer;
 mod refusals;
 mod rootfs;
 mod rules;

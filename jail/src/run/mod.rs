@@ -14,6 +14,7 @@ mod join;
 mod nest;
 mod network;
 mod parcel;
+mod payer;
 mod perform;
 mod pool;
 mod program;

@@ -7,6 +7,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{getpid, getppid};
 
 use super::backdrop::{Backdrop, before};
+use super::payer::paid_by;
 use super::user_map::{Gate, gate, while_dumpable};
 use super::walk::Walk;
 use crate::plan::{Failure, Namespaces, Plan};
@@ -140,7 +141,8 @@ fn walking(plan: &Plan, birth: &Birth<'_>, gate: Option<Gate>) -> Result<Spawned
     walk.parent = parent_of_child(plan, birth);
     walk.hold_report(writer.as_raw_fd());
     walk.gate = gate.as_ref().map(Gate::inner);
-    let child = before(birth.backdrop, || sys::clone_apart(flags(plan, birth), || walk.walk_and_report()))?;
+    let make = || sys::clone_apart(flags(plan, birth), || walk.walk_and_report());
+    let child = before(birth.backdrop, || paid_by(plan.payer(), make))?;
     if let Some(gate) = gate {
         gate.open_for(child.pid, &child.pidfd);
     }

@@ -1,0 +1,95 @@
+//! What the kernel counts for each user: one tenant uses up his own share, whatever his jail. Row G7.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+mod neighbour;
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use common::{Emperor, Start, Tree};
+use neighbour::{IDLE, JAILS, jailed};
+use rustix::fs::inotify::{CreateFlags, init};
+
+/// Tenants of this file alone: the tests beside it need what these use up.
+const GREEDY: u32 = 61077;
+const OTHER: u32 = 61078;
+/// Takes all that it gets; see there.
+const WATCH: &str = include_str!("programs/watch.py");
+/// Instances that our vassal master may have for itself.
+const MASTERS: usize = 4;
+/// Descriptors: more than there are instances.
+const DESCRIPTORS: usize = 4096;
+
+fn tyrant(jail: &str, options: &[&str]) -> Emperor {
+    Start::in_tree(Tree::new()).options(&["--emperor-tyrant", jailed(jail), jail]).options(options).start()
+}
+
+fn limit() -> usize {
+    let text = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_instances").unwrap();
+    text.trim().parse().unwrap()
+}
+
+/// How many instances a vassal of this user gets.
+fn taken(emperor: &Emperor, owner: u32) -> usize {
+    let program = emperor.tree.path("watch.py");
+    emperor.tree.place(&program, 0, WATCH);
+    let name = format!("u{owner}");
+    let body =
+        format!("rlimit-nofile = {DESCRIPTORS}\ncommand = /usr/bin/python3 {} {name}\n", program.display());
+    emperor.tree.vassal_of(owner, &format!("{name}.ini"), &body);
+    let said = emperor.wait_for_line(|line| line.starts_with(&format!("{name} took ")));
+    assert!(said.ends_with(", then EMFILE"), "{said}");
+    said.split([' ', ',']).nth(2).unwrap().parse().unwrap()
+}
+
+/// Row G7: root and her neighbour have what they had before.
+#[test]
+fn a_tenant_takes_every_inotify_instance_of_his_own_and_no_other() {
+    assert!(limit() < DESCRIPTORS, "the descriptors would end it first");
+    for jail in JAILS.iter().chain(&["strict"]) {
+        let emperor = tyrant(jail, &[]);
+        for owner in [GREEDY, OTHER] {
+            let taken = taken(&emperor, owner);
+            assert!((limit() - MASTERS..=limit()).contains(&taken), "{jail}: {owner} took {taken}");
+            let roots = init(CreateFlags::CLOEXEC);
+            assert!(roots.is_ok(), "{jail}: {roots:?}");
+        }
+        emperor.stop();
+    }
+}
+
+/// Row N2: he who pays for a namespace is nobody: whoever made one has all rights in it.
+#[test]
+fn a_tenant_outside_has_no_rights_over_the_jail_that_he_pays_for() {
+    let emperor = tyrant("standard", &[]);
+    emperor.tree.vassal_of(GREEDY, "x.ini", IDLE);
+    let vassal = emperor.vassal("x.ini").child_named("sleep");
+    let enter = |uid| {
+        let mut command = Command::new("/usr/bin/nsenter");
+        command.args(["--user", "--preserve-credentials", "--target", &vassal.pid.to_string(), "/bin/true"]);
+        command.uid(uid).gid(uid).output().unwrap()
+    };
+    assert!(enter(0).status.success());
+    let refused = enter(GREEDY);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("/ns/user: Permission denied"), "{said}");
+}
+
+/// What is done before the drop has root's rights to files in every jail.
+#[test]
+fn a_hook_before_the_drop_reads_what_only_root_may() {
+    for jail in JAILS {
+        let tree = Tree::new();
+        let secret = tree.path("secret");
+        tree.place(&secret, 0, "roots\n");
+        std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        tree.vassal_of(GREEDY, "x.ini", IDLE);
+        let hook = format!("exec:cat {}", secret.display());
+        let emperor = Start::in_tree(tree)
+            .options(&["--emperor-tyrant", jailed(jail), jail, "--hook-as-vassal-before-drop", &hook])
+            .start();
+        emperor.wait_for_line(|line| line == "roots");
+        emperor.vassal("x.ini");
+    }
+}
