@@ -16,7 +16,7 @@ programs() { # the tenants' commands
         case $(tr '\0' ' ' <"$one" 2>/dev/null) in "sleep 10000"*) echo "${one%/cmdline}" ;; esac
     done
 }
-all_run() { [ "$("$LIEGE" status "$work/stats" | grep -c "^storm.* running")" = 10 ] && [ "$(programs | wc -l)" = 10 ]; }
+all_run() { [ "$("$LIEGE" status "$work/stats" | grep -c "^ *storm.* running")" = 10 ] && [ "$(programs | wc -l)" = 10 ]; }
 some_run() { [ -n "$(programs)" ]; }
 masters() { # the parents of the commands
     for one in $(programs); do sed -n 's/^PPid:.//p' "$one/status" 2>/dev/null; done

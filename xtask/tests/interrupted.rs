@@ -32,9 +32,12 @@ impl Runner {
 
     /// The machine, once it runs.
     fn machine(&mut self) -> Pid {
+        let scratch = self.scratch().display().to_string();
         within(BOOTS, "a machine", || {
             assert_eq!(self.0.try_wait().unwrap(), None, "the runner ended before its machine was there");
-            children(self.pid()).into_iter().find(|child| name(*child).starts_with("qemu-system"))
+            // Before, it asks the emulator for its version.
+            let ours = |words: &str| words.starts_with("qemu-system") && words.contains(&scratch);
+            children(self.pid()).into_iter().find(|child| ours(&command_line(*child)))
         })
     }
 
@@ -76,8 +79,9 @@ fn children(parent: Pid) -> Vec<Pid> {
     text.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?)).collect()
 }
 
-fn name(pid: Pid) -> String {
-    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default()
+fn command_line(pid: Pid) -> String {
+    let bytes = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn top() -> &'static Path {
