@@ -123,15 +123,14 @@ fn a_runner_that_is_interrupted_leaves_no_machine_no_file_and_no_mount() {
         return;
     }
     // From a terminal everybody gets it; from `kill` and a service manager only the runner.
-    let signals: [(fn(Pid, Signal) -> rustix::io::Result<()>, Signal); 2] =
-        [(kill_process_group, Signal::INT), (kill_process, Signal::TERM)];
-    for (send, signal) in signals {
+    for (signal, to_all) in [(Signal::INT, true), (Signal::TERM, false)] {
         let stored_before = stored();
         let mut runner = Runner::start();
         let machine = runner.machine();
         let scratch = runner.scratch();
         assert!(scratch.exists());
         let machine = pidfd_open(machine, PidfdFlags::empty()).unwrap();
+        let send = if to_all { kill_process_group } else { kill_process };
         send(runner.pid(), signal).unwrap();
         assert_eq!(runner.wait().signal(), Some(signal.as_raw()));
         let gone = rustix::process::pidfd_send_signal(&machine, Signal::CONT);
