@@ -1,6 +1,6 @@
 #!/bin/sh
 # Bombs of processes, threads and zombies end at the limit, that is told, they can be stopped, and a neighbour still forks (row G1).
-# vm: seconds=240
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 mkdir -m 1777 "$work/open"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # `cap` gives exactly what it names, with every capability that Linux has: each alone, all together, and none.
-# vm: seconds=240
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 names="chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast

@@ -1,7 +1,7 @@
 #!/bin/sh
 # One tenant takes all descriptors, epoll entries, inotify instances and watches that she gets: her neighbour and the
 # Emperor still get theirs (row G7).
-# vm: seconds=240
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 is_his() { # WHAT: as many as hers, or as his own limit of descriptors lets him have

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Memory, page tables, socket buffers and files in memory: only who takes them dies, and why is told (row G2).
-# vm: seconds=240
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 mkdir -m 1777 "$work/open"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A tenant who takes more than `memory-high` is slowed down, not killed, and the status says so; her neighbour answers all the while.
-# vm: seconds=240
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 printf '[hungry.ini]\nmemory-high = 16M\n' >"$work/limits"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Limits below systemd: a service with `Delegate=yes`, one without, a scope; and in a container with a cgroup namespace of its own.
-# vm: systemd seconds=240
+# vm: systemd seconds=600
 . "$LIB"
 config 0 vassals a.ini "command = sleep 100000"
 config 0 . emperor.ini "emperor = $work/vassals" "memory-max = 64M" "pids-max = 20"

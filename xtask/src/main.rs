@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test                      everything that CI checks; installs what the tests need
-cargo xtask vm [--all|--quick] [TEST…]
+cargo xtask vm [--all|--quick] [KERNEL…] [TEST…]
                                       tests-vm/ on a real kernel, as root of an emulated machine; --all: on every kernel
 cargo xtask bench [NAME…] [--quick] [--json]
                                       measures; NAME: spawn, namespaces, peers, cold, latency, idle (default: all)

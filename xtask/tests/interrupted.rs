@@ -32,9 +32,12 @@ impl Runner {
 
     /// The machine, once it runs.
     fn machine(&mut self) -> Pid {
+        let scratch = self.scratch().display().to_string();
         within(BOOTS, "a machine", || {
             assert_eq!(self.0.try_wait().unwrap(), None, "the runner ended before its machine was there");
-            children(self.pid()).into_iter().find(|child| name(*child).starts_with("qemu-system"))
+            // Before, it asks the emulator for its version.
+            let ours = |words: &str| words.starts_with("qemu-system") && words.contains(&scratch);
+            children(self.pid()).into_iter().find(|child| ours(&command_line(*child)))
         })
     }
 
@@ -76,8 +79,9 @@ fn children(parent: Pid) -> Vec<Pid> {
     text.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?)).collect()
 }
 
-fn name(pid: Pid) -> String {
-    fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero())).unwrap_or_default()
+fn command_line(pid: Pid) -> String {
+    let bytes = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn top() -> &'static Path {
@@ -115,19 +119,18 @@ fn can_boot() -> bool {
 
 #[test]
 fn a_runner_that_is_interrupted_leaves_no_machine_no_file_and_no_mount() {
-    type Send = fn(Pid, Signal) -> rustix::io::Result<()>;
     if !can_boot() {
         return;
     }
     // From a terminal everybody gets it; from `kill` and a service manager only the runner.
-    let signals: [(Send, Signal); 2] = [(kill_process_group, Signal::INT), (kill_process, Signal::TERM)];
-    for (send, signal) in signals {
+    for (signal, to_all) in [(Signal::INT, true), (Signal::TERM, false)] {
         let stored_before = stored();
         let mut runner = Runner::start();
         let machine = runner.machine();
         let scratch = runner.scratch();
         assert!(scratch.exists());
         let machine = pidfd_open(machine, PidfdFlags::empty()).unwrap();
+        let send = if to_all { kill_process_group } else { kill_process };
         send(runner.pid(), signal).unwrap();
         assert_eq!(runner.wait().signal(), Some(signal.as_raw()));
         let gone = rustix::process::pidfd_send_signal(&machine, Signal::CONT);

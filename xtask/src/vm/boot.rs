@@ -20,7 +20,7 @@ use super::report::Report;
 use super::store;
 
 /// For the kernel and PID 1, by emulation on a machine with other work.
-const BOOT: Duration = Duration::from_secs(120);
+const BOOT: Duration = Duration::from_secs(300);
 /// How often the progress line moves.
 const TICK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Bytes kept of what one boot prints.

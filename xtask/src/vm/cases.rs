@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::program;
 
 /// Seconds that a case may take by emulation, when it says nothing.
-const SECONDS: u32 = 120;
+const SECONDS: u32 = 300;
 
 /// One script of `tests-vm/cases`.
 #[derive(Clone, Debug, PartialEq, Eq)]

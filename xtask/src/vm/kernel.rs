@@ -20,7 +20,7 @@ pub struct Kernel {
 }
 
 /// The newest first.
-pub const ALL: [Kernel; 2] =
+pub static ALL: [Kernel; 2] =
     [Kernel { name: "6.12", suite: "bookworm-backports" }, Kernel { name: "6.1", suite: "bookworm" }];
 
 /// Drivers that are needed, each after those that it needs. One that is not there is part of the kernel itself.

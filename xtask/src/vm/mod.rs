@@ -41,6 +41,8 @@ struct Wish {
     all: bool,
     /// Only cases that say that they are quick.
     quick: bool,
+    /// Names of kernels.
+    kernels: Vec<&'static str>,
     /// Parts of the names of cases; none is every case.
     names: Vec<String>,
 }
@@ -62,9 +64,8 @@ pub fn run(words: &[&str]) -> Result<bool> {
         found => found?,
     };
     fs::create_dir_all(store())?;
-    let kernels = if wish.all { &kernel::ALL[..] } else { &kernel::ALL[..1] };
     let mut report = Report::new(!wish.names.is_empty());
-    for kernel in kernels {
+    for kernel in wish.kernels() {
         for mode in [Mode::Plain, Mode::Systemd] {
             let group: Vec<Case> = cases.iter().filter(|case| case.mode == mode).cloned().collect();
             if !group.is_empty() {
@@ -103,11 +104,23 @@ impl Wish {
             match *word {
                 "--all" => wish.all = true,
                 "--quick" => wish.quick = true,
-                name if !name.starts_with('-') => wish.names.push(name.to_owned()),
-                _ => bail!("cargo xtask vm [--all|--quick] [TEST…]"),
+                name => match kernel::ALL.iter().find(|kernel| kernel.name == name) {
+                    Some(kernel) => wish.kernels.push(kernel.name),
+                    None if !name.starts_with('-') => wish.names.push(name.to_owned()),
+                    None => bail!("cargo xtask vm [--all|--quick] [KERNEL…] [TEST…]"),
+                },
             }
         }
         Ok(wish)
+    }
+
+    /// All of them, or those that were named, or the newest.
+    fn kernels(&self) -> impl Iterator<Item = &'static Kernel> {
+        let is_wanted = move |number: usize, kernel: &Kernel| {
+            self.all || self.kernels.contains(&kernel.name) || (self.kernels.is_empty() && number == 0)
+        };
+        let all = kernel::ALL.iter().enumerate();
+        all.filter(move |(number, kernel)| is_wanted(*number, kernel)).map(|(_, kernel)| kernel)
     }
 
     fn choose(&self, all: Vec<Case>) -> Result<Vec<Case>> {
