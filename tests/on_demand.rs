@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use common::callers::{addressed, ask, serving, server_tree, talk, waits};
+use common::callers::{addressed, ask, server_tree, serving, talk, waits};
 use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 

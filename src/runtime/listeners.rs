@@ -10,9 +10,9 @@ use super::Runtime;
 use crate::config::emperor::on_demand::OnDemand as Wanted;
 use crate::emperor::event::{Event, Incarnation, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
+use crate::monitors::Whereabouts;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::OnDemand;
-use crate::monitors::Whereabouts;
 use crate::spawner::wire::{Address, Request, Ticket};
 
 /// What the options say, with absolute paths.

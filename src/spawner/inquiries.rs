@@ -110,8 +110,10 @@ impl Inquiries {
     fn ended(&mut self) -> Vec<(Inquiry, Option<WaitIdStatus>)> {
         let mut ended = Vec::new();
         for inquiry in std::mem::take(&mut self.under_way) {
-            match waitid(WaitId::PidFd(inquiry.process.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
-            {
+            match waitid(
+                WaitId::PidFd(inquiry.process.as_fd()),
+                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+            ) {
                 Ok(None) | Err(Errno::INTR) => self.under_way.push(inquiry),
                 Ok(status) => ended.push((inquiry, status)),
                 Err(_) => ended.push((inquiry, None)),
@@ -212,7 +214,15 @@ impl Court {
             }
         };
         let until = clock::now().plus_ms(ANSWER_MS);
-        Ok(Inquiry { expected: Some(expected), owner: asker.owner, process: born.pidfd, output, report, plan, until })
+        Ok(Inquiry {
+            expected: Some(expected),
+            owner: asker.owner,
+            process: born.pidfd,
+            output,
+            report,
+            plan,
+            until,
+        })
     }
 
     /// The process that is asked: the vassal's ids, nothing of ours.

@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, stat, statat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, stat, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, socket_acceptconn};

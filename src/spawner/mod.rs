@@ -253,7 +253,10 @@ struct Ready {
 
 impl Ready {
     fn idle(&self) -> bool {
-        !self.orders && !self.lend && !self.reports.contains(&true) && !self.lookers.contains(&true)
+        !self.orders
+            && !self.lend
+            && !self.reports.contains(&true)
+            && !self.lookers.contains(&true)
             && !self.answered
     }
 }

@@ -60,7 +60,8 @@ impl Idle {
         if let Err(errno) = &seen
             && !std::mem::replace(&mut self.told, true)
         {
-            let trouble = Trouble::errno("see who is connected to the command, so `idle` cannot end it", *errno);
+            let trouble =
+                Trouble::errno("see who is connected to the command, so `idle` cannot end it", *errno);
             vassal.teller.trouble(&trouble);
         }
         self.quiet.take(seen.ok(), now())
@@ -170,7 +171,8 @@ fn sockets(pid: Pid) -> Result<Vec<(i32, u64)>, Errno> {
             return Err(Errno::TOOBIG);
         }
         let link = std::fs::read_link(entry.path()).unwrap_or_default();
-        let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+        let inode =
+            link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
         let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
         sockets.extend(number.zip(inode));
     }

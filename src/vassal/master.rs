@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
-use super::idle::Idle;
 use super::duties::{Duties, Event, Exit, Newest, Order};
+use super::idle::Idle;
 use super::reactions::Reactions;
 use super::state::Vassal;
 use super::step::Step;

@@ -76,7 +76,10 @@ mod tests {
         // What is not seen is not idle.
         assert_eq!(play(&[nobody, nobody, nobody, None, nobody, nobody, nobody]), None);
         // Housekeeping.
-        assert_eq!(play(&[Some((false, 3)), Some((false, 9)), Some((false, 14)), Some((false, 20))]), Some(3));
+        assert_eq!(
+            play(&[Some((false, 3)), Some((false, 9)), Some((false, 14)), Some((false, 20))]),
+            Some(3)
+        );
         // A worker that had done much has ended: something happens.
         assert_eq!(play(&[Some((false, 5)), Some((false, 905)), Some((false, 5)), nobody, nobody]), None);
     }

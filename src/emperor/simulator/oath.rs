@@ -84,7 +84,9 @@ impl Oath {
             Order::Kill(which) => self.reach(*which, order),
             Order::Bury(which) => assert!(self.unburied.remove(which), "{which:?} buried without being dead"),
             Order::Forget(id) => self.forget(*id),
-            Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => assert!(!self.forgotten.contains(id)),
+            Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => {
+                assert!(!self.forgotten.contains(id))
+            }
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -158,7 +160,9 @@ impl World {
     /// Whom an event is about.
     pub fn subject(&self, event: &Event) -> Option<VassalId> {
         match event {
-            Event::Seen(key, _) | Event::Unseen(key) | Event::AddressWritten(key) => self.emperor.ids.get(key).copied(),
+            Event::Seen(key, _) | Event::Unseen(key) | Event::AddressWritten(key) => {
+                self.emperor.ids.get(key).copied()
+            }
             Event::Born(which, _)
             | Event::Running(which, ..)
             | Event::SpawnFailed(which, _)
