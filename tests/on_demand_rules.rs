@@ -132,7 +132,7 @@ fn a_command_is_idle_when_nobody_is_connected_to_it_and_a_connection_alone_keeps
     for _ in 0..2 {
         let marked = emperor.lines.mark();
         assert_ne!(ask(&sockets[1], "x").unwrap(), "");
-        emperor.wait_since(marked, "clock.ini", "back to \"on demand\" mode");
+        emperor.wait_since(marked, "clock.ini", "back to");
     }
     for name in ["held.ini", "tcp.ini"] {
         assert_eq!(emperor.told(name, "back to"), 0);
@@ -140,7 +140,7 @@ fn a_command_is_idle_when_nobody_is_connected_to_it_and_a_connection_alone_keeps
     assert_ne!(talk(held, "x").unwrap(), "");
     assert_ne!(talk(tcp, "x").unwrap(), "");
     for name in ["held.ini", "tcp.ini"] {
-        emperor.wait_for(name, "back to \"on demand\" mode");
+        emperor.wait_for(name, "back to");
         assert_eq!(emperor.told(name, "died"), 0);
     }
     assert_ne!(ask(&sockets[0], "x").unwrap(), "", "it is started again");

@@ -133,7 +133,7 @@ impl Vassal {
             self.stop_if_refused(turn);
         } else if self.suspended {
             self.stop(Then::Again, "it was told to by command", turn);
-        } else if self.process.said.moved {
+        } else if self.moved {
             self.stop(Then::Again, MOVED, turn);
         } else if self.process.said.goodbye {
             self.stop(self.rest_or_again(Rest::Goodbye), "it asked to be stopped", turn);

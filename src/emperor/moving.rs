@@ -78,7 +78,7 @@ impl Vassal {
 
     fn begin_anew(&mut self, turn: &mut Turn<'_>) {
         if self.state == State::Starting {
-            self.process.said.moved = true;
+            self.moved = true;
         } else {
             self.stop(Then::Again, MOVED, turn);
         }

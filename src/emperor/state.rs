@@ -214,8 +214,6 @@ pub struct Said {
     pub loyal: bool,
     /// That it wants to be stopped.
     pub goodbye: bool,
-    /// That the address of its vassal changed when it was about to be born.
-    pub moved: bool,
     /// That it failed before its program ran: its end was told already.
     pub failed: bool,
 }

@@ -57,6 +57,8 @@ pub struct Vassal {
     pub told_excess: bool,
     /// It is started only when the command `spawn` comes.
     pub suspended: bool,
+    /// Its address changed when its process was about to be born.
+    pub moved: bool,
     /// Where it listens, if it is on demand.
     pub listener: Option<Box<Listener>>,
     /// It is a zerg.
@@ -132,6 +134,7 @@ impl Vassal {
             told: None,
             told_excess: false,
             suspended: false,
+            moved: false,
             listener: None,
             is_zerg: false,
             state: State::Outside,

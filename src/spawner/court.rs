@@ -15,7 +15,7 @@ use super::charter::Charter;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
 use super::lend;
-use super::listeners::{Listeners, Wanted};
+use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
 use super::magic;
 use super::owners::groups;
@@ -27,7 +27,7 @@ use super::stock::pool_size;
 use super::strains::Strains;
 use super::walks::Walk;
 use super::ward::{Ward, Wards};
-use super::wire::{Address, Reply, Request, Standing, Ticket, cut};
+use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::emperor::event::Owner;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
@@ -312,43 +312,6 @@ impl Court {
             }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
-    }
-
-    /// One on demand gets its listener first: the answer to its first start.
-    fn listen(&mut self, summons: &Summons<'_>, config: &Examined) -> Result<Option<Reply>, String> {
-        let Summons { ticket, file, name, directory, listener, away, .. } = summons;
-        if let Some(listener) = listener {
-            return self.listeners.admit(ticket.id, *listener, config.owner).map(|()| None);
-        }
-        if summons.zerg.is_some() {
-            return Ok(None);
-        }
-        let told = self.inquiries.told_of(*ticket, config.owner)?;
-        let wanted = Wanted { directory: *directory, file, name, away: *away, told: told.as_deref() };
-        self.listeners.bind(&self.charter, *ticket, wanted, config)
-    }
-
-    /// Reads again where a vassal listens. What is not near keeps what it has.
-    fn readdress(
-        &mut self,
-        (number, id): (u32, u32),
-        (file, name): (&str, &str),
-        directory: BorrowedFd<'_>,
-    ) -> Address {
-        let near = Reach::Near(&self.mounts);
-        if !self.charter.names(file) || lend::require_in_sources(&self.charter, directory, near).is_err() {
-            return Address::Same;
-        }
-        let Ok(config) = trust::examine(directory, file, &lend::policy(&self.charter), near) else {
-            // Its next start binds anew.
-            return self.listeners.without_config(id);
-        };
-        if self.charter.asks() {
-            return Address::Same;
-        }
-        let wanted = Wanted { directory, file, name, away: false, told: None };
-        let moved = self.listeners.rebind(&self.charter, (number, id), wanted, &config);
-        moved.unwrap_or_else(|sentence| Address::Wrong(cut(&sentence)))
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

@@ -13,6 +13,7 @@ mod court;
 mod deaths;
 mod errands;
 mod far;
+mod hearing;
 mod hooks;
 mod inquiries;
 pub mod jailing;

@@ -162,7 +162,7 @@ fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
     insta::assert_snapshot!(told(
         "hook-as-emperor = mkdri:/x\nhook-emperor-start = mkdir\nmount-as-emperor = tmpfs /x\n\
          hook-as-emperor-setns = mnt exec:id\nhook-as-emperor-setns = exec:id\nvassals-start-hook = bin/x\n\
-         hook-as-vassal-before-drop = !chmod:/x 99\numount-as-vassal = /x lazily\nhook-as-on-demand-vassal = exec:id\n"
+         hook-as-vassal-before-drop = !chmod:/x 99\numount-as-vassal = /x lazily\nhook-as-on-demand-vassal = mkdri:/x\n"
     ), @r"
     a.ini:3:19: `hook-as-emperor`: no handler of hooks is called `mkdri`
       hook-as-emperor = mkdri:/x
@@ -196,10 +196,10 @@ fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
       umount-as-vassal = /x lazily
                          ^
       write WHERE [FLAGS], with flags: force, detach, rec
-    a.ini:11:1: `hook-as-on-demand-vassal` is not supported yet
-      hook-as-on-demand-vassal = exec:id
-      ^
-      leave it out: liege cannot do this, and does not pretend to
+    a.ini:11:28: `hook-as-on-demand-vassal`: no handler of hooks is called `mkdri`
+      hook-as-on-demand-vassal = mkdri:/x
+                                 ^
+      did you mean `mkdir`?
     ");
     insta::assert_snapshot!(told("mount-as-vassal = tmpfs none /x\nhook-as-vassal-before-drop = hostname:x\n"), @r#"
     a.ini:3:19: this would change the mounts of the whole host

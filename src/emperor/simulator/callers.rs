@@ -63,7 +63,9 @@ impl World {
     pub fn unlisten(&mut self, id: VassalId) {
         self.asked.remove(&id);
         let heard = self.listeners.remove(&id).expect("it listens");
-        let moved = heard.owner != self.emperor.vassals[&id].config.owner;
+        // Nothing is kept for one that is gone.
+        let vassal = self.emperor.vassals.get(&id);
+        let moved = vassal.is_none_or(|vassal| vassal.config.owner != heard.owner);
         assert!(moved || heard.written, "a listener was closed");
     }
 

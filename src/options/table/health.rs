@@ -24,7 +24,7 @@ pub(super) const HEALTH: &[OptionSpec] = &[
     OptionSpec::new(
         "idle",
         Kind::Int("SECONDS"),
-        "A command on demand that nobody is connected to and that does nothing for so long is stopped, and waits for its next connection; 0 never. An application of uWSGI gets it as it is.",
+        "A command on demand that nobody is connected to and that does nothing for so many seconds is stopped, and waits for its next connection; 0 never. An application of uWSGI gets it as it is.",
     )
     .default("0"),
     OptionSpec::new(
