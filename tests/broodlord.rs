@@ -178,6 +178,9 @@ fn who_asks_without_end_gets_what_it_may_have_with_its_own_rights_and_nobody_els
                 (Some("greedy.ini:zerg"), Some(ALICE.into()))
             );
             let (zerg, vassal) = (process(row), running(&emperor, "greedy.ini"));
+            // Its rights are what they are once its program runs.
+            let runs = || zerg.command_line().first().is_some_and(|program| program == "/bin/sh");
+            eventually("its program", || runs().then_some(()));
             for field in ["Uid", "Gid", "Groups", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"] {
                 assert_eq!(zerg.status(field), vassal.status(field), "{field}");
             }
