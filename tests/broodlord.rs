@@ -123,6 +123,24 @@ fn zergs_end_when_the_config_of_their_vassal_goes() {
     eventually("no vassal", || emperor.stats()["vassals"].as_array().unwrap().is_empty().then_some(()));
 }
 
+/// Asks again and again, as whoever is busy does.
+const ASKING: &str = "unprivileged-binary-patch-arg = \
+    while printf '\\036' >&\"$UWSGI_EMPEROR_FD\"; do sleep 0.2; done\n[zerg]\ncommand = /bin/sleep 2000000\n";
+
+#[test]
+fn our_own_vassals_have_zergs_under_either_emperor() {
+    for program in [LIEGE, UWSGI] {
+        let tree = Tree::new();
+        tree.vassal("x.ini", ASKING);
+        let start = Start::in_tree(tree).program(&[program]).options(&["--binary-path", LIEGE]);
+        let mut emperor = start.options(&["--emperor-broodlord", "1"]).start();
+        let zerg = zergs(&emperor, 1).remove(0);
+        assert_eq!(zerg.child().command_line(), ["/bin/sleep", "2000000"], "{program}");
+        emperor.kill();
+        zerg.wait_gone();
+    }
+}
+
 /// Whoever is called greedy asks as fast as it can, and so do its zergs; everybody else just lives.
 const GREEDY: &str = r#"case "$*" in
 *greedy*) while printf '\036\036\036\036' >&"$UWSGI_EMPEROR_FD"; do :; done ;;
@@ -135,7 +153,10 @@ fn emperor_of_greed(jail: &[&str]) -> Emperor {
     tree.vassal_of(ALICE, "greedy.ini", "");
     tree.vassal_of(BOB, "modest.ini", "");
     let start = Start::in_tree(tree).option("--emperor-wrapper").option(wrapper);
-    start.options(&["--emperor-tyrant", "--emperor-broodlord", "2"]).options(jail).start()
+    // They do not listen, so they are killed in the end.
+    let start =
+        start.options(&["--emperor-tyrant", "--emperor-broodlord", "2", "--emperor-curse-tolerance", "1"]);
+    start.options(jail).start()
 }
 
 /// Row C8 of the attacks: what a vassal says on its descriptor is felt by nobody but itself.
@@ -157,6 +178,9 @@ fn who_asks_without_end_gets_what_it_may_have_with_its_own_rights_and_nobody_els
                 (Some("greedy.ini:zerg"), Some(ALICE.into()))
             );
             let (zerg, vassal) = (process(row), running(&emperor, "greedy.ini"));
+            // Its rights are what they are once its program runs.
+            let runs = || zerg.command_line().first().is_some_and(|program| program == "/bin/sh");
+            eventually("its program", || runs().then_some(()));
             for field in ["Uid", "Gid", "Groups", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"] {
                 assert_eq!(zerg.status(field), vassal.status(field), "{field}");
             }

@@ -99,8 +99,8 @@ fn the_real_uwsgi_serves_the_socket_of_our_vassal() {
     let _zerg = Real::start(&place, "plugins = python3\nzerg = DIR/zerg\nwsgi-file = DIR/app.py");
     let mut client = UnixStream::connect(place.path("app")).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
-    // An empty request of the uwsgi protocol.
-    client.write_all(&[0; 4]).unwrap();
+    // A request of the uwsgi protocol with one variable.
+    client.write_all(b"\0\x15\0\0\x0e\0REQUEST_METHOD\x03\0GET").unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("by a zerg"), "{answer}");
