@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use common::router::{Kind, Router};
+use common::router::{Kind, Router, packet};
 use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
 use rustix::process::Signal;
 
@@ -249,13 +249,7 @@ fn who_cannot_be_announced_is_told_why() {
 
 /// What a FastRouter says to an Emperor whose vassal is wanted (that of uWSGI 2.1; earlier ones say nothing).
 fn command(verb: &str, vassal: &str) -> Vec<u8> {
-    let mut body = Vec::new();
-    for word in ["cmd", verb, "vassal", vassal] {
-        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
-        body.extend(word.as_bytes());
-    }
-    let [low, high] = u16::try_from(body.len()).unwrap().to_le_bytes();
-    [&[0, low, high, 0], body.as_slice()].concat()
+    packet(&["cmd", verb, "vassal", vassal])
 }
 
 #[test]

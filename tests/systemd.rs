@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use common::router::packet;
 use common::{Emperor, PATIENCE, Start, Tree, eventually};
 use rustix::process::Signal;
 
@@ -100,10 +101,9 @@ fn sockets_of_the_service_manager_are_used_by_name_or_by_kind_and_no_vassal_has_
         let (emperor, places) = activated(names, options);
         eventually("stats", || answers(&places.path("run/stats.sock")).then_some(()));
         emperor.wait_for_line(|line| line.contains("descriptor 5 was left for us and is not used"));
-        let words = ["cmd", "spawn", "vassal", "a.ini"];
-        let words = words.map(|word| [&[word.len() as u8, 0], word.as_bytes()].concat()).concat();
         let say = UnixDatagram::unbound().unwrap();
-        say.send_to(&[&[0; 4], words.as_slice()].concat(), places.path("run/commands.sock")).unwrap();
+        let spawn = packet(&["cmd", "spawn", "vassal", "a.ini"]);
+        say.send_to(&spawn, places.path("run/commands.sock")).unwrap();
         emperor.vassal("a.ini");
         // 0, 1, 2 and the directory that `ls` reads.
         emperor.wait_for_line(|line| line.trim_end().ends_with('4'));

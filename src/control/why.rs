@@ -39,7 +39,8 @@ fn told(vassal: &Value, past: &[Value]) -> String {
     let reason = word("reason");
     let label = if alive { "its last end" } else { "what happened" };
     say(label, if reason.is_empty() { reason } else { format!("{reason}{when}") });
-    say("says of itself", word("said"));
+    // An earlier Emperor has no such key.
+    say("says of itself", vassal["said"].as_str().map_or_else(String::new, |_| word("said")));
     say("limits met", word("limits_met"));
     say("what comes next", word("next"));
     say("what to do", word("advice"));

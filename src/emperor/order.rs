@@ -28,6 +28,8 @@ pub mod from_vassal {
     pub const TEXT: u8 = 13;
     /// It ends.
     pub const TEXT_END: u8 = 10;
+    /// Bytes of one text; what is longer loses its end.
+    pub const TEXT_MAX: usize = 120;
     /// Wants to be stopped.
     pub const GOODBYE: u8 = 22;
     /// Still alive.

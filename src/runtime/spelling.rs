@@ -1,10 +1,8 @@
 //! Pure. Words of a vassal among the bytes of its protocol: none of the protocol's bytes is a letter, so what knows nothing of
 //! words passes over them.
 
-use crate::emperor::order::from_vassal::{TEXT, TEXT_END};
+use crate::emperor::order::from_vassal::{TEXT, TEXT_END, TEXT_MAX};
 
-/// Bytes of one text; what is longer loses its end.
-pub const TEXT_MAX: usize = 120;
 /// The first byte that may be of a text.
 const LETTER: u8 = b' ';
 

@@ -2,13 +2,11 @@
 //! Emperor: the last of it, once a second at most.
 
 use crate::emperor::event::Moment;
-use crate::emperor::order::from_vassal::{TEXT, TEXT_END};
+use crate::emperor::order::from_vassal::{TEXT, TEXT_END, TEXT_MAX};
 use crate::log::plain;
 
 /// Between two texts, in ms.
 const PAUSE_MS: u64 = 1_000;
-/// Bytes of one text, as many as an Emperor takes.
-const TEXT_MAX: usize = 120;
 
 /// What was said, and what is to be passed on.
 #[derive(Debug, Default)]

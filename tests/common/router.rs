@@ -87,16 +87,19 @@ impl Router {
         if self.kind == Kind::Http {
             return format!("GET / HTTP/1.0\r\nHost: {host}\r\n\r\n").into_bytes();
         }
-        let mut body = Vec::new();
-        for word in
-            ["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", host]
-        {
-            body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
-            body.extend(word.as_bytes());
-        }
-        let [low, high] = u16::try_from(body.len()).unwrap().to_le_bytes();
-        [&[0, low, high, 0], body.as_slice()].concat()
+        packet(&["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", host])
     }
+}
+
+/// A packet of the uwsgi protocol with these names and values in turn.
+pub fn packet(words: &[&str]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for word in words {
+        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
+        body.extend(word.as_bytes());
+    }
+    let [low, high] = u16::try_from(body.len()).unwrap().to_le_bytes();
+    [&[0, low, high, 0], body.as_slice()].concat()
 }
 
 impl Drop for Router {
