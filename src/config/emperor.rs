@@ -56,6 +56,8 @@ pub struct EmperorConfig {
     pub tenant_max: u32,
     /// `emperor-stats`.
     pub stats: Option<Placed<super::vassal::Address>>,
+    /// `emperor-stats-for-tenants`, not known to uWSGI: everybody may ask, and is told of his own vassals.
+    pub stats_for_tenants: Option<Placed<bool>>,
     /// `emperor-pidfile`.
     pub pidfile: Option<PathBuf>,
     /// `emperor-extra-extension`: further suffixes of vassal files, with their dot.
@@ -106,6 +108,13 @@ pub struct EmperorConfig {
     pub stop_hook: Option<Placed<Errand>>,
 }
 
+impl EmperorConfig {
+    /// Whether tenants may ask how their vassals are.
+    pub fn shows_tenants(&self) -> bool {
+        self.stats_for_tenants.as_ref().is_some_and(|asked| asked.value)
+    }
+}
+
 /// One `--emperor` argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -145,6 +154,7 @@ impl Default for EmperorConfig {
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,
             stats: None,
+            stats_for_tenants: None,
             pidfile: None,
             extra_extensions: Vec::new(),
             binary_path: None,
