@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output, Stdio};
 
-use common::{ALICE, Emperor, Tree};
+use common::{ALICE, BOB, Emperor, Tree};
 use serde_json::Value;
 
 const SLEEP: &str = "command = sleep infinity\n";
@@ -162,5 +162,121 @@ fn a_thousand_who_want_events_and_read_nothing_hold_nobody_up() {
     drop(odd);
     let mut reader = events(&emperor);
     assert_eq!(next_of(&mut reader, "started")["vassal"], "late.ini");
+    emperor.stop();
+}
+
+/// What this user is told.
+fn said_to(user: u32, emperor: &Emperor, words: &[&str]) -> Output {
+    let mut command = as_user(user, &emperor.tree.liege().display().to_string());
+    command.args(words).arg(emperor.stats_socket()).output().unwrap()
+}
+
+fn as_user(user: u32, program: &str) -> Command {
+    let user = user.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups", program]);
+    command
+}
+
+fn names(status: &str) -> Vec<String> {
+    let status: Value = serde_json::from_str(status).unwrap();
+    let vassals = status["vassals"].as_array().unwrap().iter();
+    vassals.map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn two_tenants(options: &[&str]) -> Emperor {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "hers.ini", SLEEP);
+    tree.vassal_of(BOB, "his.ini", SLEEP);
+    let emperor = Emperor::start(tree, &[&["--emperor-tyrant"], options].concat());
+    for name in ["hers.ini", "his.ini"] {
+        emperor.wait_stats(name, |one| one["ready"] == 1);
+    }
+    emperor
+}
+
+/// Row C6: a tenant is told of his own vassals and of nobody else's.
+#[test]
+fn a_tenant_sees_his_own_vassals_and_no_other_where_tenants_may_ask() {
+    let emperor = two_tenants(&["--emperor-stats-for-tenants"]);
+    for (user, own, other) in [(ALICE, "hers", "his"), (BOB, "his", "hers")] {
+        let status = text(&said_to(user, &emperor, &["status", "--json"]));
+        assert_eq!(names(&status), [format!("{own}.ini")]);
+        let events = text(&said_to(user, &emperor, &["events", "--json"]));
+        assert!(
+            events.contains(&format!("{own}.ini")) && !events.contains(&format!("{other}.ini")),
+            "{events}"
+        );
+        let why = as_user(user, &emperor.tree.liege().display().to_string())
+            .arg("why")
+            .arg(emperor.stats_socket())
+            .arg(other)
+            .output()
+            .unwrap();
+        assert!(!why.status.success() && !String::from_utf8_lossy(&why.stderr).contains("pid"), "{why:?}");
+    }
+    assert_eq!(names(&text(&said_to(61_009, &emperor, &["status", "--json"]))), Vec::<String>::new());
+    assert_eq!(names(&emperor.stats_text()), ["hers.ini", "his.ini"], "root sees all");
+    let mut follower = as_user(ALICE, &emperor.tree.liege().display().to_string())
+        .args(["events", "--json", "--follow"])
+        .arg(emperor.stats_socket())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(follower.stdout.take().unwrap());
+    next_of(&mut reader, "ready");
+    for (owner, name) in [(BOB, "later-his.ini"), (ALICE, "later-hers.ini")] {
+        emperor.tree.vassal_of(owner, name, SLEEP);
+        emperor.wait_stats(name, |one| one["ready"] == 1);
+    }
+    let mut line = next(&mut reader);
+    while line["vassal"] == "hers.ini" {
+        line = next(&mut reader);
+    }
+    assert_eq!(line["vassal"], "later-hers.ini", "what happened to his before that is not hers to know");
+    emperor.stop();
+    let _ = follower.wait();
+}
+
+#[test]
+fn a_tenant_is_told_nothing_where_tenants_may_not_ask() {
+    let emperor = two_tenants(&[]);
+    for words in [["status", "--json"], ["events", "--json"]] {
+        let output = said_to(ALICE, &emperor, &words);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    emperor.stop();
+}
+
+/// Row C6: connects to both sockets as often as he can, and reads nothing.
+const HOLDS: &str = "import socket, sys
+held = []
+for path in (sys.argv[1], sys.argv[1] + '.events'):
+    for _ in range(60):
+        one = socket.socket(socket.AF_UNIX)
+        one.setblocking(False)
+        try:
+            one.connect(path)
+        except BlockingIOError:
+            break
+        held.append(one)
+print('held', flush=True)
+sys.stdin.read()
+";
+
+#[test]
+fn a_tenant_who_asks_without_end_keeps_nobody_else_from_asking() {
+    let emperor = two_tenants(&["--emperor-stats-for-tenants"]);
+    let mut holder = as_user(BOB, "/usr/bin/python3");
+    holder.args(["-c", HOLDS]).arg(emperor.stats_socket()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    assert_eq!(names(&emperor.stats_text()), ["hers.ini", "his.ini"]);
+    assert_eq!(names(&text(&said_to(ALICE, &emperor, &["status", "--json"]))), ["hers.ini"]);
+    assert_eq!(next_of(&mut events(&emperor), "started")["event"], "started");
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
     emperor.stop();
 }

@@ -61,6 +61,8 @@ pub struct EmperorConfig {
     pub stats: Option<Placed<super::vassal::Address>>,
     /// `emperor-procname`, `emperor-subreaper`.
     pub presence: presence::Presence,
+    /// `emperor-stats-for-tenants`, not known to uWSGI: everybody may ask, and is told of his own vassals.
+    pub stats_for_tenants: Option<Placed<bool>>,
     /// `emperor-pidfile`.
     pub pidfile: Option<PathBuf>,
     /// `emperor-extra-extension`: further suffixes of vassal files, with their dot.
@@ -111,6 +113,13 @@ pub struct EmperorConfig {
     pub stop_hook: Option<Placed<Errand>>,
 }
 
+impl EmperorConfig {
+    /// Whether tenants may ask how their vassals are.
+    pub fn shows_tenants(&self) -> bool {
+        self.stats_for_tenants.as_ref().is_some_and(|asked| asked.value)
+    }
+}
+
 /// One `--emperor` argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -152,6 +161,7 @@ impl Default for EmperorConfig {
             broodlord: 0,
             stats: None,
             presence: presence::Presence::default(),
+            stats_for_tenants: None,
             pidfile: None,
             extra_extensions: Vec::new(),
             binary_path: None,

@@ -1,13 +1,11 @@
 //! Pure. Commands to an Emperor in the datagrams of uWSGI: four bytes of header, which mean nothing, and a dictionary of
 //! which each key and value has its length (16 bits, little endian) before it.
 
-use crate::emperor::event::{Command, Owner};
+use crate::emperor::event::Command;
 
 /// Bytes of a datagram at most, as in uWSGI.
 pub const DATAGRAM_MAX: usize = 4096;
 const HEADER: usize = 4;
-/// What the kernel says of a sender whose user has no number in our user namespace (`user_namespaces(7)`).
-const NAMELESS: u32 = 65_534;
 
 /// What a datagram asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,27 +42,6 @@ impl Asked {
             _ => return Err("it is none of spawn, respawn, stop and log"),
         };
         vassal.map(|name| Self::Of(text(name), command)).ok_or("it names no vassal")
-    }
-}
-
-/// Who sends it, as the kernel says, and who the Emperor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
-    /// User id of the sender.
-    pub uid: u32,
-    /// User id of the Emperor.
-    pub emperor: u32,
-}
-
-impl Sender {
-    /// Root and the Emperor's user may do everything.
-    pub fn is_master(self) -> bool {
-        self.uid == 0 || self.uid == self.emperor
-    }
-
-    /// Everybody else may speak of what is his own; whoever has no name here has nothing.
-    pub fn may_command(self, owner: Owner) -> bool {
-        self.is_master() || (self.uid == owner.uid && self.uid != NAMELESS)
     }
 }
 
@@ -109,15 +86,5 @@ mod tests {
         for pairs in [&[("cmd", "kill"), ("vassal", "a")][..], &[("cmd", "spawn")], &[("cmd", "log")]] {
             assert!(Asked::parse(&datagram(pairs)).is_err(), "{pairs:?}");
         }
-    }
-
-    #[test]
-    fn a_tenant_commands_what_is_his_and_nothing_else() {
-        let owner = |uid| Owner { uid, gid: 7 };
-        let tenant = Sender { uid: 1000, emperor: 33 };
-        assert!(tenant.may_command(owner(1000)) && !tenant.may_command(owner(1001)));
-        assert!(!tenant.may_command(owner(0)) && !tenant.may_command(owner(33)) && !tenant.is_master());
-        assert!(!Sender { uid: NAMELESS, emperor: 33 }.may_command(owner(NAMELESS)));
-        assert!([0, 33].map(|uid| Sender { uid, emperor: 33 }).into_iter().all(Sender::is_master));
     }
 }

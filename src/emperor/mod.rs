@@ -6,6 +6,7 @@ pub mod on_demand;
 pub mod order;
 pub mod past;
 pub mod policy;
+pub mod sender;
 pub mod snapshot;
 
 mod answers;
@@ -172,9 +173,15 @@ impl Emperor {
 
     /// Everything that there is to be seen, in the order of the vassals' numbers.
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_for(|_| true)
+    }
+
+    /// The part of it that is about vassals of owners who count.
+    pub fn snapshot_for(&self, counts: impl Fn(Owner) -> bool) -> Snapshot {
+        let vassals = || self.vassals.values().filter(|vassal| counts(vassal.config.owner));
         Snapshot {
-            vassals: self.vassals.values().map(|vassal| self.view(vassal)).collect(),
-            blacklist: self.vassals.values().filter_map(|vassal| BlacklistView::of(vassal)).collect(),
+            vassals: vassals().map(|vassal| self.view(vassal)).collect(),
+            blacklist: vassals().filter_map(|vassal| BlacklistView::of(vassal)).collect(),
             ending: self.ending != Ending::No,
         }
     }

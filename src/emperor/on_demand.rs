@@ -40,7 +40,7 @@ impl Vassal {
     /// Somebody connects.
     pub fn called(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            // a command starts it
+            // nothing is started before the command: who connects waits for it
             State::Idle if self.suspended => {}
             State::Idle => self.state = State::Queued { since: turn.now },
             // it was looked at before something else happened; when it waits again it is looked at again

@@ -71,6 +71,8 @@ pub enum Order {
 pub struct Notice {
     /// Which vassal.
     pub key: Key,
+    /// Whose it is.
+    pub owner: Owner,
     /// What happened.
     pub what: News,
 }

@@ -162,7 +162,7 @@ impl Vassal {
 
     /// Says something about it.
     pub fn tell(&self, what: News, turn: &mut Turn<'_>) {
-        turn.orders.push_back(Order::Tell(Notice { key: self.key.clone(), what }));
+        turn.orders.push_back(Order::Tell(Notice { key: self.key.clone(), owner: self.config.owner, what }));
     }
 
     /// Where it belongs in the tables.

@@ -35,6 +35,7 @@ use anyhow::{Context, Result, bail};
 use crate::config::emperor::EmperorConfig;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Incarnation};
+use crate::emperor::sender::Sender;
 use crate::log;
 use crate::monitors::{Monitors, Told};
 use crate::reactor::{Calendar, Poller, Token, clock};
@@ -156,8 +157,8 @@ impl Runtime {
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
                 let courtiers = &self.courtiers;
-                let document = || {
-                    let mut snapshot = emperor.snapshot();
+                let document = |reader: Sender| {
+                    let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
                     held_back::add(&mut snapshot, facts.cgroup.as_deref());
                     courtiers.add_words(&mut snapshot);
                     stats::document(&snapshot, monitors, facts, &Calendar::today())

@@ -14,6 +14,7 @@ use crate::log;
 use crate::monitors::Whereabouts;
 use crate::reactor::clock;
 use crate::spawner::wire::{Ask, Place, Request, Ticket};
+use crate::stats::Line;
 use crate::trust::AWAY;
 
 impl Runtime {
@@ -58,7 +59,7 @@ impl Runtime {
     fn chronicle(&mut self, notice: &Notice) {
         let now = clock::now();
         let source = self.monitors.sources().nth(usize::from(notice.key.monitor.0)).unwrap_or_default();
-        let line = announce::line(notice, source, now);
+        let line = Line { owner: notice.owner, text: announce::line(notice, source, now) };
         self.events.add(line, &self.poller, now);
     }
 

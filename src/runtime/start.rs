@@ -65,9 +65,10 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let files = monitors::files(&sources, &cwd);
     let charter = Charter { files, ..charter(config, &roots, identity)? };
     let signals = block_signals()?;
-    let stats = stats::Server::bind(config.stats.as_ref(), identity)?;
+    let guests = stats::Guests { welcome: config.shows_tenants(), owner: identity };
+    let stats = stats::Server::bind(config.stats.as_ref(), guests)?;
     let doors = Doors::open(&config.commands, identity)?;
-    let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), identity);
+    let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
     let residence = Residence::open(config)?;
     let paths = [stats.path(), events.path(), residence.pidfile.as_deref()].into_iter().flatten();
     let paths = paths.chain(doors.paths());

@@ -10,9 +10,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with, send};
 
+use super::guests::{Guests, Pace};
 use super::server::listen;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
+use crate::emperor::sender::Sender;
 use crate::log;
 use crate::reactor::{Poller, Token};
 
@@ -41,17 +43,28 @@ pub struct Events {
     last: u32,
     /// Until when nobody is taken in; for ever means until a follower goes.
     paused: Option<Option<Moment>>,
+    guests: Guests,
+    pace: Pace,
+}
+
+/// Something that happened.
+pub struct Line {
+    /// Whose vassal it is about.
+    pub owner: Owner,
+    /// JSON, with its end.
+    pub text: String,
 }
 
 /// The last lines, numbered from 0.
 #[derive(Default)]
 struct Ring {
-    lines: VecDeque<String>,
+    lines: VecDeque<Line>,
     first: u64,
 }
 
 struct Follower {
     socket: OwnedFd,
+    reader: Sender,
     /// The line it gets next.
     next: u64,
     /// It has not been told yet where the past ends, which is before this line.
@@ -78,12 +91,12 @@ pub fn beside(stats: &Address) -> Option<Address> {
 
 impl Events {
     /// Listens beside the stats. Without a place events are remembered and served to nobody.
-    pub fn bind(stats: Option<&Address>, owner: Option<Owner>) -> Self {
+    pub fn bind(stats: Option<&Address>, guests: Guests) -> Self {
         let Some(address) = stats.and_then(beside) else { return Self::default() };
-        match listen(&address, owner) {
+        match listen(&address, guests.owner, guests.mode()) {
             Ok((listener, path)) => {
                 let mut events = Self::default();
-                (events.listener, events.path) = (listener, path);
+                (events.listener, events.path, events.guests) = (listener, path, guests);
                 events
             }
             Err(error) => {
@@ -107,8 +120,8 @@ impl Events {
         listener.map_or(Ok(()), |listener| poller.watch(Token::EventsListener, listener.as_fd()))
     }
 
-    /// Something happened: a line of JSON, with its end.
-    pub fn add(&mut self, line: String, poller: &Poller, now: Moment) {
+    /// Something happened.
+    pub fn add(&mut self, line: Line, poller: &Poller, now: Moment) {
         self.ring.add(line);
         let numbers: Vec<u32> = self.followers.keys().copied().collect();
         numbers.into_iter().for_each(|number| self.serve(number, poller, now));
@@ -122,10 +135,17 @@ impl Events {
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
             Err(_) => return self.pause(poller, Some(now.plus_ms(PAUSE_MS))),
         };
+        let reader = self.guests.reader(&socket);
+        if self.pace.is_over(reader) {
+            self.pause(poller, Some(now.plus_ms(PAUSE_MS)));
+        }
+        if !Guests::have_room(reader, self.followers.values().map(|one| one.reader)) {
+            return;
+        }
         self.last = self.last.wrapping_add(1);
         // Told once whenever there is room again, so that one who has everything costs nothing.
         if poller.watch_room(Token::Follower(self.last), socket.as_fd()).is_ok() {
-            self.followers.insert(self.last, Follower::new(socket, &self.ring));
+            self.followers.insert(self.last, Follower::new((socket, reader), &self.ring));
         }
         if self.followers.len() >= FOLLOWERS_MAX {
             self.pause(poller, None);
@@ -178,7 +198,7 @@ impl Events {
 }
 
 impl Ring {
-    fn add(&mut self, line: String) {
+    fn add(&mut self, line: Line) {
         if self.lines.len() >= LINES_MAX {
             self.lines.pop_front();
             self.first += 1;
@@ -190,15 +210,15 @@ impl Ring {
         self.first + self.lines.len() as u64
     }
 
-    fn line(&self, number: u64) -> Option<&str> {
+    fn line(&self, number: u64) -> Option<&Line> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.lines.get(index).map(String::as_str)
+        self.lines.get(index)
     }
 }
 
 impl Follower {
-    fn new(socket: OwnedFd, ring: &Ring) -> Self {
-        Self { socket, next: ring.first, past: Some(ring.end()), rest: Vec::new(), until: None }
+    fn new((socket, reader): (OwnedFd, Sender), ring: &Ring) -> Self {
+        Self { socket, reader, next: ring.first, past: Some(ring.end()), rest: Vec::new(), until: None }
     }
 
     /// False when it cannot be written to any more.
@@ -226,18 +246,21 @@ impl Follower {
     }
 
     fn next_text(&mut self, ring: &Ring) -> Option<String> {
-        if self.past.is_some_and(|end| self.next >= end) {
-            self.past = None;
-            return Some(NOW.to_owned());
-        }
         if self.next < ring.first {
-            let lost = ring.first - self.next;
-            self.next = ring.first;
+            let lost = ring.first - std::mem::replace(&mut self.next, ring.first);
             return Some(format!("{{\"event\":\"lost\",\"lines\":{lost}}}\n"));
         }
-        let line = ring.line(self.next)?;
-        self.next += 1;
-        Some(line.to_owned())
+        loop {
+            if self.past.is_some_and(|end| self.next >= end) {
+                self.past = None;
+                return Some(NOW.to_owned());
+            }
+            let line = ring.line(self.next)?;
+            self.next += 1;
+            if self.reader.may_see(line.owner) {
+                return Some(line.text.clone());
+            }
+        }
     }
 
     /// It closed its end; what it has sent is never read.

@@ -17,7 +17,8 @@ impl Stage {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let stats = Address::Unix(directory.path().join("stats"));
-        let (events, poller) = (Events::bind(Some(&stats), None), Poller::new().expect("a poller"));
+        let (events, poller) =
+            (Events::bind(Some(&stats), Guests::default()), Poller::new().expect("a poller"));
         events.watch(&poller).expect("a watch");
         Self { events, poller, _directory: directory }
     }
@@ -35,7 +36,8 @@ impl Stage {
     }
 
     fn happens(&mut self, text: &str) {
-        self.events.add(format!("{text}\n"), &self.poller, NOW_AT);
+        let text = format!("{text}\n");
+        self.events.add(Line { owner: Owner::default(), text }, &self.poller, NOW_AT);
     }
 
     fn listens(&mut self) -> bool {

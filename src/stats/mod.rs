@@ -2,10 +2,12 @@
 
 mod document;
 mod events;
+mod guests;
 mod naming;
 mod server;
 
 pub use document::{Facts, document};
-pub use events::{Events, LINE_MAX, beside};
+pub use events::{Events, LINE_MAX, Line, beside};
+pub use guests::{GUARDED, Guests};
 pub use naming::Naming;
 pub use server::{OF_ROOT, Server, listen, usual_path};

@@ -12,10 +12,12 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{SendFlags, SocketFlags};
 
+use super::guests::{Guests, Pace};
 use crate::bound::born_with;
 use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
+use crate::emperor::sender::Sender;
 use crate::reactor::{Poller, Token};
 use crate::{inherited, log};
 
@@ -34,10 +36,13 @@ pub struct Server {
     /// Until when nobody is taken in.
     paused: Option<Moment>,
     path: Option<PathBuf>,
+    guests: Guests,
+    pace: Pace,
 }
 
 struct Client {
     socket: OwnedFd,
+    reader: Sender,
     document: Option<(Vec<u8>, usize)>,
     until: Moment,
 }
@@ -47,15 +52,20 @@ impl Server {
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn bind(asked: Option<&Placed<Address>>, owner: Option<Owner>) -> Result<Self> {
+    pub fn bind(asked: Option<&Placed<Address>>, guests: Guests) -> Result<Self> {
         let (listener, path) = match asked {
             Some(address) => {
-                let bound = listen(&address.value, owner);
+                let bound = listen(&address.value, guests.owner, guests.mode());
                 bound.with_context(|| format!("{}: cannot serve emperor-stats", address.place))?
             }
-            None => usual(owner),
+            None => usual(guests),
         };
-        Ok(Self { listener, clients: HashMap::new(), next: 0, paused: None, path })
+        Ok(Self::serving((listener, path), guests))
+    }
+
+    fn serving((listener, path): Bound, guests: Guests) -> Self {
+        let (clients, pace) = (HashMap::new(), Pace::default());
+        Self { listener, clients, next: 0, paused: None, path, guests, pace }
     }
 
     /// Where it listens.
@@ -84,9 +94,16 @@ impl Server {
             // No descriptor is free, and whoever waits would have us ask again at once, for ever.
             Err(_) => return self.pause(poller, now),
         };
+        let reader = self.guests.reader(&socket);
+        if self.pace.is_over(reader) {
+            self.pause(poller, now);
+        }
+        if !Guests::have_room(reader, self.clients.values().map(|one| one.reader)) {
+            return;
+        }
         self.next = self.next.wrapping_add(1);
         if poller.watch_output(Token::StatsClient(self.next), socket.as_fd()).is_ok() {
-            let client = Client { socket, document: None, until: now.plus_ms(PATIENCE_MS) };
+            let client = Client { socket, reader, document: None, until: now.plus_ms(PATIENCE_MS) };
             self.clients.insert(self.next, client);
         }
         if self.clients.len() >= CLIENTS_MAX {
@@ -111,7 +128,7 @@ impl Server {
     }
 
     /// Gives a reader what its socket takes; the document is made when the first byte can go.
-    pub fn serve(&mut self, number: u32, poller: &mut Poller, document: impl FnOnce() -> Vec<u8>) {
+    pub fn serve(&mut self, number: u32, poller: &mut Poller, document: impl FnOnce(Sender) -> Vec<u8>) {
         let Some(client) = self.clients.get_mut(&number) else { return };
         if client.write(document) {
             self.let_go(number, poller);
@@ -141,8 +158,8 @@ impl Server {
 
 impl Client {
     /// True when it has everything, or has gone.
-    fn write(&mut self, document: impl FnOnce() -> Vec<u8>) -> bool {
-        let (bytes, sent) = self.document.get_or_insert_with(|| (document(), 0));
+    fn write(&mut self, document: impl FnOnce(Sender) -> Vec<u8>) -> bool {
+        let (bytes, sent) = self.document.get_or_insert_with(|| (document(self.reader), 0));
         while *sent < bytes.len() {
             match rustix::net::send(&self.socket, &bytes[*sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => *sent += count,
@@ -165,11 +182,11 @@ impl Drop for Server {
 /// A listener, and the file that it is.
 pub type Bound = (Option<OwnedFd>, Option<PathBuf>);
 
-/// A listener that does not wait, and its file if it has one: of mode 0660, the owner's.
+/// A listener that does not wait, and its file if it has one: of this mode, the owner's.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
+pub fn listen(address: &Address, owner: Option<Owner>, mode: u32) -> Result<Bound> {
     match address {
         Address::Tcp(address) => {
             let listener = std::net::TcpListener::bind(address)
@@ -190,15 +207,15 @@ pub fn listen(address: &Address, owner: Option<Owner>) -> Result<Bound> {
             Ok((Some(listener), None))
         }
         Address::Unix(path) => {
-            let listener =
-                listen_at(path, owner).with_context(|| format!("cannot listen at {}", path.display()))?;
+            let listener = listen_at(path, owner, mode)
+                .with_context(|| format!("cannot listen at {}", path.display()))?;
             Ok((Some(listener.into()), Some(std::path::absolute(path)?)))
         }
     }
 }
 
-/// A unix socket of mode 0660; one that nobody listens at any more is replaced.
-fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
+/// A unix socket of this mode; one that nobody listens at any more is replaced.
+fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListener> {
     if let Err(error) = UnixStream::connect(path) {
         if error.kind() == std::io::ErrorKind::ConnectionRefused {
             let _ = std::fs::remove_file(path);
@@ -206,7 +223,7 @@ fn listen_at(path: &Path, owner: Option<Owner>) -> Result<UnixListener> {
     } else {
         bail!("somebody serves there already");
     }
-    let listener = born_with(0o660, || UnixListener::bind(path))?;
+    let listener = born_with(mode, || UnixListener::bind(path))?;
     listener.set_nonblocking(true)?;
     if let Some(owner) = owner {
         give(path, owner)?;
@@ -238,9 +255,10 @@ pub fn usual_path() -> Option<PathBuf> {
 }
 
 /// A second Emperor on the same host finds the usual place taken; that is no error.
-fn usual(owner: Option<Owner>) -> Bound {
+fn usual(guests: Guests) -> Bound {
+    let owner = guests.owner;
     let Some(path) = usual_path() else { return (None, None) };
-    match make_room(&path, owner).and_then(|()| listen_at(&path, owner)) {
+    match make_room(&path, owner).and_then(|()| listen_at(&path, owner, guests.mode())) {
         Ok(listener) => (Some(listener.into()), Some(path)),
         Err(error) => {
             log::info("stats", &format!("no stats at {}: {error:#}", path.display()));
@@ -262,6 +280,7 @@ fn make_room(path: &Path, owner: Option<Owner>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::guests::GUARDED;
     use super::*;
 
     const NOW: Moment = Moment(1);
@@ -276,7 +295,7 @@ mod tests {
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let (socket, other) = (directory.path().join("socket"), directory.path().join("other"));
         let owner = Owner { uid, gid };
-        let _listener = listen_at(&socket, Some(owner)).expect("a socket of ours");
+        let _listener = listen_at(&socket, Some(owner), GUARDED).expect("a socket of ours");
         std::fs::write(&other, "").expect("a file");
         assert!(give(&other, owner).is_err());
         std::fs::remove_file(&other)
@@ -289,8 +308,8 @@ mod tests {
     fn who_waits_for_room_keeps_nobody_busy_and_is_let_in_in_time() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("stats");
-        let (listener, path) = listen(&Address::Unix(path), None).expect("a socket");
-        let mut server = Server { listener, clients: HashMap::new(), next: 0, paused: None, path };
+        let bound = listen(&Address::Unix(path), None, GUARDED).expect("a socket");
+        let mut server = Server::serving(bound, Guests::default());
         let mut poller = Poller::new().expect("a poller");
         poller.watch(Token::StatsListener, server.listener().expect("a socket")).expect("a watch");
         let name = server.path.clone().expect("a path");
@@ -301,7 +320,7 @@ mod tests {
         let later = server.next_deadline().expect("a pause");
         server.handle_deadline(later, &mut poller);
         assert!(!ready(&mut poller).contains(&Token::StatsListener), "there is no room yet");
-        server.serve(1, &mut poller, || b"{}".to_vec());
+        server.serve(1, &mut poller, |_| b"{}".to_vec());
         let later = server.next_deadline().expect("a pause");
         server.handle_deadline(later, &mut poller);
         assert!(ready(&mut poller).contains(&Token::StatsListener));

@@ -11,6 +11,7 @@ use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
     Wrong, address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
 };
+use crate::config::vassal::Address;
 use crate::options::Scope;
 
 type Read = Result<(), ConfigError>;
@@ -39,7 +40,21 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     errors.extend(lonely_group(&config));
     errors.extend(hooks::contradictions(&config));
     errors.extend(config.commands.contradiction());
+    errors.extend(unknown_readers(&config));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+/// The kernel names who connects to a socket of this host's that we have made, and nobody else.
+fn unknown_readers(config: &EmperorConfig) -> Option<ConfigError> {
+    let asked = config.stats_for_tenants.as_ref().filter(|asked| asked.value)?;
+    match config.stats.as_ref().map(|stats| &stats.value) {
+        None | Some(Address::Unix(_) | Address::Abstract(_)) => None,
+        Some(Address::Tcp(_) | Address::Inherited(_)) => {
+            let error =
+                ConfigError::at(&asked.place, "`emperor-stats-for-tenants` cannot tell who asks there");
+            Some(error.cure("have `emperor-stats` at a path or @NAME"))
+        }
+    }
 }
 
 fn lonely_group(config: &EmperorConfig) -> Option<ConfigError> {
@@ -89,6 +104,9 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-curse-tolerance" => config.curse_tolerance_ms = value(entry, seconds)?,
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
+        "emperor-stats-for-tenants" => {
+            config.stats_for_tenants = Some(entry.placed(value(entry, flag)?));
+        }
         "emperor-pidfile" => config.pidfile = Some(value(entry, path)?),
         "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}

@@ -21,8 +21,10 @@ impl World {
             53..59 => self.replace(&key),
             59..65 => self.hand_over(&key),
             65..73 => self.forbid_or_allow(&key),
-            73..79 => self.storm(&key),
-            79..83 => self.rescan(),
+            73..77 => self.storm(&key),
+            77..79 => self.reload_storm(),
+            79..82 => self.rescan(),
+            82..83 => self.command(&key),
             83..86 => self.stale(&key),
             86..88 => self.tell(Event::ReloadAll),
             88..90 => self.tell(Event::ClearBlacklist),
@@ -84,6 +86,11 @@ impl World {
             self.change(key);
             self.look(key);
         }
+    }
+
+    /// Somebody sends SIGHUP again and again.
+    fn reload_storm(&mut self) {
+        (0..self.dice.below(20)).for_each(|_| self.tell(Event::ReloadAll));
     }
 
     fn rescan(&mut self) {

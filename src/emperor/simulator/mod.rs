@@ -3,6 +3,7 @@
 //! `LIEGE_SEEDS=10000 cargo test simulator` tries more of them.
 
 mod callers;
+mod commanders;
 mod dice;
 mod kernel;
 mod mischief;
@@ -10,6 +11,8 @@ mod nature;
 mod neighbours;
 mod oath;
 mod world;
+
+use std::collections::BTreeSet;
 
 use self::dice::Dice;
 use self::nature::Nature;
@@ -34,6 +37,7 @@ fn policy(seed: u64) -> Policy {
         tenant_max: [0, 0, 3][dice.below(3) as usize],
         starting_max: [1, 2, 16][dice.below(3) as usize],
         broodlord: [0, 1, 3][dice.below(3) as usize],
+        waiting: dice.percent(20).then(|| BTreeSet::from(["v0".to_owned(), "v1".to_owned()])),
         ..Policy::default()
     }
 }

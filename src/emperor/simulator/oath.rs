@@ -216,6 +216,8 @@ impl World {
         let config = &self.configs[&view.key];
         let which = which(view);
         let seed = self.seed;
+        let may_run = view.state != "running" || !self.waits_for_a_command(view);
+        assert!(may_run, "seed {seed}: it runs and was told to stop: {view:?}");
         match view.state {
             "running" => {
                 let body = &self.bodies[&which];
@@ -237,6 +239,9 @@ impl World {
                 let now = (config.fingerprint, config.owner);
                 assert_eq!(self.oath.ended_with[&which], now, "seed {seed}: {view:?}");
             }
+            "suspended" => assert!(self.waits_for_a_command(view), "seed {seed}: {view:?}"),
+            // who connects waits
+            "on-demand" if self.waits_for_a_command(view) => {}
             "on-demand" => self.waits_for_a_call(view.id),
             "too-many" => {
                 assert!(config.owner.uid != 0 && self.policy.tenant_max > 0, "seed {seed}: {view:?}")

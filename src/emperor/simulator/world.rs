@@ -5,11 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::callers::Heard;
+use super::commanders::Wishes;
 use super::dice::Dice;
 use super::nature::Nature;
 use super::oath::Oath;
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, Sight, VassalId};
+use crate::emperor::event::{
+    Command, Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, Sight, VassalId,
+};
 use crate::emperor::policy::Policy;
 
 /// A config as it is, whatever anybody has seen of it.
@@ -103,6 +106,7 @@ pub struct World {
     /// The spawner is stuck in the kernel.
     pub mute: bool,
     pub oath: Oath,
+    pub wishes: Wishes,
     pub last_fingerprint: u64,
     trace: DefaultHasher,
     agenda: BTreeMap<(Moment, u64), Happening>,
@@ -127,6 +131,7 @@ impl World {
             calm: false,
             mute: false,
             oath: Oath::default(),
+            wishes: Wishes::default(),
             last_fingerprint: 0,
             trace: DefaultHasher::new(),
             agenda: BTreeMap::new(),
@@ -182,7 +187,11 @@ impl World {
     pub fn tell(&mut self, event: Event) {
         self.oath.told(&event, self.now);
         let about = self.subject(&event);
+        let others = matches!(event, Event::Byte(..)).then(|| self.others(about));
+        let started = matches!(event, Event::Commanded(_, Command::Spawn)).then_some(about).flatten();
         self.emperor.handle(event, self.now);
+        others.into_iter().for_each(|others| self.are_untouched(&others));
+        started.into_iter().for_each(|id| self.starts_soon(id));
         self.obey();
         self.is_explained(about);
     }

@@ -149,6 +149,11 @@ pub(super) const TELLING: &[OptionSpec] = &[
         "Serves the state of all vassals as JSON, one document for each connection.",
     )
     .aliases(&["emperor-stats-server"]),
+    OptionSpec::new(
+        "emperor-stats-for-tenants",
+        Kind::Flag,
+        "Lets every user of this host ask for stats and events: root and the Emperor's user see all vassals, others their own. The sockets have mode 0666, else 0660.",
+    ),
     OptionSpec::new("emperor-pidfile", Kind::Path, "File that holds the Emperor's process id while it runs."),
     OptionSpec::new(
         "emperor-procname",

@@ -17,8 +17,9 @@ use super::super::Runtime;
 use super::Door;
 use crate::bound::born_with;
 use crate::config::vassal::Address;
-use crate::control::command::{Asked, DATAGRAM_MAX, Sender};
+use crate::control::command::{Asked, DATAGRAM_MAX};
 use crate::emperor::event::Event;
+use crate::emperor::sender::Sender;
 use crate::reactor::{Token, clock};
 use crate::{inherited, log};
 

@@ -18,7 +18,7 @@ pub(super) const PAUSE_MS: u64 = 1_000;
 const CALLERS_MAX: usize = 64;
 
 pub(super) fn bind(address: &Address, owner: Option<Owner>) -> Result<Door> {
-    let (socket, path) = stats::listen(address, owner)?;
+    let (socket, path) = stats::listen(address, owner, stats::GUARDED)?;
     let socket = socket.context("there is no socket at this address")?;
     Ok(Door { socket, path, token: Token::Trigger, closed_until: None })
 }

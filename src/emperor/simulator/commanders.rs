@@ -1,0 +1,66 @@
+//! Pure. Those who give commands, and what must be true of vassals when others speak.
+
+use std::collections::BTreeMap;
+
+use super::world::World;
+use crate::emperor::event::{Command, Event, Key, VassalId};
+use crate::emperor::snapshot::VassalView;
+use crate::emperor::state::State;
+
+/// Longest pause before a start that somebody asked for: the pace of a config's changes.
+const SOON_MS: u64 = 1_000;
+
+/// What each vassal was told last, of what stays: to start (true) or to stop.
+#[derive(Debug, Default)]
+pub struct Wishes(BTreeMap<VassalId, bool>);
+
+/// How a vassal stands: what no other one may change.
+type Standing = (State, u32, bool);
+
+impl World {
+    /// Somebody who may gives a command.
+    pub fn command(&mut self, key: &Key) {
+        let Some(id) = self.emperor.ids.get(key).copied() else { return };
+        let command = [Command::Spawn, Command::Respawn, Command::Stop][self.dice.below(3) as usize];
+        match command {
+            Command::Spawn => {
+                self.wishes.0.insert(id, true);
+                self.knock(id);
+            }
+            Command::Stop => _ = self.wishes.0.insert(id, false),
+            Command::Respawn => {}
+        }
+        self.tell(Event::Commanded(id, command));
+    }
+
+    /// Whether it may not be started before it is told to.
+    pub fn waits_for_a_command(&self, view: &VassalView) -> bool {
+        match self.wishes.0.get(&view.id) {
+            Some(told_to_start) => !told_to_start,
+            None => self.policy.suspends(&view.key.name),
+        }
+    }
+
+    /// However often it has died: who was told to start is not put off for longer than any change of a config is.
+    pub fn starts_soon(&self, id: VassalId) {
+        let Some(vassal) = self.emperor.vassals.get(&id) else { return };
+        if let State::Waiting { until } = vassal.state {
+            assert!(until <= self.now.plus_ms(SOON_MS), "seed {}: put off by {vassal:?}", self.seed);
+        }
+    }
+
+    /// How everybody else stands who is not waiting for a turn: what is said may free a turn for those.
+    pub fn others(&self, about: Option<VassalId>) -> BTreeMap<VassalId, Standing> {
+        let others = self.emperor.vassals.iter().filter(|(id, _)| Some(**id) != about);
+        let others = others.filter(|(_, vassal)| !matches!(vassal.state, State::Queued { .. }));
+        others.map(|(id, vassal)| (*id, (vassal.state, vassal.attempt, vassal.suspended))).collect()
+    }
+
+    /// Whatever comes on the descriptor of one vassal is its own matter.
+    pub fn are_untouched(&self, others: &BTreeMap<VassalId, Standing>) {
+        for (id, before) in others {
+            let after = self.emperor.vassals.get(id).map(|one| (one.state, one.attempt, one.suspended));
+            assert_eq!(after, Some(*before), "seed {}: {id:?} was touched by another one", self.seed);
+        }
+    }
+}
