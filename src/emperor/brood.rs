@@ -103,6 +103,12 @@ impl Emperor {
         }
     }
 
+    /// Whom it helps; itself when it is no zerg.
+    #[cfg(test)]
+    pub fn helped_by(&self, id: VassalId) -> VassalId {
+        self.broods.zergs.get(&id).map_or(id, |zerg| zerg.of)
+    }
+
     /// Somebody has too much to do. A zerg asks for its vassal. Who asks too often is not heard, and asks again.
     pub(super) fn reinforce(&mut self, which: Incarnation, now: Moment) {
         let Some(of) = self.asker(which).filter(|_| self.ending == Ending::No) else { return };

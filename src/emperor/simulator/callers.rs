@@ -114,10 +114,12 @@ impl World {
         self.tell(Event::Moved(id, Listener { owner, address: "there".into() }));
     }
 
-    /// In the end each listens where its file says.
+    /// In the end each listens where its file says; but who waits for a command may never have been asked.
     pub fn listens_as_written(&self, id: VassalId, key: &Key) {
         let there = self.listeners.get(&id).map_or(0, |heard| heard.address);
-        assert_eq!(there, self.address(key), "seed {}: {key:?}", self.seed);
+        let vassal = &self.emperor.vassals[&id];
+        let unasked = vassal.suspended && there == 0;
+        assert!(unasked || there == self.address(key), "seed {}: {there} {vassal:?}", self.seed);
     }
 
     /// Somebody connects.

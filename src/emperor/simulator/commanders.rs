@@ -49,9 +49,12 @@ impl World {
         }
     }
 
-    /// How everybody else stands who is not waiting for a turn: what is said may free a turn for those.
+    /// How everybody else stands who is not waiting for a turn (what is said may free a turn for those) and does not help
+    /// whoever speaks.
     pub fn others(&self, about: Option<VassalId>) -> BTreeMap<VassalId, Standing> {
-        let others = self.emperor.vassals.iter().filter(|(id, _)| Some(**id) != about);
+        let is_other =
+            |id: VassalId| about.is_none_or(|about| id != about && self.emperor.helped_by(id) != about);
+        let others = self.emperor.vassals.iter().filter(|(id, _)| is_other(**id));
         let others = others.filter(|(_, vassal)| !matches!(vassal.state, State::Queued { .. }));
         others.map(|(id, vassal)| (*id, (vassal.state, vassal.attempt, vassal.suspended))).collect()
     }
