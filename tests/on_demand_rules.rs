@@ -90,7 +90,7 @@ fn what_a_program_says_counts_no_more_than_a_file_of_the_vassals() {
     assert!(emperor.tree.sockets().iter().all(|path| !path.starts_with(emperor.tree.path("sockets"))));
 }
 
-/// Row A3: more of them than may run at once, and all hang.
+/// More of them than may run at once, and all hang.
 #[test]
 fn a_program_that_hangs_holds_up_only_the_vassals_of_that_owner() {
     let tree = server_tree();

@@ -49,6 +49,13 @@ fn three_deep(kind: Outermost) -> Emperor {
     emperor
 }
 
+/// Whoever is killed leaves the socket that its program spoke to, where that was a file.
+fn clear_up_after(killed: Vec<i32>) {
+    for pid in killed {
+        let _ = std::fs::remove_dir_all(format!("/tmp/liege-notify-{pid}-0"));
+    }
+}
+
 const ALL: [Outermost; 3] = [Outermost::Tyrant, Outermost::Plain, Outermost::Users];
 
 /// The stats of one of the inner Emperors, as `liege status` gets them from outside.
@@ -112,10 +119,11 @@ fn nobody_of_any_depth_survives_the_outermost() {
         assert!(!innermost.is_alive(), "{kind:?}");
 
         let mut emperor = three_deep(kind);
-        let innermost = sleeper(&emperor);
+        let (innermost, all) = (sleeper(&emperor), emperor.cgroup.pids());
         emperor.kill();
         innermost.wait_gone();
         emperor.wait_deserted();
+        clear_up_after(all);
         for level in ["second", "third", "run"] {
             // Nobody was left to remove them.
             let _ = std::fs::remove_file(emperor.tree.path(&format!("{level}/stats.sock")));
@@ -128,7 +136,7 @@ fn nobody_of_any_depth_survives_the_outermost() {
 fn an_emperor_in_the_middle_that_is_killed_comes_back_with_all_below() {
     for kind in ALL {
         let emperor = three_deep(kind);
-        let (innermost, mark) = (sleeper(&emperor), emperor.lines.mark());
+        let (innermost, mark, all) = (sleeper(&emperor), emperor.lines.mark(), emperor.cgroup.pids());
         let middle = emperor.vassal("first.ini").child();
         middle.signal(Signal::KILL);
         innermost.wait_gone();
@@ -136,6 +144,7 @@ fn an_emperor_in_the_middle_that_is_killed_comes_back_with_all_below() {
         let again = sleeper(&emperor);
         assert_ne!(again.pid, innermost.pid);
         emperor.stop();
+        clear_up_after(all);
     }
 }
 

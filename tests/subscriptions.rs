@@ -68,7 +68,7 @@ fn routers_of_uwsgi_ask_a_program_from_its_start_to_its_stop() {
     }
 }
 
-/// Rows P2 and W7: who announces is the owner of the config, as the kernel says, root never; so nobody takes over the
+/// Row P2: who announces is the owner of the config, as the kernel says, root never; so nobody takes over the
 /// requests of another, at a router that knows whose a key is.
 #[test]
 fn a_router_that_asks_the_kernel_believes_the_owner_of_a_key_alone() {

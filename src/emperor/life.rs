@@ -250,9 +250,12 @@ impl Vassal {
 
     fn rest(&mut self, why: Rest, turn: &mut Turn<'_>) {
         if why == Rest::Goodbye && self.listener.is_some() {
-            self.tell(News::BackOnDemand, turn);
             // Rationed: one that is always called and never stays must not spin.
-            return self.start_rationed(turn);
+            self.start_rationed(turn);
+            if matches!(self.state, State::Idle | State::Waiting { .. }) {
+                self.tell(News::BackOnDemand, turn);
+            }
+            return;
         }
         if self.is_held(turn) {
             return;

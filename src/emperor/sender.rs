@@ -17,7 +17,7 @@ pub struct Sender {
 impl Sender {
     /// Root and the Emperor's user may do everything.
     pub fn is_master(self) -> bool {
-        self.uid == 0 || self.uid == self.emperor
+        self.uid == 0 || (self.uid == self.emperor && self.uid != NAMELESS)
     }
 
     /// Everybody else may speak of what is his own; whoever has no name here has nothing.
@@ -42,6 +42,7 @@ mod tests {
         assert!(tenant.may_command(owner(1000)) && !tenant.may_command(owner(1001)));
         assert!(!tenant.may_command(owner(0)) && !tenant.may_command(owner(33)) && !tenant.is_master());
         assert!(!Sender { uid: NAMELESS, emperor: 33 }.may_command(owner(NAMELESS)));
+        assert!(!Sender { uid: NAMELESS, emperor: NAMELESS }.is_master());
         assert!([0, 33].map(|uid| Sender { uid, emperor: 33 }).into_iter().all(Sender::is_master));
     }
 }

@@ -1,8 +1,7 @@
 //! Files beside configs that say where those listen (`emperor-on-demand-extension`): only that they changed is seen here.
 //! Who reads them is the spawner.
 
-use rustix::fs::inotify::ReadFlags;
-
+use super::pattern::{Sorted, sort};
 use super::settle::Change;
 use super::watches::Entry;
 use super::{Monitors, Told};
@@ -10,28 +9,24 @@ use crate::emperor::event::{Event, Moment};
 
 impl Monitors {
     /// Something happened to a file that is no config; it may be beside one.
-    pub(super) fn address_changed(&mut self, entry: &Entry, flags: ReadFlags, now: Moment) {
-        if self.beside(entry).is_none() {
-            return;
+    ///
+    /// Each change is as good as a byte that was written: it counts once the file was left alone for a while, so that nobody
+    /// who writes all the time has it read all the time.
+    pub(super) fn address_changed(&mut self, entry: &Entry, now: Moment) {
+        if self.beside(entry).is_some() {
+            self.settle.handle(entry, Change::Modified, now);
         }
-        let changes = [
-            (ReadFlags::CREATE, Change::Created),
-            (ReadFlags::MODIFY, Change::Modified),
-            (ReadFlags::CLOSE_WRITE, Change::Closed),
-            (ReadFlags::MOVED_TO, Change::MovedIn),
-            (ReadFlags::MOVED_FROM, Change::MovedOut),
-            (ReadFlags::DELETE, Change::Deleted),
-            (ReadFlags::ATTRIB, Change::Touched),
-        ];
-        let change = changes.into_iter().find(|(flag, _)| flags.contains(*flag));
-        change.into_iter().for_each(|(_, change)| self.settle.handle(entry, change, now));
     }
 
-    /// Tells that such a file has come to rest; false for any other file.
+    /// Tells that such a file has come to rest; false for a config.
     pub(super) fn tell_address(&mut self, entry: &Entry) -> bool {
-        let Some(config) = self.beside(entry) else { return false };
-        self.told.extend(self.key(&config).map(|key| Told::Event(Event::AddressWritten(key))));
-        true
+        if let Some(config) = self.beside(entry) {
+            self.told.extend(self.key(&config).map(|key| Told::Event(Event::AddressWritten(key))));
+            return true;
+        }
+        // Its config may be gone by now.
+        self.settings.address_extension.is_some()
+            && matches!(sort(entry.1.as_bytes(), &self.settings.extra_extensions), Sorted::Ignored)
     }
 
     /// A config was listed: what is beside it may have changed unheard, where directories are polled or something was

@@ -128,7 +128,7 @@ impl Monitors {
                 let gone = flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM);
                 if gone { self.forget(&entry) } else { self.refuse_name(entry, fault) }
             }
-            Sorted::Ignored => self.address_changed(&(id, String::from_utf8_lossy(name).into()), flags, now),
+            Sorted::Ignored => self.address_changed(&(id, String::from_utf8_lossy(name).into()), now),
             Sorted::Valid(_) | Sorted::Refused(..) => {}
         }
     }

@@ -27,7 +27,10 @@ enum Purpose {
 /// A socket whose name says what it is for, and which cannot be used for that.
 pub fn adopted(config: &EmperorConfig) -> Result<EmperorConfig> {
     let mut config = config.clone();
-    for (number, name) in left(&|name| std::env::var(name).ok()) {
+    let mut all = left(&|name| std::env::var(name).ok());
+    // Those without a name take what the others leave.
+    all.sort_by_key(|(_, name)| purpose_of(name).is_none());
+    for (number, name) in all {
         if is_named(&config, number) {
             continue;
         }
@@ -36,6 +39,9 @@ pub fn adopted(config: &EmperorConfig) -> Result<EmperorConfig> {
             Some(purpose) => {
                 if let Err(why) = is_fit(purpose, number) {
                     bail!("cannot use the socket `{name}` that was left for us: {why}");
+                }
+                if !is_free(&config, purpose) {
+                    bail!("more than one socket `{name}` was left for us");
                 }
                 Some(purpose)
             }

@@ -1,7 +1,7 @@
 //! Holds the listeners of vassals on demand: from the first start to the end of the config, so that nobody who connects
 //! is refused, whoever runs meanwhile.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
@@ -33,6 +33,8 @@ pub(super) struct Listeners {
     held: HashMap<VassalId, Held>,
     /// Whose address is read again, by the numbers of those requests.
     asked: BTreeMap<u32, VassalId>,
+    /// Those of them whose address has changed since.
+    again: BTreeSet<VassalId>,
     last: u32,
 }
 
@@ -71,6 +73,7 @@ impl Listeners {
     fn take(&mut self, id: VassalId) -> (Option<Held>, bool) {
         let before = self.asked.len();
         self.asked.retain(|_, asked| *asked != id);
+        self.again.remove(&id);
         let held = self.held.remove(&id);
         let bound = held.is_some() || self.asked.len() != before;
         (held, bound)
@@ -125,16 +128,24 @@ impl Runtime {
         if bound { self.spawner.send(&Request::Unlisten(id.0), Vec::new()) } else { Ok(()) }
     }
 
-    /// Has it read again where a vassal listens.
+    /// Has it read again where a vassal listens; once more, if it is being read.
     ///
     /// # Errors
     /// The spawner is gone.
     pub(super) fn readdress(&mut self, id: VassalId) -> Result<()> {
+        if self.listeners.asked.values().any(|asked| *asked == id) {
+            self.listeners.again.insert(id);
+            return Ok(());
+        }
         let Some(key) = self.emperor.key(id) else { return Ok(()) };
         // Where a file system may not answer no such file is read.
         let Some((Whereabouts::Near(directory), file)) = self.monitors.place_of(key) else { return Ok(()) };
-        let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
-        let (file, name) = (file.to_owned(), key.name.to_string());
+        let (directory, file, name) =
+            (directory.as_fd().try_clone_to_owned(), file.to_owned(), key.name.to_string());
+        let Ok(directory) = directory else {
+            self.tell(Event::Misaddressed(id, "no descriptor is left to read its address".into()));
+            return Ok(());
+        };
         let number = self.listeners.ask(id);
         self.spawner.send(&Request::Readdress { number, id: id.0, file, name }, vec![directory])
     }
@@ -150,6 +161,11 @@ impl Runtime {
         lent: Option<OwnedFd>,
     ) -> Result<()> {
         let Some(id) = self.listeners.asked.remove(&number) else { return Ok(()) };
+        self.heed_address(id, address, lent)?;
+        if self.listeners.again.remove(&id) { self.readdress(id) } else { Ok(()) }
+    }
+
+    fn heed_address(&mut self, id: VassalId, address: Address, lent: Option<OwnedFd>) -> Result<()> {
         match address {
             Address::Same => {}
             Address::Gone => self.tell(Event::Unlistened(id)),

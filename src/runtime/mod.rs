@@ -208,7 +208,10 @@ impl Runtime {
                 return;
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
-                self.farewells.meet(self.emperor.key(Incarnation::from(ticket).id));
+                // A zerg is nobody to take leave of.
+                if let Some((key, None)) = self.emperor.config_of(Incarnation::from(ticket).id) {
+                    self.farewells.meet(Some(key));
+                }
                 self.after_start(ticket);
                 start::running(ticket, fingerprint, uid, gid)
             }

@@ -32,6 +32,8 @@ const UNDER_WAY_MAX: usize = 16;
 const OWNER_MAX: usize = 4;
 /// Most that wait for their turn: each keeps descriptors open here.
 const WAITING_MAX: usize = 256;
+/// Most of them for one uid.
+const OWNER_WAITING_MAX: usize = WAITING_MAX / 8;
 /// The longest that one may take, in ms.
 const ANSWER_MS: u64 = 5_000;
 
@@ -82,12 +84,37 @@ impl Inquiries {
     }
 
     fn next(&mut self) -> Option<(Expected, Asker)> {
-        if self.under_way.len() >= UNDER_WAY_MAX {
+        // One that was given up and does not end (it may wait for a file system of its owner's) holds up its owner alone.
+        if self.under_way.iter().filter(|inquiry| inquiry.expected.is_some()).count() >= UNDER_WAY_MAX {
             return None;
         }
-        let of = |uid| self.under_way.iter().filter(|inquiry| inquiry.owner.uid == uid).count();
-        let place = self.waiting.iter().position(|(_, asker)| of(asker.owner.uid) < OWNER_MAX)?;
+        let of = |place: &usize| self.under_way_of(self.waiting[*place].1.owner.uid);
+        let places = (0..self.waiting.len()).filter(|place| of(place) < OWNER_MAX);
+        // Whoever has the fewest: nobody fills all places.
+        let place = places.min_by_key(of)?;
         self.waiting.remove(place)
+    }
+
+    fn under_way_of(&self, uid: u32) -> usize {
+        self.under_way.iter().filter(|inquiry| inquiry.owner.uid == uid).count()
+    }
+
+    fn is_full_for(&self, uid: u32) -> bool {
+        let of = self.waiting.iter().filter(|(_, asker)| asker.owner.uid == uid).count();
+        of >= OWNER_WAITING_MAX || self.waiting.len() >= WAITING_MAX
+    }
+
+    /// Those who wait behind nothing but what was given up and does not end.
+    fn hopeless(&mut self) -> Vec<Ticket> {
+        let given_up = self.under_way.iter().filter(|inquiry| inquiry.expected.is_none());
+        let given_up: Vec<u32> = given_up.map(|inquiry| inquiry.owner.uid).collect();
+        let mut tickets = Vec::new();
+        self.waiting.retain(|(expected, asker)| {
+            let hopeless = given_up.iter().filter(|uid| **uid == asker.owner.uid).count() >= OWNER_MAX;
+            tickets.extend(hopeless.then_some(expected.ticket));
+            !hopeless
+        });
+        tickets
     }
 
     fn next_deadline(&self) -> Option<Moment> {
@@ -103,7 +130,9 @@ impl Inquiries {
             let _ = pidfd_send_signal(&inquiry.process, Signal::KILL);
             Some(expected.ticket)
         });
-        given_up.collect()
+        let mut given_up: Vec<Ticket> = given_up.collect();
+        given_up.extend(self.hopeless());
+        given_up
     }
 
     /// Takes those out who have ended, with the way they did.
@@ -127,12 +156,12 @@ impl Court {
     /// Whether a program is to be asked before this vassal gets its listener.
     pub(super) fn must_ask(&self, expected: &Expected) -> bool {
         let told = self.inquiries.told.as_ref().is_some_and(|(ticket, ..)| *ticket == expected.ticket);
-        self.charter.asks() && expected.listener.is_none() && !told
+        self.charter.asks() && expected.zerg.is_none() && expected.listener.is_none() && !told
     }
 
     /// Asks, now or when its turn has come.
     pub(super) fn inquire(&mut self, expected: Expected, (owner, trust): (Owner, Trust)) -> Vec<Reply> {
-        if self.inquiries.waiting.len() >= WAITING_MAX {
+        if self.inquiries.is_full_for(owner.uid) {
             return failed(expected.ticket, "too many wait to be asked about");
         }
         self.inquiries.waiting.push_back((expected, Asker { owner, trust }));

@@ -23,6 +23,8 @@ use crate::{inherited, log};
 
 /// Most readers at one time; further ones wait in the listener's queue.
 const CLIENTS_MAX: usize = 16;
+/// Most that wait to be let in.
+const QUEUE_MAX: i32 = 64;
 /// A reader that has not taken everything within this time is let go, in ms.
 const PATIENCE_MS: u64 = 5_000;
 /// How long nobody is taken in when there is no room, in ms.
@@ -225,6 +227,8 @@ fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListene
     }
     let listener = born_with(mode, || UnixListener::bind(path))?;
     listener.set_nonblocking(true)?;
+    // Else whoever may connect could fill a queue of thousands.
+    rustix::net::listen(&listener, QUEUE_MAX)?;
     if let Some(owner) = owner {
         give(path, owner)?;
     }

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
 use super::control::Word;
-use super::duties::{Duties, Event, Exit, Newest, Order};
+use super::duties::{Duties, Event, Exit, Newest, Order, Presence};
 use super::idle::Idle;
 use super::reactions::Reactions;
 use super::state::Vassal;
@@ -72,6 +72,9 @@ pub fn mind(
         };
         let due = !duties.is_stopping() || matches!(happening, Happening::Emperor(Word::End));
         if due && let Some(status) = reactions.react(vassal, &happening, touches.as_mut()) {
+            if let Some(subscriber) = &mut vassal.subscriber {
+                subscriber.look(Presence::Leaving, now());
+            }
             return Ok(Outcome::Status(status));
         }
         match happening {

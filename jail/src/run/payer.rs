@@ -56,9 +56,18 @@ impl Own {
         set_dumpable_behavior(self.dumpable)
     }
 
+    /// Without CAP_SETPCAP they cannot be set, and have not been.
+    fn restore_bits(&self) -> Result<(), Errno> {
+        if capabilities_secure_bits()? == self.bits {
+            Ok(())
+        } else {
+            set_capabilities_secure_bits(self.bits)
+        }
+    }
+
     fn must_return(&self) {
         let returned = set_thread_res_uid(None, Uid::ROOT, None)
-            .and_then(|()| set_capabilities_secure_bits(self.bits))
+            .and_then(|()| self.restore_bits())
             .and_then(|()| self.stay_hidden());
         if returned.is_err() || !geteuid().is_root() {
             // All that this process makes from here on would be somebody else's.

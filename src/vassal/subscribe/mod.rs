@@ -85,6 +85,10 @@ fn address(vassal: &Vassal, number: usize) -> Result<String, Trouble> {
         }
         Address::Tcp(address) => address.to_string(),
         Address::Abstract(name) => format!("@{name}"),
+        Address::Unix(path) if path.starts_with("/proc") => {
+            let trouble = Trouble::new("where a vassal on demand listens is known to its Emperor alone");
+            return Err(trouble.advise("name it: addr=/…"));
+        }
         Address::Unix(path) if path.is_absolute() => path.display().to_string(),
         Address::Unix(path) => {
             let trouble = Trouble::new(format!("{} is no absolute path", path.display()));
