@@ -15,7 +15,6 @@ use crate::config::hook::Errand;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use crate::config::vassal::VassalKind;
-use crate::emperor::event::Owner;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::jailing::{Inside, Scenery};
@@ -80,7 +79,7 @@ fn subject<'a>(
     examined: &Examined,
 ) -> Result<Subject<'a>> {
     let groups = owners::groups(charter, examined.owner.uid);
-    let own = own_ids();
+    let own = owners::own_ids();
     let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
     let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();
     let waits = charter.of_phase(Phase::AsEmperorBeforeVassal).next().is_some();
@@ -154,7 +153,7 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
     let inside = charter.inside(examined.trust);
     let root = matches!(inside, Inside::Root(_))
         || (inside == Inside::Host && charter.privileged && !tenant && charter.identity.is_none());
-    let owner = charter.owner_of(examined.trust, own_ids());
+    let owner = charter.owner_of(examined.trust, owners::own_ids());
     Facts {
         root,
         jailed: !namespaces.is_empty(),
@@ -167,10 +166,6 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
         whole: charter.jail.is_some(),
         around: Around::of(birth::filter_word(charter, examined.trust), namespaces),
     }
-}
-
-fn own_ids() -> Owner {
-    Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
 }
 
 fn told(errors: &[ConfigError]) -> anyhow::Error {

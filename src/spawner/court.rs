@@ -18,7 +18,7 @@ use super::lend;
 use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
 use super::magic;
-use super::owners::groups;
+use super::owners::{groups, own_ids};
 use super::push;
 use super::relimit::Limits;
 use super::rights::{keep_only, own_keyring};
@@ -28,7 +28,6 @@ use super::strains::Strains;
 use super::walks::Walk;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
-use crate::emperor::event::Owner;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
@@ -392,9 +391,4 @@ fn running(ticket: Ticket, config: &Examined) -> Reply {
 /// The name of a vassal's cgroup.
 pub fn leaf_number(ticket: Ticket) -> u64 {
     u64::from(ticket.id) << 32 | u64::from(ticket.attempt)
-}
-
-/// Our own ids.
-pub(super) fn own_ids() -> Owner {
-    Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
 }

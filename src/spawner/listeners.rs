@@ -18,7 +18,7 @@ use rustix::process::geteuid;
 
 use super::addresses::{Place, place_of};
 use super::charter::{Charter, OnDemand};
-use super::court::own_ids;
+use super::owners::own_ids;
 use super::wire::{Address, Reply, Ticket};
 use crate::bound;
 use crate::emperor::event::Owner;

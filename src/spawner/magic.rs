@@ -5,8 +5,8 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{Mode, fstat};
 
 use super::charter::Charter;
-use super::court::own_ids;
 use super::owners::groups;
+use super::owners::own_ids;
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
 

@@ -2,7 +2,8 @@
 
 use super::birth;
 use super::charter::Charter;
-use super::court::{Court, own_ids};
+use super::court::Court;
+use crate::emperor::event::Owner;
 use crate::names;
 use crate::subids::{Ranges, Subids};
 use crate::trust::Trust;
@@ -18,6 +19,11 @@ impl Court {
         };
         self.subids.get_or_insert_with(Subids::look).of(owner)
     }
+}
+
+/// Our own ids.
+pub fn own_ids() -> Owner {
+    Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
 }
 
 /// Groups of an owner, as policy has them. A user without a name has none.

@@ -11,8 +11,9 @@ use jail::run::Backdrop;
 use rustix::fs::{CWD, fstat, readlinkat};
 
 use super::charter::Charter;
-use super::court::{Court, own_ids};
+use super::court::Court;
 use super::jailing::{Kept, Scenery};
+use super::owners::own_ids;
 use crate::names::User;
 use crate::trust::{self, Examined, Reach, proc_path};
 

@@ -7,8 +7,9 @@ use jail::run::{Birth, SpawnError, Spawned};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth::{self, Lent, Subject};
-use super::court::{Court, own_ids};
+use super::court::Court;
 use super::jailing::Scenery;
+use super::owners::own_ids;
 use super::walks::read_report;
 use crate::emperor::event::Owner;
 use crate::subids::Ranges;
