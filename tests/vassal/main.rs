@@ -9,6 +9,7 @@ mod life;
 mod logs;
 mod network;
 mod phases;
+mod real;
 mod rootfs;
 mod rootfs_attacks;
 mod separation;

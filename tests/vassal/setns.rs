@@ -5,11 +5,12 @@ use std::fs::read_link;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
 use super::emperor::{Outcome, Place, Vassal};
+use super::real::Real;
 use super::separation::uwsgi;
 
 fn ours(kind: &str) -> String {
@@ -106,38 +107,21 @@ fn the_real_uwsgi_joins_what_a_vassal_serves() {
     server.end();
 }
 
-/// A uWSGI that serves; killed at the end.
-struct Real(Child);
-
-impl Real {
-    fn serve(place: &Place) -> Self {
-        let path = place.write(
-            "real.ini",
-            "master = true\nunshare = uts,net\nexec-as-root = hostname real\nsetns-socket = DIR/ns\nsocket = DIR/real.sock\n\
-             processes = 1",
-        );
-        let mut command = Command::new("uwsgi");
-        command.arg("--ini").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.process_group(0).spawn().expect("uwsgi is installed (apt install uwsgi-core)"))
-    }
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.0);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let _ = self.0.wait();
-    }
+fn serve(place: &Place) -> Real {
+    Real::start(
+        place,
+        "unshare = uts,net\nexec-as-root = hostname real\nsetns-socket = DIR/ns\nsocket = DIR/real.sock\n",
+    )
 }
 
 /// Started first: it waits for the socket.
 #[test]
 fn a_vassal_joins_what_the_real_uwsgi_serves() {
     let place = Place::new("");
-    let real = Real::serve(&place);
+    let real = serve(&place);
     let outcome = joining(&place, "uid = 54321\ngid = 54322");
     assert_eq!(outcome.errors, "");
-    let pid = real.0.id();
+    let pid = real.id();
     let theirs = |kind: &str| read_link(format!("/proc/{pid}/ns/{kind}")).unwrap().display().to_string();
     let lines: Vec<String> = outcome.output.lines().map(str::to_owned).collect();
     assert_eq!(lines, ["real".to_owned(), theirs("uts"), theirs("net"), theirs("pid")]);

@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
 use super::emperor::{Outcome, PATIENCE, Place, Vassal};
+use super::real::Real;
 
 /// A vassal that serves its sockets; its command accepts nothing, and tells the first one's number in the kernel.
 fn serving(place: &Place, options: &str) -> (Vassal, String) {
@@ -35,26 +36,6 @@ fn zerg(place: &Place, options: &str) -> Outcome {
     command.args(["vassal", "--ini", "zerg.ini"]).current_dir(place.path(""));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     Outcome::of(&mut command)
-}
-
-/// A real uWSGI with these options; killed at the end.
-struct Real(Child);
-
-impl Real {
-    fn start(place: &Place, options: &str) -> Self {
-        let path = place.write("real.ini", &format!("master = true\nprocesses = 1\n{options}"));
-        let mut command = Command::new("uwsgi");
-        command.arg("--ini").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.process_group(0).spawn().expect("uwsgi is installed (apt install uwsgi-core)"))
-    }
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.0);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -116,7 +97,7 @@ fn a_vassal_takes_the_socket_of_the_real_uwsgi() {
     let outcome = zerg(&place, "");
     let lines: Vec<&str> = outcome.output.lines().collect();
     assert_eq!((lines[0], outcome.errors.as_str()), ("1 app", ""));
-    let open = std::fs::read_dir(format!("/proc/{}/fd", real.0.id())).unwrap().flatten();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", real.id())).unwrap().flatten();
     let mut theirs =
         open.filter_map(|entry| read_link(entry.path()).ok()).map(|name| name.display().to_string());
     assert!(theirs.any(|name| name == lines[1]), "{lines:?}");
