@@ -8,6 +8,7 @@
 mod boundaries;
 mod deaths;
 mod descriptors;
+mod exchanges;
 mod failures;
 mod identities;
 mod leaks;
@@ -67,6 +68,10 @@ const TESTS: &[Test] = tests![
     pools::a_pool_leaves_the_caller_at_home,
     pools::our_program_in_memory_cannot_be_changed,
     races::a_tenants_attacks_between_ids_and_exec_are_all_refused,
+    exchanges::a_place_that_is_exchanged_is_met_or_refused_each_time,
+    exchanges::a_source_that_is_exchanged_shows_the_tenants_file_each_time,
+    exchanges::devices_are_made_in_no_directory_but_ours,
+    exchanges::whoever_looks_first_and_mounts_by_name_loses,
     leaks::two_thousand_spawns_leave_nothing_behind,
 ];
 
