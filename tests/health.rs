@@ -9,7 +9,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use common::{ALICE, Emperor, Tree};
 
-/// Says to NOTIFY_SOCKET whatever is written to its FIFO, a line each, and what signals it gets to its own output.
+/// Says to NOTIFY_SOCKET whatever is written to its FIFO, a line each, and what signals it gets to its own output. Ends
+/// with SIGINT, and with SIGTERM where it is not stubborn.
 const SPEAKER: &str = r#"
 import os, signal, socket, sys
 said = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -18,7 +19,7 @@ def say(text):
     said.sendto(text.encode(), "\0" + name[1:] if name[0] == "@" else name)
 def told(number, frame):
     os.write(1, f"got {signal.Signals(number).name} {os.getpid()}\n".encode())
-    if number == signal.SIGINT:
+    if number == signal.SIGINT or number == signal.SIGTERM and sys.argv[2] != "stubborn":
         sys.exit(0)
 for one in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(one, told)
@@ -37,6 +38,14 @@ struct Speaker {
 
 impl Speaker {
     fn start(options: &[&str], lines: &str) -> Self {
+        Self::of("docile", options, lines)
+    }
+
+    fn stubborn(options: &[&str], lines: &str) -> Self {
+        Self::of("stubborn", options, lines)
+    }
+
+    fn of(nature: &str, options: &[&str], lines: &str) -> Self {
         let tree = Tree::new();
         let work = tree.dir_of(ALICE, "work");
         let (fifo, program) = (work.join("fifo"), work.join("speaker.py"));
@@ -44,7 +53,7 @@ impl Speaker {
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
         std::os::unix::fs::chown(&fifo, Some(ALICE), Some(ALICE)).unwrap();
-        let command = format!("command = python3 {} {}\n{lines}", program.display(), fifo.display());
+        let command = format!("command = python3 {} {} {nature}\n{lines}", program.display(), fifo.display());
         tree.vassal_of(ALICE, "shop.ini", &command);
         let emperor = Emperor::start(tree, &[&["--emperor-tyrant"], options].concat());
         emperor.wait_for_line(|line| line.starts_with("up "));
@@ -112,7 +121,8 @@ fn a_stranger_who_says_that_it_is_ready_is_not_heard() {
 #[test]
 fn a_lost_heartbeat_is_the_reason_of_an_end() {
     let options = ["--emperor-required-heartbeat", "1", "--emperor-curse-tolerance", "1"];
-    let speaker = Speaker::start(&options, "heartbeat = 1\n");
+    // Longer than the curse: the Emperor's patience ends first.
+    let speaker = Speaker::stubborn(&options, "heartbeat = 1\nreload-mercy = 3\n");
     speaker.emperor.wait_for_line(|line| line.starts_with("up @") && line.ends_with(" 1000000"));
     speaker.say("WATCHDOG=1");
     let one = speaker.emperor.wait_stats("shop.ini", |one| !one["last_end"].is_null());
@@ -142,7 +152,7 @@ fn a_program_reloads_and_stops_by_the_signals_that_it_knows() {
 
 #[test]
 fn a_program_that_does_not_end_is_killed_after_its_mercy() {
-    let speaker = Speaker::start(&[], "notify = true\nreload-mercy = 1\n");
+    let speaker = Speaker::stubborn(&[], "notify = true\nreload-mercy = 1\n");
     std::fs::remove_file(speaker.emperor.tree.path("vassals/shop.ini")).unwrap();
     speaker.emperor.wait_for_line(|line| line.starts_with("got SIGTERM"));
     speaker.emperor.wait_for("shop.ini", "ended (exit status 137)");

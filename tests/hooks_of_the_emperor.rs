@@ -202,8 +202,11 @@ fn a_hook_that_hangs_keeps_nobody_else_from_starting() {
         if option != "--hook-as-emperor" {
             assert!(!emperor.lines.has(|line| line.contains("slow") && line.contains("has been spawned")));
         }
-        // Who waits hears no stop, and is killed when its time is over: let it go on.
-        let opened = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        // Who waits hears no stop, and is killed when its time is over: let it go on, and whoever comes later.
+        let opened = std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+        let empty = emperor.tree.path("empty");
+        std::fs::write(&empty, "").unwrap();
+        std::fs::rename(empty, &fifo).unwrap();
         drop(opened);
         drop(emperor);
     }
