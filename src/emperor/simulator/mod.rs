@@ -115,7 +115,7 @@ fn a_start_that_is_never_answered_ends_the_emperor() {
 }
 
 fn seeds() -> u64 {
-    std::env::var("LIEGE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+    std::env::var("LIEGE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(120)
 }
 
 #[test]

@@ -1,13 +1,9 @@
 //! Into namespaces of others: row N2, by what a tenant can name, as root of his user namespace too.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::process::Command;
 
-use common::{ALICE, Tree};
-use neighbour::{alices, rule};
+use crate::common::{ALICE, Tree};
+use crate::neighbour::{alices, rule};
 
 /// Tries the namespaces of these processes that are not its own, and their roots.
 const JOIN: &str = r#"

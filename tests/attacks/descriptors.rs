@@ -1,14 +1,10 @@
 //! Descriptors that could leak, and the binary that everybody runs. Rows D1, D3 and D6.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use common::{ALICE, Emperor, LIEGE, Process, Start, Tree};
-use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, serve};
+use crate::common::{ALICE, Emperor, LIEGE, Process, Start, Tree};
+use crate::neighbour::{IDLE, JAILS, Neighbour, alices, jailed, serve};
 
 /// A tree in which Alice has a directory.
 fn tree() -> Tree {

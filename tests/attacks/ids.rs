@@ -1,22 +1,18 @@
 //! Ids that must not be given: by what a config says, by who owns it, by what is left over. Rows I5, P1 and P2.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use common::{ALICE, Emperor, Tree, eventually, liege};
-use neighbour::{IDLE, JAILS, alices, assert_refused, jailed, rule, serve};
+use crate::common::{ALICE, Emperor, Tree, eventually, liege};
+use crate::neighbour::{IDLE, JAILS, alices, assert_refused, jailed, rule, serve};
 
 /// Root under any other name, nobody at all, and what is no id.
 const NO_IDS: [&str; 9] =
     ["0", "00", "-1", "4294967295", "4294967296", "18446744073709551616", "", "no-such-name", "0x0"];
 
 /// An Emperor that is no tyrant, over root's own configs, and Bob.
-fn lenient(jail: &str, prepare: impl FnOnce(&Tree)) -> (Emperor, neighbour::Neighbour) {
+fn lenient(jail: &str, prepare: impl FnOnce(&Tree)) -> (Emperor, crate::neighbour::Neighbour) {
     let tree = Tree::new();
     prepare(&tree);
     serve(tree, |start| start.options(&[jailed(jail), jail]))

@@ -1,9 +1,4 @@
 //! What a tenant asks of the kernel. Rows N1, N3, N5, D4, P10, T1 and M7; and programs that have to work all the same.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-#![cfg(target_arch = "x86_64")]
-
-mod common;
-mod neighbour;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -12,12 +7,12 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use common::{ALICE, Emperor, Tree};
-use neighbour::{IDLE, JAILS, alices, rule, serve};
+use crate::common::{ALICE, Emperor, Tree};
+use crate::neighbour::{IDLE, JAILS, alices, rule, serve};
 
 const PYTHON: &str = "/usr/bin/python3";
 /// Asks for everything; see there.
-const ASK: &str = include_str!("programs/ask.py");
+const ASK: &str = include_str!("../programs/ask.py");
 /// Without a network of their own, with and without a user namespace.
 const ON_THE_HOSTS_NETWORK: [&str; 2] = ["fs,ipc,pid,uts", "fs,ipc,pid,uts,user"];
 
@@ -236,7 +231,7 @@ fn a_profile_that_is_none_is_told_with_its_place() {
     let profile = tree.path("profile.json");
     tree.place(&profile, 0, "{\"defaultAction\": \"SCMP_ACT_ALLOW\",\n \"syscals\": []}");
     let path = profile.display().to_string();
-    let mut emperor = common::Start::in_tree(tree).options(&["--emperor-seccomp", &path]).start();
+    let mut emperor = crate::common::Start::in_tree(tree).options(&["--emperor-seccomp", &path]).start();
     assert_eq!(emperor.wait().code(), Some(1));
     emperor.wait_for_line(|line| {
         line.contains(&format!("{path}:2:10: no seccomp profile: unknown field `syscals`"))

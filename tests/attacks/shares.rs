@@ -1,21 +1,17 @@
 //! What the kernel counts for each user: one tenant uses up his own share, whatever his jail. Row G7.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use common::{Emperor, Start, Tree};
-use neighbour::{IDLE, JAILS, jailed};
+use crate::common::{Emperor, Start, Tree};
+use crate::neighbour::{IDLE, JAILS, jailed};
 use rustix::fs::inotify::{CreateFlags, init};
 
 /// Tenants of this file alone: the tests beside it need what these use up.
 const GREEDY: u32 = 61077;
 const OTHER: u32 = 61078;
 /// Takes all that it gets; see there.
-const WATCH: &str = include_str!("programs/watch.py");
+const WATCH: &str = include_str!("../programs/watch.py");
 /// Instances that our vassal master may have for itself.
 const MASTERS: usize = 4;
 /// Descriptors: more than there are instances.

@@ -1,20 +1,16 @@
 //! Two tenants in the default jail, one of whom tries to get out of his or into the other's. Rows N2, N4, N8, M5, M7, M8,
 //! M9, F5 and D1.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::PathBuf;
 
-use common::{ALICE, BOB, Emperor, Process, Start, Tree, eventually};
-use neighbour::{IDLE, Neighbour};
+use crate::common::{ALICE, BOB, Emperor, Process, Start, Tree, eventually};
+use crate::neighbour::{IDLE, Neighbour};
 use rustix::process::Signal;
 
 /// Tries everything; see there.
-const JAILBREAK: &str = include_str!("programs/jailbreak.py");
+const JAILBREAK: &str = include_str!("../programs/jailbreak.py");
 const KINDS: [&str; 2] = ["standard", "strict"];
 /// Answers of a kernel to whom nothing is given. `ENOENT`: it is not even there.
 const REFUSALS: [&str; 6] = ["EPERM", "EACCES", "EROFS", "ENOENT", "ESRCH", "ENOTDIR"];

@@ -1,9 +1,5 @@
 //! Privileges that a tenant could get hold of: by a file, by a helper, by the environment, by a crash.
 //! Rows P3, P6, P8 and P9.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{ALICE, Emperor, Process, Tree};
-use neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
+use crate::common::{ALICE, Emperor, Process, Tree};
+use crate::neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 const NONE: &str = "0000000000000000";

@@ -1,14 +1,10 @@
 //! More configs and more changes than anybody should make. Row I10.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::path::Path;
 use std::time::Instant;
 
-use common::{ALICE, BOB, Emperor};
-use neighbour::{IDLE, JAILS, alices, tyranny};
+use crate::common::{ALICE, BOB, Emperor};
+use crate::neighbour::{IDLE, JAILS, alices, tyranny};
 
 /// Configs of one tenant.
 const FLOOD: usize = 50_000;

@@ -1,8 +1,4 @@
 //! Programs that would make somebody root, and files that would make somebody a tenant. Rows P4 and P5.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,14 +6,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{ALICE, BOB, Emperor, Process, Start, Tree};
-use neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
+use crate::common::{ALICE, BOB, Emperor, Process, Start, Tree};
+use crate::neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const PYTHON: &str = "/usr/bin/python3";
 /// Tries every way to make a file with such a bit below the directory that it is given; see there.
-const PLANT: &str = include_str!("programs/plant.py");
+const PLANT: &str = include_str!("../programs/plant.py");
 /// Runs what is there to become root by, and tells what came of it.
-const GAIN: &str = include_str!("programs/gain.py");
+const GAIN: &str = include_str!("../programs/gain.py");
 const SETID: u32 = 0o6000;
 
 /// A tree in which Alice has a directory, with the programs of the attack.

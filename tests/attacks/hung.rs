@@ -1,12 +1,9 @@
 //! File systems that stop answering below a source, and a spawner that does. Row I6.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use common::{ALICE, BOB, Emperor, Hung, Process, Start, Tree, can_hang, eventually};
+use crate::common::{ALICE, BOB, Emperor, Hung, Process, Start, Tree, can_hang, eventually};
 use rustix::process::Signal;
 
 const IDLE: &str = "[uwsgi]\ncommand = /bin/sleep 1000000\n";

@@ -1,8 +1,6 @@
 //! What a vassal can do to its Emperor by the one socket that they share. Row C8.
 
-mod common;
-
-use common::{Emperor, Process, Start, Tree};
+use crate::common::{Emperor, Process, Start, Tree};
 use rustix::process::Signal;
 
 /// Sends the Emperor a connection whose last owner waits an hour for its end.
@@ -73,7 +71,7 @@ fn who_never_listens_uses_up_no_descriptors() {
     names.iter().for_each(|name| drop(emperor.tree.vassal(name, "")));
     let told = |text: &str, times: usize| {
         names.iter().for_each(|name| {
-            common::eventually(text, || (emperor.told(name, text) >= times).then_some(()));
+            crate::common::eventually(text, || (emperor.told(name, text) >= times).then_some(()));
         });
     };
     told("has been spawned", 1);

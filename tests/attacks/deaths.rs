@@ -1,14 +1,10 @@
 //! Deaths at the worst moment, and numbers of processes that come to stand for others. Rows P7, N8 and N9.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use common::{ALICE, Emperor, Process, Start, Tree, eventually};
-use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, rule, tyranny};
+use crate::common::{ALICE, Emperor, Process, Start, Tree, eventually};
+use crate::neighbour::{IDLE, JAILS, Neighbour, alices, jailed, rule, tyranny};
 use rustix::process::Signal;
 
 /// A tree in which Alice has this many configs.

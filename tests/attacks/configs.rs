@@ -1,14 +1,10 @@
 //! Hostile config files: what they are, whose they are, and how they are called. Rows I1 to I4, I6 and I7.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
-
-mod common;
-mod neighbour;
 
 use std::os::unix::fs::{PermissionsExt, chown, lchown};
 use std::path::Path;
 
-use common::{ALICE, BOB, Emperor, Tree, eventually};
-use neighbour::{IDLE, JAILS, alices, assert_refused, link_of, rule, tyranny};
+use crate::common::{ALICE, BOB, Emperor, Tree, eventually};
+use crate::neighbour::{IDLE, JAILS, alices, assert_refused, link_of, rule, tyranny};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, makedev, mknodat, renameat_with};
 
 /// Neither Alice nor Bob.
@@ -256,7 +252,7 @@ fn a_name_is_passed_as_it_is_and_run_by_nobody() {
 fn assert_arrives_as_it_is(emperor: &Emperor, name: &str) {
     let row = emperor.wait_stats(name, |row| row["ready"] == 1);
     let pid = i32::try_from(row["pid"].as_i64().unwrap()).unwrap();
-    let arguments = common::Process::of(pid).command_line();
+    let arguments = crate::common::Process::of(pid).command_line();
     assert!(arguments.iter().any(|one| one == name), "{name} in {arguments:?}");
 }
 
