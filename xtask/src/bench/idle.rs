@@ -12,6 +12,8 @@ use super::proc;
 use super::table::Table;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A second after the last change the Emperor looks at its directories once more: that is no idle time.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// CPU and memory of the Emperors, memory of our vassal master.
 ///
@@ -49,6 +51,7 @@ fn emperor(lab: &Lab, kind: Kind, count: usize) -> Result<(f64, f64)> {
         court.create(&format!("c{number}.ini"), "[uwsgi]\n")?;
     }
     lab.stamps.last_of(count, PATIENCE)?;
+    thread::sleep(LAST_LOOK);
     lab.settle();
     let cpu_ms = cpu(lab, &court, Duration::from_secs(lab.rounds(10, 1) as u64));
     Ok((cpu_ms, memory(lab, &court).saturating_sub(empty_kib) as f64 / count as f64))
