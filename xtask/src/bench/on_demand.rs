@@ -18,6 +18,8 @@ use super::table::Table;
 
 const FLOOR: &str = "C floor: poll, vfork, exec, accept";
 const SYSTEMD: &str = "systemd-socket-activate (started before, executes in its place)";
+/// One vassal is started three times at once and then once each second: nobody is asked before its next start is due.
+const RATION: Duration = Duration::from_secs(1);
 /// From the end of one program until whoever started it listens again, generously.
 const REST: Duration = Duration::from_millis(50);
 /// uWSGI binds anew after an end, at its next look.
@@ -34,7 +36,8 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
     let sockets = [lab.beside("answers"), Court::socket(lab, Kind::Liege, "v0"), lab.beside("activated")];
     let _floor = Ends::after(Command::new(lab.answer()).arg("--listen").arg(&sockets[0]))?;
     let liege = Court::open(lab, Kind::Liege, Vassals::OnDemand, 1);
-    for _ in 0..lab.rounds(200, 5) {
+    for _ in 0..lab.rounds(100, 5) {
+        thread::sleep(RATION);
         table.add(FLOOR, ask(&sockets[0])?);
         let asked =
             liege.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|_| ask(&sockets[1]));
