@@ -12,6 +12,7 @@ mod fetch;
 mod inherited;
 mod inspect;
 mod journal;
+mod leftovers;
 mod log;
 mod monitors;
 mod names;

@@ -141,6 +141,29 @@ fn our_own_vassals_have_zergs_under_either_emperor() {
     }
 }
 
+/// It has nobody who would ask: its master counts those who wait. No zerg comes before they are too many.
+#[test]
+fn a_program_at_whose_socket_too_many_wait_gets_a_zerg_under_either_emperor() {
+    for program in [LIEGE, UWSGI] {
+        let tree = Tree::new();
+        let (unix, port) = (tree.path("run/x"), common::callers::free_port());
+        let options =
+            format!("socket = {}\nsocket = 127.0.0.1:{port}\nvassal-sos-backlog = 3\n", unix.display());
+        let sleep = "command = /bin/sleep 2000000\n";
+        tree.vassal("x.ini", &format!("{options}{sleep}[zerg]\n{sleep}"));
+        let start = Start::in_tree(tree).program(&[program]).options(&["--binary-path", LIEGE]);
+        let mut emperor = start.options(&["--emperor-broodlord", "1"]).start();
+        let connect = || std::net::TcpStream::connect(("127.0.0.1", port)).ok();
+        let _first = (eventually("a socket", connect), connect(), UnixStream::connect(&unix).unwrap());
+        let none = emperor.stats()["vassals"].as_array().unwrap().iter().all(|row| row["zerg"] != 1);
+        assert!(none, "{program}: two wait at one socket and one at the other");
+        let _third = connect();
+        let zerg = zergs(&emperor, 1).remove(0);
+        emperor.kill();
+        zerg.wait_gone();
+    }
+}
+
 /// Whoever is called greedy asks as fast as it can, and so do its zergs; everybody else just lives.
 const GREEDY: &str = r#"case "$*" in
 *greedy*) while printf '\036\036\036\036' >&"$UWSGI_EMPEROR_FD"; do :; done ;;

@@ -75,11 +75,13 @@ fn an_unknown_option_is_an_error_with_the_nearest_name() {
 }
 
 #[test]
-fn an_option_of_a_later_step_is_not_supported_yet() {
-    for option in ["--emperor-collect-attr=x", "--emperor-apparmor=x", "--emperor-proxy-socket=x"] {
+fn an_option_that_is_refused_or_a_vassals_is_an_error_with_its_cure() {
+    for (option, told) in
+        [("--emperor-apparmor=x", "emperor-wrapper"), ("--emperor-proxy-socket=x", "an option of a vassal")]
+    {
         let (code, said) = failure(&["--emperor", "/nowhere", option]);
         assert_eq!(code, Some(2), "{option}: {said}");
-        assert!(said.contains("not supported yet"), "{option}: {said}");
+        assert!(said.contains(told), "{option}: {said}");
     }
 }
 

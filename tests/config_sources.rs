@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Output, Stdio};
 
-use common::{ALICE, LIEGE, Tree, liege};
+use common::{ALICE, LIEGE, Tree, liege, running};
 use neighbour::{IDLE, JAILS, alices, tyranny};
 
 const HELLO: &str = "[uwsgi]\ncommand = /bin/echo hello\n";
@@ -99,6 +99,23 @@ fn a_command_of_a_config_has_a_session_of_its_own_and_none_of_our_descriptors() 
     // The last one is `ls` reading its directory.
     assert_eq!(lines[..4], ["0", "1", "2", "3"], "{said}");
     assert_eq!(lines[4], format!("{0} {0}", lines[5]), "group and session are its own");
+}
+
+/// Row I9: one that goes to a session of its own, below another parent, is not found by its group.
+#[test]
+fn nobody_whom_a_command_of_a_config_leaves_behind_outlives_its_answer() {
+    let tree = Tree::new();
+    let (out, mark) = (tree.path("out").display().to_string(), format!("2{:09}", std::process::id()));
+    let hides =
+        format!("(setsid sh -c 'echo up > {out}; sleep {mark} & exec sleep {mark}' >/dev/null 2>&1 &)");
+    let script = tree.script(
+        "gen",
+        &format!("{hides}\nwhile ! test -s {out}; do sleep 0.01; done\nprintf '%s' '{HELLO}'"),
+    );
+    let output = vassal(&format!("exec://{}", script.display()), Stdio::null());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "hello\n");
+    assert_eq!(tree.text("out"), "up\n");
+    assert_eq!(running(&mark), 0);
 }
 
 #[test]

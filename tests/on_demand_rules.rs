@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use common::callers::{addressed, ask, free_port, server_tree, serving, talk, waits};
-use common::{ALICE, BOB, Emperor, Tree};
+use common::{ALICE, BOB, Emperor, Tree, eventually, running};
 
 /// What any vassal's ids may write to.
 fn log(tree: &Tree) -> PathBuf {
@@ -75,7 +75,8 @@ fn what_a_program_says_counts_no_more_than_a_file_of_the_vassals() {
         ("long", "head -c 300 /dev/zero | tr '\\0' a".into(), "more than 256 bytes"),
         ("binary", "printf '\\377'".into(), "no UTF-8"),
         ("fails", "echo 127.0.0.1:8080; exit 3".into(), "ended with status 3"),
-        ("killed", "kill -KILL $$".into(), "it was killed"),
+        // It is the first process of its namespace: nobody in there can kill it, but a fault does.
+        ("killed", "exec python3 -c 'import ctypes; ctypes.string_at(0)'".into(), "it was killed"),
     ];
     let mut body = String::from("case $2 in\n");
     for (name, program, _) in &cases {
@@ -106,6 +107,31 @@ fn a_program_that_hangs_holds_up_only_the_vassals_of_that_owner() {
     assert_ne!(ask(&socket, "x").unwrap(), "");
     emperor.wait_for("slow0.ini", "did not answer within 5000 ms");
     assert_eq!(emperor.told("bob.ini", "cannot be started"), 0);
+}
+
+/// Row P1: whoever hides in a session of its own, below another parent, would keep the tenant's ids and our cgroup.
+#[test]
+fn nobody_that_a_program_leaves_behind_outlives_its_answer_or_its_deadline() {
+    let tree = server_tree();
+    let log = log(&tree);
+    let socket = tree.path("sockets/shop.socket");
+    let mark = format!("1{:09}", std::process::id());
+    tree.vassal_of(ALICE, "shop.ini", &serving("1000"));
+    tree.vassal_of(BOB, "slow.ini", &serving("1000"));
+    let body = format!(
+        "(setsid sh -c \"echo $2 >> {log}; sleep {mark} & exec sleep {mark}\" >/dev/null 2>&1 &)
+         while ! grep -q $2 {log}; do sleep 0.01; done
+         case $2 in slow.ini) exec sleep {mark};; esac
+         echo {}",
+        socket.display(),
+        log = log.display(),
+    );
+    let emperor = asking(tree, &body);
+    emperor.wait_for("slow.ini", "did not answer within 5000 ms");
+    waits(&emperor, "shop.ini");
+    eventually("nobody is left", || (running(&mark) == 0).then_some(()));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("shop.ini") && text.contains("slow.ini"), "they were there: {text}");
 }
 
 /// The clock is another vassal: it was found idle twice, while this one was not.

@@ -195,6 +195,16 @@ fn two_tenants(options: &[&str]) -> Emperor {
     emperor
 }
 
+/// Neither where the Emperor is and has its configs from, nor which process it is.
+fn assert_is_of_his_own(emperor: &Emperor, text: &str) {
+    let tree = emperor.tree.path("").display().to_string();
+    assert!(!text.contains(tree.trim_end_matches('/')), "{text}");
+    for key in ["cwd", "emperor", "pid", "uid", "jail", "spawner_capabilities", "log_lines_dropped"] {
+        let whole = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+        assert!(whole.get(key).is_none(), "{key} in {text}");
+    }
+}
+
 /// Row C6: a tenant is told of his own vassals and of nobody else's.
 #[test]
 fn a_tenant_sees_his_own_vassals_and_no_other_where_tenants_may_ask() {
@@ -202,11 +212,16 @@ fn a_tenant_sees_his_own_vassals_and_no_other_where_tenants_may_ask() {
     for (user, own, other) in [(ALICE, "hers", "his"), (BOB, "his", "hers")] {
         let status = text(&said_to(user, &emperor, &["status", "--json"]));
         assert_eq!(names(&status), [format!("{own}.ini")]);
+        assert_is_of_his_own(&emperor, &status);
         let events = text(&said_to(user, &emperor, &["events", "--json"]));
         assert!(
             events.contains(&format!("{own}.ini")) && !events.contains(&format!("{other}.ini")),
             "{events}"
         );
+        assert_is_of_his_own(&emperor, &events);
+        let table = text(&said_to(user, &emperor, &["status"]));
+        assert!(table.contains(&format!("{own}.ini")) && !table.contains("emperor pid"), "{table}");
+        assert_is_of_his_own(&emperor, &table);
         let why = as_user(user, &emperor.tree.liege().display().to_string())
             .arg("why")
             .arg(emperor.stats_socket())

@@ -21,6 +21,7 @@ pub fn markdown() -> String {
         group.options.iter().for_each(|option| out.push_str(&row(option)));
     }
     out.push_str(&differing());
+    out.push_str(&refused());
     out.push_str(&list_of(
         "Not supported yet",
         "These options of uWSGI are refused with this reason, never skipped:",
@@ -51,6 +52,15 @@ fn differing() -> String {
     let mut out = String::from("\n## Not as in uWSGI\n\n| option | | what is different |\n|---|---|---|\n");
     for option in all().filter(|option| matches!(option.fate, Fate::Changed | Fate::Unsafe)) {
         out.push_str(&format!("| `{}` | {} | {} |\n", option.name, option.fate, option.why()));
+    }
+    out
+}
+
+/// Options that are refused, and what to do instead.
+fn refused() -> String {
+    let mut out = String::from("\n## Refused\n\n| option | what to do instead |\n|---|---|\n");
+    for option in all().filter(|option| option.fate == Fate::Refused) {
+        out.push_str(&format!("| `{}` | {} |\n", option.name, option.why()));
     }
     out
 }

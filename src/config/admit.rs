@@ -43,6 +43,9 @@ fn misplaced(entry: &Entry, scope: Scope, option: &OptionSpec, reader: Scope) ->
 /// An option of uWSGI that we cannot do without and do not have.
 fn foreign(entry: &Entry, option: UwsgiOption, reader: Scope) -> ConfigError {
     let key = quoted(&entry.key);
+    if option.fate == Fate::Refused {
+        return ConfigError::at(&entry.place, format!("{key} is refused")).cure(option.why());
+    }
     if option.fate == Fate::Later {
         let error = ConfigError::at(&entry.place, format!("{key} is not supported yet"));
         return error.cure(match reader {

@@ -17,6 +17,9 @@ use super::source::World;
 use super::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Fate, PARTS, Standing, UwsgiOption, standing, uwsgi};
 
+/// What programs begin with: an interpreter's name, or code for this machine.
+const PROGRAMS: [&[u8]; 2] = [b"#!", b"\x7fELF"];
+
 /// What was found in each file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report(pub Vec<Finding>);
@@ -54,8 +57,19 @@ pub enum Verdict {
     },
     /// Nothing runs: it has the reader exit with this status.
     Exits(u8),
+    /// Only a run would show what it says, and nothing is run here.
+    Unseen(Unseen),
     /// Of no use before these errors are gone.
     Wrong(Vec<ConfigError>),
+}
+
+/// Why a config cannot be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is a program (`emperor-magic-exec`).
+    Program,
+    /// A scheme stands for it, or for what it includes.
+    Scheme,
 }
 
 /// What becomes of one option of uWSGI.
@@ -90,7 +104,12 @@ fn check_file(file: &str, world: &dyn World, find: &dyn Fn(&str) -> Option<PathB
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let loaded = load(vec![naming(file, place)], texts, world);
     let runner = runner(&loaded);
-    let verdict = judge(&loaded, runner, find);
+    let verdict = match judge(&loaded, runner, find) {
+        Verdict::Wrong(errors) => {
+            unseen(file, &loaded, world).map_or(Verdict::Wrong(errors), Verdict::Unseen)
+        }
+        verdict => verdict,
+    };
     let mut options = judged(&loaded, runner);
     options.retain(|judged| !verdict.blames(&judged.place));
     Finding {
@@ -147,6 +166,15 @@ fn judge(loaded: &Loaded, runner: Runner, find: &dyn Fn(&str) -> Option<PathBuf>
         }
         Err(errors) => Verdict::Wrong(errors),
     }
+}
+
+/// Whether what is wrong with a config may only be that it is not run, or that not all of it is read.
+fn unseen(file: &str, loaded: &Loaded, world: &dyn World) -> Option<Unseen> {
+    if !loaded.unread.is_empty() && loaded.entries.is_empty() && loaded.errors.is_empty() {
+        return Some(Unseen::Scheme);
+    }
+    let text = world.read(file).ok()?.text;
+    PROGRAMS.iter().any(|start| text.starts_with(start)).then_some(Unseen::Program)
 }
 
 /// What runs in the end.

@@ -10,6 +10,7 @@ pub mod rootfs;
 pub mod separation;
 pub mod subscriptions;
 pub mod surroundings;
+pub mod ties;
 pub mod waits;
 pub mod zerg;
 
@@ -99,6 +100,8 @@ pub struct VassalConfig {
     pub waits: waits::Waits,
     /// Sockets shared with others.
     pub zerg: zerg::Zerg,
+    /// What goes between it and its Emperor.
+    pub ties: ties::Ties,
 }
 
 /// A program put in our place.

@@ -40,15 +40,19 @@ pub fn keep(document: &mut Value, target: &Target) -> Result<()> {
 
 fn table(document: &Value) -> String {
     let word = |key: &str| plain(&document[key]);
-    let mut text = format!(
-        "emperor pid {}  uid {}  gid {}  capabilities {}\nspawner capabilities {}\njail {}\n",
-        word("pid"),
-        word("uid"),
-        word("gid"),
-        word("emperor_capabilities"),
-        word("spawner_capabilities"),
-        word("jail"),
-    );
+    let mut text = String::new();
+    // A guest is not told of the Emperor.
+    if !document["pid"].is_null() {
+        text = format!(
+            "emperor pid {}  uid {}  gid {}  capabilities {}\nspawner capabilities {}\njail {}\n\n",
+            word("pid"),
+            word("uid"),
+            word("gid"),
+            word("emperor_capabilities"),
+            word("spawner_capabilities"),
+            word("jail"),
+        );
+    }
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "STARTS", "RESPAWNS", "NOTE"]);
@@ -62,7 +66,7 @@ fn table(document: &Value) -> String {
         let pid = if vassal["pid"] == -1 { "-".to_owned() } else { word("pid") };
         table.add_row([name, word("state"), pid, ids, word("starts"), word("respawns"), word("note")]);
     }
-    text.push_str(&format!("\n{table}\n"));
+    text.push_str(&format!("{table}\n"));
     text
 }
 

@@ -25,7 +25,7 @@ fn the_table_of_uwsgi_is_sorted_and_every_line_is_understood() {
         assert!(words.len() >= 4, "{line}");
         assert!(matches!(words[1], "none" | "optional" | "required"), "{line}");
         assert!(Part::named(words[2]).is_some(), "{line}");
-        assert!(matches!(words[3], "same" | "changed" | "ignored" | "unsafe"), "{line}");
+        assert!(matches!(words[3], "same" | "changed" | "ignored" | "unsafe" | "refused"), "{line}");
         assert_eq!(words.len() == 5, words[3] != "same", "what is not the same has a reason: {line}");
     }
 }
@@ -64,7 +64,7 @@ fn a_name_is_recognised() {
         matches!(standing("emperor-tyrant"), Standing::Ours(_, option) if option.name == "emperor-tyrant")
     );
     assert!(matches!(standing("vassals-cap"), Standing::Ours(_, option) if option.name == "emperor-cap"));
-    assert!(matches!(standing("emperor-apparmor"), Standing::Uwsgi(option) if option.fate == Fate::Later));
+    assert!(matches!(standing("emperor-apparmor"), Standing::Uwsgi(option) if option.fate == Fate::Refused));
     assert!(matches!(standing("wsgi-file"), Standing::Uwsgi(option) if option.is_app_servers()));
     assert!(matches!(standing("master"), Standing::Uwsgi(option) if option.is_ignored()));
     assert!(matches!(standing("emperor-tyrnt"), Standing::Unknown));

@@ -50,6 +50,8 @@ pub enum Fate {
     Ignored,
     /// Does what it does in uWSGI, which is dangerous; there is a safe form.
     Unsafe,
+    /// Refused for good: there is another way.
+    Refused,
     /// Refused: liege does not know it yet.
     Later,
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Fate {
             Self::Changed => "changed",
             Self::Ignored => "ignored",
             Self::Unsafe => "unsafe",
+            Self::Refused => "refused",
             Self::Later => "later",
         })
     }
@@ -136,6 +139,8 @@ fn fate_of(name: &str, part: &Part, word: &str) -> Fate {
     let later = part.reader == Reader::Liege && find(name).is_none();
     match word {
         "ignored" => Fate::Ignored,
+        "refused" => Fate::Refused,
+        "unsafe" if later => Fate::Refused,
         _ if later => Fate::Later,
         "changed" => Fate::Changed,
         "unsafe" => Fate::Unsafe,

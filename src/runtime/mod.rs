@@ -161,7 +161,8 @@ impl Runtime {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
                     held_back::add(&mut snapshot, facts.cgroup.as_deref());
                     courtiers.add_words(&mut snapshot);
-                    stats::document(&snapshot, monitors, facts, &Calendar::today())
+                    let own = reader.is_master().then_some((monitors, facts));
+                    stats::document(&snapshot, own, &Calendar::today())
                 };
                 self.stats.serve(number, &mut self.poller, document);
             }

@@ -2,6 +2,7 @@
 //!
 //! Its input is the name of a config, which a tenant chose. So no shell sees it, the program runs with the ids of the
 //! vassal and no privilege, and what it says counts no more than a file of the vassal's. Nobody waits for it but that vassal.
+//! It is the first process of a pid namespace wherever we can make one: whoever it leaves behind ends with it.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -9,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use caps::Capability;
 use jail::plan::Filter;
 use jail::run::{Birth, Spawned};
-use jail::{Capabilities, Identity, Plan, Program, Spec};
+use jail::{Capabilities, Identity, Namespaces, Plan, Program, Spec};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
@@ -269,6 +270,7 @@ impl Court {
         let variable = format!("UWSGI_VASSAL_CONFIG={}", expected.name);
         let environment = charter.environment.iter().chain([&variable]).map(|one| c_string(one)).collect();
         Spec {
+            namespaces: if has_sys_admin() { Namespaces::PID } else { Namespaces::NONE },
             dies_with_parent: true,
             session: true,
             bounding: (dropped && can_bound).then_some(Capabilities::NONE),
@@ -291,6 +293,11 @@ impl Court {
         let left = self.inquiries.next_deadline()?.0.saturating_sub(clock::now().0);
         Timespec::try_from(std::time::Duration::from_nanos(left)).ok()
     }
+}
+
+/// Whether we may make namespaces without a user namespace, in which the asker would have no other ids.
+fn has_sys_admin() -> bool {
+    caps::has_cap(None, caps::CapSet::Effective, Capability::CAP_SYS_ADMIN).unwrap_or(false)
 }
 
 fn failed(ticket: Ticket, sentence: &str) -> Vec<Reply> {

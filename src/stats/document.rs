@@ -29,6 +29,15 @@ pub struct Facts {
 #[derive(Serialize)]
 struct Document<'a> {
     version: &'static str,
+    #[serde(flatten)]
+    emperors: Option<Emperors<'a>>,
+    vassals: Vec<Vassal<'a>>,
+    blacklist: Vec<Blacklisted<'a>>,
+}
+
+/// What is none of a guest's.
+#[derive(Serialize)]
+struct Emperors<'a> {
     pid: i32,
     uid: u32,
     gid: u32,
@@ -40,8 +49,6 @@ struct Document<'a> {
     emperor_capabilities: &'a str,
     spawner_capabilities: &'a str,
     log_lines_dropped: u64,
-    vassals: Vec<Vassal<'a>>,
-    blacklist: Vec<Blacklisted<'a>>,
 }
 
 #[derive(Serialize)]
@@ -106,34 +113,43 @@ struct Blacklisted<'a> {
     last_attempt: u64,
 }
 
-/// The stats of this moment.
-pub fn document(snapshot: &Snapshot, monitors: &Monitors, facts: &Facts, calendar: &Calendar) -> Vec<u8> {
-    let sources: Vec<String> = monitors.sources().map(str::to_owned).collect();
-    render(snapshot, &sources, facts, calendar)
+/// The stats of this moment; for a guest nothing of the Emperor's own, nor where it has its configs from.
+pub fn document(snapshot: &Snapshot, own: Option<(&Monitors, &Facts)>, calendar: &Calendar) -> Vec<u8> {
+    let sources: Vec<String> =
+        own.into_iter().flat_map(|(monitors, _)| monitors.sources()).map(str::to_owned).collect();
+    render(snapshot, &sources, own.map(|(_, facts)| facts), calendar)
 }
 
 /// Valid JSON whatever the names are.
-fn render(snapshot: &Snapshot, sources: &[String], facts: &Facts, calendar: &Calendar) -> Vec<u8> {
+fn render(snapshot: &Snapshot, sources: &[String], facts: Option<&Facts>, calendar: &Calendar) -> Vec<u8> {
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
-        pid: facts.pid,
-        uid: facts.uid,
-        gid: facts.gid,
-        cwd: &facts.cwd,
-        emperor: sources,
-        emperor_tyrant: facts.tyrant.into(),
-        // There is no common level any more: each vassal is paced by itself.
-        throttle_level: 0,
-        jail: &facts.jail,
-        emperor_capabilities: &facts.emperor_capabilities,
-        spawner_capabilities: &facts.spawner_capabilities,
-        log_lines_dropped: crate::log::dropped(),
+        emperors: facts.map(|facts| Emperors::of(facts, sources)),
         vassals: snapshot.vassals.iter().map(|view| Vassal::of(view, sources, calendar)).collect(),
         blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
     };
     let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+impl<'a> Emperors<'a> {
+    fn of(facts: &'a Facts, sources: &'a [String]) -> Self {
+        Self {
+            pid: facts.pid,
+            uid: facts.uid,
+            gid: facts.gid,
+            cwd: &facts.cwd,
+            emperor: sources,
+            emperor_tyrant: facts.tyrant.into(),
+            // There is no common level any more: each vassal is paced by itself.
+            throttle_level: 0,
+            jail: &facts.jail,
+            emperor_capabilities: &facts.emperor_capabilities,
+            spawner_capabilities: &facts.spawner_capabilities,
+            log_lines_dropped: crate::log::dropped(),
+        }
+    }
 }
 
 impl<'a> Vassal<'a> {
@@ -235,7 +251,8 @@ mod tests {
             Sight { fingerprint: Fingerprint(1), owner, mtime_s: 5, refusal: Some("no \"way\"".into()) };
         emperor.handle(Event::Seen(key, sight), Moment(1));
         let calendar = Calendar::at(Moment(1), 1000);
-        let bytes = render(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], &Facts::default(), &calendar);
+        let bytes =
+            render(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], Some(&Facts::default()), &calendar);
         let document: Value = serde_json::from_slice(&bytes).expect("valid");
         let vassal = &document["vassals"][0];
         assert_eq!(vassal["id"], name);

@@ -197,6 +197,20 @@ impl Events {
     }
 }
 
+impl Line {
+    /// Where the Emperor has its configs from is none of a guest's.
+    fn text_for(&self, reader: Sender) -> String {
+        if reader.is_master() {
+            return self.text.clone();
+        }
+        let mut line: serde_json::Value = serde_json::from_str(&self.text).unwrap_or_default();
+        if let Some(monitor) = line.get_mut("monitor") {
+            *monitor = "".into();
+        }
+        format!("{line}\n")
+    }
+}
+
 impl Ring {
     fn add(&mut self, line: Line) {
         if self.lines.len() >= LINES_MAX {
@@ -258,7 +272,7 @@ impl Follower {
             let line = ring.line(self.next)?;
             self.next += 1;
             if self.reader.may_see(line.owner) {
-                return Some(line.text.clone());
+                return Some(line.text_for(self.reader));
             }
         }
     }

@@ -60,6 +60,10 @@ pub enum Event {
     Ready,
     /// The command says that it lives.
     Beat,
+    /// A byte of whoever speaks with the Emperor in its place.
+    Spoken(u8),
+    /// Whether anybody does.
+    Proxied(bool),
     /// Nobody has needed it for as long as it may be idle.
     Idle,
     /// The Emperor closed its end.
@@ -95,6 +99,8 @@ pub enum Newest {
 pub enum Order {
     /// A byte to the Emperor.
     Send(u8),
+    /// A byte of the Emperor to whoever speaks in the command's place.
+    Pass(u8),
     /// A signal to the process group of the command.
     Signal(i32),
     /// Read the new config; answered by `Checked`.
@@ -126,6 +132,9 @@ pub struct Duties {
     state: State,
     health: Health,
     beat_at: Option<Moment>,
+    /// Somebody speaks in the command's place, and is told in its place.
+    proxied: bool,
+    stop_byte: u8,
     orders: VecDeque<Order>,
 }
 
@@ -138,7 +147,14 @@ impl Duties {
             Readiness::Notify => None,
         };
         let state = State::Waiting { ready_at };
-        let mut duties = Self { state, health, beat_at: None, orders: VecDeque::new() };
+        let mut duties = Self {
+            state,
+            health,
+            beat_at: None,
+            proxied: false,
+            stop_byte: to_vassal::STOP,
+            orders: VecDeque::new(),
+        };
         if health.ready == Readiness::Started {
             duties.ready(now);
         }
@@ -150,13 +166,18 @@ impl Duties {
         match event {
             Event::Ended(exit) => self.finish(exit),
             Event::Signal(number) => self.order(Order::Signal(number)),
-            Event::Byte(to_vassal::STOP | to_vassal::STOP_GRACEFULLY) => self.stop(Why::Asked, now),
+            Event::Byte(byte @ (to_vassal::STOP | to_vassal::STOP_GRACEFULLY)) => {
+                self.stop_byte = byte;
+                self.stop(Why::Asked, now);
+            }
             Event::Byte(to_vassal::RELOAD) => self.check(),
             // Bytes of a newer protocol.
             Event::Byte(_) => {}
             Event::Checked(newest) => self.reload(newest, now),
             Event::Ready => self.ready(now),
             Event::Beat => self.beat(now),
+            Event::Spoken(byte) => self.speak(byte, now),
+            Event::Proxied(is) => self.proxied(is),
             Event::Idle => self.say_goodbye(now),
             Event::EmperorGone => self.stop(Why::Orphaned, now),
         }
@@ -221,7 +242,8 @@ impl Duties {
     fn stop(&mut self, why: Why, now: Moment) {
         let before = match self.state {
             State::Waiting { .. } | State::Running { .. } => {
-                self.order(Order::Signal(self.health.stop_signal));
+                let signal = Order::Signal(self.health.stop_signal);
+                self.order(if self.proxied { Order::Pass(self.stop_byte) } else { signal });
                 self.health.mercy_ms.map(|ms| now.plus_ms(ms))
             }
             // It was told already; a later reason replaces an earlier one, except that an orphan stays one.
@@ -257,6 +279,30 @@ impl Duties {
         }
     }
 
+    /// What is said in its place goes on as it is; what is for us alone, or for nobody, does not.
+    fn speak(&mut self, byte: u8, now: Moment) {
+        match byte {
+            from_vassal::SPAWNED | from_vassal::LOYAL | from_vassal::SOS => self.order(Order::Send(byte)),
+            from_vassal::ACCEPTING => {
+                if let State::Waiting { .. } = self.state {
+                    self.state = State::Running { loyal_at: Some(now.plus_ms(LOYAL_MS)) };
+                }
+                self.order(Order::Send(byte));
+            }
+            from_vassal::HEARTBEAT => self.beat(now),
+            from_vassal::GOODBYE => self.say_goodbye(now),
+            _ => {}
+        }
+    }
+
+    /// Who was told to stop and has gone leaves the rest of the command behind.
+    fn proxied(&mut self, is: bool) {
+        let has_gone = std::mem::replace(&mut self.proxied, is) && !is;
+        if has_gone && self.is_stopping() {
+            self.order(Order::Signal(self.health.stop_signal));
+        }
+    }
+
     fn answer(&mut self) {
         self.order(Order::Send(from_vassal::SPAWNED));
         self.order(Order::Send(from_vassal::ACCEPTING));
@@ -273,6 +319,8 @@ impl Duties {
     fn reload(&mut self, newest: Newest, now: Moment) {
         match (self.state, newest, self.health.reload_signal) {
             (State::Stopping { .. } | State::Done, _, _) => {}
+            // Who speaks for it reloads, and answers.
+            (_, Newest::Same, _) if self.proxied => self.order(Order::Pass(to_vassal::RELOAD)),
             // What it has does not change: it reloads by itself, and is there all the time.
             (_, Newest::Same, Some(signal)) => {
                 self.order(Order::Signal(signal));

@@ -159,3 +159,34 @@ fn a_command_that_does_not_end_is_killed_when_its_mercy_is_over() {
     duties.handle_deadline(START.plus_ms(4_000));
     assert_eq!(orders(&mut duties), [Order::Signal(KILL)]);
 }
+
+#[test]
+fn who_speaks_in_the_commands_place_is_told_in_its_place() {
+    use Event::{Byte, Checked, Proxied, Spoken};
+    let term = Order::Signal(TERM);
+    let table: &[(&[Event], &[Order])] = &[
+        (&[Proxied(true), Byte(0)], &[Order::Pass(0)]),
+        (&[Proxied(true), Byte(2)], &[Order::Pass(2)]),
+        (&[Proxied(true), Byte(0), Proxied(true)], &[Order::Pass(0)]),
+        (&[Proxied(true), Byte(0), Proxied(false)], &[Order::Pass(0), term]),
+        (&[Proxied(true), Proxied(false), Byte(0), Proxied(false)], &[term]),
+        (&[Proxied(true), Checked(Newest::Same)], &[Order::Pass(1)]),
+        (&[Proxied(true), Checked(Newest::Good)], &[Order::Pass(0)]),
+        (&[Proxied(true), Checked(Newest::Bad)], &[Order::Send(1), Order::Send(5)]),
+        (
+            &[Proxied(true), Spoken(17), Spoken(30), Spoken(26), Spoken(26)],
+            &[Order::Send(17), Order::Send(30), Order::Send(26)],
+        ),
+        (&[Proxied(true), Spoken(22), Spoken(22)], &[Order::Send(22), Order::Pass(0)]),
+        // Neither its config nor a text of ours, nor what nobody knows.
+        (&[Proxied(true), Spoken(0), Spoken(2), Spoken(13), Spoken(99)], &[]),
+    ];
+    for (events, expected) in table {
+        assert_eq!(orders(&mut after(events)), *expected, "{events:?}");
+    }
+    let mut waiting = of(Health { ready: Readiness::Notify, ..Health::default() });
+    waiting.handle(Spoken(1), START);
+    waiting.handle(Spoken(5), START);
+    waiting.handle_deadline(START.plus_ms(LOYAL_MS));
+    assert_eq!(orders(&mut waiting), [Order::Send(1), Order::Send(5), Order::Send(17)]);
+}

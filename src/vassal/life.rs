@@ -20,11 +20,11 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, leftovers, master, patch, sockets};
+use super::{again, born, confine, master, patch, sockets};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
-use crate::{fallback, fetch};
+use crate::{fallback, fetch, leftovers};
 
 /// Number of the descriptor on which the Emperor opened our config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
@@ -172,6 +172,8 @@ impl Life<'_> {
         // Socket files go with their sockets.
         vassal.sockets.clear();
         vassal.served.clear();
+        vassal.pooled.clear();
+        vassal.proxy = None;
         vassal.notified = None;
         match outcome {
             Ok(Outcome::Status(status)) => status,
@@ -197,6 +199,7 @@ impl Life<'_> {
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))
             }
+            End::Serving => master::serve(vassal, &self.reactions, |config| self.check(config)),
             End::Exit(status) => Ok(Outcome::Status(status)),
         }
     }

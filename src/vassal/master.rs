@@ -7,6 +7,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, getpgrp, kill_process, kill_process_group};
 use rustix::termios::{isatty, tcsetpgrp};
 
+use super::backlog::Backlog;
 use super::control::Word;
 use super::duties::{Duties, Event, Exit, Newest, Order, Presence};
 use super::idle::Idle;
@@ -16,9 +17,10 @@ use super::step::Step;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::walk;
 use super::watch::{Happening, now, reap};
-use crate::config::vassal::health::Health;
+use super::{programs, walk};
+use crate::config::vassal::health::{Health, Readiness};
+use crate::emperor::order::{from_vassal, to_vassal};
 
 /// Why the master is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +41,12 @@ pub fn mind(
     (reactions, health): (&Reactions, Health),
     check: impl Fn(Option<OwnedFd>) -> Newest,
 ) -> Result<Outcome, Trouble> {
-    let mut duties = Duties::new(health, now());
+    let mut duties = Duties::new(spoken_for(vassal, health), now());
     let mut idle = Idle::new(vassal, health.idle_s);
     let mut touches = reactions.watch(vassal);
     let mut config = vassal.reload.take();
     if config.is_some() {
-        duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
+        duties.handle(Event::Byte(to_vassal::RELOAD), now());
     }
     if let Some(exit) = vassal.command_ended.take() {
         duties.handle(Event::Ended(exit), now());
@@ -53,6 +55,7 @@ pub fn mind(
         while let Some(order) = next_order(vassal, &mut duties) {
             match order {
                 Order::Send(byte) => vassal.send(byte),
+                Order::Pass(byte) => vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
                 Order::Signal(number) => signal(pid, number),
                 Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
@@ -97,8 +100,16 @@ pub fn mind(
         }
         if let Some(sent) = vassal.reload.take() {
             config = Some(sent);
-            duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
+            duties.handle(Event::Byte(to_vassal::RELOAD), now());
         }
+    }
+}
+
+/// Who speaks in the command's place says when it is ready.
+fn spoken_for(vassal: &Vassal, health: Health) -> Health {
+    match (&vassal.proxy, health.ready) {
+        (Some(_), Readiness::Started) => Health { ready: Readiness::Notify, ..health },
+        _ => health,
     }
 }
 
@@ -127,6 +138,56 @@ fn heed(vassal: &mut Vassal, duties: &mut Duties) {
     if ignored > 0 && !std::mem::replace(&mut vassal.told_of_strangers, true) {
         vassal.teller.strangers();
     }
+    heed_proxy(vassal, duties);
+    ask_for_help(vassal, duties);
+}
+
+/// What is said in its place, and whether anybody does.
+fn heed_proxy(vassal: &mut Vassal, duties: &mut Duties) {
+    let Some(proxy) = &mut vassal.proxy else { return };
+    for byte in proxy.said() {
+        duties.handle(Event::Spoken(byte), now());
+    }
+    duties.handle(Event::Proxied(proxy.is_taken()), now());
+}
+
+/// A command that ends needs no help.
+fn ask_for_help(vassal: &mut Vassal, duties: &Duties) {
+    let Some(backlog) = &mut vassal.backlog else { return };
+    if backlog.is_too_long(&vassal.sockets) && !duties.is_stopping() {
+        vassal.send(from_vassal::SOS);
+    }
+}
+
+/// Serves what others use and runs nothing, until it is told to stop, or to begin anew with another config.
+///
+/// # Errors
+/// Nothing can be waited for.
+pub fn serve(
+    vassal: &mut Vassal,
+    reactions: &Reactions,
+    check: impl Fn(Option<OwnedFd>) -> Newest,
+) -> Result<Outcome, Trouble> {
+    let there = [from_vassal::SPAWNED, from_vassal::ACCEPTING, from_vassal::LOYAL];
+    there.into_iter().for_each(|byte| vassal.send(byte));
+    loop {
+        let happening = match vassal.reload.take() {
+            Some(config) => Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)),
+            None => vassal.next(None)?,
+        };
+        if let Some(status) = reactions.react(vassal, &happening, None) {
+            return Ok(Outcome::Status(status));
+        }
+        match happening {
+            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match check(config) {
+                Newest::Good => return Ok(Outcome::Renew),
+                Newest::Same | Newest::Bad => there.into_iter().for_each(|byte| vassal.send(byte)),
+            },
+            happening if programs::is_stop(&happening) => return Ok(Outcome::Status(0)),
+            Happening::Child => drop(programs::reap_all(vassal, None)),
+            Happening::Emperor(_) | Happening::Signal(_) | Happening::Other | Happening::Deadline => {}
+        }
+    }
 }
 
 /// Takes the steps that come after the command; a failing one is told and no more. A status takes the place of the
@@ -149,7 +210,7 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
     // The file of the socket is the child's as long as it lives.
-    let _kept = std::mem::take(&mut vassal.served);
+    let _kept = (std::mem::take(&mut vassal.served), std::mem::take(&mut vassal.pooled), vassal.proxy.take());
     loop {
         match vassal.next(None)? {
             Happening::Signal(number) => pass_on(child, number),
@@ -204,5 +265,7 @@ fn wait_at_most(vassal: &Vassal, duties: &Duties, idle: Option<&Idle>) -> Option
     let announcement = vassal.subscriber.as_ref().and_then(Subscriber::next_deadline);
     let words = vassal.heard.sayings.next_deadline();
     let looks = idle.map(Idle::next_deadline);
-    duties.next_deadline().into_iter().chain(announcement).chain(words).chain(looks).min().map(left)
+    let counts = vassal.backlog.as_ref().and_then(Backlog::next_deadline);
+    let deadlines = duties.next_deadline().into_iter().chain(announcement).chain(words).chain(looks);
+    deadlines.chain(counts).min().map(left)
 }

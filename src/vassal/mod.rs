@@ -1,6 +1,7 @@
 //! The vassal master: from a config to a command, and what PID 1 of a jail has to do until that ends.
 
 mod again;
+mod backlog;
 pub mod born;
 mod cgroups;
 pub mod confine;
@@ -12,7 +13,6 @@ pub mod hooks;
 pub mod identity;
 mod idle;
 mod launch;
-mod leftovers;
 mod life;
 mod master;
 mod namespaces;
@@ -21,7 +21,9 @@ mod network;
 mod notify;
 mod patch;
 pub mod phases;
+mod pressure;
 pub mod programs;
+mod proxy;
 mod quiet;
 pub mod reactions;
 mod root;

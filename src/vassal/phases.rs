@@ -46,6 +46,9 @@ pub struct Facts {
 /// Mode of a socket file when `chmod-socket` says nothing.
 const SOCKET_MODE: u32 = 0o660;
 
+/// Mode of the socket on which others may speak with the Emperor: nobody but the vassal's user even connects.
+const PROXY_MODE: u32 = 0o600;
+
 /// Phases once the command has been started. Workers of uWSGI accept, of which there are several; here it is one.
 const STARTED: [Phase; 6] = [
     Phase::PostApp,
@@ -113,7 +116,11 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(rootfs::leave(config));
     // Ports below 1024 and directories of root are out of reach after the ids have changed.
     steps.extend(sockets(config));
-    steps.extend(zerg::serve(config, |address, mode| socket(config, address, mode)));
+    let mode = config.socket_mode.unwrap_or(SOCKET_MODE);
+    steps.extend(zerg::serve(config, mode, |address, mode| socket(config, address, mode)));
+    if let Some(proxy) = config.ties.proxy.as_ref().filter(|_| facts.emperor) {
+        steps.push(Step::Proxy(socket(config, Address::Unix(proxy.value.clone()), PROXY_MODE)));
+    }
     steps.extend(separation::serve(config, |address, mode| socket(config, address, mode)));
     // What raises a limit takes rights that go with the ids; root's own programs have been run without them.
     steps.extend(config.limits.settings().map(Step::Set));
@@ -125,7 +132,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(config.waits.before_command().into_iter().map(waited));
     steps.extend(confinement(config, facts));
     let reach = confine::reach(&steps);
-    steps.extend(command(config, reach));
+    steps.extend(command(config, reach, facts.emperor));
     steps
 }
 
@@ -252,7 +259,7 @@ fn cap(config: &VassalConfig) -> Option<Capabilities> {
     config.cap.as_ref().map(|cap| cap.value)
 }
 
-fn command(config: &VassalConfig, reach: Reach) -> Vec<Step> {
+fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
     if let Some(patch) = &config.unprivileged_patch {
         return vec![Step::Become(patch.value.clone())];
     }
@@ -267,6 +274,9 @@ fn command(config: &VassalConfig, reach: Reach) -> Vec<Step> {
     }
     if config.command.is_some() && !config.subscriptions.list.is_empty() {
         steps.push(Step::Subscribe(config.subscriptions.clone()));
+    }
+    if emperor && config.command.is_some() && config.ties.sos_backlog > 0 {
+        steps.push(Step::CountWaiting(config.ties.sos_backlog));
     }
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in STARTED {

@@ -136,7 +136,8 @@ fn judge(named: &str, exit: Exit) -> Result<(), Trouble> {
     }
 }
 
-fn is_stop(happening: &Happening) -> bool {
+/// Whether it ends what waits.
+pub fn is_stop(happening: &Happening) -> bool {
     match happening {
         Happening::Emperor(Word::End) => true,
         Happening::Emperor(Word::Byte(byte, _)) => {

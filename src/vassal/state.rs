@@ -12,6 +12,7 @@ use rustix::process::{Pid, chdir, fchdir, getcwd};
 
 use std::path::{Path, PathBuf};
 
+use super::backlog::Backlog;
 use super::born;
 use super::confine::Ready;
 use super::control::{Control, Word};
@@ -21,6 +22,7 @@ use super::handover::Served;
 use super::hooks::spot::{self, Last};
 use super::identity::current_user;
 use super::notify::{Heard, Notified};
+use super::proxy::Proxy;
 use super::sockets::Listening;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
@@ -71,6 +73,12 @@ pub struct Vassal {
     pub namespaces: Vec<OwnedFd>,
     /// What is served to others.
     pub served: Vec<Served>,
+    /// Sockets that are served and not ours.
+    pub pooled: Vec<Listening>,
+    /// Where somebody else speaks with the Emperor.
+    pub proxy: Option<Proxy>,
+    /// Who waits at our sockets.
+    pub backlog: Option<Backlog>,
     /// Where the command says that it is well.
     pub notified: Option<Notified>,
     /// What routers are told.
@@ -121,6 +129,9 @@ impl Vassal {
             sockets: Vec::new(),
             namespaces: Vec::new(),
             served: Vec::new(),
+            pooled: Vec::new(),
+            proxy: None,
+            backlog: None,
             notified: None,
             subscriber: None,
             heard: Heard::default(),
@@ -202,13 +213,20 @@ impl Vassal {
         let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
         let notified = self.notified.iter();
         let notified = notified.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
-        let others: Vec<PollFd<'_>> = served.chain(notified).chain(other).collect();
+        let proxy = self.proxy.iter().map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
+        let counted =
+            if self.backlog.as_ref().is_some_and(Backlog::listens) { &self.sockets[..] } else { &[] };
+        let counted = counted.iter().map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+        let others: Vec<PollFd<'_>> =
+            served.chain(notified).chain(proxy).chain(counted).chain(other).collect();
         let happening = self
             .watch
             .next(self.control.as_ref(), &others, timeout)
             .map_err(|errno| Trouble::errno("wait", errno))?;
         if matches!(happening, Happening::Other) {
             self.served.iter().for_each(Served::answer);
+            self.proxy.iter_mut().for_each(Proxy::hear);
+            self.backlog.iter_mut().for_each(|backlog| backlog.notice(&self.sockets));
         }
         if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
             notified.hear(&mut self.heard);

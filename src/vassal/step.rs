@@ -92,6 +92,10 @@ pub enum Step {
     Bind(Socket),
     /// Sockets shared with others.
     Zerg(ZergStep),
+    /// A line to the Emperor for a program that runs elsewhere.
+    Proxy(Socket),
+    /// The Emperor is asked for help when so many wait.
+    CountWaiting(u32),
     /// A limit, a priority, a mask.
     Set(Setting),
     /// Into cgroups of version 1.
@@ -181,6 +185,8 @@ impl fmt::Display for Step {
             Self::LeaveOldRoot => f.write_str("leave the old root behind"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
             Self::Zerg(step) => step.fmt(f),
+            Self::Proxy(socket) => write!(f, "let a program speak with the Emperor on {socket}"),
+            Self::CountWaiting(most) => write!(f, "ask for a zerg when {most} connections wait"),
             Self::Set(setting) => setting.fmt(f),
             Self::EnterCgroups(cgroups) => write!(f, "enter cgroups {}", cgroups.paths.join(", ")),
             Self::Bound(keep) => write!(f, "reduce the bounding set to {keep}"),

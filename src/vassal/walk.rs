@@ -15,12 +15,13 @@ use super::namespaces;
 use super::notify::{Notified, Reach};
 use super::patch;
 use super::programs;
+use super::proxy::Proxy;
 use super::root;
 use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{cgroups, confine, network, subscribe, surroundings, zerg};
+use super::{backlog, cgroups, confine, network, subscribe, surroundings, zerg};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum End {
     Command(Pid),
     /// A child goes on behind us as PID 1 of a new pid namespace.
     Behind(Pid),
+    /// No command: it serves what others use.
+    Serving,
     /// A hook wants the vassal to end with this status.
     Exit(u8),
 }
@@ -59,7 +62,12 @@ pub fn walk(
             return Ok(end);
         }
     }
-    vassal.command.map(End::Command).ok_or_else(|| Trouble::new("nothing to run").advise("give `command`"))
+    let serving = (!vassal.served.is_empty()).then_some(End::Serving);
+    vassal
+        .command
+        .map(End::Command)
+        .or(serving)
+        .ok_or_else(|| Trouble::new("nothing to run").advise("give `command`"))
 }
 
 /// Takes one step. A status ends the vassal with it.
@@ -103,6 +111,10 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::OpenNamespaces(skip) => namespaces::own(skip).map(|own| vassal.namespaces = own),
         Step::Serve(socket) => serve(vassal, socket),
         Step::Zerg(step) => zerg::take(vassal, step),
+        Step::Proxy(socket) => {
+            Proxy::new(socket, vassal.identity.as_ref()).map(|proxy| vassal.proxy = Some(proxy))
+        }
+        Step::CountWaiting(most) => backlog::watch(vassal, *most),
         Step::Hostname(name) => jailed(step, &jail::Step::Hostname(name.clone())),
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),

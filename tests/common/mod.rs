@@ -18,7 +18,7 @@ pub use cgroup::Cgroup;
 pub use emperor::{Emperor, LIEGE, Start, liege};
 pub use hung::{Hung, can_hang};
 pub use lines::Lines;
-pub use process::{Process, processes};
+pub use process::{Process, processes, running};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};
 

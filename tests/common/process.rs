@@ -163,6 +163,16 @@ fn parent(pid: i32) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix("PPid:")).map(|value| value.trim().to_owned())
 }
 
+/// How many processes that can be seen have this word among their arguments.
+pub fn running(word: &str) -> usize {
+    let has = |pid: &i32| {
+        split(&std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+            .iter()
+            .any(|one| one == word)
+    };
+    processes().iter().filter(|pid| has(pid)).count()
+}
+
 /// Every process that can be seen.
 pub fn processes() -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();

@@ -9,6 +9,7 @@ mod life;
 mod logs;
 mod network;
 mod phases;
+mod proxy;
 mod real;
 mod rootfs;
 mod rootfs_attacks;

@@ -68,23 +68,36 @@ fn who_drops_to_a_user_serves_and_takes_as_that_user() {
     server.end();
 }
 
-#[test]
-fn the_real_uwsgi_serves_the_socket_of_our_vassal() {
-    let place = Place::new("");
-    let (server, _) = serving(&place, "");
-    std::fs::write(
-        place.path("app.py"),
-        "def application(e, s):\n s('200 OK', [])\n return [b'by a zerg']\n",
-    )
-    .unwrap();
-    let _zerg = Real::start(&place, "plugins = python3\nzerg = DIR/zerg\nwsgi-file = DIR/app.py");
-    let mut client = UnixStream::connect(place.path("app")).unwrap();
+/// Options of a real uWSGI that answers on whatever sockets these give it.
+fn answering(place: &Place, options: &str) -> String {
+    let app = "def application(e, s):\n s('200 OK', [])\n return [b'by a zerg']\n";
+    std::fs::write(place.path("app.py"), app).unwrap();
+    format!("plugins = python3\nwsgi-file = DIR/app.py\n{options}")
+}
+
+/// Somebody does on this socket; who is about to bind it is waited for.
+fn assert_answers(place: &Place, socket: &str) {
+    let until = std::time::Instant::now() + PATIENCE;
+    let mut client = loop {
+        match UnixStream::connect(place.path(socket)) {
+            Ok(client) => break client,
+            Err(error) => assert!(std::time::Instant::now() < until, "{socket}: {error}"),
+        }
+    };
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     // A request of the uwsgi protocol with one variable.
     client.write_all(b"\0\x15\0\0\x0e\0REQUEST_METHOD\x03\0GET").unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("by a zerg"), "{answer}");
+}
+
+#[test]
+fn the_real_uwsgi_serves_the_socket_of_our_vassal() {
+    let place = Place::new("");
+    let (server, _) = serving(&place, "");
+    let _zerg = Real::start(&place, &answering(&place, "zerg = DIR/zerg"));
+    assert_answers(&place, "app");
     server.signal(Signal::TERM);
     server.end();
 }
@@ -101,6 +114,51 @@ fn a_vassal_takes_the_socket_of_the_real_uwsgi() {
     let mut theirs =
         open.filter_map(|entry| read_link(entry.path()).ok()).map(|name| name.display().to_string());
     assert!(theirs.any(|name| name == lines[1]), "{lines:?}");
+}
+
+/// No command is needed: whoever serves a pool has nothing else to do.
+#[test]
+fn a_pool_serves_sockets_that_it_does_not_use() {
+    let place = Place::new("zerg-pool = DIR/zerg:DIR/app,@liege-test-pool-%i");
+    let mut pool = place.start();
+    assert_eq!([pool.byte(), pool.byte(), pool.byte()], [Some(1), Some(5), Some(17)]);
+    let outcome = zerg(&place, "");
+    assert_eq!(outcome.errors, "");
+    assert!(outcome.output.starts_with("2 app:liege-test-pool-"), "{}", outcome.output);
+    let _zerg = Real::start(&place, &answering(&place, "zerg = DIR/zerg"));
+    assert_answers(&place, "app");
+    pool.say(1);
+    assert_eq!(pool.byte(), Some(1), "the same config: it goes on, and its sockets with it");
+    assert_answers(&place, "app");
+    pool.say(0);
+    assert_eq!(pool.end().code(), 0);
+    assert!(!place.path("zerg").exists() && !place.path("app").exists(), "the file of a socket is left");
+}
+
+#[test]
+fn a_vassal_takes_the_sockets_of_a_pool_of_the_real_uwsgi() {
+    let place = Place::new("");
+    let _real = Real::start(&place, "plugins = zergpool\nzergpool = DIR/zerg:DIR/app");
+    let outcome = zerg(&place, "");
+    assert_eq!((outcome.output.lines().next(), outcome.errors.as_str()), (Some("1 app"), ""));
+}
+
+/// Both bind their own sockets in any case, and both go on without the server.
+#[test]
+fn with_a_fallback_nobody_is_waited_for_as_in_uwsgi_itself() {
+    let place = Place::new("");
+    let outcome = zerg(&place, "socket = DIR/own\nzerg-fallback = true");
+    assert_eq!(outcome.output.lines().next(), Some("1 own"));
+    assert!(outcome.errors.contains("nobody serves sockets on"), "{}", outcome.errors);
+    let _real =
+        Real::start(&place, &answering(&place, "zerg = DIR/zerg\nzerg-fallback = true\nsocket = DIR/app"));
+    assert_answers(&place, "app");
+    let place = Place::new("");
+    let (server, _) = serving(&place, "");
+    let outcome = zerg(&place, "socket = DIR/own\nzerg-fallback = true");
+    assert!(outcome.output.starts_with("3 own:app:"), "{}", outcome.output);
+    server.signal(Signal::TERM);
+    server.end();
 }
 
 /// A server in Python: its file belongs to one user, it is another one, and it hands over one socket, which listens or

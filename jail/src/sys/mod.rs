@@ -52,7 +52,7 @@ pub(crate) use netlink::explain_refusals;
 pub(crate) use seccomp::filter;
 pub use sender::{Message, receive_with_sender};
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
-pub use sockets::{peer_uid, refuse_rights, unread};
+pub use sockets::{peer_uid, refuse_rights, tcp_backlog, unread};
 pub(crate) use stack::Stack;
 pub(crate) use unshare::unshare;
 

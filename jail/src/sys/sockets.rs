@@ -53,6 +53,21 @@ pub fn refuse_rights(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     answer(result.into()).map(|_| ())
 }
 
+/// Connections that wait to be accepted at a TCP socket that listens (`TCP_INFO` of `tcp(7)`).
+///
+/// # Errors
+/// `EOPNOTSUPP` for another kind of socket.
+pub fn tcp_backlog(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    // SAFETY: all of it are numbers, for which zeros are a value.
+    let mut seen: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    // SAFETY: the kernel writes at most `size` bytes, which are those of `seen`.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut seen).cast(), &raw mut size) };
+    answer(result.into()).map(|_| seen.tcpi_unacked)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};

@@ -37,6 +37,7 @@ fn verdict(verdict: &Verdict) -> &'static str {
         Verdict::Emperor => "emperor",
         Verdict::Own(_) | Verdict::Uwsgi { .. } => "vassal",
         Verdict::Exits(_) => "exit",
+        Verdict::Unseen(_) => "unseen",
         Verdict::Wrong(_) => "wrong",
     }
 }
@@ -49,7 +50,7 @@ fn runs(verdict: &Verdict) -> Value {
             let program = found.as_ref().map(|path| path.to_string_lossy());
             json!({ "by": "uwsgi", "because": because, "program": program, "packages": packages })
         }
-        Verdict::Exits(_) | Verdict::Wrong(_) => Value::Null,
+        Verdict::Exits(_) | Verdict::Unseen(_) | Verdict::Wrong(_) => Value::Null,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Finding, Judged, Report, Verdict};
+use super::{Finding, Judged, Report, Unseen, Verdict};
 use crate::config::place::{ConfigError, Place};
 use crate::config::show::printable;
 use crate::options::Fate;
@@ -32,6 +32,21 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Unseen {
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Program => {
+                "a program: where the Emperor has emperor-magic-exec, what it prints is the config\n  \
+                 nothing is run here; as the user that it belongs to: ./PROGRAM > printed.ini, and check that"
+            }
+            Self::Scheme => {
+                "what it stands for is read by the process that the config is for\n  \
+                 nothing is run or fetched here; put what it gives into a file, and check that"
+            }
+        }
+    }
+}
+
 impl Finding {
     fn write_verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = printable(&self.file);
@@ -53,6 +68,7 @@ impl Finding {
                 )
             }
             Verdict::Exits(status) => writeln!(f, "{file}: OK, exits with status {status}: nothing runs"),
+            Verdict::Unseen(why) => writeln!(f, "{file}: NOT CHECKED, {}", why.sentence()),
             Verdict::Wrong(errors) => errors.iter().try_for_each(|error| write_error(f, &file, error)),
         }
     }

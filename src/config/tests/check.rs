@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::Files;
-use crate::config::check::{Report, check};
+use crate::config::check::{Report, Unseen, Verdict, check};
 
 /// A machine with uwsgi.
 fn found(name: &str) -> Option<PathBuf> {
@@ -41,6 +41,31 @@ fn what_becomes_of_each_option_is_told_with_its_reason() {
     let report = checked(&[("shop.ini", vassal), ("emperor.ini", emperor)]);
     insta::assert_snapshot!("what_becomes_of_each_option_is_told_with_its_reason", report.to_string());
     insta::assert_snapshot!("the_report_for_machines", format!("{:#}", report.json()));
+}
+
+/// What would run a tenant's program to know it would run it as whoever checks.
+#[test]
+fn a_program_is_not_run_and_neither_called_right_nor_wrong() {
+    let files = [
+        ("gen.ini", "#!/bin/sh\necho '[uwsgi]'\necho 'command = true'\n"),
+        ("binary.ini", "\x7fELF\x02\x01"),
+        // A comment for ini, and all its options are there.
+        ("plain.ini", "#!/usr/bin/liege --ini\n[uwsgi]\ncommand = true\n"),
+    ];
+    let report = checked(&files);
+    assert_eq!(report.exit_code(), 0);
+    let verdicts: Vec<&Verdict> = report.0.iter().map(|finding| &finding.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [
+            &Verdict::Unseen(Unseen::Program),
+            &Verdict::Unseen(Unseen::Program),
+            &Verdict::Own(Some("true".into()))
+        ]
+    );
+    let text = report.to_string();
+    assert!(text.starts_with("gen.ini: NOT CHECKED, a program"), "{text}");
+    assert_eq!(report.json()["files"][0]["verdict"], "unseen");
 }
 
 #[test]

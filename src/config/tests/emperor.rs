@@ -113,10 +113,10 @@ fn all_that_is_wrong_is_told_at_once() {
       wsgi-file = y
       ^
       move it to a vassal's config: a vassal that has it is run by uwsgi
-    a.ini:9:1: `emperor-apparmor` is not supported yet
+    a.ini:9:1: `emperor-apparmor` is refused
       emperor-apparmor = x
       ^
-      leave it out: liege cannot do this, and does not pretend to
+      use emperor-wrapper with a script that calls aa-exec -p PROFILE
     a.ini:10:1: unknown option `emperor-tyrnt`
       emperor-tyrnt
       ^

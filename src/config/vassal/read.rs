@@ -2,7 +2,7 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, zerg};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, ties, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
@@ -124,6 +124,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.separation.apply(name, entry)? => {}
         name if config.subscriptions.apply(name, entry)? => {}
         name if config.zerg.apply(name, entry)? => {}
+        name if config.ties.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
@@ -194,6 +195,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     errors.extend(rootfs::contradictions(&config.rootfs));
     errors.extend(net::contradictions(&config.net));
     errors.extend(zerg::contradiction(config));
+    errors.extend(ties::contradiction(config));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
         errors.push(ConfigError::whole("this config runs nothing").cure(cure));
@@ -204,5 +206,6 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
 fn does_nothing(config: &VassalConfig) -> bool {
     let program =
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    !program && config.sockets.is_empty() && config.programs.is_empty() && config.hooks.is_empty()
+    let serves = !config.sockets.is_empty() || !config.zerg.pools.is_empty();
+    !program && !serves && config.programs.is_empty() && config.hooks.is_empty()
 }

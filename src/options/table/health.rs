@@ -28,6 +28,17 @@ pub(super) const HEALTH: &[OptionSpec] = &[
     )
     .default("0"),
     OptionSpec::new(
+        "vassal-sos-backlog",
+        Kind::Int("CONNECTIONS"),
+        "The Emperor is asked for a zerg (`emperor-broodlord`) when so many connections wait to be accepted at one socket; 0 never.",
+    )
+    .default("0"),
+    OptionSpec::new(
+        "emperor-proxy-socket",
+        Kind::Path,
+        "A program of root or of the vassal's user that connects here (mode 600; uWSGI does so by UWSGI_EMPEROR_PROXY) speaks with the Emperor in the vassal's place, one at a time.",
+    ),
+    OptionSpec::new(
         "stop-signal",
         Kind::Form("SIGNAL", "INT"),
         "What the command gets when it is to stop: HUP, INT, QUIT, USR1, USR2, TERM or WINCH.",

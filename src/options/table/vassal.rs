@@ -109,6 +109,19 @@ pub(super) const SOCKETS: &[OptionSpec] = &[
         Kind::Path,
         "Serves the vassal's sockets on this socket, mode 600, to zergs of root and of the vassal's user.",
     ),
+    OptionSpec::new(
+        "zerg-fallback",
+        Kind::Flag,
+        "Where nobody serves a `zerg` at this moment, the vassal goes on with its own sockets alone instead of waiting.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "zerg-pool",
+        Kind::Form("PATH:ADDRESS,…", "/run/pool.sock:/run/app.sock,127.0.0.1:3031"),
+        "Listens at these addresses and serves the sockets at PATH as `zerg-server` does, without having them itself; needs no `command`.",
+    )
+    .aliases(&["zergpool"])
+    .repeats(),
     OptionSpec::new("chmod-socket", Kind::Mode, "Mode of unix sockets, octal; 666 when no mode is given.")
         .aliases(&["chmod"])
         .default("660"),

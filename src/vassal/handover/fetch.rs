@@ -33,8 +33,26 @@ const PACKET_MAX: usize = 16;
 /// # Errors
 /// Nobody in time, somebody who is not to be trusted, or the vassal is to stop.
 pub fn fetch(vassal: &mut Vassal, path: &Path, goods: Goods) -> Result<Vec<OwnedFd>, Trouble> {
-    let (end, word) = (now().plus_ms(WAIT_MS_MAX), goods.word());
-    let server = reach(vassal, (path, goods), end)?;
+    let end = now().plus_ms(WAIT_MS_MAX);
+    fetch_until(vassal, (path, goods), (end, end))
+}
+
+/// The same of somebody who is there at this moment.
+///
+/// # Errors
+/// As above.
+pub fn fetch_at_once(vassal: &mut Vassal, path: &Path, goods: Goods) -> Result<Vec<OwnedFd>, Trouble> {
+    fetch_until(vassal, (path, goods), (now(), now().plus_ms(WAIT_MS_MAX)))
+}
+
+/// Somebody has to be there until the first of these, and to have answered until the second.
+fn fetch_until(
+    vassal: &mut Vassal,
+    (path, goods): (&Path, Goods),
+    (there, end): (Moment, Moment),
+) -> Result<Vec<OwnedFd>, Trouble> {
+    let word = goods.word();
+    let server = reach(vassal, (path, goods), there)?;
     if !is_trusted(&server).map_err(|errno| Trouble::errno(format!("look at who serves {word}"), errno))? {
         let trouble = Trouble::new(format!("{} is served by somebody else", path.display()));
         return Err(
@@ -58,8 +76,7 @@ fn reach(vassal: &mut Vassal, (path, goods): (&Path, Goods), end: Moment) -> Res
         };
         wait(vassal, (events.as_ref().map(AsFd::as_fd), goods), pause, end)?;
         if now() >= end {
-            let (word, seconds) = (goods.word(), WAIT_MS_MAX / 1000);
-            let waited = format!("nobody served {word} on {} for {seconds} s", path.display());
+            let waited = format!("nobody serves {} on {}", goods.word(), path.display());
             return Err(
                 Trouble::new(waited).advise(format!("start whoever has that path as `{}`", goods.server()))
             );

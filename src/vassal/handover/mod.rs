@@ -4,7 +4,7 @@
 mod fetch;
 mod serve;
 
-pub use fetch::fetch;
+pub use fetch::{fetch, fetch_at_once};
 pub use serve::Served;
 
 use jail::sys;
@@ -23,6 +23,8 @@ pub enum Goods {
     Namespaces,
     /// `zerg-server`, fetched by `zerg`: sockets that listen.
     Sockets,
+    /// A line to the Emperor: `emperor-proxy-socket`, fetched by uWSGI where it has `UWSGI_EMPEROR_PROXY`.
+    Control,
 }
 
 impl Goods {
@@ -31,6 +33,7 @@ impl Goods {
         match self {
             Self::Namespaces => "namespaces",
             Self::Sockets => "sockets",
+            Self::Control => "a line to the Emperor",
         }
     }
 
@@ -39,6 +42,7 @@ impl Goods {
         match self {
             Self::Namespaces => "setns-socket",
             Self::Sockets => "zerg-server",
+            Self::Control => "emperor-proxy-socket",
         }
     }
 
@@ -47,14 +51,16 @@ impl Goods {
         match self {
             Self::Namespaces => "setns",
             Self::Sockets => "zerg",
+            Self::Control => "UWSGI_EMPEROR_PROXY",
         }
     }
 
     /// The packet beside so many descriptors: a word, and their number as an `int` of this machine.
-    fn packet(self, count: usize) -> Vec<u8> {
+    pub(super) fn packet(self, count: usize) -> Vec<u8> {
         let word: &[u8] = match self {
             Self::Namespaces => b"uwsgi-setns",
             Self::Sockets => b"uwsgi-zerg",
+            Self::Control => b"uwsgi-emperor",
         };
         let number = i32::try_from(count).unwrap_or(i32::MAX);
         [word, &number.to_ne_bytes()].concat()
@@ -63,7 +69,7 @@ impl Goods {
 
 /// Whether the other end is root or our own user, both as our user namespace sees them. What anybody else hands over would
 /// be a stage that he has set for us, and what is ours is nobody else's.
-fn is_trusted(socket: impl AsFd) -> Result<bool, Errno> {
+pub(super) fn is_trusted(socket: impl AsFd) -> Result<bool, Errno> {
     let uid = sys::peer_uid(socket.as_fd())?;
     Ok(uid != NOBODY && (uid == 0 || uid == geteuid().as_raw()))
 }

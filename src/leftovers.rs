@@ -1,4 +1,4 @@
-//! Nothing of a vassal stays behind when its master leaves.
+//! Nothing stays behind of a vassal when its master leaves, nor of a command when it has said what was asked.
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
 
