@@ -1,5 +1,6 @@
 mod check;
 mod declare;
+mod early;
 mod emperor;
 mod expand;
 mod format;
@@ -24,7 +25,7 @@ use std::io;
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use super::probe::{FileKind, Probes};
-use super::source::{Host, NotRun, Origin, World};
+use super::source::{Host, NotRun, Origin, Unread, Variable, World};
 
 /// Files by name, and a fixed environment and host.
 pub struct Files {
@@ -48,6 +49,15 @@ impl World for Files {
             "a" => Some("%(b)$(a".to_owned()),
             _ => None,
         }
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        let text = self.texts.get(directory).ok_or(Unread::NotRun)?;
+        let pairs = std::str::from_utf8(text).unwrap().lines().map(|line| {
+            line.split_once('=')
+                .map_or((line.to_owned(), None), |(name, value)| (name.into(), Some(value.into())))
+        });
+        Ok(pairs.collect())
     }
 
     fn host(&self) -> &Host {
