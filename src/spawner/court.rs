@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use jail::plan::{Host, Knob, errno_name};
-use jail::run::{Backdrop, Birth, Cgroup, NetworkEnd, Pool, SpawnError, Spawned};
+use jail::plan::{Host, Knob};
+use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
@@ -29,7 +29,7 @@ use super::walks::Walk;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::subids::Subids;
-use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal, Trust};
+use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
 pub struct Court {
@@ -258,17 +258,14 @@ impl Court {
                 return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
-        let gate = match self.gate() {
-            Ok(gate) => gate,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
-        };
-        let outside = match self.way_out(config.trust) {
-            Ok(outside) => outside,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
+        let ends = self.gate().and_then(|gate| Ok((gate, self.way_out(config.trust)?)));
+        let (gate, outside) = match ends {
+            Ok(ends) => ends,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let lent = Lent {
-            outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
             null: self.null.as_raw_fd(),
+            outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
             listener: summons.listener.map(|listener| listener.as_raw_fd()),
             before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
             as_vassal: self.briefs.number(Phase::AsVassal),
@@ -278,16 +275,14 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
-        let ranges = match self.ranges(config.trust) {
-            Ok(ranges) => ranges,
+        let ranges = self.ranges(config.trust);
+        let around = ranges.and_then(|ranges| Ok((ranges, self.trees(summons.directory, &config)?)));
+        let (ranges, trees) = match around {
+            Ok(around) => around,
             Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
-        let trees = match self.trees(summons.directory, &config) {
-            Ok(trees) => trees,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
@@ -316,12 +311,6 @@ impl Court {
             }
             Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
         }
-    }
-
-    /// A way to our network, for whom it is lent to: one for each, or they would read each other's answers.
-    fn way_out(&self, trust: Trust) -> Result<Option<NetworkEnd>, String> {
-        let end = self.charter.lends_network(trust).then(NetworkEnd::open).transpose();
-        end.map_err(|errno| format!("cannot lend a way to the network: {}", errno_name(errno.raw_os_error())))
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.

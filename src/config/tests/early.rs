@@ -70,8 +70,8 @@ fn what_is_wrong_with_them_is_told_at_their_place() {
         told("ienv = K\n")
     );
     // Whoever only looks at a config may not see what it will see.
-    let unread = with_directory("early-envdir = other.d\n");
-    assert!(sentences(&unread.unread).contains("other.d"), "{}", sentences(&unread.unread));
+    let unread = with_directory("early-envdir = .other.d\n");
+    assert!(sentences(&unread.unread).contains(".other.d"), "{}", sentences(&unread.unread));
     let many = "early-envdir = vars.d\n".repeat(300);
     assert!(told(&many).contains("more than 256 files"), "{}", told(&many));
     let large = format!("for-times = 300\nienv = K%(_)={}\nendfor =\n", "x".repeat(60 << 10));

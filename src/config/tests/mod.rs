@@ -19,6 +19,7 @@ mod uwsgi_formats;
 mod values;
 mod vassal;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -52,12 +53,18 @@ impl World for Files {
     }
 
     fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
-        let text = self.texts.get(directory).ok_or(Unread::NotRun)?;
-        let pairs = std::str::from_utf8(text).unwrap().lines().map(|line| {
-            line.split_once('=')
-                .map_or((line.to_owned(), None), |(name, value)| (name.into(), Some(value.into())))
-        });
-        Ok(pairs.collect())
+        if directory.starts_with('.') {
+            return Err(Unread::NotRun);
+        }
+        let text = self
+            .texts
+            .get(directory)
+            .map_or(Cow::Borrowed("NAME=of a directory"), |text| String::from_utf8_lossy(text));
+        let pair = |line: &str| match line.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (line.to_owned(), None),
+        };
+        Ok(text.lines().map(pair).collect())
     }
 
     fn host(&self) -> &Host {
