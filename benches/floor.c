@@ -3,7 +3,7 @@
 // gcc -O2 -o floor floor.c
 //
 // floor [-v] [-p POOL] [-1 NAME] NAMESPACES PROGRAM
-//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts) c(group), or - for none
+//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts) c(group) U(ser), or - for none
 //   -v          vfork-like (CLONE_VM|CLONE_VFORK, own stack) instead of a copy of the process
 //   -p POOL     network namespaces made beforehand, POOL of them, each used once
 //   -1 NAME     spawns one at once and does nothing else
@@ -43,6 +43,7 @@ static int born;
 struct child {
     const char *name;
     int network; /* descriptor of a pooled network namespace, or -1 */
+    int gate[2]; /* pipe on which it waits for the map of its user namespace, or -1 */
 };
 
 static void die(const char *what)
@@ -73,11 +74,44 @@ static void drop(void)
         die("prctl");
 }
 
+static void await(int *gate)
+{
+    char go;
+    close(gate[1]);
+    if (read(gate[0], &go, 1) != 1)
+        die("gate");
+}
+
+static void write_file(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, text, strlen(text)) < 0)
+        die(path);
+    close(file);
+}
+
+/* One id, the same inside and outside; written from outside, so that setgroups stays allowed. */
+static void open_gate(pid_t pid, int *gate)
+{
+    char map[32];
+    snprintf(map, sizeof map, "%d %d 1", ID, ID);
+    write_file(pid, "uid_map", map);
+    write_file(pid, "gid_map", map);
+    if (write(gate[1], "", 1) != 1)
+        die("gate");
+    close(gate[0]);
+    close(gate[1]);
+}
+
 static int child(void *argument)
 {
     struct child *it = argument;
     char *argv[] = { (char *)program, (char *)it->name, NULL };
     char *environment[] = { NULL };
+    if (it->gate[0] >= 0)
+        await(it->gate);
     if (it->network >= 0 && setns(it->network, CLONE_NEWNET))
         die("setns");
     if (flags & CLONE_NEWNS && mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
@@ -91,9 +125,11 @@ static int child(void *argument)
 
 static pid_t spawn(const char *name)
 {
-    struct child it = { name, pooled ? pool[--pooled] : -1 };
+    struct child it = { name, pooled ? pool[--pooled] : -1, { -1, -1 } };
     unsigned long own = it.network >= 0 ? flags & ~CLONE_NEWNET : flags;
     pid_t pid;
+    if (flags & CLONE_NEWUSER && (vfork_like || pipe2(it.gate, O_CLOEXEC)))
+        die("a user namespace, which takes a copy of the process and a pipe");
     if (vfork_like) {
         pid = clone(child, stack + STACK, own | CLONE_VM | CLONE_VFORK | SIGCHLD, &it);
     } else {
@@ -104,6 +140,8 @@ static pid_t spawn(const char *name)
     }
     if (pid < 0)
         die("clone3");
+    if (it.gate[0] >= 0)
+        open_gate(pid, it.gate);
     if (it.network >= 0)
         close(it.network);
     if (born == CHILDREN_MAX)
@@ -139,7 +177,7 @@ static unsigned long parse(const char *letters)
     for (; *letters; letters++)
         set |= *letters == 'm' ? CLONE_NEWNS : *letters == 'n' ? CLONE_NEWNET : *letters == 'i' ? CLONE_NEWIPC
              : *letters == 'p' ? CLONE_NEWPID : *letters == 'u' ? CLONE_NEWUTS
-             : *letters == 'c' ? CLONE_NEWCGROUP : 0;
+             : *letters == 'c' ? CLONE_NEWCGROUP : *letters == 'U' ? CLONE_NEWUSER : 0;
     return set;
 }
 

@@ -14,6 +14,8 @@ const OURSELVES: &str = "/proc/self/exe";
 const FALLEN: &str = "LIEGE_FALLBACK";
 /// The descriptor of the first config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
+/// A way to the network outside.
+const NETWORK_FD: &str = "LIEGE_NETWORK_FD";
 
 /// Becomes `liege FILE`, with our environment, our rights and the descriptor `kept`. Comes back only when that is
 /// not possible, with the reason; without one this is the second start already.
@@ -33,7 +35,11 @@ fn exec(file: &str) -> io::Error {
     crate::inherited::hand_on();
     let mut command = Command::new(OURSELVES);
     // A file whose name begins with a dash is no option.
-    command.args([OsString::from("--"), file.into()]).env_remove(CONFIG_FD).env(FALLEN, "1");
+    command
+        .args([OsString::from("--"), file.into()])
+        .env_remove(CONFIG_FD)
+        .env_remove(NETWORK_FD)
+        .env(FALLEN, "1");
     match jail::run::perform(&jail::Step::DefaultSignals) {
         Ok(()) => command.exec(),
         Err(failure) => io::Error::from_raw_os_error(failure.errno),

@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod doctor;
 mod emperor;
+mod envdir;
 mod errand;
 mod fallback;
 mod fetch;

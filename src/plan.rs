@@ -37,6 +37,7 @@ const SHOWN: Lent = Lent {
     as_vassal: 8,
     awaited: None,
     listener: None,
+    outside: None,
 };
 
 /// The steps that make the process of this vassal, and those that it takes itself.
@@ -83,7 +84,8 @@ fn subject<'a>(
     let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
     let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();
     let waits = charter.of_phase(Phase::AsEmperorBeforeVassal).next().is_some();
-    let lent = Lent { awaited: waits.then_some(9), ..SHOWN };
+    let outside = charter.lends_network(examined.trust).then_some(10);
+    let lent = Lent { awaited: waits.then_some(9), outside, ..SHOWN };
     Ok(Subject {
         file: name,
         is_program: magic::is_program(charter, examined.file.as_fd(), examined.trust),
@@ -164,6 +166,7 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
         permitted: if root { Capabilities::all() } else { Capabilities::NONE },
         owner: (inside == Inside::Root(true)).then_some((owner.uid, owner.gid)),
         whole: charter.jail.is_some(),
+        outside: charter.lends_network(examined.trust),
         around: Around::of(birth::filter_word(charter, examined.trust), namespaces),
     }
 }

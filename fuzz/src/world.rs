@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::config::probe::{FileKind, Probes};
-use crate::config::source::{Host, Origin, World};
+use crate::config::source::{Host, Origin, Unread, Variable, World};
 
 /// Between two files; no file that people write has it.
 const BORDER: u8 = 0;
@@ -38,6 +38,15 @@ impl World for Bytes {
     fn variable(&self, name: &str) -> Option<String> {
         let text = self.file(name)?;
         Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        let text = String::from_utf8_lossy(self.file(directory).ok_or(Unread::NotRun)?);
+        let pair = |line: &str| match line.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (line.to_owned(), None),
+        };
+        Ok(text.lines().map(pair).collect())
     }
 
     fn host(&self) -> &Host {

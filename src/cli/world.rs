@@ -8,11 +8,14 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::probes::FileSystem;
-use crate::config::FILE_MAX;
 use crate::config::probe::Probes;
-use crate::config::source::{Host, NotRun, Origin, World};
+use crate::config::source::{Host, NotRun, Origin, Unread, Variable, World};
+use crate::config::{FILE_MAX, Wrong};
+
+use crate::envdir::{self, Refusal};
 use crate::fetch::{Scheme, fetch, run};
 use crate::names::{Group, User};
+use crate::vassal::trouble::Trouble;
 
 /// Reads a config by its name. Never waits: only regular files are read, and never more than is parsed.
 ///
@@ -128,6 +131,18 @@ impl World for Surroundings {
         std::env::var(name).ok()
     }
 
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        match envdir::read(Path::new(directory)) {
+            Ok(variables) => Ok(variables),
+            // Root may not, but whoever the config is for may.
+            Err(Refusal::Foreign(_)) if self.reach == Reach::Look => Err(Unread::NotRun),
+            Err(refusal) => {
+                let Trouble { cause, advice } = refusal.into();
+                Err(Unread::Wrong(Wrong { cause, cure: advice }))
+            }
+        }
+    }
+
     fn host(&self) -> &Host {
         &self.host
     }
@@ -184,6 +199,10 @@ impl World for Opened<'_> {
 
     fn variable(&self, name: &str) -> Option<String> {
         self.surroundings.variable(name)
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        self.surroundings.variables(directory)
     }
 
     fn host(&self) -> &Host {

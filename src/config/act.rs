@@ -47,6 +47,8 @@ impl Loader<'_> {
             "strict" => self.set_strict(&entry),
             "print" => self.push(entry, Use::Print),
             "iprint" => self.say(&entry),
+            "ienv" => return self.set_early(entry),
+            "early-envdir" => return self.read_early(entry),
             "exit" => self.exit(&entry),
             "fallback-config" => self.loaded.fallback = self.immediate(&entry),
             _ => return self.push_unless_refused(entry),

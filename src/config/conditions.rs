@@ -41,7 +41,7 @@ impl Loader<'_> {
         });
         let (found, value) = match test.about {
             About::Option => logic::is_given(&subject, |name| self.expander.defined(name)),
-            About::Variable => logic::is_given(&subject, |name| self.world.variable(name)),
+            About::Variable => logic::is_given(&subject, |name| self.expander.variable(name)),
             about => (self.look(about, opening, &subject), None),
         };
         let subject = if test.about.names_its_subject() { Some(subject) } else { value };

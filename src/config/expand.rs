@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::calculate::{calculate, is_calculation};
 use super::show::quoted;
-use super::source::{self, NotRun, World};
+use super::source::{self, NotRun, Variable, World};
 use super::values::Wrong;
 
 /// Bytes of one expanded value.
@@ -26,6 +26,8 @@ pub struct Expander<'a> {
     world: &'a dyn World,
     /// Value of the first option or placeholder of each name.
     options: BTreeMap<String, String>,
+    /// Variables of the config's own; `None` for one that was taken away.
+    variables: BTreeMap<String, Option<String>>,
     /// Names asked for with `%(name)`.
     named: BTreeSet<String>,
     work_left: usize,
@@ -55,6 +57,7 @@ impl<'a> Expander<'a> {
         Self {
             world,
             options: BTreeMap::new(),
+            variables: BTreeMap::new(),
             named: BTreeSet::new(),
             work_left: WORK_MAX,
             contents_left: CONTENTS_MAX,
@@ -66,6 +69,21 @@ impl<'a> Expander<'a> {
     /// Makes `%(name)` stand for a value, unless an earlier one has that name.
     pub fn define(&mut self, name: &str, value: &str) {
         self.options.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+
+    /// Makes `$(name)` stand for a value, or for none, from here on.
+    pub fn set_variable(&mut self, name: String, value: Option<String>) {
+        self.variables.insert(name, value);
+    }
+
+    /// What `$(name)` stands for.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned().unwrap_or_else(|| self.world.variable(name))
+    }
+
+    /// The variables that were set or taken away.
+    pub fn into_variables(self) -> Vec<Variable> {
+        self.variables.into_iter().collect()
     }
 
     /// True when some value asked for `%(name)`.
@@ -190,7 +208,7 @@ impl<'a> Expander<'a> {
     fn value(&mut self, sigil: Sigil, inner: &str, depth: usize) -> Result<String, Wrong> {
         let inner = self.replace(sigil, inner, depth + 1)?;
         let found = match sigil {
-            Sigil::Environment => self.variable(&inner),
+            Sigil::Environment => self.environment_value(&inner),
             Sigil::Option if is_calculation(&inner) => return self.calculation(&inner, depth),
             Sigil::Option => self.option(&inner),
         };
@@ -202,14 +220,14 @@ impl<'a> Expander<'a> {
 
     /// `NAME`, or with a default `NAME-default`, `NAME:-default`, `NAME:default`. Anything else, such as a
     /// command of the shell, is left to whoever reads the value.
-    fn variable(&self, inner: &str) -> Option<String> {
+    fn environment_value(&self, inner: &str) -> Option<String> {
         let end = inner.find(|one: char| !one.is_ascii_alphanumeric() && one != '_').unwrap_or(inner.len());
         let (name, default) = inner.split_at(end);
         let default = default.strip_prefix(":-").or_else(|| default.strip_prefix(['-', ':']));
         if name.is_empty() || (default.is_none() && end < inner.len()) {
             return None;
         }
-        self.world.variable(name).or_else(|| default.map(str::to_owned))
+        self.variable(name).or_else(|| default.map(str::to_owned))
     }
 
     fn option(&mut self, name: &str) -> Option<String> {

@@ -11,7 +11,7 @@ use super::logic;
 use super::magic::FileVariables;
 use super::place::{ConfigError, ENVIRONMENT, Entry, Place, Placed, Texts};
 use super::show;
-use super::source::{Origin, World};
+use super::source::{Origin, Variable, World};
 use super::values::Wrong;
 use super::vassal::VassalKind;
 use crate::options::{Standing, find, nearest, standing};
@@ -50,6 +50,8 @@ pub struct Loaded {
     pub file: Option<Arc<str>>,
     /// Where the first section that was read begins.
     pub(super) section: Option<Place>,
+    /// `ienv`, `early-envdir`: what they came to, each name once.
+    pub variables: Vec<Variable>,
     /// What the config wants printed: `print`, `iprint`.
     pub said: Vec<Placed<String>>,
     /// `exit`: the status to leave with at once.
@@ -205,6 +207,19 @@ impl Loader<'_> {
     }
 
     pub(super) fn push(&mut self, mut entry: Entry, use_: Use) {
+        // Not one more is worth its work.
+        if !self.full {
+            match self.expander.environment(&entry.value) {
+                Ok(value) => entry.value = value,
+                Err(wrong) => self.fail(wrong.at(&entry.value_place)),
+            }
+            self.tell_unread(&entry.value_place);
+        }
+        self.add(entry, use_);
+    }
+
+    /// Takes one whose value is expanded as far as it can be by now.
+    pub(super) fn add(&mut self, entry: Entry, use_: Use) {
         if self.items.len() == ENTRIES_MAX {
             if !std::mem::replace(&mut self.full, true) {
                 let cause = format!("more than {ENTRIES_MAX} options");
@@ -212,11 +227,6 @@ impl Loader<'_> {
             }
             return;
         }
-        match self.expander.environment(&entry.value) {
-            Ok(value) => entry.value = value,
-            Err(wrong) => self.fail(wrong.at(&entry.value_place)),
-        }
-        self.tell_unread(&entry.value_place);
         self.expander.define(&entry.key, &entry.value);
         self.items.push(Item { entry, use_ });
     }
@@ -255,6 +265,7 @@ impl Loader<'_> {
         for item in expanded {
             self.keep(item);
         }
+        self.loaded.variables = self.expander.into_variables();
         self.loaded
     }
 

@@ -8,6 +8,7 @@ pub mod check;
 mod conditions;
 pub mod confine;
 mod declare;
+mod early;
 mod effective;
 pub mod emperor;
 mod expand;
@@ -35,7 +36,7 @@ pub use files::split_section;
 pub use format::FILE_MAX;
 pub use load::{Loaded, load, load_once};
 pub use show::quoted;
-pub use values::{DESCRIPTOR_MAX, address};
+pub use values::{DESCRIPTOR_MAX, Wrong, address};
 
 #[cfg(test)]
 pub(crate) mod tests;

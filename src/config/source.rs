@@ -36,6 +36,18 @@ impl From<NotRun> for io::Error {
     }
 }
 
+/// A variable of the environment; without a value it is taken away.
+pub type Variable = (String, Option<String>);
+
+/// Why variables were not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Only the process that the config is for may read them.
+    NotRun,
+    /// Something is wrong with them.
+    Wrong(Wrong),
+}
+
 /// That a source cannot be read, and what to do about that.
 pub fn unread(name: &str, error: &io::Error) -> Wrong {
     let cure = match error.kind() {
@@ -59,6 +71,12 @@ pub trait World {
 
     /// A variable of the environment, for `$(NAME)`.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// The variables in a directory, named as written in the config, for `early-envdir`.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread>;
 
     /// Facts of this process and host.
     fn host(&self) -> &Host;

@@ -108,7 +108,7 @@ impl Kind {
             Self::Umount => "WHERE [FLAGS]",
             Self::User => "USER",
             Self::Group => "GROUP",
-            Self::Root => "DIRECTORY [ro|overlay] [idmap[=ID]]",
+            Self::Root => "DIRECTORY [ro|overlay] [idmap[=ID|FIRST-LAST@SEEN]]",
             Self::Bind => "SOURCE:PLACE[:FLAG,…]",
             Self::Memory => "PATH[:SIZE]",
             Self::Device => "minimal|host",

@@ -16,7 +16,7 @@ use crate::emperor::event::Owner;
 use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
-use crate::vassal::born::{OWNER, WHOLE};
+use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
 use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
@@ -27,6 +27,8 @@ const PIPE_SCHEME: &str = "emperor://";
 const PROGRAM_SCHEME: &str = "exec://";
 /// Where our own vassal master finds its open config, and any vassal its config pipe.
 pub const CONFIG_FD: RawFd = 4;
+/// Where our own vassal master finds its way to our network.
+pub const NETWORK_FD: RawFd = 5;
 /// Directories in which programs are looked up, ours and those of the hooks.
 pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -78,6 +80,8 @@ pub struct Lent {
     pub before_drop: RawFd,
     /// What is to be done with its ids, if anything is.
     pub as_vassal: RawFd,
+    /// A way to our network, for whoever is born outside of it.
+    pub outside: Option<RawFd>,
     /// Its end of the socket on which it waits for what is done before it.
     pub awaited: Option<RawFd>,
 }
@@ -242,6 +246,7 @@ fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> 
     if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }
+    list.extend(lent.outside.map(|outside| (outside, NETWORK_FD)));
     list
 }
 
@@ -285,6 +290,7 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));
+        list.extend(subject.lent.outside.map(|_| c_string(&format!("{OUTSIDE}={NETWORK_FD}"))));
         if inside == Inside::Root(true) {
             let Owner { uid, gid } = charter.owner_of(trust, subject.own);
             list.push(c_string(&format!("{OWNER}={uid}:{gid}")));

@@ -258,12 +258,14 @@ impl Court {
                 return vec![Reply::Failed(summons.ticket, sentence)];
             }
         };
-        let gate = match self.gate() {
-            Ok(gate) => gate,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
+        let ends = self.gate().and_then(|gate| Ok((gate, self.way_out(config.trust)?)));
+        let (gate, outside) = match ends {
+            Ok(ends) => ends,
+            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let lent = Lent {
             null: self.null.as_raw_fd(),
+            outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
             listener: summons.listener.map(|listener| listener.as_raw_fd()),
             before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
             as_vassal: self.briefs.number(Phase::AsVassal),
@@ -273,16 +275,14 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
-        let ranges = match self.ranges(config.trust) {
-            Ok(ranges) => ranges,
+        let ranges = self.ranges(config.trust);
+        let around = ranges.and_then(|ranges| Ok((ranges, self.trees(summons.directory, &config)?)));
+        let (ranges, trees) = match around {
+            Ok(around) => around,
             Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
         };
         let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
-        let trees = match self.trees(summons.directory, &config) {
-            Ok(trees) => trees,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,

@@ -74,6 +74,14 @@ impl Charter {
         }
     }
 
+    /// Whether a vassal that is born outside of our network gets a way to it: root of the host alone may have one, who
+    /// keeps the rights for it whatever we do, and no program but our own master knows what it is.
+    pub fn lends_network(&self, trust: Trust) -> bool {
+        let is_apart = self.namespaces_of(trust).has(Namespaces::NET);
+        let is_ours = self.program == VassalProgram::Own;
+        is_apart && is_ours && self.inside(trust) == Inside::Host && self.stays_root(trust)
+    }
+
     fn stays_root(&self, trust: Trust) -> bool {
         self.privileged && trust == Trust::Trusted && self.identity.is_none()
     }

@@ -1,18 +1,26 @@
-//! What is made in idle moments: network namespaces for the next vassals.
+//! Networks of the next vassals: made in idle moments, and the way from them to ours.
 
 use std::os::fd::OwnedFd;
 
 use jail::Namespaces;
-use jail::run::Pool;
+use jail::plan::errno_name;
+use jail::run::{NetworkEnd, Pool};
 
 use super::charter::Charter;
 use super::court::Court;
+use crate::trust::Trust;
 
 impl Court {
     /// One that nobody has used, where vassals come to such.
     pub(super) fn ready_network(&mut self) -> Option<OwnedFd> {
         let wanted = self.charter.namespaces.has(Namespaces::NET);
         if wanted { self.pool.as_mut()?.take() } else { None }
+    }
+
+    /// A way to our network, for whom it is lent to: one for each, or they would read each other's answers.
+    pub(super) fn way_out(&self, trust: Trust) -> Result<Option<NetworkEnd>, String> {
+        let end = self.charter.lends_network(trust).then(NetworkEnd::open).transpose();
+        end.map_err(|errno| format!("cannot lend a way to the network: {}", errno_name(errno.raw_os_error())))
     }
 
     /// True while there is useful work for an idle moment.

@@ -45,6 +45,7 @@ impl Court {
                 executable: self.executable.as_raw_fd(),
                 before_drop: null,
                 as_vassal: null,
+                outside: None,
                 awaited: None,
             },
             network: None,

@@ -8,7 +8,7 @@ use super::tell::Teller;
 use crate::cli::Invocation;
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::probe::Probes;
-use crate::config::source::{Host, NotRun, Origin, World};
+use crate::config::source::{Host, NotRun, Origin, Unread, Variable, World};
 use crate::config::{Loaded, load, load_once};
 
 /// What a vassal can see of the files that its config speaks of.
@@ -71,6 +71,13 @@ impl World for Narrowed<'_> {
 
     fn variable(&self, name: &str) -> Option<String> {
         self.world.variable(name)
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        match (self.view, self.world.variables(directory)) {
+            (View::Elsewhere, _) | (View::Less, Err(_)) => Err(Unread::NotRun),
+            (View::Same | View::Less, read) => read,
+        }
     }
 
     fn host(&self) -> &Host {

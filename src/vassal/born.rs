@@ -17,6 +17,8 @@ use super::trouble::Trouble;
 pub const JAIL: &str = "LIEGE_JAIL";
 /// Who the vassal is once its phases of root are over (`UID:GID`), set for root of a user namespace by liege's spawner.
 pub const OWNER: &str = "LIEGE_OWNER";
+/// The descriptor of a way to the host's network, set by liege's spawner.
+pub const OUTSIDE: &str = "LIEGE_NETWORK_FD";
 /// There in a jail of the Emperor's `jail`.
 pub const WHOLE: &str = "LIEGE_WHOLE";
 /// Inode of the host's uts namespace, the same on every Linux (`PROC_UTS_INIT_INO`).
@@ -35,6 +37,7 @@ pub fn facts(emperor: bool) -> Facts {
         permitted: permitted(),
         owner: std::env::var(OWNER).ok().as_deref().and_then(ids).filter(|_| geteuid().is_root()),
         whole: std::env::var_os(WHOLE).is_some(),
+        outside: std::env::var_os(OUTSIDE).is_some(),
         around: Around::look(jail),
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
+use jail::run::NetworkEnd;
 use jail::sys;
 use rustix::process::geteuid;
 
@@ -133,6 +134,8 @@ fn own(
 ) -> Result<u8, Trouble> {
     let teller = fallback.teller;
     let facts = born::facts(control.is_some());
+    let outside = inherited(born::OUTSIDE)?.map(NetworkEnd::lent).transpose();
+    let outside = outside.map_err(|errno| Trouble::errno("use the way to the network outside", errno))?;
     let steps = match steps(&config, &facts) {
         Ok(steps) => steps,
         Err(errors) => {
@@ -149,6 +152,8 @@ fn own(
         vassal.sockets.extend(sockets::Listening::handed());
     }
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
+    // Whoever has no use for it has it no longer.
+    vassal.outside = outside.filter(|_| !config.net.links.is_empty());
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
     Ok(Life { source, teller, facts, steps, after, reactions, fallback, config }.live(&mut vassal, 0))
@@ -178,8 +183,8 @@ impl Life<'_> {
         match outcome {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
-            // Who has given up root cannot begin anew: his Emperor does it.
-            Ok(Outcome::Renew) if fetch::has_pipe() && self.facts.owner.is_none() => {
+            // Who has given up what he was born with cannot begin anew: his Emperor does it.
+            Ok(Outcome::Renew) if fetch::has_pipe() && self.facts.can_begin_anew() => {
                 self.teller.trouble(&patch::become_us(vassal));
                 1
             }

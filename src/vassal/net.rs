@@ -38,9 +38,9 @@ pub fn unshared(config: &VassalConfig, facts: &Facts) -> Namespaces {
     if config.net.is_own() { Namespaces::NET.without(facts.born) } else { Namespaces::NONE }
 }
 
-/// What comes before the network is left.
-pub fn before(config: &VassalConfig) -> Option<Step> {
-    (!config.net.links.is_empty()).then_some(Step::Net(NetStep::Keep))
+/// What comes before the network is left; who was born outside of it has what it takes.
+pub fn before(config: &VassalConfig, facts: &Facts) -> Option<Step> {
+    (!config.net.links.is_empty() && !facts.outside).then_some(Step::Net(NetStep::Keep))
 }
 
 /// What comes right after it: `lo`, and what comes from outside.
@@ -97,10 +97,9 @@ fn refused_link(place: &Place, facts: &Facts) -> Option<ConfigError> {
         let cure = "let root own this config, or let an admin's hook give it; `net = lo` needs nobody";
         return Some(refusal(Some(place), cause, cure));
     }
-    facts.born.has(Namespaces::NET).then(|| {
-        let cause = "this vassal is born outside of the host's network, and cannot take an interface along";
-        let cure =
-            "leave \"net\" out of emperor-use-clone: with this option it leaves that network by itself";
+    (facts.born.has(Namespaces::NET) && !facts.outside).then(|| {
+        let cause = "this vassal was born outside of the host's network, and nobody has lent it a way there";
+        let cure = "start it with an Emperor of liege's, or leave \"net\" out of emperor-use-clone: with this option it leaves that network by itself";
         refusal(Some(place), cause, cure)
     })
 }

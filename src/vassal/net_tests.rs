@@ -69,6 +69,19 @@ fn interfaces_come_with_the_jail_and_addresses_once_all_of_them_are_there() {
 }
 
 #[test]
+fn who_was_born_outside_of_the_hosts_network_uses_the_way_that_it_was_lent() {
+    let born = Facts { outside: true, ..root(Namespaces::NET.with(Namespaces::PID)) };
+    let link = "net = veth:eth0@web0\nexec-pre-jail = first\n";
+    insta::assert_snapshot!(plan(link, &born), @r"
+    run exec-pre-jail `first`
+    give the jail veth eth0, its other end web0 outside
+    give up the way to the network outside
+    bring eth0 up
+    start `a`
+    ");
+}
+
+#[test]
 fn what_birth_has_made_is_not_made_again() {
     let born = root(Namespaces::NET);
     assert!(!plan("net = lo\n", &born).contains("unshare"));
@@ -84,6 +97,10 @@ fn only_root_of_the_host_gives_what_is_the_hosts_n3() {
     assert!(told(link, &root(Namespaces::USER)).contains("for root of the host"));
     assert!(told(link, &Facts::default()).contains("for root of the host"));
     assert!(told(link, &root(Namespaces::NET)).contains("leave \"net\" out of emperor-use-clone"));
+    let lent = |born: Namespaces| Facts { outside: true, ..root(born) };
+    assert_eq!(told(link, &lent(Namespaces::NET)), "");
+    assert!(told(link, &lent(Namespaces::NET.with(Namespaces::USER))).contains("for root of the host"));
+    assert!(told(link, &Facts { root: false, ..lent(Namespaces::NET) }).contains("for root of the host"));
 }
 
 #[test]

@@ -39,8 +39,17 @@ pub struct Facts {
     pub owner: Option<(u32, u32)>,
     /// Its jail is the Emperor's `jail`.
     pub whole: bool,
+    /// Born outside of the host's network, with a way to it.
+    pub outside: bool,
     /// What the limits of its command depend on.
     pub around: Around,
+}
+
+impl Facts {
+    /// Whether it still is all that it was born as.
+    pub fn can_begin_anew(&self) -> bool {
+        self.owner.is_none() && !self.outside
+    }
 }
 
 /// Mode of a socket file when `chmod-socket` says nothing.

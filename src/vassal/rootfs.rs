@@ -13,7 +13,7 @@ use super::phases::{Facts, refusal};
 use super::step::Step;
 use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::VassalConfig;
-use crate::config::vassal::rootfs::{HOSTS, MountWish, RESOLV_CONF, RootWish, Writes, lonely};
+use crate::config::vassal::rootfs::{DiskIds, HOSTS, MountWish, RESOLV_CONF, RootWish, Writes, lonely};
 
 /// What root of the host keeps in a file system of its own: enough to be root there, nothing that reaches out of it.
 const ROOT_KEEPS: [Capability; 11] = [
@@ -217,8 +217,8 @@ fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
 }
 
 /// Who the vassal is, is looked up when it is done.
-fn owners(disk: u32) -> Owners {
-    Owners { disk, seen: None }
+fn owners(ids: DiskIds) -> Owners {
+    Owners { disk: ids.first, count: ids.count, seen: ids.seen.map(|id| (id, id)) }
 }
 
 fn is_of_dev(mount: &Mount) -> bool {

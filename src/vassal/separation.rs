@@ -21,7 +21,7 @@ pub fn join(config: &VassalConfig) -> Option<Step> {
 /// The namespaces of `unshare`, and the host name that one of them may have made ours.
 pub fn first(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let unshare = rootfs::unshared(config, facts);
-    let mut steps: Vec<Step> = net::before(config).into_iter().collect();
+    let mut steps: Vec<Step> = net::before(config, facts).into_iter().collect();
     steps.extend(made(config, unshare, net::made(config, unshare)));
     if !config.separation.later().has(Namespaces::UTS) {
         // After `unshare`, or the name would be set where others see it.

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use super::emperor::{Outcome, Place};
 use super::network::tenant;
-use super::rootfs::{USER, has, mounts};
+use super::rootfs::{self, USER, has, mounts};
 
 const JAIL: &str = "unshare = fs,pid\n";
 
@@ -90,6 +90,66 @@ fn setuid_files_gain_nothing_and_are_not_made_p4_p5() {
         assert_eq!(outcome.output, "54321\n755\n", "{}", outcome.errors);
         let made = std::fs::metadata(place.path("data/own")).unwrap();
         assert_eq!((made.uid(), made.mode() & 0o7777), (0, 0o755));
+    }
+}
+
+/// A tree of several owners, as an image is unpacked by root; one of them is beyond the range.
+fn image(config: &str) -> Place {
+    let place = Place::new(config);
+    place.directory("seen", 0, 0o755);
+    place.directory("image", 0, 0o755);
+    place.directory("image/own", 33, 0o755);
+    for id in [0, 33, 1000, 65_535, 70_000] {
+        let name = format!("image/of{id}");
+        std::fs::write(place.path(&name), "text\n").unwrap();
+        chown(place.path(&name), Some(id), Some(id)).unwrap();
+    }
+    place
+}
+
+const RANGE: &str = "uid = 100033\ngid = 100033\n";
+
+#[test]
+fn a_range_of_ids_on_disk_is_seen_as_another_range_and_written_to_as_on_disk() {
+    let look = "exec-as-root = touch DIR/seen/roots || echo refused
+exec-as-root = chown 101000:100033 DIR/seen/own/given
+command = sh -c 'cd DIR/seen && stat -c %%n:%%u:%%g of*; echo new > own/new; mkdir own/sub; echo x >> of33; echo x >> of1000; cat /proc/self/mountinfo'";
+    let place = image(&format!("{JAIL}{RANGE}bind = DIR/image:DIR/seen:idmap=0-65535@100000\n{look}"));
+    std::fs::write(place.path("image/own/given"), "").unwrap();
+    let outcome = place.run();
+    let wanted = "refused\nof0:100000:100000\nof1000:101000:101000\nof33:100033:100033\n\
+                  of65535:165535:165535\nof70000:65534:65534\n";
+    assert!(outcome.output.starts_with(wanted), "{}{}", outcome.output, outcome.errors);
+    let seen = place.path("seen").display().to_string();
+    let found = mounts(&outcome.output);
+    assert!(has(&found, &seen, &["nosuid", "nodev", "idmapped"]), "{found:?}");
+    // On disk each has the id that was moved, and who is nobody there could write nothing.
+    assert_eq!([owner(&place, "image/own/new"), owner(&place, "image/own/sub")], [(33, 33); 2]);
+    assert_eq!(owner(&place, "image/own/given"), (1000, 33));
+    assert!(!place.path("image/roots").exists());
+    assert_eq!((place.read("image/of33"), place.read("image/of1000")), ("text\nx\n".into(), "text\n".into()));
+}
+
+#[test]
+fn a_root_file_system_of_several_owners_is_moved_as_a_whole() {
+    let place = rootfs::place(&format!(
+        "{JAIL}{RANGE}rootfs = DIR/root idmap=0-65535@100000\nproc\ncommand = sh -c 'stat -c %%u:%%g /bin/busybox /data; touch /data/mine && mkdir /etc/mine; grep -c idmapped /proc/self/mountinfo'"
+    ));
+    chown(place.path("root/data"), Some(33), Some(33)).unwrap();
+    let outcome = place.run();
+    assert_eq!(outcome.output, "100000:100000\n100033:100033\n1\n", "{}", outcome.errors);
+    assert_eq!(owner(&place, "root/data/mine"), (33, 33));
+    assert!(!place.path("root/etc/mine").exists());
+}
+
+#[test]
+fn a_range_that_is_none_is_told() {
+    for range in ["0-@1", "5-4@0", "0-4294967295@0", "0-65535@4294967290", "-5@1", "0-5@", "0-4294967294@1"] {
+        let outcome =
+            place(&format!("{JAIL}{USER}bind = DIR/data:DIR/seen:idmap={range}\ncommand = true"), 0).run();
+        assert_eq!(outcome.code(), 1, "{range}");
+        assert!(outcome.told().join("\n").contains("bind"), "{range}: {}", outcome.errors);
+        assert!(!outcome.errors.contains("step"), "{range}: {}", outcome.errors);
     }
 }
 

@@ -53,8 +53,86 @@ fn a_directory_of_variables_means_what_it_means_to_uwsgi() {
     }
     // By daemontools, not by uWSGI.
     std::fs::write(place.path("env/BLANKS"), "a b \t\n").unwrap();
+    std::fs::write(place.path("env/PLAIN"), "one\nEMPTY=second\n").unwrap();
     std::fs::write(place.path("env/LINES"), "a\0b").unwrap();
     assert_eq!(fine(&place.run()), "BLANKS=a b\nEMPTY=\nLINES=a\nPLAIN=one\n");
+}
+
+/// Lines that both read; what is printed shows what a line saw.
+const EARLY: &str = "print = before:$(PLAIN)
+early-envdir = DIR/env
+print = behind:$(PLAIN):$(EMPTY):$(GONE)
+if-env = PLAIN
+print = found:%(_)
+endif =
+env = LATE=$(PLAIN)
+env = OVER=late
+exec-asap = env | grep -E '^(PLAIN|EMPTY|GONE|LATE|OVER)=' | sort; true
+";
+
+fn early_place(more: &str) -> Place {
+    let place = Place::new(&format!("{EARLY}{more}command = true"));
+    place.directory("env", 0, 0o755);
+    for (name, text) in [("PLAIN", "one\n"), ("GONE", ""), ("EMPTY", "\n"), ("OVER", "early"), (".x", "x")] {
+        std::fs::write(place.path("env").join(name), text).unwrap();
+    }
+    place
+}
+
+/// What `print` was given and the variables that a program saw, without what stands around them.
+fn seen(text: &str) -> Vec<&str> {
+    let words = ["before:", "behind:", "found:", "PLAIN=", "EMPTY=", "GONE=", "LATE=", "OVER="];
+    let of = |line: &'_ str| words.iter().find_map(|word| line.find(word));
+    let lines = text.lines().filter(|line| !line.contains("grep"));
+    lines.filter_map(|line| of(line).map(|at| line[at..].trim_end_matches('"'))).collect()
+}
+
+#[test]
+fn variables_that_are_read_with_the_config_mean_what_they_mean_to_uwsgi() {
+    let place = early_place("");
+    let ours = Outcome::of(place.command().env("GONE", "1"));
+    let all = format!("{}{}", ours.errors, fine(&ours));
+    let wanted = [
+        "before:$(PLAIN)",
+        "behind:one::$(GONE)",
+        "found:one",
+        "EMPTY=",
+        "LATE=one",
+        "OVER=late",
+        "PLAIN=one",
+    ];
+    assert_eq!(seen(&all), wanted, "{all}");
+    place.write("theirs.ini", EARLY);
+    let theirs = uwsgi(&place, &["--ini", "theirs.ini", "--exec-asap", "exit 1"]);
+    if let Some(theirs) = theirs {
+        let all = format!("{}{}", theirs.errors, theirs.output);
+        // There a line before it sees it too: docs/differences.md.
+        let wanted: Vec<&str> = ["before:one"].into_iter().chain(wanted.into_iter().skip(1)).collect();
+        let mut found = seen(&all);
+        found.sort_by_key(|line| wanted.iter().position(|one| one == line));
+        assert_eq!(found, wanted, "{all}");
+    }
+}
+
+#[test]
+fn a_variable_of_the_config_is_seen_by_its_lines_and_its_programs_and_replaced_by_a_later_one() {
+    let place = Place::new(
+        "ienv = STAGE=live\nienv = BOTH=1\nenv = BOTH=2\nif-env = STAGE\nenv = FROM=%(_)-$(STAGE)\nendif =\n\
+         uid = 54321\ngid = 54322\nexec-as-root = echo root $STAGE\ncommand = sh -c 'echo $STAGE $BOTH $FROM'",
+    );
+    assert_eq!(fine(&place.run()), "root live\nlive 2 live-live\n");
+}
+
+/// P8: what a config says of its own variables is not what we go by, nor what the one behind it begins with.
+#[test]
+fn a_variable_of_the_config_turns_nothing_in_us_p8() {
+    let place = Place::new(
+        "ienv = LIEGE_FALLBACK=1\nienv = LD_PRELOAD=/none.so\nienv = PATH=/none\nienv = MARK=mine\nfallback-config = next.ini\nexit = 1",
+    );
+    place.write("next.ini", "print = mark:$(MARK)\ncommand = sh -c 'echo $MARK:$LD_PRELOAD:$LIEGE_FALLBACK'");
+    let outcome = place.run();
+    assert_eq!(fine(&outcome), "::\n");
+    assert!(outcome.errors.contains("mark:$(MARK)"), "{}", outcome.errors);
 }
 
 #[test]
@@ -143,9 +221,12 @@ fn the_shell_of_programs_is_the_first_that_is_there_and_chdir2_is_the_last_word(
 fn links_of_a_tenant_lead_root_nowhere_f1() {
     let target = Place::new("command = true");
     std::fs::write(target.path("etc"), "root's\n").unwrap();
-    for option in
-        ["file-write = DIR/theirs/file=changed", "flock = DIR/theirs/file", "envdir = DIR/theirs/file"]
-    {
+    for option in [
+        "file-write = DIR/theirs/file=changed",
+        "flock = DIR/theirs/file",
+        "envdir = DIR/theirs/file",
+        "early-envdir = DIR/theirs/file",
+    ] {
         let place = Place::new(&format!("{option}\nuid = 54321\ngid = 54322\ncommand = env"));
         place.directory("theirs", 54_321, 0o777);
         symlink(target.path("etc"), place.path("theirs/file")).unwrap();
@@ -192,8 +273,15 @@ fn a_name_that_is_swapped_for_a_link_is_not_written_through_f1() {
 /// A variable such as LD_PRELOAD would reach root's programs.
 #[test]
 fn variables_for_root_are_roots_alone_p4() {
-    let place =
-        Place::new("envdir = DIR/env\nexec-pre-jail = echo $EVIL\nuid = 54321\ngid = 54322\ncommand = true");
+    for option in ["envdir", "early-envdir"] {
+        roots_alone(option);
+    }
+}
+
+fn roots_alone(option: &str) {
+    let place = Place::new(&format!(
+        "{option} = DIR/env\nexec-pre-jail = echo $EVIL\nuid = 54321\ngid = 54322\ncommand = true"
+    ));
     let directory = place.directory("env", 0, 0o755);
     std::fs::write(directory.join("EVIL"), "evil").unwrap();
     assert_eq!(fine(&place.run()), "evil\n");

@@ -88,9 +88,11 @@ pub enum Source {
 /// Whose files are: on disk, and as the jail sees them. Nobody else has any there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owners {
-    /// Uid and gid on disk.
+    /// First uid and gid on disk.
     pub disk: u32,
-    /// Uid and gid that are seen, once they are known.
+    /// How many follow each other, at least one.
+    pub count: u32,
+    /// First uid and gid that are seen, once they are known.
     pub seen: Option<(u32, u32)>,
 }
 
@@ -216,16 +218,16 @@ impl Rootfs {
         self.root != Root::Present
     }
 
-    /// The same, with all that is somebody else's on disk seen as of this uid and gid.
+    /// The same, with all that is somebody else's on disk seen as of this uid and gid, if nothing else is known.
     #[must_use]
     pub fn seen_as(&self, ids: (u32, u32)) -> Self {
         let mut rootfs = self.clone();
         if let Root::Owned(_, _, owners) = &mut rootfs.root {
-            owners.seen = Some(ids);
+            owners.seen.get_or_insert(ids);
         }
         for mount in &mut rootfs.mounts {
             if let Source::Owned(_, _, owners) = &mut mount.source {
-                owners.seen = Some(ids);
+                owners.seen.get_or_insert(ids);
             }
         }
         rootfs
@@ -275,7 +277,15 @@ impl fmt::Display for Rootfs {
 
 impl fmt::Display for Owners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "files of id {} on disk seen as the vassal's", self.disk)
+        let ids = |first: u32| match self.count {
+            0 | 1 => format!("id {first}"),
+            more => format!("ids {first} to {}", first.saturating_add(more - 1)),
+        };
+        write!(f, "files of {} on disk seen as ", ids(self.disk))?;
+        match self.seen {
+            None => f.write_str("the vassal's"),
+            Some((uid, _)) => write!(f, "of {}", ids(uid)),
+        }
     }
 }
 

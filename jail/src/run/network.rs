@@ -28,9 +28,16 @@ impl NetworkEnd {
     /// # Errors
     /// Those of `socket(2)`.
     pub fn open() -> Result<Self, Errno> {
-        let end = Self(socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?);
-        sys::explain_refusals(end.0.as_fd())?;
-        Ok(end)
+        Self::lent(socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?)
+    }
+
+    /// One that somebody has opened in the network that he was in.
+    ///
+    /// # Errors
+    /// Those of `setsockopt(2)`: it is none.
+    pub fn lent(end: OwnedFd) -> Result<Self, Errno> {
+        sys::explain_refusals(end.as_fd())?;
+        Ok(Self(end))
     }
 
     /// The same, which becomes readable whenever an interface changes.

@@ -1,5 +1,6 @@
 mod check;
 mod declare;
+mod early;
 mod emperor;
 mod expand;
 mod format;
@@ -18,13 +19,14 @@ mod uwsgi_formats;
 mod values;
 mod vassal;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
 use super::load::{Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use super::probe::{FileKind, Probes};
-use super::source::{Host, NotRun, Origin, World};
+use super::source::{Host, NotRun, Origin, Unread, Variable, World};
 
 /// Files by name, and a fixed environment and host.
 pub struct Files {
@@ -48,6 +50,21 @@ impl World for Files {
             "a" => Some("%(b)$(a".to_owned()),
             _ => None,
         }
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        if directory.starts_with('.') {
+            return Err(Unread::NotRun);
+        }
+        let text = self
+            .texts
+            .get(directory)
+            .map_or(Cow::Borrowed("NAME=of a directory"), |text| String::from_utf8_lossy(text));
+        let pair = |line: &str| match line.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (line.to_owned(), None),
+        };
+        Ok(text.lines().map(pair).collect())
     }
 
     fn host(&self) -> &Host {

@@ -8,7 +8,7 @@ use crate::cli::world::Surroundings;
 use crate::config::load;
 use crate::config::place::Texts;
 use crate::config::probe::Probes;
-use crate::config::source::{Host, Origin, World};
+use crate::config::source::{Host, Origin, Unread, Variable, World};
 use crate::options::{Scope, Standing, standing};
 
 /// What both see as their environment.
@@ -30,6 +30,10 @@ impl World for Here {
     fn variable(&self, name: &str) -> Option<String> {
         let known = VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         known.or(self.reloads.filter(|_| name == "UWSGI_RELOADS")).map(str::to_owned)
+    }
+
+    fn variables(&self, directory: &str) -> Result<Vec<Variable>, Unread> {
+        self.surroundings.variables(directory)
     }
 
     fn host(&self) -> &Host {

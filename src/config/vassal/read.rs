@@ -8,6 +8,7 @@ use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
+use crate::config::source::Variable;
 use crate::config::values::{
     address, capabilities, flag, hostname, mode, namespaces, ownership, pair, path, text, vassal_identity,
     words,
@@ -20,16 +21,16 @@ type Read = Result<(), ConfigError>;
 /// Mode of sockets for a `chmod-socket` without a value.
 const SOCKET_MODE_OPEN: u32 = 0o666;
 
-/// Reads a vassal's options.
+/// Reads a vassal's options; `variables` were set by them while they were loaded.
 ///
 /// # Errors
 /// All that is wrong, in the order of the entries, without the lines themselves (`Texts::explain`).
-pub fn read(entries: &[Entry]) -> Result<VassalKind, Vec<ConfigError>> {
+pub fn read(entries: &[Entry], variables: &[Variable]) -> Result<VassalKind, Vec<ConfigError>> {
     let command = entries.iter().find(|entry| entry.key == "command");
     match (uwsgis(entries), command) {
         (Some(option), None) => Ok(VassalKind::Uwsgi(option.key.clone())),
         (Some(_), Some(command)) => Err(torn(entries, command)),
-        (None, _) => read_own(entries).map(|config| VassalKind::Own(Box::new(config))),
+        (None, _) => read_own(entries, variables).map(|config| VassalKind::Own(Box::new(config))),
     }
 }
 
@@ -40,7 +41,7 @@ impl Loaded {
     /// All that is wrong, in files and in values, each with its line. A config for `uwsgi` is never wrong: it
     /// is read by the program that it is for.
     pub fn vassal(&self) -> Result<VassalKind, Vec<ConfigError>> {
-        match read(&self.entries) {
+        match read(&self.entries, &self.variables) {
             Ok(VassalKind::Uwsgi(option)) => Ok(VassalKind::Uwsgi(option)),
             read => self.joined(read),
         }
@@ -84,8 +85,9 @@ fn torn(entries: &[Entry], command: &Entry) -> Vec<ConfigError> {
     entries.iter().filter(|entry| is_uwsgis(entry)).map(error).take(ERRORS_MAX).collect()
 }
 
-fn read_own(entries: &[Entry]) -> Result<VassalConfig, Vec<ConfigError>> {
+fn read_own(entries: &[Entry], variables: &[Variable]) -> Result<VassalConfig, Vec<ConfigError>> {
     let mut config = VassalConfig::default();
+    variables.iter().for_each(|variable| set_early(&mut config, variable));
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     let strict = config.jail.as_ref().filter(|jail| jail.value == Some(Strictness::Strict));
@@ -110,6 +112,8 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "privileged-binary-patch-arg" => patch(&mut config.privileged_patch, entry, Patch::Shell)?,
         "chdir" => config.chdir = Some(entry.placed(value(entry, path)?)),
         "env" => set(config, value(entry, pair)?),
+        // Carried out by `load`, in `variables`.
+        "ienv" | "early-envdir" => {}
         "logto" => config.logto = Some(entry.placed(value(entry, path)?)),
         "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
@@ -128,6 +132,14 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name => apply_jail(config, name, entry)?,
     }
     Ok(())
+}
+
+/// Before all that the other options say of variables.
+fn set_early(config: &mut VassalConfig, (name, value): &Variable) {
+    match value {
+        Some(value) => config.env.push((name.clone(), value.clone())),
+        None => config.surroundings.unset.push(name.clone()),
+    }
 }
 
 /// What is set after `unenv` is there.

@@ -21,8 +21,8 @@ pub struct RootfsConfig {
     pub root: Option<Placed<RootWish>>,
     /// A second, different one.
     pub other_root: Option<Placed<RootWish>>,
-    /// `rootfs = … idmap`: the id that its files have on disk.
-    pub root_idmap: Option<Placed<u32>>,
+    /// `rootfs = … idmap`: the ids that its files have on disk.
+    pub root_idmap: Option<Placed<DiskIds>>,
     /// Everything below it, in the order written.
     pub mounts: Vec<Placed<MountWish>>,
     /// `namespace-net`.
@@ -42,6 +42,17 @@ pub enum RootWish {
     Namespace(PathBuf),
 }
 
+/// Uids and gids of the same numbers that files have on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskIds {
+    /// The first one.
+    pub first: u32,
+    /// How many follow each other.
+    pub count: u32,
+    /// What the first one is seen as; `None`: as the vassal's.
+    pub seen: Option<u32>,
+}
+
 /// Where writes to a `rootfs` go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writes {
@@ -58,8 +69,8 @@ pub enum Writes {
 pub enum MountWish {
     /// `bind`: source, place, attributes, depth.
     Bind(PathBuf, PathBuf, Attributes, Depth),
-    /// The same with the flag `idmap`: the id that its files have on disk.
-    BindOwned(PathBuf, PathBuf, (Attributes, Depth), u32),
+    /// The same with the flag `idmap`: the ids that its files have on disk.
+    BindOwned(PathBuf, PathBuf, (Attributes, Depth), DiskIds),
     /// `tmpfs`: place and bytes.
     Memory(PathBuf, Option<u64>),
     /// `proc`.
@@ -200,8 +211,8 @@ fn below_root(value: &str) -> Result<PathBuf, Wrong> {
     }
 }
 
-/// `DIRECTORY [ro|overlay] [idmap[=ID]]`.
-fn rootfs(value: &str) -> Result<(RootWish, Option<u32>), Wrong> {
+/// `DIRECTORY [ro|overlay] [idmap[=…]]`.
+fn rootfs(value: &str) -> Result<(RootWish, Option<DiskIds>), Wrong> {
     let value = value.trim_end();
     let (value, id) = match value.rsplit_once([' ', '\t']) {
         Some((rest, word)) if word == IDMAP || word.starts_with("idmap=") => (rest, Some(idmap(word)?)),
@@ -265,18 +276,35 @@ fn bind(value: &str) -> Result<MountWish, Wrong> {
 
 const IDMAP: &str = "idmap";
 
-/// `idmap[=ID]`: root's files when nothing is said.
-fn idmap(word: &str) -> Result<u32, Wrong> {
-    match word.strip_prefix(IDMAP).and_then(|rest| rest.strip_prefix('=')) {
-        None => Ok(0),
-        Some(id) => match count(id)? {
-            u32::MAX => wrong(format!("{} is no id", quoted(id)), "use the id that owns the files on disk"),
-            id => Ok(id),
-        },
+/// `idmap[=ID|FIRST-LAST@SEEN]`: root's files when nothing is said.
+fn idmap(word: &str) -> Result<DiskIds, Wrong> {
+    let Some(ids) = word.strip_prefix(IDMAP).and_then(|rest| rest.strip_prefix('=')) else {
+        return Ok(DiskIds { first: 0, count: 1, seen: None });
+    };
+    let Some((range, seen)) = ids.split_once('@') else {
+        return Ok(DiskIds { first: disk_id(ids)?, count: 1, seen: None });
+    };
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (first, last, seen) = (disk_id(first)?, disk_id(last)?, disk_id(seen)?);
+    let count = last.checked_sub(first).map(|more| more + 1);
+    // All ones is "no id" to the kernel.
+    match count.filter(|count| seen.checked_add(*count).is_some()) {
+        Some(count) => Ok(DiskIds { first, count, seen: Some(seen) }),
+        None => wrong(
+            format!("{} are no ids", quoted(ids)),
+            "write FIRST-LAST@SEEN, such as 0-65535@100000: ids on disk, and what the first one is seen as",
+        ),
     }
 }
 
-fn bind_flags(flags: &str) -> Result<(Attributes, Depth, Option<u32>), Wrong> {
+fn disk_id(id: &str) -> Result<u32, Wrong> {
+    match count(id)? {
+        u32::MAX => wrong(format!("{} is no id", quoted(id)), "use the id that owns the files on disk"),
+        id => Ok(id),
+    }
+}
+
+fn bind_flags(flags: &str) -> Result<(Attributes, Depth, Option<DiskIds>), Wrong> {
     let (mut attributes, mut depth, mut owner) = (HARMLESS, Depth::One, None);
     for word in flags.split(',').filter(|word| !word.is_empty()) {
         match word {

@@ -12,7 +12,7 @@ pub(super) const ROOTFS: &[OptionSpec] = &[
     OptionSpec::new(
         "bind",
         Kind::Bind,
-        "File or directory of the host, and where it is seen inside; nosuid and nodev. Flags: ro, rw, noexec, nosuid, nodev, suid, dev, rbind (with all mounts below it), idmap[=ID] (files of this id on disk, root's if none, are seen as the vassal's).",
+        "File or directory of the host, and where it is seen inside; nosuid and nodev. Flags: ro, rw, noexec, nosuid, nodev, suid, dev, rbind (with all mounts below it), idmap[=ID] (files of this id on disk, root's if none, are seen as the vassal's), idmap=FIRST-LAST@SEEN (files of these ids on disk are seen as of SEEN and those behind it).",
     )
     .repeats(),
     OptionSpec::new(

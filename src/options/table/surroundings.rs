@@ -5,6 +5,18 @@ use super::super::spec::{Kind, OptionSpec};
 pub(super) const SURROUNDINGS: &[OptionSpec] = &[
     OptionSpec::new("unenv", Kind::Form("NAME", "LANG"), "Variable that the programs do not get.").repeats(),
     OptionSpec::new(
+        "ienv",
+        Kind::Form("NAME=VALUE", "STAGE=live"),
+        "Variable of the programs that the lines behind it see too, as $(NAME).",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "early-envdir",
+        Kind::Path,
+        "The same for all variables in a directory, as envdir has them; it is read while the config is.",
+    )
+    .repeats(),
+    OptionSpec::new(
         "envdir",
         Kind::Path,
         "Directory of variables, read after the asap phase: each file is one, its first line is the value; an empty file takes the variable away.",

@@ -7,12 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use anyhow::{Context, Result, bail};
 use jail::plan::{Filter, Network};
 use jail::run::{Birth, Pool, Spawned, spawn};
-use jail::{Born, Identity, Namespaces, Program, Spec};
+use jail::{Born, Extent, Identity, Namespaces, Program, Spec, UserMap};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use super::lab::Lab;
 use super::stamps::{ms, now_ns};
+
+/// Uid and gid, as `floor.c` has them.
+const TENANT: u32 = 1000;
 
 /// Whose jails are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +58,18 @@ impl Bare {
         self.measured(lab, &Spec { network: Network::Pooled(network.as_raw_fd()), ..spec }, name)
     }
 
-    /// The same for a tenant's jail with these namespaces alone, a network made on the way.
+    /// The same for a tenant's jail with these namespaces alone, a network made on the way; a user namespace knows
+    /// the tenant's id alone.
     ///
     /// # Errors
     /// As `one`.
     pub fn with(&self, lab: &Lab, namespaces: Namespaces, name: &str) -> Result<f64> {
         let spec = self.spec(Whose::Tenant, name)?;
-        self.measured(lab, &Spec { namespaces, ..spec }, name)
+        let user_map = namespaces.has(Namespaces::USER).then(|| {
+            let one = vec![Extent::one(TENANT, TENANT)];
+            UserMap { uid: one.clone(), gid: one, groups: true }
+        });
+        self.measured(lab, &Spec { namespaces, user_map, ..spec }, name)
     }
 
     fn measured(&self, lab: &Lab, spec: &Spec, name: &str) -> Result<f64> {
@@ -82,7 +90,7 @@ impl Bare {
         let argv = vec![self.stamp.clone(), CString::new(name)?];
         Ok(Spec {
             namespaces: five.into_iter().fold(Namespaces::NONE, Namespaces::with),
-            identity: is_tenant.then(|| Identity { uid: 1000, gid: 1000, groups: Vec::new() }),
+            identity: is_tenant.then(|| Identity { uid: TENANT, gid: TENANT, groups: Vec::new() }),
             no_new_privs: is_tenant,
             filters: if filtered { vec![Filter::standard()] } else { Vec::new() },
             dies_with_parent: true,

@@ -10,13 +10,14 @@ use super::stamps::ms;
 use super::table::Table;
 
 /// As tables, `floor.c` and we call them.
-const KINDS: [(&str, &str, Namespaces); 7] = [
+const KINDS: [(&str, &str, Namespaces); 8] = [
     ("fs", "m", Namespaces::FS),
     ("net", "n", Namespaces::NET),
     ("ipc", "i", Namespaces::IPC),
     ("pid", "p", Namespaces::PID),
     ("uts", "u", Namespaces::UTS),
     ("cgroup", "c", Namespaces::CGROUP),
+    ("user", "U", Namespaces::USER),
     ("all six", "mnipuc", ALL),
 ];
 const ALL: Namespaces = Namespaces::FS

@@ -31,7 +31,7 @@ pub(super) fn set(
     })
 }
 
-/// A user namespace in which the id on disk is the one to be seen, for the kernel to translate by. No process is in it.
+/// A user namespace in which the ids on disk are those to be seen, for the kernel to translate by. No process is in it.
 ///
 /// Must: run with the rights of root over the ids outside.
 fn users(proc: &OwnedFd, owners: Owners) -> Result<OwnedFd, Failure> {
@@ -45,8 +45,9 @@ fn users(proc: &OwnedFd, owners: Owners) -> Result<OwnedFd, Failure> {
         i32::from(stand(proc, &tell, &gate).is_err())
     })?;
     drop((tell, gate));
-    let one = |outside| vec![Extent::one(owners.disk, outside)];
-    let map = UserMap { uid: one(uid), gid: one(gid), groups: true };
+    let Owners { disk: inside, count, .. } = owners;
+    let extent = |outside| vec![Extent { inside, outside, count }];
+    let map = UserMap { uid: extent(uid), gid: extent(gid), groups: true };
     let users = name(&told).and_then(|name| mapped(proc, &name, map));
     drop(open);
     wait(child)?;
