@@ -38,10 +38,12 @@ pub(super) const HEALTH: &[OptionSpec] = &[
         Kind::Form("SIGNAL", "HUP"),
         "What the command gets when the vassal is to reload and no line of its config has changed; without it, and with other lines, it is stopped and started.",
     ),
-    OptionSpec::new(
-        "reload-mercy",
-        Kind::Int("SECONDS"),
-        "Seconds that the command may take to end before it is killed.",
-    )
-    .default("as `emperor-curse-tolerance`"),
 ];
+
+/// Of the Emperor and of a vassal.
+pub const MERCY: &[OptionSpec] = &[OptionSpec::new(
+    "reload-mercy",
+    Kind::Int("SECONDS"),
+    "Seconds that may pass until what is to end has ended, before it is killed: of a vassal, its command; of the Emperor that stops, all vassals.",
+)
+.default("as `emperor-curse-tolerance` for a vassal, 30 for the Emperor")];
