@@ -372,7 +372,8 @@ fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
 }
 
 fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
-    log::info("emperor", "*** starting liege Emperor ***");
+    let version = env!("CARGO_PKG_VERSION");
+    log::info("emperor", &format!("*** starting uWSGI Emperor *** (liege {version})"));
     if !charter.privileged && !config.namespaces.is_empty() {
         log::info(
             "emperor",
