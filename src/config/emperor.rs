@@ -51,6 +51,8 @@ pub struct EmperorConfig {
     pub no_blacklist: bool,
     /// `emperor-curse-tolerance` in ms (written in seconds): stop → SIGKILL.
     pub curse_tolerance_ms: u64,
+    /// `limit-nproc`: how many processes and threads each vassal in a user namespace may have.
+    pub processes_max: Option<u64>,
     /// `reload-mercy`, ms: longest wait for the vassals when everything stops.
     pub reload_mercy_ms: u64,
     /// `emperor-required-heartbeat` in ms (written in seconds).
@@ -158,6 +160,7 @@ impl Default for EmperorConfig {
             graceful_shutdown: false,
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
+            processes_max: None,
             reload_mercy_ms: 30_000,
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,

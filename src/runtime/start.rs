@@ -203,6 +203,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         resources: limits::resources(config)?,
         limits_file: limits::file(config)?,
         settings: limits::settings_of_vassals(privileged),
+        processes_max: limits::processes_max(config, jail.is_some()),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         on_demand: listeners::of_config(&config.on_demand)?,

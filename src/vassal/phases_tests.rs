@@ -14,7 +14,7 @@ const ROOT: Facts = Facts {
     permitted: Capabilities(u64::MAX),
     owner: None,
     whole: false,
-    around: Around { given: confine::Given::Nothing, shares_network: false, landlock: 0 },
+    around: Around { given: confine::Given::Nothing, strict: false, shares_network: false, landlock: 0 },
 };
 const TENANT: Facts = Facts { root: false, permitted: Capabilities::NONE, ..ROOT };
 

@@ -9,7 +9,8 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    Wrong, address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
+    Wrong, address, capabilities, count, flag, identity, integer, namespaces, pair, path, source, suffix,
+    text,
 };
 use crate::config::vassal::Address;
 use crate::options::Scope;
@@ -110,6 +111,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-max-throttle" => config.max_throttle_ms = value(entry, milliseconds)?,
         "emperor-graceful-shutdown" => config.graceful_shutdown = value(entry, flag)?,
         "emperor-no-blacklist" => config.no_blacklist = value(entry, flag)?,
+        "limit-nproc" => config.processes_max = Some(value(entry, integer)?),
         "reload-mercy" => config.reload_mercy_ms = value(entry, seconds)?,
         "emperor-curse-tolerance" => config.curse_tolerance_ms = value(entry, seconds)?,
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
