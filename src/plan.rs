@@ -18,7 +18,7 @@ use crate::config::vassal::VassalKind;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::jailing::{Inside, Scenery};
-use crate::spawner::{lend, magic, owners};
+use crate::spawner::{lend, limits_of, magic, owners};
 use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
@@ -64,7 +64,18 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     let waits = around("each time it waits for a connection", charter.of_phase(Phase::AsOnDemandVassal));
     let news = around("when its config changes meanwhile", charter.of_phase(Phase::AsOnConfigVassal));
     let rest = [after, waits, news, gone].concat();
-    Ok(format!("{before}{}: made by the spawner\n{first}\n{second}{rest}", file.display()))
+    let leaf = leaf(&charter, name, charter.owner_of(examined.trust, owners::own_ids()).uid)?;
+    Ok(format!("{before}{}: made by the spawner{leaf}\n{first}\n{second}{rest}", file.display()))
+}
+
+/// The cgroup that it is born into.
+fn leaf(charter: &Charter, name: &str, uid: u32) -> Result<String> {
+    if !charter.needs_leaf() {
+        return Ok(String::new());
+    }
+    let knobs = limits_of(charter, name, uid).map_err(|sentence| anyhow!(sentence))?;
+    let limits: String = knobs.iter().map(|knob| format!(", {}", knob.option)).collect();
+    Ok(format!(" in a cgroup of its own{limits}"))
 }
 
 /// What the administrator has done beside the steps of a vassal.

@@ -129,8 +129,15 @@ fn plan_prints_numbered_steps_and_starts_nothing() {
     let body =
         format!("hostname = inside\nexec-as-root = touch {}\ncommand = sleep infinity\n", proof.display());
     let file = tree.vassal("a.ini", &body);
-    let plan = stdout(&["plan", "--emperor-use-clone", "fs,pid,uts", &file.display().to_string()]);
-    for step in ["mount proc", "host name", "exec-as-root", "sleep infinity"] {
+    let file_name = file.display().to_string();
+    let plan = stdout(&["plan", "--emperor-use-clone", "fs,pid,uts", "--memory-max", "64M", &file_name]);
+    for step in [
+        "in a cgroup of its own, memory-max = 64M",
+        "mount proc",
+        "host name",
+        "exec-as-root",
+        "sleep infinity",
+    ] {
         assert!(plan.contains(step), "no `{step}` in:\n{plan}");
     }
     let numbers = plan

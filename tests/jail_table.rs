@@ -10,7 +10,8 @@ use std::path::Path;
 use common::{ALICE, BOB, Emperor, Process, Tree, eventually};
 
 const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
-const STATUS: [&str; 11] = [
+const STATUS: [&str; 12] = [
+    "Umask",
     "Uid",
     "Gid",
     "Groups",
@@ -31,6 +32,12 @@ struct Court {
     emperor: Emperor,
     master: Process,
     neighbour: Process,
+}
+
+/// Without the bytes that a part of this machine's memory is.
+fn sizeless(options: &str) -> String {
+    let one = |option: &str| if option.starts_with("size=") { "size".to_owned() } else { option.to_owned() };
+    options.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
 impl Court {
@@ -81,6 +88,7 @@ impl Court {
             writeln!(text, "{map}: {}", words.join(" ")).unwrap();
         }
         writeln!(text, "limits unlike the Emperor's: {:?}", self.limits(process)).unwrap();
+        writeln!(text, "killed when memory is short: {}", process.read("oom_score_adj").trim()).unwrap();
         writeln!(text, "cgroup: {}", self.cgroup(process)).unwrap();
         writeln!(text, "descriptors: {:?}", self.descriptors(process)).unwrap();
         writeln!(text, "session: {}", self.session(process)).unwrap();
@@ -167,8 +175,11 @@ impl Court {
             let mut words = back.split(' ');
             let (kind, source) = (words.next()?, words.next()?);
             // The host's own root may be of any kind.
-            let kind =
-                if source == "none" { format!("{kind} {}", words.next()?) } else { "of the host".into() };
+            let kind = if source == "none" {
+                format!("{kind} {}", sizeless(words.next()?))
+            } else {
+                "of the host".into()
+            };
             let options = options.replace(",noatime", "").replace(",relatime", "");
             Some(format!("{place} {options} {kind}{shared}"))
         };

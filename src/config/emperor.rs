@@ -51,6 +51,10 @@ pub struct EmperorConfig {
     pub no_blacklist: bool,
     /// `emperor-curse-tolerance` in ms (written in seconds): stop → SIGKILL.
     pub curse_tolerance_ms: u64,
+    /// `limit-nproc`: how many processes and threads each vassal in a user namespace may have.
+    pub processes_max: Option<u64>,
+    /// `reload-mercy`, ms: longest wait for the vassals when everything stops.
+    pub reload_mercy_ms: u64,
     /// `emperor-required-heartbeat` in ms (written in seconds).
     pub required_heartbeat_ms: u64,
     /// `emperor-tenant-max`, not known to uWSGI: most vassals of one owner other than root.
@@ -125,7 +129,7 @@ impl EmperorConfig {
 pub enum Source {
     /// A directory.
     Dir(PathBuf),
-    /// A glob pattern.
+    /// A glob pattern; with `glob://` before it where it is not to be a directory even if it leads to one alone.
     Glob(String),
 }
 
@@ -156,6 +160,8 @@ impl Default for EmperorConfig {
             graceful_shutdown: false,
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
+            processes_max: None,
+            reload_mercy_ms: 30_000,
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,
             broodlord: 0,

@@ -44,6 +44,10 @@ pub struct Cgroup {
     pub writable: bool,
     /// Controllers that our cgroup can hand on.
     pub controllers: Vec<String>,
+    /// Controllers that belong to version 1, by their names in version 2.
+    pub bound: Vec<&'static str>,
+    /// How many processes of others are in it, where that keeps it from handing controllers on.
+    pub others: usize,
 }
 
 /// How a line of the report ends.
@@ -85,7 +89,7 @@ const KERNEL_LEAST: (u32, u32) = (5, 12);
 /// `cgroup.kill`.
 const KILL_SINCE: (u32, u32) = (5, 14);
 /// Controllers by which a vassal is limited.
-const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
+pub const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
 /// Namespaces that a jail is made of.
 const NAMESPACES: [&str; 7] = ["mnt", "net", "ipc", "pid", "uts", "user", "cgroup"];
 
@@ -209,7 +213,7 @@ fn ranges(seen: &Result<bool, String>) -> Finding {
             "nobody has one: a vassal's user namespace has one user and one group",
             "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER, for each owner another range",
         ),
-        Err(why) => missing("id ranges", why, "or emperor-id-range = none"),
+        Err(why) => missing("id ranges", why, "mend that line, or set emperor-id-range = none"),
     }
 }
 
@@ -236,20 +240,30 @@ fn cgroups(seen: &Seen) -> Vec<Finding> {
             "Delegate=yes in the service, or systemd-run --user --scope -p Delegate=yes liege …",
         ),
     };
-    vec![place, controllers(seen), kill(seen)]
+    let shared = (seen.cgroup.others > 0).then(|| shared(seen.cgroup.others));
+    [place, controllers(&seen.cgroup)].into_iter().chain(shared).chain([kill(seen)]).collect()
 }
 
-fn controllers(seen: &Seen) -> Finding {
-    let has = |name: &&str| seen.cgroup.controllers.iter().any(|one| one == name);
+/// `Documentation/admin-guide/cgroup-v2.rst`, "no internal process constraint".
+fn shared(others: usize) -> Finding {
+    optional(
+        "cgroup of its own",
+        format!("{others} other processes are here: a liege started from here gives no limits to vassals"),
+        "start it as a service, or by systemd-run --scope -p Delegate=yes liege …",
+    )
+}
+
+fn controllers(cgroup: &Cgroup) -> Finding {
+    let has = |name: &&str| cgroup.controllers.iter().any(|one| one == name);
     let lacks: Vec<&str> = CONTROLLERS.into_iter().filter(|name| !has(name)).collect();
-    match lacks.is_empty() {
-        true => ok("cgroup controllers", CONTROLLERS.join(",")),
-        false => optional(
-            "cgroup controllers",
-            format!("no {}: no limits of these", lacks.join(",")),
-            "write them to cgroup.subtree_control of the cgroup above, such as: echo '+cpu +memory +pids'",
-        ),
+    if lacks.is_empty() {
+        return ok("cgroup controllers", CONTROLLERS.join(","));
     }
+    let cure = match lacks.iter().any(|name| cgroup.bound.contains(name)) {
+        true => "they belong to cgroups of version 1: boot with systemd.unified_cgroup_hierarchy=1".into(),
+        false => format!("echo '+{}' >cgroup.subtree_control in the cgroup above", lacks.join(" +")),
+    };
+    optional("cgroup controllers", format!("no {}: no limits of these", lacks.join(",")), cure)
 }
 
 fn kill(seen: &Seen) -> Finding {

@@ -16,6 +16,7 @@ fn whole() -> Seen {
             mount: Some("/sys/fs/cgroup".into()),
             writable: true,
             controllers: CONTROLLERS.iter().map(|name| (*name).to_owned()).collect(),
+            ..Cgroup::default()
         },
         knobs: PROTECTED.into_iter().chain([(FORWARD, 1)]).collect(),
         ..Seen::default()
@@ -86,4 +87,25 @@ fn cgroups_and_knobs_are_looked_at_one_by_one() {
     let closed = Seen { knobs: Vec::new(), tun: Some("ENOENT".into()), ..whole() };
     let optional: Vec<&str> = lacks(&closed, State::Optional).into_iter().map(|(name, _)| name).collect();
     assert_eq!(optional, ["/dev/net/tun", "ip_forward"]);
+}
+
+#[test]
+fn controllers_are_missing_for_two_reasons_each_with_its_cure() {
+    let with = |cgroup: Cgroup| lacks(&Seen { cgroup, ..whole() }, State::Optional);
+    let none = || Cgroup { controllers: vec!["pids".into()], ..whole().cgroup };
+    assert_eq!(
+        with(none()),
+        [(
+            "cgroup controllers",
+            "echo '+cpu +io +memory' >cgroup.subtree_control in the cgroup above".into()
+        )]
+    );
+    let bound = with(Cgroup { bound: vec!["io"], ..none() });
+    assert!(bound[0].1.contains("unified_cgroup_hierarchy=1"), "{bound:?}");
+}
+
+#[test]
+fn a_cgroup_shared_with_others_is_told() {
+    let shared = Seen { cgroup: Cgroup { others: 2, ..whole().cgroup }, ..whole() };
+    assert!(matches!(&lacks(&shared, State::Optional)[..], [("cgroup of its own", _)]));
 }

@@ -4,12 +4,12 @@ use std::fs::{File, read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
 use caps::Capability;
-use jail::plan::{Host, errno_name};
+use jail::plan::{Host, errno_name, is_bound_to_v1};
 use jail::{Namespaces, Step, run, sys};
 use rustix::fs::{Access, access};
-use rustix::process::{WaitOptions, waitpid};
+use rustix::process::{WaitOptions, getpid, getppid, waitpid};
 
-use super::judge::{Cgroup, FORWARD, PROTECTED, Seen};
+use super::judge::{CONTROLLERS, Cgroup, FORWARD, PROTECTED, Seen};
 use crate::seccomp::profile::numbers;
 use crate::subids::Subids;
 
@@ -63,11 +63,24 @@ fn knobs() -> Vec<(&'static str, u64)> {
 fn cgroup() -> Cgroup {
     let Some((mount, own)) = place() else { return Cgroup::default() };
     let controllers = read_to_string(own.join("cgroup.controllers")).unwrap_or_default();
+    let old = read_to_string("/proc/self/cgroup").unwrap_or_default();
     Cgroup {
+        bound: CONTROLLERS.into_iter().filter(|name| is_bound_to_v1(&old, name)).collect(),
+        others: others(&own),
         mount: Some(mount),
         writable: access(&own, Access::WRITE_OK).is_ok(),
         controllers: controllers.split_whitespace().map(str::to_owned).collect(),
     }
+}
+
+/// Processes beside us in our cgroup; the root of all may keep them, and has no type.
+fn others(own: &Path) -> usize {
+    if !own.join("cgroup.type").exists() {
+        return 0;
+    }
+    let ours = [Some(getpid()), getppid()].map(|pid| pid.map_or(0, |pid| pid.as_raw_nonzero().get()));
+    let pids = read_to_string(own.join("cgroup.procs")).unwrap_or_default();
+    pids.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| !ours.contains(pid)).count()
 }
 
 /// Where version 2 is mounted, and our own cgroup below (`cgroups(7)`).

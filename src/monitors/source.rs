@@ -51,10 +51,10 @@ fn kind(path: &Path) -> Option<Kind> {
     stat(found.as_fd(), c"").ok().map(|stat| stat.facts.kind)
 }
 
-/// A "pattern" without wild cards that is a directory is one.
+/// A pattern that is not said to be one is a directory where it leads to one alone.
 pub(super) fn settled(source: &Source, cwd: &Path) -> Source {
     match source {
-        Source::Glob(value) if !is_wild(value) => resolve(value, cwd),
+        Source::Glob(value) => resolve(value, cwd),
         source => source.clone(),
     }
 }

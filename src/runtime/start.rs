@@ -46,8 +46,6 @@ use crate::{log, stats};
 
 /// Network namespaces kept ready.
 const POOL: u16 = 16;
-/// All stop within this time when the Emperor ends, in ms.
-const RELOAD_MERCY_MS: u64 = 30_000;
 /// Variables that a vassal inherits from whoever started the Emperor.
 const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 
@@ -205,6 +203,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         resources: limits::resources(config)?,
         limits_file: limits::file(config)?,
         settings: limits::settings_of_vassals(privileged),
+        processes_max: limits::processes_max(config, jail.is_some()),
         vassal_capabilities: config.vassal_cap,
         capabilities: kept(config, privileged, namespaces)?,
         on_demand: listeners::of_config(&config.on_demand)?,
@@ -340,7 +339,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         no_blacklist: config.no_blacklist,
         curse_tolerance_ms: config.curse_tolerance_ms,
         required_heartbeat_ms: config.required_heartbeat_ms,
-        reload_mercy_ms: RELOAD_MERCY_MS,
+        reload_mercy_ms: config.reload_mercy_ms,
         tenant_max: config.tenant_max,
         broodlord: config.broodlord,
         waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
@@ -374,7 +373,8 @@ fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
 }
 
 fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
-    log::info("emperor", "*** starting liege Emperor ***");
+    let version = env!("CARGO_PKG_VERSION");
+    log::info("emperor", &format!("*** starting uWSGI Emperor *** (liege {version})"));
     if !charter.privileged && !config.namespaces.is_empty() {
         log::info(
             "emperor",

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use caps::Capability;
 use jail::plan::{Awaited, Errand};
-use jail::plan::{Filter, Network};
+use jail::plan::{Filter, Limit, Network, Resource, Setting};
 use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
@@ -17,7 +17,7 @@ use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
 use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
-use crate::vassal::confine::{FILTER, STANDARD, STRICT_LATER};
+use crate::vassal::confine::{FILTER, STANDARD, STRICT, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
 pub const CONTROL_FD: RawFd = 3;
@@ -111,7 +111,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         scopes: charter.scopes(),
         filters: filters(charter, inside),
         identity,
-        settings: charter.settings.clone(),
+        settings: settings(charter, inside),
         dies_with_parent: true,
         session: true,
         directory: Some(subject.lent.directory),
@@ -126,6 +126,13 @@ fn ids_inside(inside: Inside, owner: Owner) -> (u32, u32) {
         Inside::Root(_) => (0, 0),
         Inside::Host | Inside::Owner => (owner.uid, owner.gid),
     }
+}
+
+/// In a user namespace of its own its processes are counted apart from all others (`getrlimit(2)`), so a bound is its alone.
+fn settings(charter: &Charter, inside: Inside) -> Vec<Setting> {
+    let bound = charter.processes_max.filter(|_| inside != Inside::Host);
+    let bound = bound.map(|max| Setting::Limit(Resource::Nproc, Limit::of(max)));
+    charter.settings.iter().cloned().chain(bound).collect()
 }
 
 /// Root inside is the owner outside: all power in the jail, none beyond it. Or the owner is himself, without any.
@@ -192,12 +199,15 @@ fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
     }
 }
 
-/// What our vassal master is told of its filter; nothing where there is none.
+/// What our vassal master is told of its filter; nothing where there is none and none is wanted.
 pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
     let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
     let inside = charter.inside(trust);
     let filtered = tenant || charter.identity.is_some() || inside != Inside::Host;
-    filtered.then_some(match charter.filtering {
+    if !filtered {
+        return matches!(charter.filtering, Filtering::Strict(_)).then_some(STRICT);
+    }
+    Some(match charter.filtering {
         Filtering::Standard => STANDARD,
         Filtering::Off => "off",
         Filtering::Strict(_) if inside == Inside::Root(true) => STRICT_LATER,

@@ -56,6 +56,8 @@ pub struct Charter {
     pub limits_file: Option<String>,
     /// What vassals do not inherit from whoever started the Emperor.
     pub settings: Vec<Setting>,
+    /// How many processes and threads a vassal in a user namespace may have.
+    pub processes_max: Option<u64>,
     /// `emperor-cap`.
     pub vassal_capabilities: Option<Capabilities>,
     /// What the spawner keeps; `None` where it has nothing to give up.

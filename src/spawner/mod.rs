@@ -48,6 +48,7 @@ pub use allowance::numbered;
 use charter::Charter;
 use court::Court;
 pub use court::leaf_number;
+pub use relimit::limits_of;
 use wire::{Ask, MESSAGE_MAX, Reply, Request};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.

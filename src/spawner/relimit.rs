@@ -77,6 +77,16 @@ impl Limits {
     }
 }
 
+/// What a vassal may take by the charter and by the file as it is now; nothing is set.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn limits_of(charter: &Charter, vassal: &str, uid: u32) -> Result<Vec<Knob>, String> {
+    let allowance = charter.limits_file.as_deref().map(Path::new).map(Allowance::open).transpose()?;
+    let limits = Limits { allowance, everybodys: charter.resources.clone().into() };
+    Ok(limits.of(vassal, uid).to_vec())
+}
+
 impl Court {
     /// Where the leaves of vassals are, where they have limits.
     pub(super) fn path_of_leaves(&self) -> Option<String> {

@@ -13,6 +13,9 @@ use crate::emperor::event::Owner;
 /// What the kernel's `nobody` is called where an id has no meaning in this user namespace or on this NFS server.
 const OVERFLOW_ID: u32 = 65_534;
 
+/// Only who owns a name may remove it (`inode(7)`).
+const STICKY: u32 = 0o1000;
+
 /// What something in the file system is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the kinds of stat(2)")]
@@ -110,6 +113,12 @@ impl Fault {
             Self::ForeignWay(_, uid, owner) => {
                 format!(
                     "{path} belongs to uid {uid}, who is neither root nor the owner (uid {owner}); chown it"
+                )
+            }
+            // Directories such as /tmp are meant to be so.
+            Self::WayWritable(_, mode) if mode & STICKY != 0 => {
+                format!(
+                    "everybody can write {path} (mode {mode:04o}); move the configs to a directory of their own"
                 )
             }
             Self::WayWritable(_, mode) => {
@@ -405,6 +414,7 @@ mod tests {
             Fault::WayWritable(0, 0o777).sentence("/srv/x"),
             "others than its owner can write /srv/x (mode 0777); chmod go-w /srv/x"
         );
+        assert!(!Fault::WayWritable(0, 0o1777).sentence("/tmp").contains("chmod"), "it is meant to be so");
         assert_eq!(Fault::ForeignTarget(7, 8).sentence(""), "link owned by uid 7 points to a file of uid 8");
     }
 }

@@ -28,6 +28,12 @@ pub const STANDARD: &str = "default";
 /// Its value where the strict one is added when the phases of root are over.
 pub const STRICT_LATER: &str = "default, then strict";
 
+/// Its value where nothing is put on root, and the strict one is put on its command.
+pub const STRICT: &str = "strict";
+
+/// That value for a successor under filters that stay.
+const KEPT_STRICT: &str = "kept, then strict";
+
 /// What a vassal was born under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Given {
@@ -47,6 +53,8 @@ pub enum Given {
 pub struct Around {
     /// The filter at birth.
     pub given: Given,
+    /// The Emperor wants the strict one on the command.
+    pub strict: bool,
     /// No network namespace of its own.
     pub shares_network: bool,
     /// Version of Landlock; 0 for none.
@@ -75,17 +83,22 @@ impl Around {
         let given = match filter {
             Some(STANDARD) => Given::Standard,
             Some(STRICT_LATER) => Given::StrictLater,
+            None | Some(STRICT) => Given::Nothing,
             Some(_) => Given::Other,
-            None => Given::Nothing,
         };
-        Self { given, shares_network: !jail.has(Namespaces::NET), landlock: run::landlock_version() }
+        let strict = matches!(filter, Some(STRICT | KEPT_STRICT));
+        Self { given, strict, shares_network: !jail.has(Namespaces::NET), landlock: run::landlock_version() }
     }
 }
 
 /// The word for what a successor of ours, in the same process, is born under: filters stay.
 pub fn inherited() -> Option<String> {
     let ours = std::env::var(FILTER).ok();
-    ours.or_else(|| (!rustix::process::geteuid().is_root()).then(|| "kept".to_owned()))
+    match ours.as_deref() {
+        Some(STRICT) if !rustix::process::geteuid().is_root() => Some(KEPT_STRICT.to_owned()),
+        Some(_) => ours,
+        None => (!rustix::process::geteuid().is_root()).then(|| "kept".to_owned()),
+    }
 }
 
 /// True where the config wants programs that gain privileges.
@@ -96,7 +109,9 @@ pub fn gains(config: &Confinement) -> bool {
 /// The filter of a master that is root no more, or never was.
 pub fn of_master(config: &Confinement, around: &Around) -> Option<Filter> {
     match (around.given, choice(config)) {
-        (Given::Nothing, Some(Choice::Off | Choice::File(_))) => Some(Filter::setid_files()),
+        (Given::Nothing, Some(Choice::Off | Choice::File(_))) if !around.strict => {
+            Some(Filter::setid_files())
+        }
         (Given::Nothing, _) => Some(Filter::standard()),
         (Given::Standard | Given::StrictLater | Given::Other, _) => None,
     }
@@ -116,25 +131,29 @@ pub fn of_root(config: &Confinement, around: &Around, kept: Capabilities) -> Vec
     let filter = match (around.given, choice(config)) {
         (Given::Standard | Given::StrictLater, _) => Some(Filter::after_root()),
         (Given::Nothing, Some(Choice::Default | Choice::Strict)) => Some(Filter::standard()),
+        (Given::Nothing, _) if around.strict => Some(Filter::standard()),
         (Given::Nothing | Given::Other, _) => None,
     };
     let fence = fence(config, around, false).map(Limit::Fence);
-    filter.map(Limit::Filter).into_iter().chain(chosen(config, kept)).chain(fence).collect()
+    filter.map(Limit::Filter).into_iter().chain(chosen(config, around, kept)).chain(fence).collect()
 }
 
 /// The same of one that is not.
 pub fn of_user(config: &Confinement, around: &Around, kept: Capabilities) -> Vec<Limit> {
     let fence = fence(config, around, around.given == Given::Nothing).map(Limit::Fence);
-    chosen(config, kept).into_iter().chain(fence).collect()
+    chosen(config, around, kept).chain(fence).collect()
 }
 
 fn choice(config: &Confinement) -> Option<&Choice> {
     config.seccomp.as_ref().map(|choice| &choice.value)
 }
 
-fn chosen(config: &Confinement, kept: Capabilities) -> Option<Limit> {
-    let own = choice(config).filter(|choice| matches!(choice, Choice::Strict | Choice::File(_)));
-    own.map(|choice| Limit::Chosen(choice.clone(), kept))
+/// What the Emperor wants, then what the config asks for besides.
+fn chosen(config: &Confinement, around: &Around, kept: Capabilities) -> impl Iterator<Item = Limit> + use<> {
+    let strict = around.strict || choice(config) == Some(&Choice::Strict);
+    let own = choice(config).filter(|choice| matches!(choice, Choice::File(_))).cloned();
+    let wanted = strict.then_some(Choice::Strict).into_iter().chain(own);
+    wanted.map(move |choice| Limit::Chosen(choice, kept))
 }
 
 /// `scoped` is what holds when the config says nothing of abstract sockets, where the kernel can.
@@ -169,7 +188,7 @@ pub fn warnings(config: &Confinement) -> Vec<ConfigError> {
 /// What this vassal may not ask for, and what its kernel cannot do.
 pub fn refusals(config: &Confinement, around: &Around, root: bool) -> Vec<ConfigError> {
     let mut refusals = Vec::new();
-    let inherits = around.given != Given::Nothing;
+    let inherits = around.given != Given::Nothing || around.strict;
     if let Some(off) = config.seccomp.as_ref().filter(|choice| inherits && choice.value == Choice::Off) {
         let cause = "a vassal's `seccomp` adds to the filter of its Emperor and takes nothing away";
         refusals.push(refusal(&off.place, cause, "`emperor-seccomp = off` in the Emperor's config"));

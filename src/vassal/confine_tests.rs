@@ -3,7 +3,7 @@ use super::*;
 const NONE: Capabilities = Capabilities::NONE;
 
 fn around(given: Given) -> Around {
-    Around { given, shares_network: true, landlock: 7 }
+    Around { given, strict: false, shares_network: true, landlock: 7 }
 }
 
 fn placed<T>(value: T) -> Placed<T> {
@@ -89,4 +89,17 @@ fn only_a_trusted_config_runs_programs_that_gain() {
         [refused(Given::Nothing, true), refused(Given::Nothing, false), refused(Given::Standard, true)],
         [false, true, true]
     );
+}
+
+#[test]
+fn what_the_emperor_wants_strict_is_so_for_root_and_after_it() {
+    let strict = Around { strict: true, ..around(Given::Nothing) };
+    let default = Confinement::default();
+    assert_eq!(words(&of_root(&default, &strict, NONE)).len(), 2, "the default and the strict one");
+    assert_eq!(
+        words(&of_user(&default, &strict, NONE)),
+        words(&of_user(&choosing(Choice::Strict), &strict, NONE))
+    );
+    assert_eq!(of_master(&choosing(Choice::Off), &strict), Some(Filter::standard()));
+    assert_eq!(causes(&choosing(Choice::Off), &strict, true).len(), 1, "nothing is taken away");
 }

@@ -11,7 +11,7 @@ use super::net::NetStep;
 use super::notify::Reach;
 use super::surroundings::FileStep;
 use super::zerg::ZergStep;
-use crate::config::hook::Hook;
+use crate::config::hook::{Action, Hook};
 use crate::config::vassal::cgroups::Cgroups;
 use crate::config::vassal::separation::Refork;
 use crate::config::vassal::subscriptions::Subscriptions;
@@ -137,6 +137,7 @@ impl Step {
         match self {
             // In the order of a life: from here on it has had its command.
             Self::Run(phase, _) | Self::Hook(phase, _) if *phase >= Phase::Touch => Some("a failure is told"),
+            Self::Hook(_, hook) if matches!(hook.action, Action::SafeExec(_)) => Some("a failure is told"),
             Self::Run(..) | Self::Hook(..) => Some("a failure ends the vassal"),
             _ => None,
         }

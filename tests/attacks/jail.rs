@@ -1,5 +1,5 @@
 //! Two tenants in the default jail, one of whom tries to get out of his or into the other's. Rows N2, N4, N8, M5, M7, M8,
-//! M9, F5 and D1.
+//! M9, F5, D1, G3 and G5.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -121,6 +121,53 @@ fn root_of_a_jail_sees_nothing_below_his_mounts() {
     for seen in ["is writable", "host is seen", "devices are seen"] {
         assert!(!said.iter().any(|line| line.contains(seen)), "{said:#?}");
     }
+    emperor.stop();
+}
+
+/// Rows G3 and G5, by root of a jail and then by its program: what can be mounted is mounted, and what can be written to
+/// is written to.
+#[test]
+fn nobody_in_a_jail_gives_orders_to_cgroups() {
+    let table = || {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        mounts.lines().filter(|line| line.contains(" - cgroup")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = table();
+    let tree = Tree::new();
+    let script = tree.script(
+        "orders",
+        "for kind in cgroup2 memory pids freezer cpu devices name=any; do\n\
+           mkdir -p /tmp/$kind; type=cgroup; test $kind = cgroup2 && type=cgroup2\n\
+           mount -t $type -o $kind none /tmp/$kind 2>/dev/null || mount -t $type none /tmp/$kind 2>/dev/null\n\
+           mount -o remount,nonsdelegate,memory_recursiveprot none /tmp/$kind 2>/dev/null\n\
+         done\n\
+         mount -t cgroup2 none /tmp/cgroup2 2>/dev/null; mount | grep -c cgroup | sed 's/^/trees: /'\n\
+         files=0\n\
+         for file in $(find /sys/fs/cgroup /tmp -name cgroup.procs -o -name cgroup.threads -o -name cgroup.subtree_control \
+           -o -name cgroup.kill -o -name cgroup.freeze -o -name '*.max' -o -name release_agent -o -name notify_on_release \
+           -o -name tasks -o -name '*.limit_in_bytes'); do\n\
+           for word in $$ +pids 1 max /bin/true; do { echo $word >$file; } 2>/dev/null && echo wrote $word to $file; done\n\
+           files=$((files + 1))\n\
+           mkdir ${file%/*}/new 2>/dev/null && echo made ${file%/*}/new\n\
+         done\n\
+         echo files of $1: $files\n\
+         echo tried $1",
+    );
+    let script = script.display();
+    tree.vassal_of(
+        ALICE,
+        "alice.ini",
+        &format!("exec-as-root = {script} root\ncommand = {script} program\n"),
+    );
+    let emperor = tyrant(tree, "standard");
+    emperor.wait_for_line(|line| line == "tried program");
+    let said = emperor.lines.all();
+    let files = |line: &&String| line.starts_with("files of root: ") && !line.ends_with(": 0");
+    assert!(said.iter().any(|line| files(&line)), "{said:#?}");
+    let done = |line: &&String| line.starts_with("wrote ") || line.starts_with("made ");
+    let done: Vec<_> = said.iter().filter(done).collect();
+    assert!(done.is_empty(), "{done:#?}");
+    assert_eq!(table(), before);
     emperor.stop();
 }
 

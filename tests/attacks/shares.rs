@@ -1,4 +1,4 @@
-//! What the kernel counts for each user: one tenant uses up his own share, whatever his jail. Row G7.
+//! What the kernel counts for each user: one tenant uses up his own share, whatever his jail. Rows G1, F6 and G7.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -88,4 +88,55 @@ fn a_hook_before_the_drop_reads_what_only_root_may() {
         emperor.wait_for_line(|line| line == "roots");
         emperor.vassal("x.ini");
     }
+}
+
+/// A bomb that tells how far it came.
+const BOMB: &str = include_str!("programs/bomb.py");
+/// Of most machines, in KiB.
+const PAGE_KB: u64 = 64;
+/// Processes that a vassal may have in the test of that.
+const BOUND: usize = 40;
+
+/// Row G1, without any cgroup: the tenant's other vassal, a neighbour and root start what they like.
+#[test]
+fn a_bomb_of_forks_ends_at_the_bound_of_its_jail() {
+    for jail in ["standard", "strict"] {
+        let emperor = tyrant(jail, &["--limit-nproc", &BOUND.to_string()]);
+        let program = emperor.tree.path("bomb.py");
+        emperor.tree.place(&program, 0, BOMB);
+        let bomb = format!("command = /usr/bin/python3 {}\n", program.display());
+        emperor.tree.vassal_of(GREEDY, "bomb.ini", &bomb);
+        let said = emperor.wait_for_line(|line| line.starts_with("bomb "));
+        let count: usize = said.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!((BOUND - 5..BOUND).contains(&count) && said.contains("temporarily unavailable"), "{said}");
+        for (owner, name) in [(GREEDY, "own.ini"), (OTHER, "other.ini")] {
+            let forks =
+                "command = sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1000000 & done; echo started $0; wait' ";
+            emperor.tree.vassal_of(owner, name, &format!("{forks}{name}\n"));
+            emperor.wait_for_line(|line| line == format!("started {name}"));
+        }
+        emperor.stop();
+    }
+}
+
+/// Rows G1 and F6, where the administrator has said nothing.
+#[test]
+fn a_jail_has_bounds_that_nobody_asked_for() {
+    let emperor = tyrant("standard", &[]);
+    let tell = "command = sh -c 'grep processes /proc/self/limits; df -k --output=size /tmp /dev/shm; echo told; exec sleep 1000000'\n";
+    emperor.tree.vassal_of(GREEDY, "a.ini", tell);
+    emperor.wait_for_line(|line| line == "told");
+    let said = emperor.lines.all();
+    let words = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert!(
+        said.iter().any(|line| words(line) == ["Max", "processes", "4096", "4096", "processes"]),
+        "{said:#?}"
+    );
+    let sizes: Vec<u64> = said.iter().filter_map(|line| line.trim().parse().ok()).collect();
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let memory: u64 = text.split_whitespace().nth(1).unwrap().parse().unwrap();
+    // The kernel takes whole pages.
+    let small = |size: &u64| (1..=memory / 10 + PAGE_KB).contains(size);
+    assert!(sizes.len() == 2 && sizes.iter().all(small), "{sizes:?} of {memory}");
+    emperor.stop();
 }

@@ -199,16 +199,25 @@ fn nobody_inside_undoes_what_hides_or_protects_nor_makes_devices() {
 fn a_working_directory_outside_is_refused() {
     let place =
         place(&format!("{JAIL}{USER}rootfs = DIR/root\nproc\nchdir = /proc/self/fd/0\ncommand = pwd"));
-    let run = |place: &Place| {
+    // Its standard input is a directory of the host, one that is there or one that is not any more.
+    let run_on = |place: &Place, open: &str| {
         let inner = place.command();
         let mut command = std::process::Command::new("sh");
-        // Its standard input is a directory of the host.
         command
-            .args(["-c", "exec \"$0\" vassal --ini v.ini < /etc"])
+            .args(["-c", &format!("{open}; exec \"$0\" vassal --ini v.ini")])
             .arg(inner.get_program())
             .current_dir(place.path(""));
         Outcome::of(&mut command)
     };
+    let run = |place: &Place| run_on(place, "exec < /etc");
+    let deleted = run_on(&place, "mkdir gone; exec < gone; rmdir gone");
+    assert!(
+        deleted.output.is_empty()
+            && deleted.errors.contains("cannot change directory to /proc/self/fd/0: ENOENT"),
+        "{}{}",
+        deleted.output,
+        deleted.errors
+    );
     let outcome = run(&place);
     assert!(
         outcome.errors.contains("/proc/self/fd/0 is outside of the jail"),

@@ -36,7 +36,7 @@ pub use failure::Failure;
 pub(crate) use fence::Rights;
 pub use fence::{FILES_SINCE, Fence, SCOPES_SINCE, Scopes};
 pub use filter::{Filter, Instruction, compile};
-pub use knob::{Knob, controllers};
+pub use knob::{Knob, controllers, is_bound_to_v1};
 pub use namespaces::Namespaces;
 pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;

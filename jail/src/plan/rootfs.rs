@@ -59,7 +59,7 @@ pub enum Source {
     Owned(PathBuf, Depth, Owners),
     /// A directory of the old root with all mounts below it, as it was before any of this was done.
     Before(PathBuf),
-    /// Memory that ends with the jail; bytes at most, and mode of its root.
+    /// Memory that ends with the jail; bytes at most (none: a tenth of the machine's), and mode of its root.
     Memory(Option<u64>, u32),
     /// Processes of our pid namespace; those of others are hidden from each user.
     Proc,
@@ -302,7 +302,7 @@ impl fmt::Display for Mount {
                 write!(f, "{target}: {}{below}, {owners}", path.display())?;
             }
             Source::Before(path) => write!(f, "{target}: {} as it was before", path.display())?,
-            Source::Memory(None, _) => write!(f, "{target}: memory")?,
+            Source::Memory(None, _) => write!(f, "{target}: memory, at most a tenth of the machine's")?,
             Source::Memory(Some(size), _) => write!(f, "{target}: memory, at most {size} bytes")?,
             Source::Proc => write!(f, "{target}: proc of this pid namespace")?,
             Source::Terminals(_) => write!(f, "{target}: terminals of its own")?,

@@ -10,7 +10,7 @@ use rustix::io::{Errno, read, write};
 use rustix::process::{getpid, getppid};
 
 use super::cgroup::{ASIDE, Cgroup, make};
-use crate::plan::{Knob, controllers, errno_name};
+use crate::plan::{Knob, controllers, errno_name, is_bound_to_v1};
 
 /// Bytes read of a list of controllers or of the first pids.
 const READ_MAX: usize = 4096;
@@ -110,13 +110,7 @@ impl Cgroup {
         let list = missing.join(", ");
         let mut text = format!("{} has no controller {list}", self.above());
         let hybrid = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let bound = missing.iter().any(|one| {
-            let of_v1 = |line: &str| {
-                line.split(':').nth(1).is_some_and(|names| names.split(',').any(|name| name == *one))
-            };
-            hybrid.lines().any(of_v1)
-        });
-        let cure = match bound {
+        let cure = match missing.iter().any(|one| is_bound_to_v1(&hybrid, one)) {
             true => {
                 "it is bound to version 1 of cgroups: boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 alone"
             }

@@ -9,7 +9,8 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    Wrong, address, capabilities, count, flag, identity, namespaces, pair, path, source, suffix, text,
+    Wrong, address, capabilities, count, flag, identity, integer, namespaces, pair, path, source, suffix,
+    text,
 };
 use crate::config::vassal::Address;
 use crate::options::Scope;
@@ -38,6 +39,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     errors.extend(lonely_group(&config));
+    errors.extend(root_again(&config));
     errors.extend(hooks::contradictions(&config));
     errors.extend(config.commands.contradiction());
     errors.extend(unknown_readers(&config));
@@ -61,6 +63,14 @@ fn lonely_group(config: &EmperorConfig) -> Option<ConfigError> {
     let gid = config.gid.as_ref().filter(|_| config.uid.is_none())?;
     let error = ConfigError::at(&gid.place, "`gid` without `uid`");
     Some(error.cure("add `uid`: groups are changed together with the user"))
+}
+
+/// An Emperor that gives up root for root has not given it up.
+fn root_again(config: &EmperorConfig) -> Option<ConfigError> {
+    let ids = [config.uid.as_ref(), config.gid.as_ref()].into_iter().flatten();
+    let root = ids.into_iter().find(|id| matches!(id.value.as_str(), "0" | "root"))?;
+    let error = ConfigError::at(&root.place, "an Emperor that gives up root cannot become root");
+    Some(error.cure("name another user, or leave `uid` and `gid` out"))
 }
 
 impl Loaded {
@@ -101,6 +111,8 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-max-throttle" => config.max_throttle_ms = value(entry, milliseconds)?,
         "emperor-graceful-shutdown" => config.graceful_shutdown = value(entry, flag)?,
         "emperor-no-blacklist" => config.no_blacklist = value(entry, flag)?,
+        "limit-nproc" => config.processes_max = Some(value(entry, integer)?),
+        "reload-mercy" => config.reload_mercy_ms = value(entry, seconds)?,
         "emperor-curse-tolerance" => config.curse_tolerance_ms = value(entry, seconds)?,
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),

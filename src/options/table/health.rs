@@ -49,10 +49,20 @@ pub(super) const HEALTH: &[OptionSpec] = &[
         Kind::Form("SIGNAL", "HUP"),
         "What the command gets when the vassal is to reload and no line of its config has changed; without it, and with other lines, it is stopped and started.",
     ),
+];
+
+/// Of the Emperor, for all vassals, and of a vassal.
+pub const BOTH: &[OptionSpec] = &[
     OptionSpec::new(
         "reload-mercy",
         Kind::Int("SECONDS"),
-        "Seconds that the command may take to end before it is killed.",
+        "Seconds that may pass until what is to end has ended, before it is killed: of a vassal, its command; of the Emperor that stops, all vassals.",
     )
-    .default("as `emperor-curse-tolerance`"),
+    .default("as `emperor-curse-tolerance` for a vassal, 30 for the Emperor"),
+    OptionSpec::new(
+        "limit-nproc",
+        Kind::Int(""),
+        "Processes and threads: of the Emperor, of each vassal in a user namespace; of a vassal, of its user.",
+    )
+    .default("4096 for a vassal in a `jail` of the Emperor"),
 ];

@@ -7,7 +7,6 @@ const NUMBERS: Kind = Kind::Form("SOFT[:HARD]", "64:128");
 
 pub(super) const PROCESS: &[OptionSpec] = &[
     OptionSpec::new("limit-as", Kind::Form("MEBIBYTES", "77"), "Address space of each process in mebibytes, or with a unit: 512M."),
-    OptionSpec::new("limit-nproc", Kind::Int(""), "Processes and threads that the vassal's user may have."),
     size("rlimit-as", "Address space of each process in bytes or with K, M, G, T; one number is soft and hard limit; `unlimited` is none."),
     size("rlimit-core", "Size of a core in bytes; see `core`."),
     number("rlimit-cpu", "Seconds of CPU time of each process: SIGXCPU at the soft limit, SIGKILL at the hard one."),

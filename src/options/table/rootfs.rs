@@ -18,7 +18,7 @@ pub(super) const ROOTFS: &[OptionSpec] = &[
     OptionSpec::new(
         "tmpfs",
         Kind::Memory,
-        "Private memory mounted here, gone with the vassal; bytes at most, with k, m or g (default: half of the machine's).",
+        "Private memory mounted here, gone with the vassal; bytes at most, with k, m or g (default: a tenth of the machine's).",
     )
     .repeats(),
     OptionSpec::new("proc", Kind::Flag, "A `/proc` of its own, in which users do not see each other's processes; needs a `pid` namespace."),

@@ -4,7 +4,7 @@ mod apparmor;
 mod deny;
 mod leftovers;
 pub mod packages;
-mod rows;
+pub mod rows;
 mod score;
 mod suite;
 mod vagrant;

@@ -28,21 +28,27 @@ struct Row {
 #[derive(Debug, Default)]
 struct Tries {
     tests: BTreeSet<String>,
+    /// Cases of `cargo xtask vm`.
     machines: BTreeSet<String>,
+}
+
+/// What became of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It could not be tried here, and said why.
+    Skipped,
+    /// It passed.
+    Held,
+    /// It did not.
+    Failed,
 }
 
 /// Prints what became of each row.
 ///
 /// # Errors
 /// A row did not hold, or nobody tried it.
-pub fn report(results: &BTreeMap<String, bool>) -> Result<()> {
-    let top = program::top();
-    let page = std::fs::read_to_string(top.join("docs/attacks.md")).context("docs/attacks.md")?;
-    let rows = listed(&page);
-    let mut tries = BTreeMap::new();
-    for place in PLACES {
-        collect(&top.join(place), DEPTH_MAX, &mut tries)?;
-    }
+pub fn report(results: &BTreeMap<String, Verdict>) -> Result<()> {
+    let (rows, tries) = plan()?;
     let unknown: Vec<&String> = tries.keys().filter(|id| !rows.iter().any(|row| row.id == **id)).collect();
     let mut wrong: Vec<String> =
         unknown.iter().map(|id| format!("{id} is no row of docs/attacks.md")).collect();
@@ -60,25 +66,62 @@ pub fn report(results: &BTreeMap<String, bool>) -> Result<()> {
     if wrong.is_empty() { Ok(()) } else { bail!("{}", wrong.join("; ")) }
 }
 
-fn judge(row: &Row, tries: &Tries, results: &BTreeMap<String, bool>) -> Result<String, String> {
-    let failed: Vec<&str> =
-        tries.tests.iter().filter(|test| results.get(*test) == Some(&false)).map(String::as_str).collect();
-    if !failed.is_empty() {
-        return Err(format!("FAILED: {}", failed.join(", ")));
+/// Prints what became of the rows that these cases of `cargo xtask vm` try.
+///
+/// # Errors
+/// The repository cannot be read.
+pub fn report_cases(results: &BTreeMap<String, Verdict>) -> Result<()> {
+    let (rows, tries) = plan()?;
+    println!("\nattacks, row by row:");
+    for row in &rows {
+        let cases = tries.get(&row.id).map(|tries| &tries.machines);
+        if let Some(verdict) = cases.and_then(|cases| sentence(cases, results)) {
+            println!("  {:<4} {verdict:<24} {}", row.id, row.title);
+        }
     }
-    let held = tries.tests.iter().filter(|test| results.get(*test) == Some(&true)).count();
-    let mut verdict = match (held, &row.exempt) {
-        (0, Some(reason)) => format!("not applicable: {reason}"),
-        (0, None) if tries.machines.is_empty() => return Err("NOT TRIED".into()),
-        (0, None) => String::new(),
-        (1, _) => "held, 1 test".into(),
-        (held, _) => format!("held, {held} tests"),
+    Ok(())
+}
+
+/// The rows, and who tries them.
+fn plan() -> Result<(Vec<Row>, BTreeMap<String, Tries>)> {
+    let top = program::top();
+    let page = std::fs::read_to_string(top.join("docs/attacks.md")).context("docs/attacks.md")?;
+    let mut tries = BTreeMap::new();
+    for place in PLACES {
+        collect(&top.join(place), DEPTH_MAX, &mut tries)?;
+    }
+    Ok((listed(&page), tries))
+}
+
+fn judge(row: &Row, tries: &Tries, results: &BTreeMap<String, Verdict>) -> Result<String, String> {
+    let mut verdict = match (sentence(&tries.tests, results), &row.exempt) {
+        (Some(failed), _) if failed.starts_with("FAILED") => return Err(failed),
+        (Some(verdict), _) => verdict,
+        (None, Some(reason)) => format!("not applicable: {reason}"),
+        (None, None) if tries.machines.is_empty() => return Err("NOT TRIED".into()),
+        (None, None) => String::new(),
     };
     if !tries.machines.is_empty() {
         let comma = if verdict.is_empty() { "" } else { "; " };
-        let _ = write!(verdict, "{comma}{} by xtask vm", tries.machines.len());
+        let cases: Vec<&str> = tries.machines.iter().map(String::as_str).collect();
+        let _ = write!(verdict, "{comma}cargo xtask vm {}", cases.join(" "));
     }
     Ok(verdict)
+}
+
+/// What became of these tests or cases together; nothing where none of them was run.
+fn sentence(tests: &BTreeSet<String>, results: &BTreeMap<String, Verdict>) -> Option<String> {
+    let which = |wanted| -> Vec<&str> {
+        tests.iter().filter(|test| results.get(*test) == Some(&wanted)).map(String::as_str).collect()
+    };
+    let (failed, held, skipped) = (which(Verdict::Failed), which(Verdict::Held), which(Verdict::Skipped));
+    match (held.len(), failed.as_slice(), skipped.as_slice()) {
+        (0, [], []) => None,
+        (0, [], skipped) => Some(format!("not tried here: {}", skipped.join(", "))),
+        (1, [], _) => Some("held, 1 test".into()),
+        (held, [], _) => Some(format!("held, {held} tests")),
+        (_, failed, _) => Some(format!("FAILED: {}", failed.join(", "))),
+    }
 }
 
 /// The rows of the page's tables.
@@ -110,7 +153,7 @@ fn collect(place: &Path, depth: usize, tries: &mut BTreeMap<String, Tries>) -> R
             }
             Some("sh") => {
                 let text = std::fs::read_to_string(&path)?;
-                let case = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let case = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 text.lines().filter(|line| line.trim_start().starts_with('#')).flat_map(named).for_each(
                     |row| {
                         tries.entry(row).or_default().machines.insert(case.clone());
@@ -189,14 +232,23 @@ fn is_row(id: &str) -> bool {
 }
 
 /// Name and verdict of a line of libtest; none for an ignored test.
-pub fn result(line: &str) -> Option<(String, bool)> {
+pub fn result(line: &str) -> Option<(String, Verdict)> {
     let (name, verdict) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
-    let name = name.rsplit("::").next().unwrap_or(name).to_owned();
     match verdict {
-        "ok" => Some((name, true)),
-        "FAILED" => Some((name, false)),
+        "ok" => Some((last(name), Verdict::Held)),
+        "FAILED" => Some((last(name), Verdict::Failed)),
         _ => None,
     }
+}
+
+/// The name of the test above whose output libtest writes this line.
+pub fn heading(line: &str) -> Option<String> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----").map(last)
+}
+
+/// The last part of a path of Rust.
+fn last(name: &str) -> String {
+    name.rsplit("::").next().unwrap_or(name).to_owned()
 }
 
 #[cfg(test)]
@@ -238,22 +290,30 @@ mod tests {
         let rows = listed(page);
         assert_eq!(rows.len(), 2);
         let tries = Tries { tests: ["a".to_owned(), "b".to_owned()].into(), ..Tries::default() };
-        let results = |b| BTreeMap::from([("a".to_owned(), true), ("b".to_owned(), b)]);
-        assert_eq!(judge(&rows[0], &tries, &results(true)), Ok("held, 2 tests".into()));
-        assert_eq!(judge(&rows[0], &tries, &results(false)), Err("FAILED: b".into()));
-        assert_eq!(judge(&rows[0], &Tries::default(), &results(true)), Err("NOT TRIED".into()));
-        assert_eq!(
-            judge(&rows[1], &Tries::default(), &results(true)),
-            Ok("not applicable: no cluster".into())
-        );
-        let machine = Tries { machines: ["g.sh".to_owned()].into(), ..Tries::default() };
-        assert_eq!(judge(&rows[0], &machine, &results(true)), Ok("1 by xtask vm".into()));
+        let results = |b| BTreeMap::from([("a".to_owned(), Verdict::Held), ("b".to_owned(), b)]);
+        let held = results(Verdict::Held);
+        assert_eq!(judge(&rows[0], &tries, &held), Ok("held, 2 tests".into()));
+        assert_eq!(judge(&rows[0], &tries, &results(Verdict::Failed)), Err("FAILED: b".into()));
+        assert_eq!(judge(&rows[0], &tries, &results(Verdict::Skipped)), Ok("held, 1 test".into()));
+        assert_eq!(judge(&rows[0], &Tries::default(), &held), Err("NOT TRIED".into()));
+        assert_eq!(judge(&rows[1], &Tries::default(), &held), Ok("not applicable: no cluster".into()));
+        let machine = Tries { machines: ["g".to_owned()].into(), ..Tries::default() };
+        assert_eq!(judge(&rows[0], &machine, &held), Ok("cargo xtask vm g".into()));
+    }
+
+    #[test]
+    fn a_row_whose_only_test_was_skipped_is_not_held() {
+        let alone = ["a".to_owned()].into();
+        let skipped = BTreeMap::from([("a".to_owned(), Verdict::Skipped)]);
+        assert_eq!(sentence(&alone, &skipped), Some("not tried here: a".into()));
+        assert_eq!(sentence(&alone, &BTreeMap::new()), None);
     }
 
     #[test]
     fn a_line_of_libtest_is_a_name_and_a_verdict() {
-        assert_eq!(result("test a::b ... ok"), Some(("b".into(), true)));
-        assert_eq!(result("test b ... FAILED"), Some(("b".into(), false)));
+        assert_eq!(result("test a::b ... ok"), Some(("b".into(), Verdict::Held)));
+        assert_eq!(result("test b ... FAILED"), Some(("b".into(), Verdict::Failed)));
+        assert_eq!(heading("---- a::b stdout ----"), Some("b".into()));
         assert_eq!(result("test b ... ignored"), None);
         assert_eq!(result("test result: ok. 3 passed"), None);
     }

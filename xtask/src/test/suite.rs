@@ -14,9 +14,11 @@ use crate::program;
 use crate::scratch::Scratch;
 
 use super::leftovers;
-use super::rows;
+use super::rows::{self, Verdict};
 use super::score::Score;
 
+/// How a test says that it cannot try anything here.
+const SKIPPED: &str = "skipped: ";
 /// How long a test program may be silent after cargo has ended.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -26,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// Cargo cannot be run or the state of this machine cannot be read.
-pub fn run(score: &mut Score) -> Result<BTreeMap<String, bool>> {
+pub fn run(score: &mut Score) -> Result<BTreeMap<String, Verdict>> {
     let scratch = Scratch::new("test")?;
     set_child_subreaper(Some(rustix::process::getpid())).context("cannot adopt orphans")?;
     let before = leftovers::Snapshot::take();
@@ -69,7 +71,7 @@ fn reap_until(cargo: &Child) -> Result<WaitStatus> {
 struct Seen {
     results: Vec<String>,
     skips: usize,
-    verdicts: BTreeMap<String, bool>,
+    verdicts: BTreeMap<String, Verdict>,
 }
 
 impl Seen {
@@ -77,11 +79,13 @@ impl Seen {
     fn of(lines: &Receiver<String>) -> Self {
         let mut seen = Self::default();
         while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
-            if line.starts_with("skipped: ") {
+            if let Some(test) = line.strip_prefix(SKIPPED) {
                 seen.skips += 1;
-            } else if let Some((test, held)) = rows::result(&line) {
+                seen.verdicts.insert(test.to_owned(), Verdict::Skipped);
+            } else if let Some((test, verdict)) = rows::result(&line) {
                 // Of several tests of one name all have to hold.
-                *seen.verdicts.entry(test).or_insert(true) &= held;
+                let known = seen.verdicts.entry(test).or_insert(verdict);
+                *known = verdict.max(*known);
             } else {
                 seen.results.push(line);
             }
@@ -102,9 +106,9 @@ impl Seen {
 }
 
 /// Passes everything on, less what successful tests have to say, but for their reasons to be skipped. Lines
-/// that count are sent as well; of a test with several reasons the first.
+/// that count are sent as well; of a test with several reasons its name, once.
 fn forward(stdout: ChildStdout, counts: &Sender<String>) {
-    let (mut of_success, mut told) = (false, false);
+    let (mut of_success, mut told, mut test) = (false, false, String::new());
     for line in BufReader::new(stdout).lines().map_while(io::Result::ok) {
         let is_result = line.starts_with("test result: ");
         of_success = match line.as_str() {
@@ -112,16 +116,20 @@ fn forward(stdout: ChildStdout, counts: &Sender<String>) {
             "failures:" => false,
             _ => of_success && !is_result,
         };
-        told &= !line.starts_with("---- ");
-        let is_skip = of_success && line.starts_with("skipped: ");
+        if let Some(name) = rows::heading(&line) {
+            (told, test) = (false, name);
+        }
+        let is_skip = of_success && line.starts_with(SKIPPED);
         if !of_success || is_skip {
             // Whoever reads us may have gone; the tests are run to their end all the same.
             let _ = writeln!(io::stdout(), "{line}");
         }
-        if is_result || rows::result(&line).is_some() || (is_skip && !told) {
-            // The other end has gone when it has waited long enough for us.
-            let _ = counts.send(line);
-        }
+        let counted = match is_skip {
+            true => (!told).then(|| format!("{SKIPPED}{test}")),
+            false => (is_result || rows::result(&line).is_some()).then_some(line),
+        };
+        // The other end has gone when it has waited long enough for us.
+        counted.into_iter().for_each(|line| drop(counts.send(line)));
         told |= is_skip;
     }
 }

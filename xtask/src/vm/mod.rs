@@ -18,7 +18,7 @@ use anyhow::{Result, bail};
 
 use crate::program;
 use crate::scratch::Scratch;
-use crate::test::packages;
+use crate::test::{packages, rows};
 
 use cases::{Case, Mode};
 use interrupt::Interrupt;
@@ -73,6 +73,7 @@ pub fn run(words: &[&str]) -> Result<bool> {
             }
         }
     }
+    rows::report_cases(report.verdicts())?;
     println!("{report}");
     Ok(report.is_clean())
 }

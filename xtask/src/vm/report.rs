@@ -1,7 +1,10 @@
 //! What became of each case.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{IsTerminal, Write};
+
+use crate::test::rows::Verdict;
 
 /// The status by which a case says that it cannot run here; its last line says why.
 const SKIPPED: i32 = 77;
@@ -14,6 +17,8 @@ pub struct Report {
     passed: u32,
     failed: Vec<String>,
     skipped: Vec<String>,
+    /// By the name of the case, over all kernels.
+    verdicts: BTreeMap<String, Verdict>,
     /// Tell also what cases say that pass.
     wordy: bool,
     terminal: bool,
@@ -23,7 +28,14 @@ impl Report {
     /// Nothing yet.
     pub fn new(wordy: bool) -> Self {
         let terminal = std::io::stdout().is_terminal();
-        Self { passed: 0, failed: Vec::new(), skipped: Vec::new(), wordy, terminal }
+        Self {
+            passed: 0,
+            failed: Vec::new(),
+            skipped: Vec::new(),
+            verdicts: BTreeMap::new(),
+            wordy,
+            terminal,
+        }
     }
 
     /// The line that is written over and over while something runs; nothing where nobody looks.
@@ -35,7 +47,7 @@ impl Report {
         }
     }
 
-    /// One case has ended with this status, or the machine before it.
+    /// `CASE on KERNEL` has ended with this status, or the machine before it.
     pub fn case(&mut self, name: &str, status: Option<i32>, said: &[String]) {
         self.progress("");
         let last = said.last().map_or("", String::as_str);
@@ -50,11 +62,23 @@ impl Report {
             said.iter().for_each(|line| println!("    {line}"));
         }
         println!("{name}: {verdict}");
-        match status {
-            Some(0) => self.passed += 1,
-            Some(SKIPPED) => self.skipped.push(format!("{name}: {last}")),
-            _ => self.failed.push(name.to_owned()),
+        let verdict = match status {
+            Some(0) => Verdict::Held,
+            Some(SKIPPED) => Verdict::Skipped,
+            _ => Verdict::Failed,
+        };
+        match verdict {
+            Verdict::Held => self.passed += 1,
+            Verdict::Skipped => self.skipped.push(format!("{name}: {last}")),
+            Verdict::Failed => self.failed.push(name.to_owned()),
         }
+        let known = self.verdicts.entry(name.split(' ').next().unwrap_or(name).to_owned()).or_insert(verdict);
+        *known = verdict.max(*known);
+    }
+
+    /// What became of each case; of a case that ran on several kernels the worst.
+    pub fn verdicts(&self) -> &BTreeMap<String, Verdict> {
+        &self.verdicts
     }
 
     /// None failed.
@@ -82,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_sum_says_which_failed_and_why_others_were_skipped() {
-        let mut report = Report { passed: 0, failed: vec![], skipped: vec![], wordy: false, terminal: false };
+        let mut report = Report::new(false);
         report.case("a", Some(0), &[]);
         report.case("b", Some(1), &[]);
         report.case("c", None, &[]);

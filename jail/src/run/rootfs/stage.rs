@@ -89,6 +89,9 @@ impl Stage {
 /// Files that can be made for one jail.
 const FILES_NUMBER_MAX: usize = 1_000;
 
+/// Of the machine's memory, as the runtime directories of users have it (`logind.conf(5)`); the kernel would give half.
+const TENTH: &str = "10%";
+
 /// Memory: bytes at most (0: nothing can be made in it), and the mode of its root.
 pub(super) fn memory(size: Option<u64>, mode: u32) -> Result<OwnedFd, Failure> {
     let mode = format!("{mode:o}");
@@ -96,7 +99,7 @@ pub(super) fn memory(size: Option<u64>, mode: u32) -> Result<OwnedFd, Failure> {
         // A size of 0 would be no limit.
         Some(0) => mounted("tmpfs", &[("mode", &mode), ("size", "4k"), ("nr_inodes", "1")]),
         Some(size) => mounted("tmpfs", &[("mode", &mode), ("size", &size.to_string())]),
-        None => mounted("tmpfs", &[("mode", &mode)]),
+        None => mounted("tmpfs", &[("mode", &mode), ("size", TENTH)]),
     }
 }
 
