@@ -18,6 +18,9 @@ use super::confine::Choice;
 use super::hook::Errand;
 use super::place::Placed;
 
+/// `reload-mercy` where nothing is said, in ms.
+const RELOAD_MERCY_MS: u64 = 30_000;
+
 /// Everything that an Emperor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmperorConfig {
@@ -51,6 +54,8 @@ pub struct EmperorConfig {
     pub no_blacklist: bool,
     /// `emperor-curse-tolerance` in ms (written in seconds): stop → SIGKILL.
     pub curse_tolerance_ms: u64,
+    /// `reload-mercy` in ms (written in seconds, 0 for the default): everybody stops → SIGKILL.
+    pub reload_mercy_ms: u64,
     /// `emperor-required-heartbeat` in ms (written in seconds).
     pub required_heartbeat_ms: u64,
     /// `emperor-tenant-max`, not known to uWSGI: most vassals of one owner other than root.
@@ -156,6 +161,7 @@ impl Default for EmperorConfig {
             graceful_shutdown: false,
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
+            reload_mercy_ms: RELOAD_MERCY_MS,
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,
             broodlord: 0,

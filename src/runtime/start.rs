@@ -46,8 +46,6 @@ use crate::{log, stats};
 
 /// Network namespaces kept ready.
 const POOL: u16 = 16;
-/// All stop within this time when the Emperor ends, in ms.
-const RELOAD_MERCY_MS: u64 = 30_000;
 /// Variables that a vassal inherits from whoever started the Emperor.
 const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 
@@ -340,7 +338,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         no_blacklist: config.no_blacklist,
         curse_tolerance_ms: config.curse_tolerance_ms,
         required_heartbeat_ms: config.required_heartbeat_ms,
-        reload_mercy_ms: RELOAD_MERCY_MS,
+        reload_mercy_ms: config.reload_mercy_ms,
         tenant_max: config.tenant_max,
         broodlord: config.broodlord,
         waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),

@@ -48,7 +48,8 @@ fn a_change_that_both_see_is_the_same_to_a_vassal() {
     pair.each(|emperor| NAMES.iter().for_each(|name| wait_told(emperor, name, "started", 1)));
     pair.each(|emperor| change(&emperor.tree));
     pair.each(|emperor| {
-        for (name, what) in [("touched.ini", "heard 1"), ("replaced.ini", "heard 1"), ("new.ini", "started")] {
+        for (name, what) in [("touched.ini", "heard 1"), ("replaced.ini", "heard 1"), ("new.ini", "started")]
+        {
             wait_told(emperor, name, what, 1);
         }
         for name in ["renamed.ini", "removed.ini"] {

@@ -25,9 +25,11 @@ fn closes(program: &str, allowed: u32) -> usize {
 fn a_start_closes_as_many_descriptors_as_are_open_not_as_may_be() {
     documented("| descriptors of a vassal | closed one by one | closed in one call");
     let few = 256;
-    let many = u32::try_from(rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(1 << 20))
-        .unwrap()
-        .min(20_000);
+    let many = u32::try_from(
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(1 << 20),
+    )
+    .unwrap()
+    .min(20_000);
     let [theirs, ours] = [UWSGI, LIEGE].map(|program| [few, many].map(|allowed| closes(program, allowed)));
     assert!(theirs[1] >= theirs[0] + (many - few) as usize, "{theirs:?}");
     // A few more or less, as children end while it is counted.

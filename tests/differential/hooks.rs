@@ -221,7 +221,8 @@ fn run(program: &str, place: &Path, (phase, hook): (&str, &str)) -> Outcome {
     );
     let top = place.display().to_string();
     std::fs::write(place.join("v.ini"), config.replace("DIR", &top)).unwrap();
-    let arguments: &[&str] = if program == UWSGI { &["--ini", "v.ini"] } else { &["vassal", "--ini", "v.ini"] };
+    let arguments: &[&str] =
+        if program == UWSGI { &["--ini", "v.ini"] } else { &["vassal", "--ini", "v.ini"] };
     let mut started = Command::new("unshare");
     started.arg("--uts").arg(program).args(arguments).current_dir(place);
     started.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());

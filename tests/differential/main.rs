@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blob;
 mod changed;
 mod descriptors;
 mod ended;

@@ -28,7 +28,9 @@ def listen():
 
 
 tell(f'started as {os.getuid()}:{os.getgid()} in {os.getcwd()}')
-for line in open(name).read().splitlines():
+# A zerg reads what its vassal does, and does nothing of it.
+script = [] if ':' in name else open(name).read().splitlines()
+for line in script:
     match line.split():
         case ['say', *bytes_]:
             os.write(control, bytes(map(int, bytes_)))
@@ -95,15 +97,22 @@ impl Pair {
 pub fn told(emperor: &Emperor, name: &str) -> Vec<String> {
     let (first, tree) = (format!("SEEN {name} "), emperor.tree.path("").display().to_string());
     let lines = emperor.lines.all();
-    lines.iter().filter_map(|line| line.strip_prefix(&first)).map(|line| line.replace(&tree, "TREE/")).collect()
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(&first))
+        .map(|line| line.replace(&tree, "TREE/"))
+        .collect()
 }
 
 /// Waits until an actor has told this so often, since the start.
 pub fn wait_told(emperor: &Emperor, name: &str, what: &str, times: usize) {
-    crate::common::eventually(&format!("{name}: {what}, {times} times, of {:?}", told(emperor, name)), || {
-        let said = told(emperor, name).iter().filter(|line| line.starts_with(what)).count();
-        (said >= times).then_some(())
-    });
+    crate::common::eventually(
+        &format!("{name}: {what}, {times} times, of {:?}", told(emperor, name)),
+        || {
+            let said = told(emperor, name).iter().filter(|line| line.starts_with(what)).count();
+            (said >= times).then_some(())
+        },
+    );
 }
 
 /// That a difference is one on purpose: it has this row, or this sentence, among the documented ones.

@@ -7,7 +7,7 @@ use crate::pair::{Pair, documented, told, wait_told};
 
 /// What the stats have of one, but for times and numbers of processes.
 fn row(one: &Value) -> Vec<Value> {
-    let keys = ["ready", "accepting", "loyal", "respawns", "zerg", "suspended", "on_demand", "cursed"];
+    let keys = ["ready", "accepting", "loyal", "respawns", "zerg", "on_demand"];
     let times = ["last_ready", "last_accepting", "last_loyal", "last_heartbeat"];
     keys.map(|key| one[key].clone()).into_iter().chain(times.map(|key| (one[key] != 0).into())).collect()
 }

@@ -67,24 +67,25 @@ fn a_config_that_changes_hands_is_stopped_and_started_as_its_new_owner() {
     assert_eq!(pair.same(|emperor| told(emperor, "roots.ini")), [started(ALICE), "heard 0".into()]);
 }
 
-/// What somebody else could have put there.
+/// What somebody else could have put there; and a group that is not the owner's first one.
 #[test]
-fn links_to_configs_of_others_are_followed_by_them_alone() {
-    documented("| a symbolic or hard link to the config of somebody else |");
+fn a_config_of_two_names_is_run_by_them_alone() {
+    documented("| a hard link to a config | a vassal of its owner | refused: a config has one name |");
     let pair = tyrants(|tree| {
         tree.dir_of(BOB, "bobs");
-        let config = tree.path("bobs/config");
-        tree.place(&config, BOB, "[uwsgi]\n");
-        symlink(&config, tree.vassals().join("symbolic.ini")).unwrap();
-        std::fs::hard_link(&config, tree.vassals().join("hard.ini")).unwrap();
-        let path = tree.vassal_of(ALICE, "daemon.ini", "");
+        for name in ["one", "two"] {
+            tree.place(&tree.path(&format!("bobs/{name}")), BOB, "[uwsgi]\n");
+        }
+        symlink(tree.path("bobs/one"), tree.vassals().join("symbolic.ini")).unwrap();
+        std::fs::hard_link(tree.path("bobs/two"), tree.vassals().join("hard.ini")).unwrap();
+        let path = tree.vassal_of(ALICE, "group.ini", "");
         chown(path, Some(ALICE), Some(1)).unwrap();
     });
     pair.each(pass_by);
-    for name in ["symbolic.ini", "hard.ini", "daemon.ini"] {
-        eprintln!("{name} {:?}", pair.each(|emperor| told(emperor, name)));
-    }
-    eprintln!("{:?}", pair.ours.lines.all());
+    pair.each(|emperor| wait_told(emperor, "group.ini", "started", 1));
+    pair.same(|emperor| told(emperor, "group.ini"));
+    assert_eq!(pair.same(|emperor| told(emperor, "symbolic.ini")), [started(BOB)]);
+    assert_eq!(pair.each(|emperor| told(emperor, "hard.ini")), [vec![started(BOB)], vec![]]);
 }
 
 #[test]

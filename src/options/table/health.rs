@@ -38,10 +38,11 @@ pub(super) const HEALTH: &[OptionSpec] = &[
         Kind::Form("SIGNAL", "HUP"),
         "What the command gets when the vassal is to reload and no line of its config has changed; without it, and with other lines, it is stopped and started.",
     ),
-    OptionSpec::new(
-        "reload-mercy",
-        Kind::Int("SECONDS"),
-        "Seconds that the command may take to end before it is killed.",
-    )
-    .default("as `emperor-curse-tolerance`"),
 ];
+
+pub(super) const MERCY: &[OptionSpec] = &[OptionSpec::new(
+    "reload-mercy",
+    Kind::Int("SECONDS"),
+    "Seconds that the command may take to end before it is killed; of the Emperor: that all may take when it ends itself, at most `emperor-curse-tolerance`.",
+)
+.default("vassal: as `emperor-curse-tolerance`; Emperor: 30")];

@@ -58,6 +58,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Both,
         options: general::IDENTITY,
     },
+    Group { heading: "Mercy, of the Emperor or of a vassal", scope: Scope::Both, options: health::MERCY },
     Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
     Group {
