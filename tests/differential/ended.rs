@@ -127,10 +127,9 @@ fn end_of(program: &str) -> [String; 2] {
 
 #[test]
 fn at_the_end_only_vassals_are_killed() {
-    documented("| who is killed at the end, where vassals on demand wait |");
     let [theirs, ours] = std::thread::scope(|scope| {
         [UWSGI, LIEGE].map(|program| scope.spawn(|| end_of(program))).map(|one| one.join().unwrap())
     });
     assert_eq!(ours, ["ENDED 0", "STRANGER lives"]);
-    assert_eq!(theirs, ["ENDED 0", "STRANGER gone"]);
+    assert_eq!(theirs, ours);
 }
