@@ -20,14 +20,7 @@ text = pipe.read(head[1] + 256 * head[2])
 os.write(1, f'HANDED {sys.argv[1:]} {list(head)} {hashlib.sha256(text).hexdigest()}\n'.encode())
 os.read(int(os.environ['UWSGI_EMPEROR_FD']), 1)
 ";
-const TELL: &str = "import sys, zmq
-context = zmq.Context()
-socket = context.socket(zmq.PUSH)
-socket.connect(sys.argv[1])
-socket.send_multipart([b'touch', sys.argv[2].encode(), open(sys.argv[3], 'rb').read()])
-socket.close()
-context.term()
-";
+const TELL: &str = include_str!("../programs/tell.py");
 
 fn text() -> String {
     let lines: String = (0..LONGEST / 8).map(|number| format!("# line {number}\n")).collect();
