@@ -109,7 +109,6 @@ impl World {
         self.accept_all(which.id);
         self.answer(which, Event::Running(which, config.fingerprint, config.owner));
         nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
-        nature.idle_ms.inspect(|ms| self.after_ms(*ms, Happening::Rest(which)));
         nature.beats.inspect(|(ms, count)| self.after_ms(*ms, Happening::Beat(which, *count)));
         nature.deaf_ms.inspect(|ms| self.after_ms(*ms, Happening::Deafen(which)));
         nature.death.inspect(|(ms, exit)| self.after_ms(*ms, Happening::Die(which, *exit)));
