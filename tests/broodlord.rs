@@ -3,11 +3,12 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use common::{ALICE, BOB, Emperor, LIEGE, PATIENCE, Process, Start, Tree, eventually};
+use common::router::request;
+use common::{ALICE, BOB, Emperor, LIEGE, Process, Start, Tree, eventually};
 
 const UWSGI: &str = "/usr/bin/uwsgi";
 /// A request that asks for it is answered when there is a file `go`; an answer says which zerg gave it, if one did.
@@ -37,20 +38,6 @@ fn tree() -> Tree {
     );
     tree.place(&tree.vassals().join("app.ini"), ALICE, &text);
     tree
-}
-
-/// Sends a request in the uwsgi protocol.
-fn ask(socket: &Path, path: &str) -> UnixStream {
-    let mut body = Vec::new();
-    for word in ["REQUEST_METHOD", "GET", "PATH_INFO", path, "SERVER_PROTOCOL", "HTTP/1.1"] {
-        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
-        body.extend(word.as_bytes());
-    }
-    let size = u16::try_from(body.len()).unwrap().to_le_bytes();
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&[&[0, size[0], size[1], 0], body.as_slice()].concat()).unwrap();
-    stream
 }
 
 /// Who answered.
@@ -85,7 +72,7 @@ fn helped(program: &str) -> (Vec<String>, Vec<String>, String) {
     let mut emperor = start.options(&["--emperor-tyrant", "--emperor-broodlord", "1"]).start();
     let vassal = emperor.wait_stats("app.ini", |row| row["accepting"] == 1)["pid"].as_i64().unwrap();
     let socket = emperor.tree.path("sockets/app");
-    let waiting = [ask(&socket, "/wait"), ask(&socket, "/wait")];
+    let waiting = [request(&socket, "/wait"), request(&socket, "/wait")];
     let zerg = zergs(&emperor, 1).remove(0);
     let marks = marks(&zerg);
     std::fs::write(emperor.tree.path("go"), "").unwrap();
@@ -115,7 +102,7 @@ fn zergs_end_when_the_config_of_their_vassal_goes() {
     emperor.expect_no_tidy_end();
     emperor.wait_stats("app.ini", |row| row["accepting"] == 1);
     let socket = emperor.tree.path("sockets/app");
-    let busy: Vec<UnixStream> = (0..3).map(|_| ask(&socket, "/wait")).collect();
+    let busy: Vec<UnixStream> = (0..3).map(|_| request(&socket, "/wait")).collect();
     let zergs = zergs(&emperor, 2);
     std::fs::remove_file(emperor.tree.vassals().join("app.ini")).unwrap();
     zergs.iter().for_each(Process::wait_gone);

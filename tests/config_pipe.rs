@@ -14,14 +14,7 @@ const UWSGI: &str = "/usr/bin/uwsgi";
 const PYTHON: &str = "/usr/bin/python3";
 const PLUGIN: &str = "/usr/lib/uwsgi/plugins/emperor_zeromq_plugin.so";
 /// Tells the Emperor of a vassal: address, name, file with its config.
-const TOUCH: &str = "import sys, zmq
-context = zmq.Context()
-socket = context.socket(zmq.PUSH)
-socket.connect(sys.argv[1])
-socket.send_multipart([b'touch', sys.argv[2].encode(), open(sys.argv[3], 'rb').read()])
-socket.close()
-context.term()
-";
+const TOUCH: &str = include_str!("programs/tell.py");
 
 /// A config that shows which edition it is, with this many bytes of comments.
 fn edition(word: &str, filler: usize) -> String {

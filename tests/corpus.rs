@@ -32,13 +32,18 @@ const SPOKEN: [&str; 17] = [
     "declare-option2",
     "strict",
 ];
-/// Configs that do not mean the same, and why.
-const DIFFERENT: [(&str, &str); 2] = [
-    ("form/declared.ini", "uwsgi does not show what a declared option stands for"),
-    ("logic/else.ini", "uwsgi 2.0 has no `else`"),
+/// Configs that do not mean the same, and what `docs/differences.md` says of it.
+const DIFFERENT: [(&str, &str); 7] = [
+    ("form/declared.ini", "What a declared option stands for is shown"),
+    ("logic/else.ini", "`else` is read, which uWSGI 2.0 has not"),
+    ("corners/vanish.ini", "`%x` with an `x` that means nothing stays as it is"),
+    ("corners/default.ini", "The default in `$(NAME:-default)` is all that follows"),
+    ("corners/inherits.ini", "`inherit`ed files see `$(…)`, `@(…)` and `%(…)`"),
+    ("corners/bracket.ini", "the name of a section ends at its bracket"),
+    ("corners/list.yml", "| yaml section deeper in the file; a list of mappings |"),
 ];
 /// Fewer would be no corpus.
-const CONFIGS_MIN: usize = 70;
+const CONFIGS_MIN: usize = 90;
 
 type Options = Vec<(String, String)>;
 
@@ -159,6 +164,11 @@ fn every_config_means_to_us_what_it_means_to_uwsgi() {
     let corpus = Corpus::new();
     let configs = configs(&corpus);
     assert!(configs.len() >= CONFIGS_MIN, "{} configs", configs.len());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/differences.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for (name, row) in DIFFERENT {
+        assert!(page.contains(row), "docs/differences.md does not say of {name}: {row}");
+    }
     let mut differ = String::new();
     for config in configs.iter().filter(|config| config.extension() != Some(OsStr::new("toml"))) {
         let (theirs, ours) = (meant(uwsgis(config)), ours(&corpus, config));

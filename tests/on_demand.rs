@@ -111,15 +111,7 @@ fn app(tree: &Tree) -> String {
 
 /// A request in the uwsgi protocol.
 fn request(socket: &Path) -> String {
-    let mut body = Vec::new();
-    for word in ["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1"] {
-        body.extend(u16::try_from(word.len()).unwrap().to_le_bytes());
-        body.extend(word.as_bytes());
-    }
-    let size = u16::try_from(body.len()).unwrap().to_le_bytes();
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(&[&[0, size[0], size[1], 0], body.as_slice()].concat()).unwrap();
+    let mut stream = common::router::request(socket, "/");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

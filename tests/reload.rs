@@ -156,6 +156,18 @@ fn include(tree: &Tree, lines: &str) {
     std::fs::write(tree.path("defaults.ini"), format!("[uwsgi]\n{lines}")).unwrap();
 }
 
+/// What is included names another command, and the config is written again: the process that runs that.
+fn reloads(emperor: &Emperor, lines: &str) -> Process {
+    let old = emperor.vassal("a.ini");
+    let mark = emperor.lines.mark();
+    include(&emperor.tree, "command = sleep 1000002\n");
+    emperor.tree.vassal("a.ini", lines);
+    let new = emperor.vassal_since(mark, "a.ini");
+    old.wait_gone();
+    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    new
+}
+
 #[test]
 fn a_vassal_with_another_root_reloads_with_the_files_that_it_includes() {
     for included_by_emperor in [false, true] {
@@ -168,14 +180,8 @@ fn a_vassal_with_another_root_reloads_with_the_files_that_it_includes() {
         };
         tree.vassal("a.ini", &lines);
         let emperor = Emperor::start(tree, &option);
-        let old = emperor.vassal("a.ini");
-        assert_eq!(old.child().command_line(), ["sleep", "1000001"]);
-        let mark = emperor.lines.mark();
-        include(&emperor.tree, "command = sleep 1000002\n");
-        emperor.tree.vassal("a.ini", &lines);
-        let new = emperor.vassal_since(mark, "a.ini");
-        old.wait_gone();
-        assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+        assert_eq!(emperor.vassal("a.ini").child().command_line(), ["sleep", "1000001"]);
+        reloads(&emperor, &lines);
         assert_eq!(emperor.told("a.ini", "cannot read"), 0);
         assert_eq!(emperor.told("a.ini", "died"), 0);
         emperor.stop();
@@ -193,13 +199,7 @@ fn nothing_in_another_root_passes_for_a_file_that_is_included() {
     std::fs::write(&inside, "[uwsgi]\ncomand = sleep 1000009\n").unwrap();
     tree.vassal("a.ini", &lines);
     let emperor = Emperor::start(tree, &[]);
-    let old = emperor.vassal("a.ini");
-    let mark = emperor.lines.mark();
-    include(&emperor.tree, "command = sleep 1000002\n");
-    emperor.tree.vassal("a.ini", &lines);
-    let new = emperor.vassal_since(mark, "a.ini");
-    old.wait_gone();
-    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    reloads(&emperor, &lines);
     assert_eq!(emperor.told("a.ini", "comand"), 0);
     emperor.stop();
 }
@@ -229,13 +229,7 @@ fn a_vassal_that_gave_up_root_reloads_with_an_included_file_of_root_alone() {
     let lines = format!("uid = {ALICE}\ngid = {ALICE}\ninclude = {}\n", defaults.display());
     tree.vassal("a.ini", &lines);
     let emperor = Emperor::start(tree, &[]);
-    let old = emperor.vassal("a.ini");
-    let mark = emperor.lines.mark();
-    include(&emperor.tree, "command = sleep 1000002\n");
-    emperor.tree.vassal("a.ini", &lines);
-    let new = emperor.vassal_since(mark, "a.ini");
-    old.wait_gone();
-    assert_eq!(new.child().command_line(), ["sleep", "1000002"]);
+    let new = reloads(&emperor, &lines);
     assert_eq!(new.status("Uid"), "61001 61001 61001 61001");
     emperor.stop();
 }

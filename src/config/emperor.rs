@@ -18,6 +18,9 @@ use super::confine::Choice;
 use super::hook::Errand;
 use super::place::Placed;
 
+/// `reload-mercy` where nothing is said, in ms.
+const RELOAD_MERCY_MS: u64 = 30_000;
+
 /// Everything that an Emperor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmperorConfig {
@@ -53,7 +56,7 @@ pub struct EmperorConfig {
     pub curse_tolerance_ms: u64,
     /// `limit-nproc`: how many processes and threads each vassal in a user namespace may have.
     pub processes_max: Option<u64>,
-    /// `reload-mercy`, ms: longest wait for the vassals when everything stops.
+    /// `reload-mercy` in ms (written in seconds, 0 for the default): everybody stops → SIGKILL.
     pub reload_mercy_ms: u64,
     /// `emperor-required-heartbeat` in ms (written in seconds).
     pub required_heartbeat_ms: u64,
@@ -161,7 +164,7 @@ impl Default for EmperorConfig {
             no_blacklist: false,
             curse_tolerance_ms: 30_000,
             processes_max: None,
-            reload_mercy_ms: 30_000,
+            reload_mercy_ms: RELOAD_MERCY_MS,
             required_heartbeat_ms: 30_000,
             tenant_max: 1_000,
             broodlord: 0,

@@ -4,7 +4,7 @@ pub mod cgroups;
 pub mod health;
 pub mod limits;
 pub mod net;
-mod phases;
+pub mod phases;
 mod read;
 pub mod rootfs;
 pub mod separation;

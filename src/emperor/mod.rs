@@ -181,7 +181,7 @@ impl Emperor {
         let vassals = || self.vassals.values().filter(|vassal| counts(vassal.config.owner));
         Snapshot {
             vassals: vassals().map(|vassal| self.view(vassal)).collect(),
-            blacklist: vassals().filter_map(|vassal| BlacklistView::of(vassal)).collect(),
+            blacklist: vassals().filter_map(|vassal| BlacklistView::of(vassal, &self.policy)).collect(),
             ending: self.ending != Ending::No,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Exit, Fingerprint, Key, Moment, Owner, VassalId};
+use super::pacing::Class;
 use super::past::End;
 use super::policy::Policy;
 use super::state::State;
@@ -168,10 +169,11 @@ impl VassalView {
 }
 
 impl BlacklistView {
-    /// Its entry, if it has died since it was forgiven.
-    pub fn of(vassal: &Vassal) -> Option<Self> {
+    /// Its entry, if there is a blacklist and it has died without having proven itself.
+    pub fn of(vassal: &Vassal, policy: &Policy) -> Option<Self> {
         let pacing = &vassal.pacing;
-        (pacing.deaths > 0).then(|| Self {
+        let counts = pacing.deaths > 0 && pacing.class == Class::Second && !policy.no_blacklist;
+        counts.then(|| Self {
             key: vassal.key.clone(),
             delay_ms: pacing.delay_ms,
             attempts: pacing.deaths,

@@ -138,20 +138,23 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
     }
 }
 
+/// Only who dies again without having been loyal is a bad one; others may just end too often.
+fn throttled(name: &str, times: u32, wait_ms: u64) -> String {
+    let next = format!("next start in {}.{:03} s", wait_ms / 1_000, wait_ms % 1_000);
+    if times < 2 {
+        return format!("ends often; {next}");
+    }
+    format!(
+        "[emperor] unloyal bad behaving vassal found: {name} throttling it... ({times} deaths in a row; {next})"
+    )
+}
+
 fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
     let text = match news {
         News::Refused { reason } => format!("refused: {reason}"),
         News::Misaddressed { reason } => format!("listens where it did: {reason}"),
         News::SpawnFailed { reason } => format!("cannot be started: {reason}"),
-        News::Throttled { until, times, .. } => {
-            let wait = until.ms_since(now);
-            format!(
-                "[emperor] unloyal bad behaving vassal found: {name} throttling it... \
-                 ({times} deaths in a row; next start in {}.{:03} s)",
-                wait / 1000,
-                wait % 1000
-            )
-        }
+        News::Throttled { until, times, .. } => throttled(name, *times, until.ms_since(now)),
         News::Resting { reason } => format!("not started again: {reason}"),
         News::OwnerChanged { from, to } => format!(
             "!!! permissions of file {name} changed. stopping the instance... !!! ({}:{} -> {}:{})",

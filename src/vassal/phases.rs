@@ -3,10 +3,13 @@
 //! Each phase stands in the list once, whoever the vassal is: `liege plan` prints the list, the vassal walks
 //! it, and a failure names the number of its step.
 
+use std::ops::RangeInclusive;
+
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::config::vassal::phases::PHASES;
 use crate::config::vassal::separation::Refork;
 use crate::config::vassal::surroundings::Lock;
 use crate::config::vassal::waits::Thing;
@@ -59,14 +62,7 @@ const SOCKET_MODE: u32 = 0o660;
 const PROXY_MODE: u32 = 0o600;
 
 /// Phases once the command has been started. Workers of uWSGI accept, of which there are several; here it is one.
-const STARTED: [Phase; 6] = [
-    Phase::PostApp,
-    Phase::MasterStart,
-    Phase::Accepting,
-    Phase::AcceptingOnce,
-    Phase::Accepting1,
-    Phase::Accepting1Once,
-];
+const STARTED: RangeInclusive<Phase> = Phase::PostApp..=Phase::Accepting1Once;
 
 /// Puts the phases of `config` into order.
 ///
@@ -288,7 +284,7 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
         steps.push(Step::CountWaiting(config.ties.sos_backlog));
     }
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
-    for started in STARTED {
+    for started in PHASES.into_iter().filter(|phase| STARTED.contains(phase)) {
         steps.extend(phase(config, started));
     }
     steps

@@ -91,7 +91,7 @@ fn a_hook_before_the_drop_reads_what_only_root_may() {
 }
 
 /// A bomb that tells how far it came.
-const BOMB: &str = include_str!("programs/bomb.py");
+const BOMB: &str = include_str!("../programs/bomb.py");
 /// Of most machines, in KiB.
 const PAGE_KB: u64 = 64;
 /// Processes that a vassal may have in the test of that.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::{PATIENCE, Tree, eventually};
@@ -89,6 +89,15 @@ impl Router {
         }
         packet(&["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", host])
     }
+}
+
+/// A connection on which a request in the uwsgi protocol was sent.
+pub fn request(socket: &Path, path: &str) -> UnixStream {
+    let words = ["REQUEST_METHOD", "GET", "PATH_INFO", path, "SERVER_PROTOCOL", "HTTP/1.1"];
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&packet(&words)).unwrap();
+    stream
 }
 
 /// A packet of the uwsgi protocol with these names and values in turn.

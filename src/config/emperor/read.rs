@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, commands, hooks, on_demand, presence, resources};
+use super::{EmperorConfig, RELOAD_MERCY_MS, commands, hooks, on_demand, presence, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -112,8 +112,8 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-graceful-shutdown" => config.graceful_shutdown = value(entry, flag)?,
         "emperor-no-blacklist" => config.no_blacklist = value(entry, flag)?,
         "limit-nproc" => config.processes_max = Some(value(entry, integer)?),
-        "reload-mercy" => config.reload_mercy_ms = value(entry, seconds)?,
         "emperor-curse-tolerance" => config.curse_tolerance_ms = value(entry, seconds)?,
+        "reload-mercy" => config.reload_mercy_ms = mercy_ms(value(entry, seconds)?),
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
         "emperor-stats-for-tenants" => {
@@ -129,6 +129,11 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())
+}
+
+/// As in uWSGI, none is the usual one.
+fn mercy_ms(written: u64) -> u64 {
+    if written == 0 { RELOAD_MERCY_MS } else { written }
 }
 
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {

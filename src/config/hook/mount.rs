@@ -1,6 +1,7 @@
 //! Pure. Mounts of hooks: `FS WHAT WHERE [FLAGS [DATA]]`, and `WHERE [FLAGS]` of what is unmounted.
 //!
-//! Flags are those of mount(8), each of a table of its own: none of `umount` means something in a mount.
+//! Flags are those of mount(8), each of a table of its own: none of `umount` means something in a mount. What they become are
+//! sets of the kernel's bits, of the crate that also has its calls: numbers, of which nothing here is a call.
 
 use std::path::PathBuf;
 

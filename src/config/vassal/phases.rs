@@ -11,8 +11,8 @@ use crate::config::place::{ConfigError, Entry};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, text, wrong};
 
-/// The phases of a vassal.
-const PHASES: [Phase; 17] = [
+/// The phases of a vassal, in the order of its life.
+pub const PHASES: [Phase; 17] = [
     Phase::Asap,
     Phase::PreJail,
     Phase::PostJail,

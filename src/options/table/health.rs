@@ -56,7 +56,7 @@ pub const BOTH: &[OptionSpec] = &[
     OptionSpec::new(
         "reload-mercy",
         Kind::Int("SECONDS"),
-        "Seconds that may pass until what is to end has ended, before it is killed: of a vassal, its command; of the Emperor that stops, all vassals.",
+        "Seconds that may pass until what is to end has ended, before it is killed: of a vassal, its command; of the Emperor that stops, all vassals, at most `emperor-curse-tolerance`.",
     )
     .default("as `emperor-curse-tolerance` for a vassal, 30 for the Emperor"),
     OptionSpec::new(
