@@ -11,6 +11,7 @@ mod fallback;
 mod fetch;
 mod inherited;
 mod inspect;
+mod items;
 mod journal;
 mod log;
 mod monitors;

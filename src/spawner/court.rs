@@ -5,13 +5,16 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use jail::plan::{Host, Knob};
-use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
+use jail::run::{Backdrop, Birth, Born, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
 use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
+use super::attributes::Values;
 use super::charter::Charter;
+use super::envoys::Envoys;
+use super::fork_server::Question;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
 use super::lend;
@@ -28,12 +31,13 @@ use super::strains::Strains;
 use super::walks::Walk;
 use super::ward::{Ward, Wards};
 use super::wire::{Reply, Request, Standing, Ticket, cut};
+use crate::emperor::event::Owner;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
 pub struct Court {
-    pub(super) charter: Charter,
+    pub(super) charter: Rc<Charter>,
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
     pub(super) briefs: Briefs,
@@ -53,6 +57,7 @@ pub struct Court {
     pub(super) lookers: Lookers,
     pub(super) listeners: Listeners,
     pub(super) inquiries: Inquiries,
+    pub(super) envoys: Envoys,
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
@@ -126,7 +131,7 @@ impl Court {
         };
         Ok(Self {
             briefs: Briefs::written(&charter)?,
-            charter,
+            charter: Rc::new(charter),
             executable,
             null,
             host,
@@ -145,6 +150,7 @@ impl Court {
             lookers: Lookers::default(),
             listeners,
             inquiries: Inquiries::default(),
+            envoys: Envoys::default(),
             subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
@@ -244,24 +250,29 @@ impl Court {
     }
 
     pub(super) fn bear(&mut self, summons: Summons<'_>, config: Examined) -> Vec<Reply> {
-        match self.listen(&summons, &config) {
-            Ok(None) => {}
+        let ticket = summons.ticket;
+        let born = match self.listen(&summons, &config) {
             Ok(Some(reply)) => return vec![reply],
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        }
-        let is_program = magic::is_program(&self.charter, config.file.as_fd(), config.trust);
-        let piped = birth::is_piped(&self.charter, is_program);
-        let pushed = match piped.then(|| push::push(config.file.as_fd())).transpose() {
-            Ok(pushed) => pushed,
-            Err(error) => {
-                let sentence = cut(&format!("cannot hand over its config: {error}"));
-                return vec![Reply::Failed(summons.ticket, sentence)];
-            }
+            Ok(None) if self.charter.reads(&summons) => self.read_attributes(&summons, config),
+            Ok(None) => self.deliver(summons, config, &Values::default()),
+            Err(sentence) => Err(sentence),
         };
-        let gate = match self.gate() {
-            Ok(gate) => gate,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, sentence)],
-        };
+        born.unwrap_or_else(|sentence| vec![Reply::Failed(ticket, cut(&sentence))])
+    }
+
+    /// Makes the process, or has it made.
+    pub(super) fn deliver(
+        &mut self,
+        summons: Summons<'_>,
+        config: Examined,
+        values: &Values,
+    ) -> Result<Vec<Reply>, String> {
+        let charter = values.applied(&self.charter);
+        let is_program = magic::is_program(&charter, config.file.as_fd(), config.trust);
+        let piped = birth::is_piped(&charter, is_program);
+        let pushed = piped.then(|| push::push(config.file.as_fd())).transpose();
+        let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
+        let gate = self.gate()?;
         let lent = Lent {
             null: self.null.as_raw_fd(),
             listener: summons.listener.map(|listener| listener.as_raw_fd()),
@@ -273,16 +284,10 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
-        let ranges = match self.ranges(config.trust) {
-            Ok(ranges) => ranges,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
-        let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
+        let ranges = self.ranges(&charter, config.trust)?;
+        let user = charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
-        let trees = match self.trees(summons.directory, &config) {
-            Ok(trees) => trees,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
+        let trees = self.trees(summons.directory, &config)?;
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
@@ -291,26 +296,27 @@ impl Court {
             zerg: summons.zerg,
             place: &place,
             trust: config.trust,
-            groups: groups(&self.charter, config.owner.uid),
+            groups: groups(&charter, config.owner.uid),
             own: own_ids(),
             ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
             scenery: self.scenery(summons.directory, &trees),
         };
-        let spec = birth::spec(&self.charter, &subject);
+        let mut spec = birth::spec(&charter, &subject);
+        spec.arrival = values.arrival(&charter);
+        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
+        if let Some(door) = server {
+            let question = Question { door, is_program, spec: &spec, config: pushed.as_ref() };
+            return self.commission(&summons, config, question).map(|()| Vec::new());
+        }
         let ticket = summons.ticket;
         let knobs = self.limits.of(&summons.name, config.owner.uid);
-        match self.make(ticket, &spec, knobs, summons.away) {
-            Ok(newborn) => {
-                let pid = newborn.spawned.born().pid;
-                let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
-                let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
-                let replies = self.take_in(ticket, summons.name, config, newborn);
-                herald.into_iter().chain(replies).collect()
-            }
-            Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
-        }
+        let newborn = self.make(ticket, &spec, knobs, summons.away || values.name_paths())?;
+        let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
+        let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
+        let replies = self.take_in(ticket, summons.name, &config, newborn);
+        Ok(herald.into_iter().chain(replies).collect())
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
@@ -338,7 +344,7 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
+    pub(super) fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
@@ -350,9 +356,8 @@ impl Court {
         Ok(Some(made))
     }
 
-    fn take_in(&mut self, ticket: Ticket, name: String, config: Examined, newborn: Newborn) -> Vec<Reply> {
-        let owner = config.owner;
-        let running = running(ticket, &config);
+    fn take_in(&mut self, ticket: Ticket, name: String, config: &Examined, newborn: Newborn) -> Vec<Reply> {
+        let running = running(ticket, config);
         let (born, sequel) = match newborn.spawned {
             Spawned::Running(born) => (born, Some(running)),
             Spawned::Failed(born, failure) => {
@@ -364,14 +369,26 @@ impl Court {
                 (born, None)
             }
         };
+        let pid = born.pid;
+        self.enroll(ticket, (name, config.owner), born, newborn.knobs);
+        std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
+    }
+
+    /// From now on it can be killed and buried.
+    pub(super) fn enroll(
+        &mut self,
+        ticket: Ticket,
+        (name, owner): (String, Owner),
+        Born { pid, pidfd }: Born,
+        knobs: Rc<[Knob]>,
+    ) {
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
+        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(pidfd);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &newborn.knobs);
+            self.strains.watch(ticket, &name, &place, &knobs);
         }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
-        std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
+        self.wards.add(ticket, Ward { pid, pidfd, leaf, name, owner, knobs });
     }
 }
 
@@ -383,7 +400,8 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     })
 }
 
-fn running(ticket: Ticket, config: &Examined) -> Reply {
+/// What is told once the program of such a config runs.
+pub(super) fn running(ticket: Ticket, config: &Examined) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
     Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
 }

@@ -46,6 +46,11 @@ impl Wards {
         self.0.get_mut(&ticket)
     }
 
+    /// Whether the process of this pid is one of them.
+    pub fn has(&self, pid: i32) -> bool {
+        self.0.values().any(|ward| ward.pid == pid)
+    }
+
     /// Lets one go.
     pub fn remove(&mut self, ticket: Ticket) -> Option<Ward> {
         self.0.remove(&ticket)
