@@ -25,7 +25,9 @@ pub fn collect(text: &[u8], names: &[String]) -> Result<Vec<(String, String)>, S
     let list: Vec<(String, String)> = wanted.map(|line| (line.key, line.value)).collect();
     let bytes: usize = list.iter().map(|(key, value)| key.len() + value.len()).sum();
     if list.len() > ATTRIBUTES_MAX || bytes > BYTES_MAX {
-        return Err(format!("found more than {ATTRIBUTES_MAX} attributes, or more than {BYTES_MAX} bytes of them"));
+        return Err(format!(
+            "found more than {ATTRIBUTES_MAX} attributes, or more than {BYTES_MAX} bytes of them"
+        ));
     }
     Ok(list)
 }
@@ -40,7 +42,8 @@ mod tests {
 
     #[test]
     fn asked_for_keys_of_the_emperors_section_are_attributes() {
-        let list = of("a = 0\n[emperor]\nb = 1\n; a = 2\na= x = y \nc = 3\nb\n[uwsgi]\na = 4\n[emperor]\nb = 5\n");
+        let list =
+            of("a = 0\n[emperor]\nb = 1\n; a = 2\na= x = y \nc = 3\nb\n[uwsgi]\na = 4\n[emperor]\nb = 5\n");
         let pairs = [("b", "1"), ("a", "x = y"), ("b", ""), ("b", "5")];
         assert_eq!(list, Ok(pairs.map(|(key, value)| (key.into(), value.into())).into()));
         assert_eq!((of("[uwsgi]\na = 1\n"), of("")), (Ok(Vec::new()), Ok(Vec::new())));

@@ -22,7 +22,9 @@ fn door(address: &Placed<Address>) -> Result<Door> {
             Ok(Door::Path(path.to_string_lossy().into_owned()))
         }
         Address::Abstract(name) => Ok(Door::Abstract(name.clone())),
-        Address::Tcp(_) | Address::Inherited(_) => bail!("{}: not the address of a fork server", address.place),
+        Address::Tcp(_) | Address::Inherited(_) => {
+            bail!("{}: not the address of a fork server", address.place)
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use jail::run::{Backdrop, Birth, Born, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
+use super::attributes::Values;
 use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
-use super::attributes::Values;
 use super::charter::Charter;
 use super::envoys::Envoys;
 use super::fork_server::Question;

@@ -77,8 +77,12 @@ impl Court {
         }
         let retry = if self.burial_tries < BURIAL_TRIES_MAX { BURIAL_RETRY } else { BURIAL_RETRY_LATE };
         let burial = (!self.busy_graves.is_empty()).then_some(retry);
-        burial.into_iter().chain(self.lookers_patience()).chain(self.inquiries_patience())
-            .chain(self.envoys.patience()).min()
+        burial
+            .into_iter()
+            .chain(self.lookers_patience())
+            .chain(self.inquiries_patience())
+            .chain(self.envoys.patience())
+            .min()
     }
 
     /// Ends everybody who was made, and takes the cgroup away.

@@ -162,10 +162,18 @@ impl Court {
         }
         let heard = self.envoys.heard(now);
         self.envoys.reap();
-        heard.into_iter().flat_map(|(mission, word, lent)| self.conclude_mission(mission, word, lent)).collect()
+        heard
+            .into_iter()
+            .flat_map(|(mission, word, lent)| self.conclude_mission(mission, word, lent))
+            .collect()
     }
 
-    fn conclude_mission(&mut self, mission: Mission, word: Option<Word>, lent: Option<OwnedFd>) -> Vec<Reply> {
+    fn conclude_mission(
+        &mut self,
+        mission: Mission,
+        word: Option<Word>,
+        lent: Option<OwnedFd>,
+    ) -> Vec<Reply> {
         let ticket = mission.ticket();
         let concluded = match (mission, word, lent) {
             (mission, Some(Word::Failed(predicate)), _) => Err(mission.sentence(&predicate)),

@@ -10,6 +10,7 @@ use rustix::process::fchdir;
 use super::confine;
 use super::environment::{Environment, PATH};
 use super::launch::Launch;
+use super::leftovers;
 use super::programs;
 use super::state::Vassal;
 use super::trouble::Trouble;
@@ -31,6 +32,8 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
         }
         Patch::Shell(text) => vec![&shell, "-c", text],
     };
+    // It stays so over exec, and who takes our place expects no orphans.
+    leftovers::leave_orphans();
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
     launch.confinement = Some(&vassal.confinement);

@@ -26,7 +26,8 @@ impl Commissions {
     /// The names of all that is looked for: what is used is collected as well.
     pub fn attributes(&self) -> Vec<String> {
         let used = [&self.server_attribute, &self.wrapper_attribute, &self.directory_attribute];
-        let mut names: Vec<String> = self.collected.iter().chain(used.into_iter().flatten()).cloned().collect();
+        let mut names: Vec<String> =
+            self.collected.iter().chain(used.into_iter().flatten()).cloned().collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -49,7 +49,9 @@ impl Door {
         match text.strip_prefix('@') {
             Some(name) if fits(name) => Ok(Self::Abstract(name.into())),
             None if text.starts_with('/') && fits(text) => Ok(Self::Path(text.into())),
-            _ => Err("the attribute with its fork server is no absolute path of a socket and no @NAME".into()),
+            _ => {
+                Err("the attribute with its fork server is no absolute path of a socket and no @NAME".into())
+            }
         }
     }
 }
@@ -82,11 +84,14 @@ impl ForkServers {
 /// What the administrator has asked for that a vassal born by a fork server would be without.
 pub fn lost(charter: &Charter) -> Option<&'static str> {
     let done = |phase| charter.of_phase(phase).next().is_some();
-    let before = [Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal].into_iter().any(done);
+    let before =
+        [Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal].into_iter().any(done);
     if charter.jail.is_some() || charter.namespaces != Namespaces::NONE {
         Some("it would be in no jail of its own: say `jail = none`, and leave `emperor-use-clone` out")
     } else if before {
-        Some("what is done before a vassal runs (hook-as-vassal, exec-as-vassal and their like) would not be done")
+        Some(
+            "what is done before a vassal runs (hook-as-vassal, exec-as-vassal and their like) would not be done",
+        )
     } else {
         None
     }
@@ -112,7 +117,8 @@ mod tests {
     #[test]
     fn an_attribute_names_a_socket_or_nothing() {
         let of = |text: &str| {
-            let values = Values::of(vec![("server".into(), text.into()), ("server".into(), "/second".into())]);
+            let values =
+                Values::of(vec![("server".into(), text.into()), ("server".into(), "/second".into())]);
             servers().of(("a.ini", false), &values)
         };
         assert_eq!(of("/x"), Ok(Some(Door::Path("/x".into()))));

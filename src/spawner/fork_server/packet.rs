@@ -1,5 +1,5 @@
-//! Pure. What is said to a fork server of uWSGI and by whom it forks (`spec`: a request of modifier 35 is an array, its
-//! answer a dictionary).
+//! Pure. What a fork server of uWSGI is asked and what it answers: a request of modifier 35 is an array, its answer
+//! a dictionary.
 
 use crate::items::{add_item, item};
 
@@ -39,12 +39,12 @@ pub fn request(argv: &[String], along: Along) -> Option<Vec<u8>> {
 /// What is wrong with it.
 pub fn answer(bytes: &[u8]) -> Result<Option<i32>, &'static str> {
     if bytes.first().is_some_and(|modifier| *modifier != MODIFIER) {
-        return Err("it speaks another protocol");
+        return Err("speaks another protocol");
     }
     let Some((&[_, low, high, second], body)) = bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
     let size = usize::from(u16::from_le_bytes([low, high]));
     if second != 0 || size > ANSWER_MAX - HEADER || body.len() > size {
-        return Err("it answers what was not asked");
+        return Err("answers what was not asked");
     }
     if body.len() < size { Ok(None) } else { number(body).map(Some) }
 }
@@ -53,16 +53,17 @@ fn number(mut rest: &[u8]) -> Result<i32, &'static str> {
     let mut pid = None;
     while !rest.is_empty() {
         let pair = item(&mut rest).and_then(|key| Some((key, item(&mut rest)?)));
-        match pair.ok_or("its answer is cut short")? {
-            (b"pid", _) if pid.is_some() => return Err("its answer has two pids"),
+        match pair.ok_or("gives an answer that is cut short")? {
+            (b"pid", _) if pid.is_some() => return Err("gives two pids"),
             (b"pid", value) => pid = Some(value),
             _ => {} // later versions may say more
         }
     }
-    let digits = pid.ok_or("its answer has no pid")?;
-    let parsed = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let digits = pid.ok_or("gives no pid")?;
+    let parsed =
+        std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let pid = parsed.and_then(|text| text.parse().ok()).filter(|pid: &i32| *pid > 1);
-    pid.ok_or("its answer has no pid of a process that it could have made")
+    pid.ok_or("gives no pid of a process that it could have made")
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub fn began(stat: &str) -> Option<u64> {
 impl Wanted {
     /// The process of this jail; who keeps our ids has these.
     pub fn of(spec: &Spec, own: Owner, emperor: i32) -> Self {
-        let (identity, bounding) = (spec.identity.clone(), spec.bounding);
+        let (identity, bounding) = (spec.identity.clone(), spec.bounding.map(|set| set.with(spec.keep)));
         Self { identity, own, bounding, no_new_privs: spec.no_new_privs, emperor }
     }
 
@@ -108,7 +108,9 @@ impl Wanted {
         let all = |ids: &[u32], id| ids.len() == 4 && ids.iter().all(|one| *one == id);
         if !all(&seen.uids, uid) || !all(&seen.gids, gid) {
             let (uids, gids) = (&seen.uids, &seen.gids);
-            return Err(format!("made process {sender} with uids {uids:?} and gids {gids:?}, not {uid}:{gid}"));
+            return Err(format!(
+                "made process {sender} with uids {uids:?} and gids {gids:?}, not {uid}:{gid}"
+            ));
         }
         let sorted = |list: &[u32]| {
             let mut list = list.to_vec();
@@ -222,7 +224,8 @@ mod tests {
     fn where_no_ids_are_given_they_are_ours() {
         let own = Owner { uid: 7, gid: 8 };
         let lax = Wanted { identity: None, own, bounding: None, no_new_privs: false, ..wanted() };
-        let ids = |uid, gid| [("Uid", uid), ("Gid", gid), ("CapEff", "00000000000000ff"), ("NoNewPrivs", "0")];
+        let ids =
+            |uid, gid| [("Uid", uid), ("Gid", gid), ("CapEff", "00000000000000ff"), ("NoNewPrivs", "0")];
         let judged = |changes: &[(&str, &str)]| {
             lax.judge(CLAIM, &Seen::parse(&status(changes), &stat(1000)).expect("whole"))
         };

@@ -9,9 +9,9 @@ use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::Door;
 use super::packet::{ANSWER_MAX, answer};
 use super::proof::{Claim, began};
-use super::Door;
 use crate::spawner::session::parent;
 
 /// How many forks a server may put between itself and the vassal.
@@ -55,7 +55,8 @@ pub fn ask(asked: &Asked, lent: &[BorrowedFd<'_>]) -> Result<(Claim, OwnedFd), S
 
 fn reach(door: &Door) -> Result<OwnedFd, String> {
     let cannot = |errno: Errno| format!("cannot be reached: {errno}");
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(cannot)?;
+    let socket =
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).map_err(cannot)?;
     let address = match door {
         Door::Path(path) => SocketAddrUnix::new(path),
         Door::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
