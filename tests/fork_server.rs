@@ -17,7 +17,7 @@ const SERVER: &str = include_str!("programs/fork_server.py");
 fn base(tree: &Tree, owner: u32, kinds: &str) {
     let (program, doors) = (tree.path("server.py"), tree.path("doors"));
     let lines = format!(
-        "env = VICTIM={}\nunprivileged-binary-patch-arg = /usr/bin/python3 {} {} {kinds}\n",
+        "env = VICTIM={}\nunprivileged-binary-patch-arg = exec /usr/bin/python3 {} {} {kinds}\n",
         std::process::id(),
         program.display(),
         doors.display()

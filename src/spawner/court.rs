@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use jail::plan::{Host, Knob};
-use jail::run::{Backdrop, Birth, Born, Cgroup, Pool, SpawnError, Spawned};
+use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
@@ -29,9 +29,8 @@ use super::scenery::backdrop;
 use super::stock::pool_size;
 use super::strains::Strains;
 use super::walks::Walk;
-use super::ward::{Ward, Wards};
+use super::ward::Wards;
 use super::wire::{Reply, Request, Standing, Ticket, cut};
-use crate::emperor::event::Owner;
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
@@ -83,10 +82,10 @@ pub(super) struct Summons<'a> {
 }
 
 /// What came of an attempt to make a process.
-struct Newborn {
-    spawned: Spawned,
-    plan: Plan,
-    knobs: Rc<[Knob]>,
+pub(super) struct Newborn {
+    pub(super) spawned: Spawned,
+    pub(super) plan: Plan,
+    pub(super) knobs: Rc<[Knob]>,
 }
 
 impl Court {
@@ -355,41 +354,6 @@ impl Court {
         Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
     }
-
-    fn take_in(&mut self, ticket: Ticket, name: String, config: &Examined, newborn: Newborn) -> Vec<Reply> {
-        let running = running(ticket, config);
-        let (born, sequel) = match newborn.spawned {
-            Spawned::Running(born) => (born, Some(running)),
-            Spawned::Failed(born, failure) => {
-                let sentence = failure.sentence(&newborn.plan, &self.host);
-                (born, Some(Reply::Failed(ticket, cut(&sentence))))
-            }
-            Spawned::Walking(born, report) => {
-                self.walks.push(Walk { ticket, plan: newborn.plan, report, running });
-                (born, None)
-            }
-        };
-        let pid = born.pid;
-        self.enroll(ticket, (name, config.owner), born, newborn.knobs);
-        std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
-    }
-
-    /// From now on it can be killed and buried.
-    pub(super) fn enroll(
-        &mut self,
-        ticket: Ticket,
-        (name, owner): (String, Owner),
-        Born { pid, pidfd }: Born,
-        knobs: Rc<[Knob]>,
-    ) {
-        let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(pidfd);
-        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
-            let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &knobs);
-        }
-        self.wards.add(ticket, Ward { pid, pidfd, leaf, name, owner, knobs });
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
@@ -398,12 +362,6 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     weak.then(|| {
         format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone")
     })
-}
-
-/// What is told once the program of such a config runs.
-pub(super) fn running(ticket: Ticket, config: &Examined) -> Reply {
-    let fingerprint = config.sight.fingerprint.0;
-    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
 }
 
 /// The name of a vassal's cgroup.

@@ -113,7 +113,7 @@ impl Envoys {
     }
 
     /// Those who have spoken or are overdue, with their word.
-    fn heard(&mut self, now: Moment) -> Vec<(Mission, Option<Word>, Option<OwnedFd>)> {
+    fn heard(&mut self, now: Moment) -> Vec<(Mission, Word, Option<OwnedFd>)> {
         let mut heard = Vec::new();
         for envoy in std::mem::take(&mut self.out) {
             match hear(envoy.socket.as_fd()) {
@@ -122,7 +122,7 @@ impl Envoys {
                     // One that waits in the kernel may stay there until whatever it waits for answers.
                     let _ = pidfd_send_signal(&envoy.process, Signal::KILL);
                     self.leaving.push((envoy.mission.uid(), envoy.process));
-                    let (word, lent) = outcome.unwrap_or((None, None));
+                    let (word, lent) = outcome.unwrap_or_else(|errno| (silence(errno), None));
                     heard.push((envoy.mission, word, lent));
                 }
             }
@@ -168,23 +168,25 @@ impl Court {
             .collect()
     }
 
-    fn conclude_mission(
-        &mut self,
-        mission: Mission,
-        word: Option<Word>,
-        lent: Option<OwnedFd>,
-    ) -> Vec<Reply> {
+    fn conclude_mission(&mut self, mission: Mission, word: Word, lent: Option<OwnedFd>) -> Vec<Reply> {
         let ticket = mission.ticket();
         let concluded = match (mission, word, lent) {
-            (mission, Some(Word::Failed(predicate)), _) => Err(mission.sentence(&predicate)),
-            (Mission::Read(candidate), Some(Word::Attributes(list)), _) => self.go_on_with(*candidate, list),
-            (Mission::Commission(commission), Some(Word::Claim(claim)), Some(process)) => {
+            (mission, Word::Failed(predicate), _) => Err(mission.sentence(&predicate)),
+            (Mission::Read(candidate), Word::Attributes(list), _) => self.go_on_with(*candidate, list),
+            (Mission::Commission(commission), Word::Claim(claim), Some(process)) => {
                 self.adopt(*commission, claim, process)
             }
-            (mission, ..) => Err(mission.sentence(&format!("did not answer within {ANSWER_MS} ms"))),
+            (mission, ..) => Err(mission.sentence("was asked by somebody who makes no sense")),
         };
         concluded.unwrap_or_else(|sentence| vec![Reply::Failed(ticket, cut(&sentence))])
     }
+}
+
+fn silence(errno: Errno) -> Word {
+    Word::Failed(match errno {
+        Errno::AGAIN => format!("did not answer within {ANSWER_MS} ms"),
+        errno => format!("could not be heard: {errno}"),
+    })
 }
 
 /// Must: be called while this process has one thread.
@@ -215,9 +217,10 @@ fn stand_back(identity: Option<&Identity>) -> bool {
         && jail::run::die_with_parent().is_ok()
 }
 
-/// A word; none where it ended without one.
-fn hear(socket: BorrowedFd<'_>) -> Result<(Option<Word>, Option<OwnedFd>), Errno> {
+fn hear(socket: BorrowedFd<'_>) -> Result<(Word, Option<OwnedFd>), Errno> {
     let mut buffer = [0; MESSAGE_MAX];
-    let Some(parcel) = jail::run::receive(socket, &mut buffer)? else { return Ok((None, None)) };
-    Ok((decode(&buffer[..parcel.length]).ok(), parcel.descriptors.into_iter().next()))
+    let ended = || (Word::Failed("could not be asked: who was sent has ended".into()), None);
+    let Some(parcel) = jail::run::receive(socket, &mut buffer)? else { return Ok(ended()) };
+    let word = decode(&buffer[..parcel.length]).map_err(|_| Errno::BADMSG)?;
+    Ok((word, parcel.descriptors.into_iter().next()))
 }

@@ -12,6 +12,7 @@ pub mod charter;
 pub mod client;
 mod court;
 mod deaths;
+mod enroll;
 mod envoys;
 mod errands;
 mod far;

@@ -13,9 +13,11 @@ import sys
 
 
 def receive(client):
-    """The command line that is asked for, and the descriptors that came along."""
+    """The command line that is asked for, and the descriptors that came along; None of whoever asks nothing."""
     fds = array.array("i")
     header, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(8 * fds.itemsize))
+    if not header:
+        return None
     for level, kind, content in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
@@ -134,4 +136,6 @@ while True:
                 os.unlink(os.path.join(directory, name))
             sys.exit(0)
         connected = listener.accept()[0]
-        lie(kind, connected, receive(connected))
+        request = receive(connected)
+        if request:
+            lie(kind, connected, request)
