@@ -134,8 +134,8 @@ fn what_a_fork_server_says_proves_nothing() {
         ("init", "no pid of a process"),
         ("garbage", "another protocol"),
         ("cut", "hung up"),
-        ("foreign", "says that process"),
-        ("old", "says that process"),
+        ("foreign", "a vassal already"),
+        ("old", "a vassal already"),
         ("itself", "a vassal already"),
         ("once", "no orphan of a vassal"),
     ];
