@@ -11,6 +11,11 @@ pub fn adopt_orphans() {
     let _ = set_child_subreaper(Some(getpid()));
 }
 
+/// Orphans go where they would go without us.
+pub fn leave_orphans() {
+    let _ = set_child_subreaper(None);
+}
+
 /// Kills whatever is left below us. The kernel does the same for PID 1 when it ends.
 pub fn kill_all() {
     if getpid().is_init() {

@@ -12,6 +12,7 @@ mod fallback;
 mod fetch;
 mod inherited;
 mod inspect;
+mod items;
 mod journal;
 mod leftovers;
 mod log;

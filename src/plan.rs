@@ -121,7 +121,9 @@ fn second(charter: &Charter, examined: &Examined, file: &Path) -> Result<String>
         }
         VassalProgram::Own => {}
         VassalProgram::Path(program) => return Ok(format!("then {program} does the rest\n")),
-        VassalProgram::First(_) => return Ok("then the first of them that can be run does the rest\n".into()),
+        VassalProgram::First(..) => {
+            return Ok("then the first of them that can be run does the rest\n".into());
+        }
     }
     match kind(examined, file).map_err(|errors| told(&errors))? {
         VassalKind::Uwsgi(option) => Ok(format!("then uwsgi does the rest, because of `{option}`\n")),

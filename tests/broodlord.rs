@@ -5,7 +5,6 @@ mod common;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use common::router::request;
 use common::{ALICE, BOB, Emperor, LIEGE, Process, Start, Tree, eventually};

@@ -1,6 +1,7 @@
 //! Pure. What the Emperor's command line and config say, typed.
 
 pub mod commands;
+pub mod fork_server;
 mod hooks;
 pub mod limits_file;
 pub mod on_demand;
@@ -86,6 +87,8 @@ pub struct EmperorConfig {
     pub magic_exec: bool,
     /// `emperor-command-socket` and what belongs to it.
     pub commands: commands::Commands,
+    /// `emperor-use-fork-server`, `emperor-collect-attr` and what belongs to them.
+    pub commissions: fork_server::Commissions,
     /// `emperor-config-pipe`, not known to uWSGI: the vassals get their configs on a descriptor.
     pub config_pipe: bool,
     /// `vassal-set`: passed on as `--set k=v`.
@@ -179,6 +182,7 @@ impl Default for EmperorConfig {
             wrapper_fallback: Vec::new(),
             magic_exec: false,
             commands: commands::Commands::default(),
+            commissions: fork_server::Commissions::default(),
             config_pipe: false,
             vassal_set: Vec::new(),
             include_before: Vec::new(),

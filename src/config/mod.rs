@@ -2,6 +2,7 @@
 
 mod act;
 mod admit;
+pub mod attributes;
 mod blocks;
 mod calculate;
 pub mod check;

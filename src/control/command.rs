@@ -2,6 +2,7 @@
 //! which each key and value has its length (16 bits, little endian) before it.
 
 use crate::emperor::event::Command;
+use crate::items::item;
 
 /// Bytes of a datagram at most, as in uWSGI.
 pub const DATAGRAM_MAX: usize = 4096;
@@ -43,13 +44,6 @@ impl Asked {
         };
         vassal.map(|name| Self::Of(text(name), command)).ok_or("it names no vassal")
     }
-}
-
-fn item<'d>(rest: &mut &'d [u8]) -> Option<&'d [u8]> {
-    let (length, tail) = rest.split_first_chunk()?;
-    let (item, tail) = tail.split_at_checked(u16::from_le_bytes(*length).into())?;
-    *rest = tail;
-    Some(item)
 }
 
 fn text(bytes: &[u8]) -> String {

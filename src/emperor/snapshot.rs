@@ -20,6 +20,9 @@ pub struct Snapshot {
     pub ending: bool,
 }
 
+/// Name and value.
+pub type Attribute = (String, String);
+
 /// One vassal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VassalView {
@@ -85,6 +88,8 @@ pub struct VassalView {
     pub strain: Option<Arc<str>>,
     /// What it says of itself.
     pub said: Option<Arc<str>>,
+    /// What its config says to the Emperor, in order (`emperor-collect-attr`).
+    pub attributes: Arc<[Attribute]>,
     /// Its program runs, or did until it was told to end.
     pub up: bool,
     /// What happens next by itself, and when.
@@ -144,6 +149,7 @@ impl VassalView {
             failure: vassal.failure.clone(),
             strain: None,
             said: None,
+            attributes: Arc::default(),
             up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),
         }

@@ -3,6 +3,8 @@
 mod activation;
 mod announce;
 mod asides;
+mod attributes;
+mod commissions;
 mod courtiers;
 mod doors;
 mod earshot;
@@ -68,6 +70,7 @@ struct Runtime {
     spawner: Client,
     lender: std::rc::Rc<Lender>,
     courtiers: Courtiers,
+    attributes: attributes::Attributes,
     listeners: listeners::Listeners,
     unheard: earshot::Unheard,
     poller: Poller,
@@ -156,11 +159,12 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                let courtiers = &self.courtiers;
+                let (courtiers, attributes) = (&self.courtiers, &self.attributes);
                 let document = |reader: Sender| {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
                     held_back::add(&mut snapshot, facts.cgroup.as_deref());
                     courtiers.add_words(&mut snapshot);
+                    attributes.add(&mut snapshot);
                     let own = reader.is_master().then_some((monitors, facts));
                     stats::document(&snapshot, own, &Calendar::today())
                 };
@@ -227,6 +231,9 @@ impl Runtime {
             Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
             Reply::Killing(ticket) => Event::Killing(ticket.into()),
             Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
+            Reply::Attributes(ticket, list) => {
+                return self.attributes.learn(Incarnation::from(ticket).id, list);
+            }
             Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
             Reply::Ready(_) | Reply::Report(..) | Reply::Listening { .. } | Reply::Address(..) => {
                 return;

@@ -43,7 +43,11 @@ impl Runtime {
                 Ok(())
             }
             Order::Readdress(id) => self.readdress(id),
-            Order::Unlisten(id) | Order::Forget(id) => self.unlisten(id),
+            Order::Forget(id) => {
+                self.attributes.forget(id);
+                self.unlisten(id)
+            }
+            Order::Unlisten(id) => self.unlisten(id),
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
                 self.chronicle(&notice);

@@ -10,14 +10,14 @@ use rustix::process::{getpid, set_child_subreaper};
 
 use crate::config::emperor::presence::Presence;
 
-/// Carries out what the options say.
+/// Carries out what the options say. What a fork server makes is an orphan, and comes to us.
 ///
 /// Must: run when the command line has been read, which is written over.
 ///
 /// # Errors
 /// What the kernel refuses.
-pub fn take(wanted: &Presence) -> Result<()> {
-    if wanted.subreaper {
+pub fn take(wanted: &Presence, fork_servers: bool) -> Result<()> {
+    if wanted.subreaper || fork_servers {
         set_child_subreaper(Some(getpid())).context("emperor-subreaper")?;
     }
     wanted.title.as_deref().map_or(Ok(()), call).context("emperor-procname")

@@ -16,6 +16,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::Runtime;
 use super::activation;
 use super::asides::Asides;
+use super::attributes::Attributes;
+use super::commissions;
 use super::courtiers::Courtiers;
 use super::doors::Doors;
 use super::earshot::Unheard;
@@ -62,6 +64,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let roots = monitors::bases(&sources, &cwd)?;
     let files = monitors::files(&sources, &cwd);
     let charter = Charter { files, ..charter(config, &roots, identity)? };
+    commissions::contradiction(&charter)?;
     let signals = block_signals()?;
     let guests = stats::Guests { welcome: config.shows_tenants(), owner: identity };
     let stats = stats::Server::bind(config.stats.as_ref(), guests)?;
@@ -80,7 +83,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         bail!("{reason}");
     }
     announce(config, &charter, &started.standing.notes);
-    presence::take(&config.presence)?;
+    presence::take(&config.presence, config.commissions.use_servers())?;
     shed(&charter, identity)?;
     let _ = raise_descriptor_limit();
     let lender = Rc::new(started.lender);
@@ -92,6 +95,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         spawner: started.client,
         lender,
         courtiers: Courtiers::default(),
+        attributes: Attributes::default(),
         listeners: Listeners::default(),
         unheard: Unheard::default(),
         poller: Poller::new()?,
@@ -196,6 +200,8 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         config_pipe: config.config_pipe,
         magic_exec: config.magic_exec,
         program: program(config)?,
+        fork_servers: commissions::fork_servers(&config.commissions)?,
+        attributes: commissions::attributes(&config.commissions),
         arguments: arguments(config),
         environment: environment(readable(std::env::vars_os())),
         scoped: filtering::is_scoped(namespaces, jail),
@@ -243,7 +249,8 @@ fn program(config: &EmperorConfig) -> Result<VassalProgram> {
         None => text(&std::env::current_exe().context("cannot tell where this program is")?),
     };
     let others = |list: &[PathBuf]| list.iter().map(text).collect::<Vec<_>>();
-    Ok(VassalProgram::First([others(overriding), vec![main], others(fallbacks)].concat()))
+    let programs = [others(overriding), vec![main], others(fallbacks)].concat();
+    Ok(VassalProgram::First(programs, overriding.len()))
 }
 
 fn arguments(config: &EmperorConfig) -> Arguments {

@@ -102,6 +102,7 @@ pub fn spec(charter: &Charter, subject: &Subject<'_>) -> Spec {
         directory_path: mounts.as_ref().map(|_| subject.scenery.path.clone().unwrap_or_default()),
         mounts,
         hostname: None,
+        arrival: None,
         hooks: Vec::new(),
         awaited: subject.lent.awaited.map(|socket| awaited(charter, socket)),
         errands: errands(charter, subject),
@@ -260,12 +261,17 @@ fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> 
     list
 }
 
-fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
-    let scheme = match subject.is_program {
+/// Before the name of a config on the command line of its vassal.
+pub fn scheme(charter: &Charter, is_program: bool) -> &'static str {
+    match is_program {
         true => PROGRAM_SCHEME,
         false if charter.config_pipe => PIPE_SCHEME,
         false => "",
-    };
+    }
+}
+
+fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
+    let scheme = scheme(charter, subject.is_program);
     let section = subject.zerg.map_or("", |_| ZERG);
     let file = format!("{scheme}{}{section}", subject.file);
     let argv = |name: &str| charter.arguments.argv(name, &file).iter().map(|one| c_string(one)).collect();
@@ -277,7 +283,7 @@ fn program(charter: &Charter, subject: &Subject<'_>) -> Program {
     match &charter.program {
         VassalProgram::Own => Program::Descriptor(subject.lent.executable, argv("liege")),
         VassalProgram::Path(path) => at(path),
-        VassalProgram::First(paths) => Program::First(paths.iter().map(at).collect()),
+        VassalProgram::First(paths, _) => Program::First(paths.iter().map(at).collect()),
     }
 }
 

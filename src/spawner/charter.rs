@@ -7,6 +7,8 @@ use jail::plan::{Filter, Knob, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 use serde::{Deserialize, Serialize};
 
+use super::attributes::Attributes;
+use super::fork_server::ForkServers;
 use super::wire::Wait;
 use crate::config::hook::Errand;
 use crate::emperor::brood::ZERG;
@@ -42,6 +44,10 @@ pub struct Charter {
     pub magic_exec: bool,
     /// What is run for a vassal.
     pub program: VassalProgram,
+    /// Vassals that are made by fork servers.
+    pub fork_servers: ForkServers,
+    /// What is read of a vassal in its config.
+    pub attributes: Attributes,
     /// `vassal-set`, `vassals-include…`, `vassals-inherit…`.
     pub arguments: Arguments,
     /// Environment of the vassals, `NAME=value`, the control descriptor not among it.
@@ -155,8 +161,9 @@ pub enum VassalProgram {
     Own,
     /// `binary-path` or `emperor-wrapper`.
     Path(String),
-    /// These in turn, until one can be run: `emperor-wrapper-override`, one as above, `emperor-wrapper-fallback`.
-    First(Vec<String>),
+    /// These in turn, until one can be run: `emperor-wrapper-override`, one as above (at this place),
+    /// `emperor-wrapper-fallback`.
+    First(Vec<String>, usize),
 }
 
 /// What a vassal's command line has beside its config.

@@ -9,9 +9,12 @@ use jail::run::{Backdrop, Birth, Cgroup, Pool, SpawnError, Spawned};
 use jail::{Namespaces, Phase, Plan, Spec};
 use rustix::fs::{Mode, OFlags};
 
+use super::attributes::Values;
 use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
 use super::charter::Charter;
+use super::envoys::Envoys;
+use super::fork_server::Question;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
 use super::lend;
@@ -26,14 +29,14 @@ use super::scenery::backdrop;
 use super::stock::pool_size;
 use super::strains::Strains;
 use super::walks::Walk;
-use super::ward::{Ward, Wards};
+use super::ward::Wards;
 use super::wire::{Reply, Request, Standing, Ticket, cut};
 use crate::subids::Subids;
 use crate::trust::{self, AWAY, Examined, Mounts, Reach, Refusal};
 
 /// The spawner's state.
 pub struct Court {
-    pub(super) charter: Charter,
+    pub(super) charter: Rc<Charter>,
     pub(super) executable: OwnedFd,
     pub(super) null: OwnedFd,
     pub(super) briefs: Briefs,
@@ -53,6 +56,7 @@ pub struct Court {
     pub(super) lookers: Lookers,
     pub(super) listeners: Listeners,
     pub(super) inquiries: Inquiries,
+    pub(super) envoys: Envoys,
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
@@ -78,10 +82,10 @@ pub(super) struct Summons<'a> {
 }
 
 /// What came of an attempt to make a process.
-struct Newborn {
-    spawned: Spawned,
-    plan: Plan,
-    knobs: Rc<[Knob]>,
+pub(super) struct Newborn {
+    pub(super) spawned: Spawned,
+    pub(super) plan: Plan,
+    pub(super) knobs: Rc<[Knob]>,
 }
 
 impl Court {
@@ -126,7 +130,7 @@ impl Court {
         };
         Ok(Self {
             briefs: Briefs::written(&charter)?,
-            charter,
+            charter: Rc::new(charter),
             executable,
             null,
             host,
@@ -145,6 +149,7 @@ impl Court {
             lookers: Lookers::default(),
             listeners,
             inquiries: Inquiries::default(),
+            envoys: Envoys::default(),
             subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
@@ -244,25 +249,29 @@ impl Court {
     }
 
     pub(super) fn bear(&mut self, summons: Summons<'_>, config: Examined) -> Vec<Reply> {
-        match self.listen(&summons, &config) {
-            Ok(None) => {}
+        let ticket = summons.ticket;
+        let born = match self.listen(&summons, &config) {
             Ok(Some(reply)) => return vec![reply],
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        }
-        let is_program = magic::is_program(&self.charter, config.file.as_fd(), config.trust);
-        let piped = birth::is_piped(&self.charter, is_program);
-        let pushed = match piped.then(|| push::push(config.file.as_fd())).transpose() {
-            Ok(pushed) => pushed,
-            Err(error) => {
-                let sentence = cut(&format!("cannot hand over its config: {error}"));
-                return vec![Reply::Failed(summons.ticket, sentence)];
-            }
+            Ok(None) if self.charter.reads(&summons) => self.read_attributes(&summons, config),
+            Ok(None) => self.deliver(summons, config, &Values::default()),
+            Err(sentence) => Err(sentence),
         };
-        let ends = self.gate().and_then(|gate| Ok((gate, self.way_out(config.trust)?)));
-        let (gate, outside) = match ends {
-            Ok(ends) => ends,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
+        born.unwrap_or_else(|sentence| vec![Reply::Failed(ticket, cut(&sentence))])
+    }
+
+    /// Makes the process, or has it made.
+    pub(super) fn deliver(
+        &mut self,
+        summons: Summons<'_>,
+        config: Examined,
+        values: &Values,
+    ) -> Result<Vec<Reply>, String> {
+        let charter = values.applied(&self.charter);
+        let is_program = magic::is_program(&charter, config.file.as_fd(), config.trust);
+        let piped = birth::is_piped(&charter, is_program);
+        let pushed = piped.then(|| push::push(config.file.as_fd())).transpose();
+        let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
+        let (gate, outside) = (self.gate()?, self.way_out(config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
             outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
@@ -275,14 +284,10 @@ impl Court {
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
-        let ranges = self.ranges(config.trust);
-        let around = ranges.and_then(|ranges| Ok((ranges, self.trees(summons.directory, &config)?)));
-        let (ranges, trees) = match around {
-            Ok(around) => around,
-            Err(sentence) => return vec![Reply::Failed(summons.ticket, cut(&sentence))],
-        };
-        let user = self.charter.namespaces_of(config.trust).has(Namespaces::USER);
+        let ranges = self.ranges(&charter, config.trust)?;
+        let user = charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
+        let trees = self.trees(summons.directory, &config)?;
         let place = self.place_of(summons.directory);
         let subject = Subject {
             file: summons.file,
@@ -291,26 +296,27 @@ impl Court {
             zerg: summons.zerg,
             place: &place,
             trust: config.trust,
-            groups: groups(&self.charter, config.owner.uid),
+            groups: groups(&charter, config.owner.uid),
             own: own_ids(),
             ranges,
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
             scenery: self.scenery(summons.directory, &trees),
         };
-        let spec = birth::spec(&self.charter, &subject);
+        let mut spec = birth::spec(&charter, &subject);
+        spec.arrival = values.arrival(&charter);
+        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
+        if let Some(door) = server {
+            let question = Question { door, is_program, spec: &spec, config: pushed.as_ref() };
+            return self.commission(&summons, config, question).map(|()| Vec::new());
+        }
         let ticket = summons.ticket;
         let knobs = self.limits.of(&summons.name, config.owner.uid);
-        match self.make(ticket, &spec, knobs, summons.away) {
-            Ok(newborn) => {
-                let pid = newborn.spawned.born().pid;
-                let vassal = Vassal { name: &summons.name, pid, owner: config.owner };
-                let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
-                let replies = self.take_in(ticket, summons.name, config, newborn);
-                herald.into_iter().chain(replies).collect()
-            }
-            Err(sentence) => vec![Reply::Failed(ticket, cut(&sentence))],
-        }
+        let newborn = self.make(ticket, &spec, knobs, summons.away || values.name_paths())?;
+        let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
+        let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
+        let replies = self.take_in(ticket, summons.name, &config, newborn);
+        Ok(herald.into_iter().chain(replies).collect())
     }
 
     /// Clones, into its own cgroup where nothing else would hold its descendants.
@@ -338,7 +344,7 @@ impl Court {
         }
     }
 
-    fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
+    pub(super) fn cgroup_of(&self, ticket: Ticket, knobs: &[Knob]) -> Result<Option<OwnedFd>, String> {
         let Some(cgroup) = &self.cgroup else { return Ok(None) };
         let made = match &self.shared {
             Some(shared) if !self.charter.needs_leaf() => shared.try_clone(),
@@ -349,30 +355,6 @@ impl Court {
         Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
     }
-
-    fn take_in(&mut self, ticket: Ticket, name: String, config: Examined, newborn: Newborn) -> Vec<Reply> {
-        let owner = config.owner;
-        let running = running(ticket, &config);
-        let (born, sequel) = match newborn.spawned {
-            Spawned::Running(born) => (born, Some(running)),
-            Spawned::Failed(born, failure) => {
-                let sentence = failure.sentence(&newborn.plan, &self.host);
-                (born, Some(Reply::Failed(ticket, cut(&sentence))))
-            }
-            Spawned::Walking(born, report) => {
-                self.walks.push(Walk { ticket, plan: newborn.plan, report, running });
-                (born, None)
-            }
-        };
-        let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
-        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(born.pidfd);
-        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
-            let place = cgroup.path().join(leaf_number(ticket).to_string());
-            self.strains.watch(ticket, &name, &place, &newborn.knobs);
-        }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
-        std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
-    }
 }
 
 /// Without a cgroup and without a pid namespace only the session tells who belongs to a vassal.
@@ -381,11 +363,6 @@ fn without_cgroup(charter: &Charter, reason: &str) -> Option<String> {
     weak.then(|| {
         format!("vassals are ended by session, not by cgroup: {reason}; add pid to emperor-use-clone")
     })
-}
-
-fn running(ticket: Ticket, config: &Examined) -> Reply {
-    let fingerprint = config.sight.fingerprint.0;
-    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
 }
 
 /// The name of a vassal's cgroup.

@@ -77,7 +77,12 @@ impl Court {
         }
         let retry = if self.burial_tries < BURIAL_TRIES_MAX { BURIAL_RETRY } else { BURIAL_RETRY_LATE };
         let burial = (!self.busy_graves.is_empty()).then_some(retry);
-        burial.into_iter().chain(self.lookers_patience()).chain(self.inquiries_patience()).min()
+        burial
+            .into_iter()
+            .chain(self.lookers_patience())
+            .chain(self.inquiries_patience())
+            .chain(self.envoys.patience())
+            .min()
     }
 
     /// Ends everybody who was made, and takes the cgroup away.
@@ -99,7 +104,7 @@ impl Court {
 }
 
 /// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
-fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+pub(super) fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
     text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
 }

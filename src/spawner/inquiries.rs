@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use caps::Capability;
 use jail::plan::Filter;
 use jail::run::{Birth, Spawned};
-use jail::{Capabilities, Identity, Namespaces, Plan, Program, Spec};
+use jail::{Capabilities, Namespaces, Plan, Program, Spec};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
@@ -20,7 +20,7 @@ use super::addresses::TEXT_MAX;
 use super::birth::{SEARCH, c_string};
 use super::court::Court;
 use super::lookers::Expected;
-use super::owners::groups;
+use super::owners::identity_of;
 use super::walks::read_report;
 use super::wire::{Reply, Ticket, cut};
 use crate::emperor::event::{Moment, Owner};
@@ -258,11 +258,7 @@ impl Court {
     /// The process that is asked: the vassal's ids, nothing of ours.
     fn asker(&self, expected: &Expected, trust: Trust, output: i32) -> Spec {
         let charter = &self.charter;
-        let identity = match trust {
-            Trust::Tenant(owner) if charter.privileged => Some((owner, groups(charter, owner.uid))),
-            _ => charter.identity.map(|owner| (owner, Vec::new())),
-        };
-        let identity = identity.map(|(Owner { uid, gid }, groups)| Identity { uid, gid, groups });
+        let identity = identity_of(charter, trust);
         let can_bound = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
         let dropped = identity.is_some();
         let words = charter.on_demand.iter().flat_map(|rules| &rules.program);

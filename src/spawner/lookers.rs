@@ -3,7 +3,7 @@
 //! What it read comes back as a copy: a descriptor of such a file system may keep waiting whoever closes it.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use jail::run::{receive, send};
 use rustix::io::Errno;
@@ -227,7 +227,8 @@ pub enum Heard {
 /// Must: be called while this process has one thread.
 fn begin(charter: &Charter, null: BorrowedFd<'_>, job: &Job) -> Result<(OwnedFd, OwnedFd), Errno> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let child = jail::sys::fork(|| match leave_all_but(null, theirs.as_fd(), job) {
+    let kept: Vec<RawFd> = kept_for(job).into_iter().chain([theirs.as_raw_fd()]).collect();
+    let child = jail::sys::fork(|| match leave_all_but(null, &kept) {
         Ok(()) => i32::from(far::look(charter, job, &|word, lent| say(theirs.as_fd(), word, lent)).is_err()),
         Err(_) => 1,
     })?;
@@ -236,21 +237,23 @@ fn begin(charter: &Charter, null: BorrowedFd<'_>, job: &Job) -> Result<(OwnedFd,
     Ok((pidfd, ours))
 }
 
-/// Whoever may have to be left behind holds nothing of ours.
-fn leave_all_but(null: BorrowedFd<'_>, socket: BorrowedFd<'_>, job: &Job) -> Result<(), Errno> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    for number in 0..jail::sys::FIRST {
-        jail::sys::place(null, number)?;
-    }
-    let directory = match job {
+fn kept_for(job: &Job) -> Option<RawFd> {
+    match job {
         Job::Birth(expected) => match &expected.whence {
             Whence::Directory(directory) => Some(directory.as_raw_fd()),
             Whence::Place(_) => None,
         },
         Job::Report { .. } => None,
-    };
-    let kept: Vec<_> = [Some(socket.as_raw_fd()), directory].into_iter().flatten().collect();
-    jail::sys::close_all_but(&kept)
+    }
+}
+
+/// Whoever may have to be left behind holds nothing of ours.
+pub(super) fn leave_all_but(null: BorrowedFd<'_>, kept: &[RawFd]) -> Result<(), Errno> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    for number in 0..jail::sys::FIRST {
+        jail::sys::place(null, number)?;
+    }
+    jail::sys::close_all_but(kept)
 }
 
 fn say(socket: BorrowedFd<'_>, word: &Word, descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {

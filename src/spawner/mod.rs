@@ -5,14 +5,18 @@
 
 mod addresses;
 mod allowance;
+pub mod attributes;
 pub mod birth;
 mod briefs;
 pub mod charter;
 pub mod client;
 mod court;
 mod deaths;
+mod enroll;
+mod envoys;
 mod errands;
 mod far;
+pub mod fork_server;
 mod hearing;
 mod hooks;
 mod inquiries;
@@ -135,6 +139,8 @@ impl Spawner {
         self.queue_parcels(reports)?;
         let answers = self.court.mind_inquiries(ready.answered);
         self.queue(answers)?;
+        let words = self.court.mind_envoys(ready.spoken);
+        self.queue(words)?;
         let lent = !ready.lend || self.answer()?;
         let ordered = !ready.orders || self.obey()?;
         let failures = self.court.send_lookers();
@@ -160,6 +166,10 @@ impl Spawner {
             set.extend(self.court.inquiries.descriptors().map(input));
         }
         let inquiries = set.len();
+        if self.outbox.is_empty() {
+            set.extend(self.court.envoys.descriptors().map(input));
+        }
+        let envoys = set.len();
         set.extend(self.court.strains.descriptor().map(input));
         set.extend(self.court.limits.descriptor().map(input));
         loop {
@@ -170,10 +180,11 @@ impl Spawner {
             }
         }
         let ready: Vec<bool> = set.iter().map(|one| !one.revents().is_empty()).collect();
-        let strained = ready[inquiries..].contains(&true);
+        let strained = ready[envoys..].contains(&true);
+        let spoken = ready[inquiries..envoys].contains(&true);
         let answered = ready[lookers..inquiries].contains(&true);
         let (reports, lookers) = (ready[2..walks].to_vec(), ready[walks..lookers].to_vec());
-        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers, answered, strained })
+        Ok(Ready { orders: ready[0], lend: ready[1], reports, lookers, answered, spoken, strained })
     }
 
     /// Nothing new is begun while there are replies that nobody takes: so there are never many.
@@ -250,6 +261,7 @@ struct Ready {
     reports: Vec<bool>,
     lookers: Vec<bool>,
     answered: bool,
+    spoken: bool,
     strained: bool,
 }
 
@@ -260,6 +272,7 @@ impl Ready {
             && !self.reports.contains(&true)
             && !self.lookers.contains(&true)
             && !self.answered
+            && !self.spoken
     }
 }
 

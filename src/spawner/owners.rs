@@ -1,5 +1,7 @@
 //! What a vassal gets with the ids of its owner: groups, and in a user namespace ranges of ids.
 
+use jail::Identity;
+
 use super::birth;
 use super::charter::Charter;
 use super::court::Court;
@@ -13,8 +15,8 @@ impl Court {
     ///
     /// # Errors
     /// Why it must not get them, as a sentence.
-    pub(super) fn ranges(&mut self, trust: Trust) -> Result<Ranges, String> {
-        let Some(owner) = birth::ranges_of(&self.charter, trust, own_ids()) else {
+    pub(super) fn ranges(&mut self, charter: &Charter, trust: Trust) -> Result<Ranges, String> {
+        let Some(owner) = birth::ranges_of(charter, trust, own_ids()) else {
             return Ok(Ranges::default());
         };
         self.subids.get_or_insert_with(Subids::look).of(owner)
@@ -24,6 +26,15 @@ impl Court {
 /// Our own ids.
 pub fn own_ids() -> Owner {
     Owner { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
+}
+
+/// The ids of a vassal outside of any user namespace; `None` where it keeps ours.
+pub fn identity_of(charter: &Charter, trust: Trust) -> Option<Identity> {
+    let outside = match trust {
+        Trust::Tenant(owner) if charter.privileged => Some((owner, groups(charter, owner.uid))),
+        _ => charter.identity.map(|owner| (owner, Vec::new())),
+    };
+    outside.map(|(Owner { uid, gid }, groups)| Identity { uid, gid, groups })
 }
 
 /// Groups of an owner, as policy has them. A user without a name has none.

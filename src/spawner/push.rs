@@ -30,7 +30,8 @@ pub fn push(config: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-fn text(config: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+/// All of a config, or enough to see that it is too long.
+pub(super) fn text(config: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let mut text = vec![0; FILE_MAX + 1];
     let mut length = 0;
     while length < text.len() {

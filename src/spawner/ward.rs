@@ -1,6 +1,6 @@
 //! Pure. Who was made and not yet buried.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -28,31 +28,42 @@ pub struct Ward {
 
 /// Everybody who was made and not yet buried.
 #[derive(Debug, Default)]
-pub struct Wards(HashMap<Ticket, Ward>);
+pub struct Wards {
+    known: HashMap<Ticket, Ward>,
+    pids: HashSet<i32>,
+}
 
 impl Wards {
     /// Takes one in.
     pub fn add(&mut self, ticket: Ticket, ward: Ward) {
-        self.0.insert(ticket, ward);
+        self.pids.insert(ward.pid);
+        self.known.insert(ticket, ward);
     }
 
     /// The ward of this ticket.
     pub fn get(&self, ticket: Ticket) -> Option<&Ward> {
-        self.0.get(&ticket)
+        self.known.get(&ticket)
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Ward> {
-        self.0.get_mut(&ticket)
+        self.known.get_mut(&ticket)
+    }
+
+    /// Whether the process of this pid is one of them.
+    pub fn has(&self, pid: i32) -> bool {
+        self.pids.contains(&pid)
     }
 
     /// Lets one go.
     pub fn remove(&mut self, ticket: Ticket) -> Option<Ward> {
-        self.0.remove(&ticket)
+        let ward = self.known.remove(&ticket)?;
+        self.pids.remove(&ward.pid);
+        Some(ward)
     }
 
     /// Everybody.
     pub fn each(&self) -> impl Iterator<Item = (&Ticket, &Ward)> {
-        self.0.iter()
+        self.known.iter()
     }
 }

@@ -124,6 +124,8 @@ pub enum Reply {
     },
     /// What came of a `Readdress`. Descriptor: the new listener of one that `Moved`.
     Address(u32, Address),
+    /// What the config says of its vassal (`emperor-collect-attr`), in order. Its birth or failure follows.
+    Attributes(Ticket, Vec<(String, String)>),
     /// The process is there; its program may not run yet.
     Born(Ticket, i32),
     /// Its program runs.

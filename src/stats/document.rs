@@ -1,5 +1,6 @@
 //! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -74,7 +75,7 @@ struct Vassal<'a> {
     uid: u32,
     gid: u32,
     monitor: &'a str,
-    attrs: serde_json::Map<String, serde_json::Value>,
+    attrs: BTreeMap<&'a str, Vec<&'a str>>,
     respawns: u32,
     state: &'static str,
     starts: u32,
@@ -177,7 +178,7 @@ impl<'a> Vassal<'a> {
             uid: view.owner.uid,
             gid: view.owner.gid,
             monitor: sources.get(usize::from(view.key.monitor.0)).map_or("", String::as_str),
-            attrs: serde_json::Map::new(),
+            attrs: attributes(view),
             respawns: view.respawns,
             state: view.state,
             starts: view.attempts,
@@ -209,6 +210,13 @@ impl Ended {
             reload: end.bidden.reload,
         }
     }
+}
+
+/// A name may have several values.
+fn attributes(view: &VassalView) -> BTreeMap<&str, Vec<&str>> {
+    let mut all = BTreeMap::<&str, Vec<&str>>::new();
+    view.attributes.iter().for_each(|(name, value)| all.entry(name).or_default().push(value));
+    all
 }
 
 /// A directory gives names of files in it, a pattern whole paths.

@@ -14,6 +14,7 @@ use super::programs;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use crate::config::vassal::Patch;
+use crate::leftovers;
 use crate::{fetch, inherited};
 
 /// Where programs find the number of their control descriptor.
@@ -31,6 +32,8 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
         }
         Patch::Shell(text) => vec![&shell, "-c", text],
     };
+    // It stays so over exec, and who takes our place expects no orphans.
+    leftovers::leave_orphans();
     let mut launch = launch(&argv, vassal.user_environment());
     launch.sockets = vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect();
     launch.confinement = Some(&vassal.confinement);

@@ -142,6 +142,8 @@ fn identity(spec: &Spec) -> Option<Step> {
 
 fn at_last(spec: &Spec) -> Vec<Step> {
     let mut steps = hooks(spec, Phase::AsVassal);
+    // By path, so with the rights of the program.
+    steps.extend(spec.arrival.clone().map(Step::ChangeDirectory));
     steps.push(Step::Exec(spec.program.clone()));
     steps
 }

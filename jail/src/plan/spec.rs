@@ -51,6 +51,8 @@ pub struct Spec {
     pub settings: Vec<Setting>,
     /// Working directory, as a descriptor of the parent.
     pub directory: Option<RawFd>,
+    /// Working directory by path, entered last and with the rights of the program.
+    pub arrival: Option<CString>,
     /// The path of that directory: it is entered in the mounts of the process itself.
     pub directory_path: Option<PathBuf>,
     /// Descriptors of the parent that stay open, as (here, there): 0, 1 and 2 are given the same way.

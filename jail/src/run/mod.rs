@@ -2,6 +2,7 @@
 
 mod backdrop;
 mod cgroup;
+mod cgroup_move;
 mod cgroup_place;
 mod delegation;
 mod descriptors;
@@ -29,6 +30,7 @@ mod walk;
 pub use crate::plan::Failure;
 pub use backdrop::Backdrop;
 pub use cgroup::{Cgroup, Removed};
+pub use cgroup_move::move_tree;
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
 pub use executable::Executable;

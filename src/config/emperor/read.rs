@@ -1,6 +1,6 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, RELOAD_MERCY_MS, commands, hooks, on_demand, presence, resources};
+use super::{EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, presence, resources};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -125,6 +125,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         name if on_demand::apply(&mut config.on_demand, name, entry)? => {}
         name if presence::apply(&mut config.presence, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
+        name if fork_server::apply(&mut config.commissions, name, entry)? => {}
         name if commands::apply(&mut config.commands, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }

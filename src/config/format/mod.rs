@@ -1,6 +1,6 @@
 //! Pure. The formats of config files: text to keys and values in order, each with its place.
 
-mod ini;
+pub mod ini;
 mod json;
 mod places;
 mod toml;

@@ -4,6 +4,7 @@ mod commands;
 mod confine;
 mod emperor;
 mod errands;
+mod fork_server;
 mod general;
 mod health;
 mod hooks;
@@ -49,6 +50,16 @@ pub static GROUPS: &[Group] = &[
         heading: "Emperor: vassals that start when somebody connects",
         scope: Scope::Emperor,
         options: on_demand::ON_DEMAND,
+    },
+    Group {
+        heading: "Emperor: what configs say of their vassals",
+        scope: Scope::Emperor,
+        options: fork_server::ATTRIBUTES,
+    },
+    Group {
+        heading: "Emperor: vassals that a fork server makes",
+        scope: Scope::Emperor,
+        options: fork_server::FORK_SERVERS,
     },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },

@@ -1,0 +1,63 @@
+//! Takes in who was made: by us, or by a fork server in our place.
+
+use std::rc::Rc;
+
+use jail::plan::Knob;
+use jail::run::{Born, Spawned};
+
+use super::court::{Court, Newborn, leaf_number};
+use super::walks::Walk;
+use super::ward::Ward;
+use super::wire::{Reply, Ticket, cut};
+use crate::emperor::event::Owner;
+use crate::trust::Examined;
+
+impl Court {
+    /// What is told of a process that we have made.
+    pub(super) fn take_in(
+        &mut self,
+        ticket: Ticket,
+        name: String,
+        config: &Examined,
+        newborn: Newborn,
+    ) -> Vec<Reply> {
+        let running = running(ticket, config);
+        let (born, sequel) = match newborn.spawned {
+            Spawned::Running(born) => (born, Some(running)),
+            Spawned::Failed(born, failure) => {
+                let sentence = failure.sentence(&newborn.plan, &self.host);
+                (born, Some(Reply::Failed(ticket, cut(&sentence))))
+            }
+            Spawned::Walking(born, report) => {
+                self.walks.push(Walk { ticket, plan: newborn.plan, report, running });
+                (born, None)
+            }
+        };
+        let pid = born.pid;
+        self.enroll(ticket, (name, config.owner), born, newborn.knobs);
+        std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
+    }
+
+    /// From now on it can be killed and buried.
+    pub(super) fn enroll(
+        &mut self,
+        ticket: Ticket,
+        (name, owner): (String, Owner),
+        Born { pid, pidfd }: Born,
+        knobs: Rc<[Knob]>,
+    ) {
+        let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
+        let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(pidfd);
+        if let (true, Some(cgroup)) = (leaf, &self.cgroup) {
+            let place = cgroup.path().join(leaf_number(ticket).to_string());
+            self.strains.watch(ticket, &name, &place, &knobs);
+        }
+        self.wards.add(ticket, Ward { pid, pidfd, leaf, name, owner, knobs });
+    }
+}
+
+/// What is told once the program of such a config runs.
+pub(super) fn running(ticket: Ticket, config: &Examined) -> Reply {
+    let fingerprint = config.sight.fingerprint.0;
+    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
+}
