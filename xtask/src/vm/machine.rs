@@ -41,7 +41,7 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// `start NAME` and `end NAME STATUS` as they happened.
+    /// `start NAME` and `end NAME STATUS SECONDS` as they happened.
     pub fn status(&self) -> PathBuf {
         self.scratch.join("status")
     }
