@@ -102,7 +102,7 @@ ok "on the socket that was there all the while" systemctl is-active --quiet cour
 emperor=$(property MainPID)
 kill -KILL "$emperor"
 ok "who asks meanwhile is answered" sh -c "'$LIEGE' status '$stats' >/dev/null"
-ok "by the next one" another "$emperor"
+ok "by the next one" until_so another "$emperor"
 
 ok "systemctl stop ends it" systemctl stop court.socket $unit
 ok "in order" told "The Emperor is buried" SYSLOG_IDENTIFIER=liege MESSAGE
