@@ -1,7 +1,7 @@
 #!/bin/sh
 # Six tenants' masters and commands are killed at, again and again, all at once: each comes back, once; nobody else notices, and the
 # Emperor holds no more descriptors and cgroups than before.
-# vm: seconds=600
+# vm: seconds=900
 . "$LIB"
 log=$work/log
 number=1

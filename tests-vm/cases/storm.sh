@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Emperor, its spawner and both at once are killed, in the middle of starts and reloads, again and again: each time nothing of
 # them lives on, the next Emperor has every vassal, once, and the last one leaves nothing behind.
-# vm: seconds=600
+# vm: seconds=900
 . "$LIB"
 log=$work/log
 number=1
