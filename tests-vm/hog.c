@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <mqueue.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +160,17 @@ static long keys(void) {
     return ROUNDS_MAX;
 }
 
+/* Names that somebody else has are an end too. */
+static long mqueues(void) {
+    struct mq_attr small = {.mq_maxmsg = 1, .mq_msgsize = 8192};
+    char name[64];
+    for (long count = 0; count < ROUNDS_MAX; count++) {
+        snprintf(name, sizeof name, "/hog-%ld", count);
+        if (mq_open(name, O_CREAT | O_EXCL | O_RDWR, 0666, &small) < 0) return count;
+    }
+    return ROUNDS_MAX;
+}
+
 static const struct {
     const char *name;
     long (*take)(void);
@@ -166,6 +178,7 @@ static const struct {
     {"forks", forks},       {"zombies", zombies}, {"threads", threads},         {"memory", memory}, {"tables", tables},
     {"buffers", buffers},   {"fill", fill},       {"inodes", inodes},           {"epolls", epolls}, {"instances", instances},
     {"watches", watches},   {"keys", keys},       {"descriptors", descriptors},
+    {"mqueues", mqueues},
 };
 
 int main(int argc, char **argv) {

@@ -21,8 +21,8 @@ suite() { # NAME CGROUP
     ok "$1: a hog of memory is killed, and why is told (G2)" says "$log" "vassal=hog.ini.*out of memory: killed (memory-max = 64M"
     vassal "$dir" bomb.ini "command = sh -c 'while :; do sleep 100000 & done'"
     ok "$1: a fork bomb ends at its limit, and that is told (G1)" says "$log" "vassal=bomb.ini.*too many processes: fork refused (pids-max = 20)"
-    LIEGE_NOTE=$("$LIEGE" status "$work/stats.sock" 2>&1)
-    ok "$1: the state of both says why" sh -c "echo '$LIEGE_NOTE' | grep 'hog.ini.*out of memory' && echo '$LIEGE_NOTE' | grep 'bomb.ini.*too many processes'"
+    ok "$1: the state of the hog says why" status_says "$work/stats.sock" "hog.ini.*out of memory"
+    ok "$1: and that of the bomb" status_says "$work/stats.sock" "bomb.ini.*too many processes"
     rm "$work/$dir/bomb.ini"
     ok "$1: a fork bomb can be stopped" says "$log" "removed uwsgi instance.*bomb.ini\|bomb.ini.*removed uwsgi instance"
     vassal "$dir" spin.ini "command = sh -c 'while :; do :; done'"

@@ -92,6 +92,15 @@ pid_of() { # LOG VASSAL: of its last life
     sed -n "s/.*vassal=$2 pid=\([0-9]*\) msg=\"started.*/\1/p" "$1" | tail -n 1
 }
 
+named() { # PATTERN: the pids of those whose words, one after the other without a gap, are like this
+    for one in /proc/[0-9]*; do
+        line=
+        { read -r line <"$one/cmdline"; } 2>/dev/null
+        # shellcheck disable=SC2254
+        case $line in $1) echo "${one#/proc/}" ;; esac
+    done
+}
+
 leaf() { # LOG VASSAL: the cgroup of a vassal
     echo "$top$(sed -n s/^0:://p "/proc/$(pid_of "$1" "$2")/cgroup")"
 }

@@ -1,5 +1,7 @@
 //! Pure. What a host has and lacks, each with the command that mends it.
 
+use jail::plan::rule_missing;
+
 /// What was seen of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -23,6 +25,8 @@ pub struct Seen {
     pub user_clone_off: bool,
     /// `kernel.apparmor_restrict_unprivileged_userns` is 1, and we have no profile.
     pub apparmor: bool,
+    /// The AppArmor profile that forbids user namespaces to us.
+    pub profile: Option<String>,
     /// What kind of container we are in.
     pub container: Option<String>,
     /// Names of `/proc/self/ns`.
@@ -195,6 +199,7 @@ fn user(seen: &Seen) -> Finding {
     let Some(reason) = &seen.user else { return ok("user namespaces", "one can be made") };
     let cure = match seen {
         Seen { user_max: Some(0), .. } => "sysctl -w user.max_user_namespaces=15000".to_owned(),
+        Seen { profile: Some(profile), .. } => rule_missing(profile),
         Seen { user_clone_off: true, .. } => "sysctl -w kernel.unprivileged_userns_clone=1".to_owned(),
         Seen { apparmor: true, .. } => UNCONFINED.to_owned(),
         Seen { container: Some(container), .. } => {
@@ -220,6 +225,9 @@ fn ranges(seen: &Result<bool, String>) -> Finding {
 const UNCONFINED: &str = "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for liege with the rule `userns,`";
 
 fn apparmor(seen: &Seen) -> Finding {
+    if let Some(profile) = &seen.profile {
+        return missing("apparmor", "our profile forbids user namespaces", rule_missing(profile));
+    }
     match (seen.apparmor, seen.root) {
         (false, _) => ok("apparmor", "user namespaces are not restricted"),
         (true, true) => ok("apparmor", "user namespaces of users are restricted, root's are not"),

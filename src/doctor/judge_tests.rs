@@ -54,6 +54,17 @@ fn each_way_to_forbid_user_namespaces_has_its_own_cure() {
 }
 
 #[test]
+fn the_profile_that_forbids_user_namespaces_is_named_with_the_rule_that_it_needs() {
+    let held = Seen { user: Some("EACCES".into()), profile: Some("held-back".into()), ..whole() };
+    let told = lacks(&held, State::Missing);
+    assert_eq!(told.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["user namespaces", "apparmor"]);
+    assert!(
+        told.iter().all(|(_, cure)| cure.contains("`held-back`") && cure.contains("`userns,`")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn ubuntu_restricts_users_and_not_root() {
     let ubuntu = Seen { apparmor: true, ..whole() };
     assert_eq!(lacks(&ubuntu, State::Missing), []);

@@ -16,6 +16,7 @@ use crate::subids::Subids;
 /// Looks at all of it.
 pub fn look() -> Seen {
     let host = Host::look();
+    let user = user();
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     Seen {
         root: host.root && crate::permitted().has(Capability::CAP_SETUID),
@@ -23,7 +24,8 @@ pub fn look() -> Seen {
         release,
         filters: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
         landlock: run::landlock_version(),
-        user: user(),
+        profile: user.and_then(|errno| host.profile_that_refused(errno)).map(str::to_owned),
+        user: no_user(user),
         ranges: Some(Subids::look().gives_any()),
         user_max: host.user_max,
         user_clone_off: host.user_clone_off,
@@ -36,13 +38,18 @@ pub fn look() -> Seen {
     }
 }
 
-/// Makes a user namespace in a child that ends at once: what is written down about them is not all.
-fn user() -> Option<String> {
+/// Makes a user namespace in a child that ends at once: what is written down about them is not all. Its errno is 0 when one was
+/// made; there is none when no child was.
+fn user() -> Option<i32> {
     let child = sys::fork(|| {
         run::perform(&Step::Unshare(Namespaces::USER)).map_or_else(|failure| failure.errno, |()| 0)
     });
     let status = child.ok().and_then(|pid| waitpid(Some(pid), WaitOptions::empty()).ok().flatten());
-    match status.and_then(|(_, status)| status.exit_status()) {
+    status.and_then(|(_, status)| status.exit_status())
+}
+
+fn no_user(errno: Option<i32>) -> Option<String> {
+    match errno {
         Some(0) => None,
         Some(errno) => Some(format!("none can be made: {}", errno_name(errno))),
         None => Some("none can be tried: no process can be made".into()),

@@ -50,6 +50,7 @@ own() { # LOG
 if grep -q userns_create $sys/features/namespaces/* 2>/dev/null; then
     ok "whoever has no profile may have no user namespace" parse "$work/held" --add
     ok "doctor says that none can be made" doctor_says "none can be made"
+    ok "and which rule which profile lacks" doctor_says 'profile .held-back.*the rule .userns,'
 fi
 ok "the profile can be loaded" parse "$profile" --add
 ok "it is there" grep '^liege (unconfined)' $sys/profiles

@@ -24,7 +24,8 @@ $line"; done
     tenants "$user" "$file.ini" "$text"
 }
 gone_from_status() { ! liege status | awk '{ print $1 }' | grep -qx "$1"; }
-usage() { sed -n 's/^usage_usec //p' "$top$(sed -n s/^0:://p "/proc/$(pid_in_status "$1")/cgroup")/cpu.stat"; }
+cpu_stat() { echo "$top$(sed -n s/^0:://p "/proc/$(pid_in_status "$1")/cgroup")/cpu.stat"; } # VASSAL
+usage() { sed -n 's/^usage_usec //p' "$1"; } # CPU-STAT
 within() { # A B PERCENT
     [ "$(($1 * 100))" -le "$(($2 * (100 + $3)))" ] && [ "$(($2 * 100))" -le "$(($1 * (100 + $3)))" ]
 }
@@ -69,7 +70,8 @@ ok "MH-03: and what a tenant puts in its place" told "^MH-03 bob own here"
 rm $vassals/policy.ini $vassals/policy-bob.ini
 # From here on each has a limit, and no file of the administrator's that would have to be in every root file system.
 sed -i '/^vassals-include-before/d' /etc/liege/emperor.ini
-echo "memory-max = 64M" >>/etc/liege/emperor.ini
+printf '[*]\ncpu-weight = 100\n' >/etc/liege/limits
+printf 'memory-max = 64M\nemperor-limits = /etc/liege/limits\n' >>/etc/liege/emperor.ini
 systemctl restart $unit
 ok "bob runs again" runs bob.ini
 neighbour=$(pid_in_status bob.ini)
@@ -135,6 +137,14 @@ ok "MH-05: the master is the first process" told "^MH self 2 below 1\$"
 ok "MH-05: all processes are hers" told "^MH strangers 0"
 ok "MH-05: orphans are buried" told "^MH zombies 0"
 ok "MH-06: no System V object of bob's" told "^MH ipc 0"
+ini bob queues "command = $HOG mqueues . bob"
+ok "MH-06: bob takes message queues" told "^bob mqueues: [1-9][0-9]*, then EMFILE"
+ini alice queues-too "command = $HOG mqueues . alice"
+ok "MH-06: alice gets them by the same names" told "^alice mqueues: [1-9][0-9]*, then EMFILE"
+[ -e /dev/mqueue ] || mkdir /dev/mqueue
+mountpoint -q /dev/mqueue || mount -t mqueue none /dev/mqueue
+ok "MH-06: the host sees none of either" sh -c '! ls /dev/mqueue | grep .'
+rm $vassals/queues.ini $vassals/queues-too.ini
 ok "MH-06: and none on the host" sh -c '[ "$(ipcs --shmems --queues --semaphores | grep -c "^0x")" = 0 ]'
 ok "MH-07: a name of her own" told "^MH name foobar"
 ok "MH-07: the host has kept its" sh -c '[ "$(hostname)" != foobar ]'
@@ -171,20 +181,28 @@ ok "MH-13: she is started again" told "hog.ini.*(start 2)"
 ok "MH-13: bob is where he was" [ "$(pid_in_status bob.ini)" = "$neighbour" ]
 rm $vassals/hog.ini
 
-# MH-14: both want the same processor for themselves.
+# MH-14: both want the same processor for themselves: alike, then by weights that change while they run.
 ini alice spin "cpus = 0" "command = sh -c 'while :; do :; done'"
 ini bob spin-bob "cpus = 0" "command = sh -c 'while :; do :; done'"
 ok "MH-14: alice spins" runs spin.ini
 ok "MH-14: bob spins" runs spin-bob.ini
-spent() { # VASSAL SINCE: three seconds of processor
-    [ $(($(usage "$1") - $2)) -gt 3000000 ]
+a_cpu=$(cpu_stat spin.ini) b_cpu=$(cpu_stat spin-bob.ini)
+spent() { # CPU-STAT SINCE: so much of a processor that the moments between two readings do not count
+    [ $(($(usage "$1") - $2)) -gt 4000000 ]
 }
-a=$(usage spin.ini)
-b=$(usage spin-bob.ini)
-ok "MH-14: alice gets on" until_so spent spin.ini "$a"
-a=$(($(usage spin.ini) - a))
-b=$(($(usage spin-bob.ini) - b))
-ok "MH-14: as far as bob ($a, $b)" within "$a" "$b" 5
+shared() { # TIMES: alice gets as many times as much as bob
+    a=$(usage "$a_cpu") b=$(usage "$b_cpu")
+    until_so spent "$b_cpu" "$b" || return 1
+    a=$(($(usage "$a_cpu") - a)) b=$(($(usage "$b_cpu") - b))
+    echo "alice $a us, bob $b us"
+    within "$a" $((b * $1)) 5
+}
+ok "MH-14: alike" shared 1
+printf '[spin.ini]\ncpu-weight = 300\n[*]\ncpu-weight = 100\n' >/etc/liege/limits.new
+mv /etc/liege/limits.new /etc/liege/limits
+ok "MH-14: alice's weight is three times bob's" holds "${a_cpu%/*}/cpu.weight" 300
+ok "MH-14: bob's is what it was" is "${b_cpu%/*}/cpu.weight" 100
+ok "MH-14: she gets three times as much" shared 3
 rm $vassals/spin.ini $vassals/spin-bob.ini
 
 # MH-26: it runs as whoever owns the file, now.

@@ -11,6 +11,8 @@ pub struct Host {
     pub root: bool,
     /// `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu since 23.10), and we have no profile.
     pub apparmor_restricts_user: bool,
+    /// The AppArmor profile by whose rules we are held.
+    pub apparmor_profile: Option<String>,
     /// `kernel.unprivileged_userns_clone` is 0 (Debian before 11, hardened kernels).
     pub user_clone_off: bool,
     /// `user.max_user_namespaces`; `None` where the kernel has no such knob.
@@ -25,6 +27,20 @@ pub struct Host {
     pub left_out: Capabilities,
     /// The step is one of a vassal's own, which `emperor-cap` limits, not one of the spawner's.
     pub vassal: bool,
+}
+
+impl Host {
+    /// The AppArmor profile that has no rule for user namespaces: nothing else refuses one with EACCES, not even root's.
+    pub fn profile_that_refused(&self, errno: i32) -> Option<&str> {
+        self.apparmor_profile.as_deref().filter(|_| errno == libc::EACCES)
+    }
+}
+
+/// What lets whoever is held by this AppArmor profile have user namespaces.
+pub fn rule_missing(profile: &str) -> String {
+    format!(
+        "the AppArmor profile `{profile}`, under which liege runs, needs the rule `userns,`, or liege a profile of its own (packaging/liege.apparmor)"
+    )
 }
 
 /// The cure for a failed step, when we know one. `errno` is that of `errno(3)`.
@@ -73,7 +89,7 @@ fn time_refused(errno: i32, host: &Host) -> Option<String> {
 /// The cure when the process itself, in these namespaces, could not be made.
 pub fn advise_birth(namespaces: Namespaces, errno: i32, host: &Host) -> Option<String> {
     match errno {
-        libc::EPERM | libc::EACCES if namespaces.has(Namespaces::USER) => user_refused(host),
+        libc::EPERM | libc::EACCES if namespaces.has(Namespaces::USER) => user_refused(errno, host),
         libc::EPERM | libc::EACCES => Some(rights_missing(&ADMIN, host)),
         libc::ENOSPC | libc::EUSERS if namespaces.has(Namespaces::USER) && host.user_max == Some(0) => {
             Some(USER_MAX_IS_0.into())
@@ -113,9 +129,12 @@ fn denied(errno: i32) -> bool {
 }
 
 /// Why a user namespace is refused, the likeliest cause first.
-fn user_refused(host: &Host) -> Option<String> {
+fn user_refused(errno: i32, host: &Host) -> Option<String> {
     if host.user_max == Some(0) {
         return Some(USER_MAX_IS_0.into());
+    }
+    if let Some(profile) = host.profile_that_refused(errno) {
+        return Some(rule_missing(profile));
     }
     if host.user_clone_off && !host.root {
         return Some(CLONE_OFF.into());

@@ -27,7 +27,7 @@ mod spec;
 pub mod standard;
 mod step;
 
-pub use advice::{Host, advise, advise_birth};
+pub use advice::{Host, advise, advise_birth, rule_missing};
 pub use capabilities::Capabilities;
 pub use clock::{Clock, ClockOffset};
 pub use errand::{Awaited, Errand};

@@ -214,6 +214,14 @@ fn ubuntu_is_told_what_to_type() {
 }
 
 #[test]
+fn a_profile_of_apparmor_refuses_with_eacces_and_nothing_else() {
+    let host = Host { root: true, apparmor_profile: Some("held-back".into()), ..Host::default() };
+    let told = advise_birth(Namespaces::USER, libc::EACCES, &host).unwrap_or_default();
+    assert!(told.contains("`held-back`") && told.contains("`userns,`"), "{told}");
+    assert_eq!(advise_birth(Namespaces::USER, libc::EPERM, &host), None);
+}
+
+#[test]
 fn each_refusal_of_a_user_namespace_has_its_own_cure() {
     let ask = |host: Host| advise_birth(Namespaces::USER, libc::EPERM, &host).unwrap_or_default();
     assert!(

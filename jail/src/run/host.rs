@@ -11,10 +11,12 @@ use crate::plan::{Capabilities, Host};
 impl Host {
     /// Looks at this host. What cannot be read counts as not restricted.
     pub fn look() -> Self {
+        let label = read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default();
         Self {
             root: geteuid().is_root(),
             apparmor_restricts_user: knob("kernel/apparmor_restrict_unprivileged_userns") == Some(1)
-                && !has_profile(),
+                && !is_profile(&label),
+            apparmor_profile: rules_of(&label).map(str::to_owned),
             user_clone_off: knob("kernel/unprivileged_userns_clone") == Some(0),
             user_max: knob("user/max_user_namespaces"),
             container: container(),
@@ -45,12 +47,14 @@ fn knob(name: &str) -> Option<u64> {
 }
 
 /// Whoever has a profile, if only an empty one, is not held to what is said of all others.
-fn has_profile() -> bool {
-    is_profile(&read_to_string("/proc/self/attr/apparmor/current").unwrap_or_default())
-}
-
 fn is_profile(label: &str) -> bool {
     !matches!(label.trim_end_matches(['\0', '\n']), "" | "unconfined")
+}
+
+/// The profile whose rules hold: `NAME (MODE)`, where one that is unconfined has none, and one that complains lets everything pass.
+fn rules_of(label: &str) -> Option<&str> {
+    let (name, mode) = label.trim_end_matches(['\0', '\n']).rsplit_once(" (")?;
+    (!matches!(mode, "unconfined)" | "complain)")).then_some(name)
 }
 
 /// The first user namespace maps all ids onto themselves.
@@ -69,7 +73,7 @@ fn container() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_profile;
+    use super::{is_profile, rules_of};
 
     #[test]
     fn an_empty_profile_is_one_and_none_is_none() {
@@ -77,5 +81,13 @@ mod tests {
         assert!(is_profile("docker-default (enforce)\n"));
         assert!(!is_profile("unconfined\n"));
         assert!(!is_profile(""));
+    }
+
+    #[test]
+    fn only_a_profile_that_is_enforced_forbids() {
+        assert_eq!(rules_of("a (b) (enforce)\n"), Some("a (b)"));
+        for label in ["liege (unconfined)\n", "liege (complain)", "unconfined\n", ""] {
+            assert_eq!(rules_of(label), None, "{label}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::program;
 use super::cases::Case;
 use super::interrupt::Interrupt;
 use super::machine::Plan;
-use super::report::Report;
+use super::report::{End, Report};
 use super::store;
 
 /// For the kernel and PID 1, by emulation on a machine with other work.
@@ -120,14 +120,15 @@ impl Drop for Machine {
     }
 }
 
-/// The status of each case that has ended.
-fn states(text: &str) -> HashMap<&str, i32> {
+/// How each case ended that did.
+fn states(text: &str) -> HashMap<&str, End> {
     text.lines().filter_map(ended).collect()
 }
 
-fn ended(line: &str) -> Option<(&str, i32)> {
-    let (name, status) = line.strip_prefix("end ")?.split_once(' ')?;
-    Some((name, status.parse().ok()?))
+fn ended(line: &str) -> Option<(&str, End)> {
+    let mut words = line.strip_prefix("end ")?.split(' ');
+    let name = words.next()?;
+    Some((name, End { status: words.next()?.parse().ok()?, seconds: words.next()?.parse().ok()? }))
 }
 
 fn by_case(printed: &str) -> HashMap<&str, Vec<String>> {
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_case_that_did_not_end_has_no_status() {
-        let states = states("start a\nend a 0\nstart b\n");
-        assert_eq!((states.get("a"), states.get("b")), (Some(&0), None));
+        let states = states("start a\nend a 0 7\nstart b\n");
+        assert_eq!((states.get("a"), states.get("b")), (Some(&End { status: 0, seconds: 7 }), None));
     }
 }

@@ -17,10 +17,18 @@ use super::{apparmor, store};
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nalice:x:61001:61001::/:/bin/sh\nbob:x:61002:61002::/:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nalice:x:61001:\nbob:x:61002:\n";
 
+/// Has cargo build what the cases test.
+///
+/// # Errors
+/// It cannot be built.
+pub fn build() -> Result<()> {
+    program::run(program::cargo().args(["build", "--quiet", "--package", "liege", "--bin", "liege"]))
+}
+
 /// The initial RAM disk for these cases.
 ///
 /// # Errors
-/// Something cannot be built.
+/// Something is not there, or cannot be packed.
 pub fn initrd(scratch: &Scratch, kernel: &Fetched, cases: &[Case]) -> Result<PathBuf> {
     let tree = scratch.path().join("tree");
     for directory in ["bin", "dev", "proc", "etc", "modules", "payload/packaging"] {
@@ -45,9 +53,8 @@ pub fn initrd(scratch: &Scratch, kernel: &Fetched, cases: &[Case]) -> Result<Pat
     pack(&tree, &scratch.path().join("initrd"))
 }
 
-/// The program under test as cargo builds it, its package, and the glutton of the cases.
+/// The program under test as cargo has built it, its package, and the glutton of the cases.
 fn programs(payload: &Path, package: bool) -> Result<()> {
-    program::run(program::cargo().args(["build", "--quiet", "--package", "liege", "--bin", "liege"]))?;
     let liege = program::top().join("target").join(target_of_ours()).join("debug/liege");
     program::run(Command::new("strip").arg("-o").arg(payload.join("liege")).arg(&liege))?;
     if package {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// While it lives these signals end nobody; programs that we start have them as usual.
+/// While it lives these signals end nobody, and none of the programs that we start: what takes long is done before.
 #[derive(Debug)]
 pub struct Interrupt {
     signals: SignalFd,

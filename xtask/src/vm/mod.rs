@@ -85,6 +85,7 @@ fn serve(emulator: &machine::Emulator, kernel: &Kernel, group: &[Case], report: 
         Mode::Plain => None,
         Mode::Systemd => Some(system::image()?),
     };
+    files::build()?;
     // From here on an interrupt is an event, so that it leaves neither a machine nor a file.
     let interrupt = Interrupt::listen()?;
     let scratch = Scratch::new("vm")?;

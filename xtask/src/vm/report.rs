@@ -11,6 +11,15 @@ const SKIPPED: i32 = 77;
 /// Statuses of `timeout` after its SIGKILL, by GNU and by busybox.
 const KILLED: [i32; 2] = [137, 124];
 
+/// How a case ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Exit status of its script.
+    pub status: i32,
+    /// How long it took, since the last boot.
+    pub seconds: u32,
+}
+
 /// The sum.
 #[derive(Debug)]
 pub struct Report {
@@ -47,9 +56,10 @@ impl Report {
         }
     }
 
-    /// `CASE on KERNEL` has ended with this status, or the machine before it.
-    pub fn case(&mut self, name: &str, status: Option<i32>, said: &[String]) {
+    /// `CASE on KERNEL` has ended, or the machine before it.
+    pub fn case(&mut self, name: &str, end: Option<End>, said: &[String]) {
         self.progress("");
+        let status = end.map(|end| end.status);
         let last = said.last().map_or("", String::as_str);
         let verdict = match status {
             Some(0) => "ok".to_owned(),
@@ -61,7 +71,8 @@ impl Report {
         if self.wordy || !matches!(status, Some(0 | SKIPPED)) {
             said.iter().for_each(|line| println!("    {line}"));
         }
-        println!("{name}: {verdict}");
+        let took = end.map(|end| format!(", {} s", end.seconds)).unwrap_or_default();
+        println!("{name}: {verdict}{took}");
         let verdict = match status {
             Some(0) => Verdict::Held,
             Some(SKIPPED) => Verdict::Skipped,
@@ -107,10 +118,11 @@ mod tests {
     #[test]
     fn the_sum_says_which_failed_and_why_others_were_skipped() {
         let mut report = Report::new(false);
-        report.case("a", Some(0), &[]);
-        report.case("b", Some(1), &[]);
+        let ended = |status| Some(End { status, seconds: 1 });
+        report.case("a", ended(0), &[]);
+        report.case("b", ended(1), &[]);
         report.case("c", None, &[]);
-        report.case("d", Some(77), &["no disk".to_owned()]);
+        report.case("d", ended(77), &["no disk".to_owned()]);
         assert_eq!(report.to_string(), "1 passed, 2 failed (b; c), 1 skipped (d: no disk)");
     }
 }
