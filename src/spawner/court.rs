@@ -351,7 +351,7 @@ impl Court {
     }
 
     fn take_in(&mut self, ticket: Ticket, name: String, config: Examined, newborn: Newborn) -> Vec<Reply> {
-        let owner = config.owner;
+        let (owner, trust) = (config.owner, config.trust);
         let running = running(ticket, &config);
         let (born, sequel) = match newborn.spawned {
             Spawned::Running(born) => (born, Some(running)),
@@ -370,7 +370,7 @@ impl Court {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
             self.strains.watch(ticket, &name, &place, &newborn.knobs);
         }
-        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, knobs: newborn.knobs });
+        self.wards.add(ticket, Ward { pid: born.pid, pidfd, leaf, name, owner, trust, knobs: newborn.knobs });
         std::iter::once(Reply::Born(ticket, born.pid)).chain(sequel).collect()
     }
 }

@@ -28,7 +28,7 @@ mod walk;
 
 pub use crate::plan::Failure;
 pub use backdrop::Backdrop;
-pub use cgroup::{Cgroup, Removed};
+pub use cgroup::{Cgroup, Removed, join_cgroup};
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
 pub use executable::Executable;
