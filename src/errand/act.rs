@@ -54,7 +54,8 @@ impl Duty {
         let which = words.next().and_then(|word| Which::parse(&word));
         let which = which.ok_or_else(|| Trouble::new("this program is none to be started by hand"))?;
         let (name, directory) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let brief: Brief = read_from(rustix::stdio::stdin()).map_err(|errno| Trouble::errno("read what is to be done", errno))?;
+        let brief: Brief = read_from(rustix::stdio::stdin())
+            .map_err(|errno| Trouble::errno("read what is to be done", errno))?;
         sys::alarm(brief.bound_s.saturating_add(GRACE_S));
         let mut vassal = Vassal::new(None, Vec::new(), Teller::new(&name), Vec::new())?;
         vassal.end_by(Some(now().plus_ms(u64::from(brief.bound_s) * 1000)));
@@ -161,7 +162,8 @@ impl Duty {
             Task::Hook(Namespaces::NONE, hook) => hooks::carry_out(vassal, errand.phase, &hook),
             Task::Hook(namespaces, hook) => {
                 let jail = self.jail.as_ref().ok_or_else(|| Trouble::new("its vassal has ended before"))?;
-                inside::carry_out(vassal, (&self.name, errand.phase), (namespaces, &hook), jail).map(|()| None)
+                inside::carry_out(vassal, (&self.name, errand.phase), (namespaces, &hook), jail)
+                    .map(|()| None)
             }
             Task::Shell(text) => {
                 let environment = vassal.environment();

@@ -52,7 +52,8 @@ impl Jail {
     /// What is not ours but the jail's gets the limits of the vassal's own command.
     fn restrain_programs(&self, namespaces: Namespaces, hook: &Hook) -> Result<(), Trouble> {
         let runs = matches!(hook.action, Action::Exec(_) | Action::SafeExec(_));
-        let steps = if runs && namespaces.has(Namespaces::USER) { self.restraint.program() } else { Vec::new() };
+        let steps =
+            if runs && namespaces.has(Namespaces::USER) { self.restraint.program() } else { Vec::new() };
         steps.iter().try_for_each(perform)
     }
 }

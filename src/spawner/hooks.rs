@@ -14,8 +14,8 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth;
 use super::court::{Court, leaf_number};
-use super::ward::Ward;
 use super::walks::read_report;
+use super::ward::Ward;
 use super::wire::{Reply, Ticket, Wait};
 use crate::emperor::event::Owner;
 use crate::errand::{Brief, LEAF_FD, RESTRAINT_FD, VASSAL_FD, Which, restraint_sealed};

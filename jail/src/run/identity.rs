@@ -12,7 +12,7 @@ use rustix::thread::{
 };
 
 use crate::plan::{Capabilities, Failure, Identity};
-use crate::sys::{real_effective_saved_gid, real_effective_saved_uid};
+use crate::sys::{file_gid, real_effective_saved_gid, real_effective_saved_uid};
 
 /// The highest number that a capability can have.
 const NUMBER_MAX: u8 = 63;
@@ -69,7 +69,11 @@ fn take_ids(who: &Identity, keep: Capabilities) -> Result<(), Failure> {
     // The kernel did so already, unless fs.suid_dumpable says otherwise: nobody looks into us until exec.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_keep_capabilities(false)?;
-    if who.uid == 0 { hold_as_root(keep)? } else { hold_exactly(keep)? }
+    if who.uid == 0 {
+        hold_as_root(keep)?
+    } else {
+        hold_exactly(keep)?
+    }
     check_ids(who)
 }
 
@@ -86,10 +90,22 @@ pub(super) fn hold_as_root(set: Capabilities) -> Result<(), Failure> {
 
 /// All that this process may is passed on to what it runs, also where exec takes it from whoever is not root there.
 pub(super) fn pass_on() -> Result<(), Errno> {
+    take_group_of_files()?;
     let are = capabilities(None)?;
     set_capabilities(None, CapabilitySets { inheritable: are.permitted, ..are })?;
     let held = Capabilities(are.permitted.bits());
     held.each().try_for_each(|number| configure_capability_in_ambient_set(bit(number), true))
+}
+
+/// Exec takes an effective group that is neither that of our files nor a supplementary one for a change of ids (Linux 6.16),
+/// and empties the ambient set. Our old group has no number in a user namespace: only the new one can be taken.
+fn take_group_of_files() -> Result<(), Errno> {
+    let files = file_gid();
+    if files == real_effective_saved_gid()[1] {
+        return Ok(());
+    }
+    let gid = Gid::from_raw(files);
+    set_thread_res_gid(gid, gid, gid)
 }
 
 fn hold(set: Capabilities, passed_on: Capabilities) -> Result<(), Failure> {

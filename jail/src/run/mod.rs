@@ -43,4 +43,3 @@ pub use rootfs::{OldRoot, enter, lend};
 pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
-pub use user_map::groups_are_given_up;
