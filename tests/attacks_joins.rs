@@ -6,12 +6,12 @@ mod neighbour;
 
 use std::path::{Path, PathBuf};
 
-use common::{ALICE, Emperor, Process, Tree, eventually, processes};
-use neighbour::{IDLE, JAILS, alices, jailed, serve};
+use common::{ALICE, Emperor, Process, Start, Tree, eventually, processes};
+use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, serve};
 use rustix::fs::{FileType, Mode, mknodat};
 
 /// With a user namespace: in all others a hook has the administrator's rights and runs nothing of the tenant's.
-const JOINED: [&str; 3] = [JAILS[1], "standard", "strict"];
+const JOINED: [&str; 2] = [JAILS[1], "standard"];
 const STATUS: [&str; 11] = [
     "Uid",
     "Gid",
@@ -45,22 +45,25 @@ fn tree() -> (Tree, PathBuf) {
     (tree, fifo)
 }
 
-/// An Emperor with groups that nobody is to have, whose hooks enter the jail of `x.ini` once her command runs; and that.
-fn entering(
-    tree: Tree,
-    fifo: &Path,
-    jail: &str,
-    hooks: &[String],
-) -> (Emperor, neighbour::Neighbour, Process) {
+/// With groups that nobody is to have, and hooks that enter the jail of `x.ini` once her command runs.
+fn prepare(start: Start, fifo: &Path, jail: &str, hooks: &[String]) -> Start {
     let wait = format!("exec:case $UWSGI_VASSAL_CONFIG in *x.ini) cat {};; esac", fifo.display());
-    let (emperor, neighbour) = serve(tree, |start| {
-        let start = start.options(&["--emperor-tyrant", jailed(jail), jail, "--hook-as-emperor", &wait]);
-        let hooks = hooks.iter().flat_map(|hook| ["--hook-as-emperor-setns", hook]);
-        start.options(&hooks.collect::<Vec<_>>()).through(&["setpriv", "--groups", "0,4,27,42"])
-    });
+    let start = start.options(&["--emperor-tyrant", jailed(jail), jail, "--hook-as-emperor", &wait]);
+    let hooks = hooks.iter().flat_map(|hook| ["--hook-as-emperor-setns", hook]);
+    start.options(&hooks.collect::<Vec<_>>()).through(&["setpriv", "--groups", "0,4,27,42"])
+}
+
+/// Her command, once it runs; the hooks go on.
+fn command(emperor: &Emperor, fifo: &Path) -> Process {
     let command = emperor.vassal("x.ini").child_named("sleep");
     // Opens when the hook reads.
     drop(std::fs::OpenOptions::new().write(true).open(fifo).unwrap());
+    command
+}
+
+fn entering(tree: Tree, fifo: &Path, jail: &str, hooks: &[String]) -> (Emperor, Neighbour, Process) {
+    let (emperor, neighbour) = serve(tree, |start| prepare(start, fifo, jail, hooks));
+    let command = command(&emperor, fifo);
     (emperor, neighbour, command)
 }
 
@@ -90,6 +93,20 @@ fn whoever_joins_a_jail_is_held_by_all_that_holds_its_command() {
         assert_eq!(command.status("Seccomp"), "2");
         neighbour.assert_served();
     }
+}
+
+/// Row N7: under the strict filter and its scopes too, where a neighbour could not listen in his directory.
+#[test]
+fn whoever_joins_a_strict_jail_is_held_by_all_that_holds_its_command() {
+    let (tree, fifo) = tree();
+    alices(&tree, "x.ini", IDLE);
+    let (hook, joiner) = sleep();
+    let alice = tree.path("alice");
+    let start = Start::in_tree(tree).option("--emperor").option(alice);
+    let emperor = prepare(start, &fifo, "strict", &[format!("user,ipc {hook}")]).start();
+    let command = command(&emperor, &fifo);
+    assert_eq!(held_by(&joiner(&command)), held_by(&command));
+    assert_eq!(command.status("Seccomp_filters"), "3");
 }
 
 /// Row N6: root of the jail hides every file from which limits could be read, and says in `/proc` that all is allowed.

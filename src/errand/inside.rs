@@ -45,7 +45,10 @@ impl Jail {
     /// Goes where it is limited and killed together with the vassal, and gives up what no member of the jail has.
     fn restrain(&self) -> Result<(), Trouble> {
         let joined = self.leaf.as_ref().map_or(Ok(()), |leaf| run::join_cgroup(leaf.as_fd()));
-        joined.map_err(|errno| Trouble::errno("join the cgroup of the vassal", errno))?;
+        joined.map_err(|errno| match errno {
+            Errno::NOENT | Errno::NODEV => Trouble::new("its vassal has ended before"),
+            errno => Trouble::errno("join the cgroup of the vassal", errno),
+        })?;
         self.restraint.before().iter().try_for_each(perform)
     }
 
