@@ -266,6 +266,113 @@ fn hooks_run_where_and_as_whom_they_should() {
     }
 }
 
+/// What root of a jail has done before its program is there: every handler. `ROOTS` and `HERS` are directories of root's
+/// and of the tenant's, `SOCKET` listens, `FIFO` is read.
+const EVERY_HANDLER: [&str; 28] = [
+    "mkdir:ROOTS/made",
+    "chmod:ROOTS/made 0750",
+    "sticky:ROOTS/made",
+    "create:ROOTS/created",
+    "write:ROOTS/written one",
+    "writen:ROOTS/line one",
+    "append:ROOTS/written two",
+    "appendn:ROOTS/line two",
+    "unlink:ROOTS/created",
+    "chown:HERS/file 0 0",
+    "chown2:HERS/file 0 0",
+    "writefifo:ROOTS/quiet nobody reads",
+    "spinningfifo:FIFO text",
+    "putenv:DONE=1",
+    "cd:ROOTS",
+    "exec:test \"$DONE\" = 1 && test -e written",
+    "safeexec:exit 3",
+    "mount:tmpfs none /mnt nosuid size=1m",
+    "exec:grep -q \" /mnt tmpfs \" /proc/self/mounts",
+    "umount:/mnt",
+    "hostname:box",
+    "exec:test \"$(uname -n)\" = box && hostname box2",
+    "ifdown:lo",
+    "ifup:lo",
+    "wait_for_dir:ROOTS/made",
+    "wait_for_file:ROOTS/line",
+    "wait_for_socket:SOCKET",
+    "print:every handler is done",
+];
+
+/// In the default jail as well, of which nothing is said here.
+#[test]
+fn every_handler_has_the_power_over_a_jail_before_the_drop() {
+    for jail in [&["--emperor-use-clone", JAILS[0]][..], &["--emperor-use-clone", JAILS[1]], &[]] {
+        let tree = tree();
+        let quiet = tree.dir("roots").join("quiet");
+        mknodat(rustix::fs::CWD, &quiet, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+        let hers = tree.path("alice/file");
+        tree.place(&hers, ALICE, "hers");
+        let (fifo, socket) = (fifo(&tree), tree.path("socket"));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let reader = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || std::fs::read_to_string(fifo).unwrap()
+        });
+        alices(&tree, "x.ini", IDLE);
+        let named = |hook: &str| {
+            let names = [
+                ("ROOTS", tree.path("roots")),
+                ("HERS", tree.path("alice")),
+                ("FIFO", fifo.clone()),
+                ("SOCKET", socket.clone()),
+            ];
+            names
+                .iter()
+                .fold(hook.to_owned(), |hook, (name, path)| hook.replace(name, path.to_str().unwrap()))
+        };
+        let hooks = EVERY_HANDLER.map(named);
+        let start = Start::in_tree(tree).option("--emperor-tyrant").options(jail);
+        let start = start.option("--emperor").option(socket.with_file_name("alice"));
+        let options = hooks.iter().flat_map(|hook| ["--hook-as-vassal-before-drop", hook]);
+        let emperor = start.options(&options.collect::<Vec<_>>()).start();
+        let vassal = emperor.vassal("x.ini");
+        emperor.wait_for("x.ini", "every handler is done");
+        assert_eq!(reader.join().unwrap(), "text");
+        let text = |name: &str| std::fs::read_to_string(emperor.tree.path(name)).unwrap();
+        assert_eq!((text("roots/written"), text("roots/line")), ("onetwo".into(), "one\ntwo\n".into()));
+        assert_eq!(std::fs::metadata(emperor.tree.path("roots/made")).unwrap().mode() & 0o7777, 0o1750);
+        let owner = if jail == ["--emperor-use-clone", JAILS[0]] { 0 } else { ALICE };
+        assert_eq!(std::fs::metadata(&hers).unwrap().uid(), owner);
+        // The power went with the hooks.
+        let command = vassal.child_named("sleep");
+        assert_eq!((command.status("CapAmb"), command.status("CapInh")), ("0".repeat(16), "0".repeat(16)));
+    }
+}
+
+/// Outside of its jail it is nobody who may do anything, whatever it holds inside.
+#[test]
+fn the_power_before_the_drop_ends_at_the_jail() {
+    for jail in [JAILS[1], "standard"] {
+        let tree = tree();
+        let shadow = tree.path("secret");
+        tree.place(&shadow, 61_003, "theirs");
+        std::fs::set_permissions(&shadow, PermissionsExt::from_mode(0o600)).unwrap();
+        alices(&tree, "x.ini", IDLE);
+        let tries = tree.script(
+            "tries",
+            &format!(
+                "cat {0} 2>/dev/null && echo escaped: read; chown 61001 {0} 2>/dev/null && echo escaped: chown\n\
+                 mknod $0.disk b 7 0 2>/dev/null && echo escaped: mknod\necho tried",
+                shadow.display()
+            ),
+        );
+        let hook = format!("exec:{}", tries.display());
+        let (emperor, neighbour) = serve(tree, |start| {
+            start.options(&["--emperor-tyrant", jailed(jail), jail, "--hook-as-vassal-before-drop", &hook])
+        });
+        emperor.wait_for_line(|line| line == "tried");
+        emperor.vassal("x.ini");
+        assert!(!emperor.lines.has(|line| line.starts_with("escaped") || line == "theirs"), "{jail}");
+        neighbour.assert_served();
+    }
+}
+
 /// Without its mounts a tenant's own root could lead us anywhere: there nothing is done with more rights than it has.
 #[test]
 fn among_the_mounts_of_a_vassal_a_hook_has_its_rights_only() {

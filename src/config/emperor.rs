@@ -124,6 +124,16 @@ pub struct EmperorConfig {
 }
 
 impl EmperorConfig {
+    /// Whether its vassals get a jail by one word: the one that is asked for, or the one that a tyrant's tenants get.
+    pub fn is_jailed(&self) -> bool {
+        self.jail.as_ref().map_or(self.is_jailed_unasked(), |word| word.value.is_some())
+    }
+
+    /// Whether they get one though nothing was said of it, where the Emperor is root.
+    pub fn is_jailed_unasked(&self) -> bool {
+        self.jail.is_none() && self.tyrant && self.namespaces.is_empty()
+    }
+
     /// Whether tenants may ask how their vassals are.
     pub fn shows_tenants(&self) -> bool {
         self.stats_for_tenants.as_ref().is_some_and(|asked| asked.value)

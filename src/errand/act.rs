@@ -1,15 +1,15 @@
 //! The process that does it.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use jail::run::REPORT_FD;
 use jail::{Namespaces, sys};
-use rustix::io::{Errno, pread};
 
-use super::brief::{Brief, Which};
-use super::{VASSAL_FD, inside, report};
+use super::brief::{Brief, Which, read_from};
+use super::inside::{self, Jail};
+use super::report;
 use crate::config::hook::{Action, Errand, Task};
 use crate::vassal::state::Vassal;
 use crate::vassal::tell::Teller;
@@ -17,8 +17,6 @@ use crate::vassal::trouble::Trouble;
 use crate::vassal::watch::now;
 use crate::vassal::{hooks, programs};
 
-/// The longest brief that is read, in bytes.
-const BRIEF_MAX: usize = 1 << 20;
 /// Seconds after which a process that is stuck in a system call is ended, beyond those of its brief.
 const GRACE_S: u32 = 5;
 /// Of `vassals-start-hook`.
@@ -42,25 +40,26 @@ struct Duty {
     name: String,
     directory: String,
     report: Option<OwnedFd>,
-    process: Option<OwnedFd>,
+    jail: Option<Jail>,
     vassal: Vassal,
 }
 
 impl Duty {
     fn taken(arguments: Vec<OsString>) -> Result<Self, Trouble> {
         let report = sys::adopt(REPORT_FD).ok();
-        let process = sys::adopt(VASSAL_FD).ok();
+        let jail = Jail::adopted()?;
         sys::close_on_exec_from_first()
             .map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
         let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned());
         let which = words.next().and_then(|word| Which::parse(&word));
         let which = which.ok_or_else(|| Trouble::new("this program is none to be started by hand"))?;
         let (name, directory) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let brief = read().map_err(|errno| Trouble::errno("read what is to be done", errno))?;
+        let brief: Brief = read_from(rustix::stdio::stdin())
+            .map_err(|errno| Trouble::errno("read what is to be done", errno))?;
         sys::alarm(brief.bound_s.saturating_add(GRACE_S));
         let mut vassal = Vassal::new(None, Vec::new(), Teller::new(&name), Vec::new())?;
         vassal.end_by(Some(now().plus_ms(u64::from(brief.bound_s) * 1000)));
-        Ok(Self { brief, which, name, directory, report, process, vassal })
+        Ok(Self { brief, which, name, directory, report, jail, vassal })
     }
 
     fn go(&mut self) -> Result<ExitCode, Trouble> {
@@ -162,9 +161,8 @@ impl Duty {
         match task {
             Task::Hook(Namespaces::NONE, hook) => hooks::carry_out(vassal, errand.phase, &hook),
             Task::Hook(namespaces, hook) => {
-                let process =
-                    self.process.as_ref().ok_or_else(|| Trouble::new("its vassal has ended before"))?;
-                inside::carry_out(vassal, (&self.name, errand.phase), (namespaces, &hook), process.as_fd())
+                let jail = self.jail.as_ref().ok_or_else(|| Trouble::new("its vassal has ended before"))?;
+                inside::carry_out(vassal, (&self.name, errand.phase), (namespaces, &hook), jail)
                     .map(|()| None)
             }
             Task::Shell(text) => {
@@ -188,19 +186,6 @@ fn argument(name: &str) -> String {
 
 fn is_told(errand: &Errand) -> bool {
     errand.manner == crate::config::hook::Manner::Program
-}
-
-fn read() -> Result<Brief, Errno> {
-    let mut bytes = vec![0; BRIEF_MAX];
-    let mut length = 0;
-    loop {
-        // By place: others read from the same open file.
-        let more = pread(rustix::stdio::stdin(), &mut bytes[length..], length as u64)?;
-        if more == 0 {
-            return postcard::from_bytes(&bytes[..length]).map_err(|_| Errno::BADMSG);
-        }
-        length += more;
-    }
 }
 
 #[cfg(test)]

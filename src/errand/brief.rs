@@ -3,14 +3,20 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
+use jail::plan::Restraint;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::{Errno, pread};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::ROLE;
 use crate::config::hook::Errand;
+
+/// The longest that is read, in bytes.
+const BYTES_MAX: usize = 1 << 20;
 
 /// Everything of one phase, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +72,38 @@ impl Which {
 /// # Errors
 /// No memory.
 pub fn sealed(brief: &Brief) -> Result<OwnedFd> {
+    written(brief)
+}
+
+/// The same for the limits of a jail that is to be joined.
+///
+/// # Errors
+/// No memory.
+pub fn restraint_sealed(restraint: &Restraint) -> Result<OwnedFd> {
+    written(restraint)
+}
+
+/// Reads what was written down, from its beginning and by place: others read from the same open file.
+///
+/// # Errors
+/// What read(2) says; `EBADMSG` for anything else.
+pub(super) fn read_from<T: DeserializeOwned>(memory: impl AsFd) -> Result<T, Errno> {
+    let mut bytes = vec![0; BYTES_MAX];
+    let mut length = 0;
+    loop {
+        let more = pread(&memory, &mut bytes[length..], length as u64)?;
+        if more == 0 {
+            return postcard::from_bytes(&bytes[..length]).map_err(|_| Errno::BADMSG);
+        }
+        length += more;
+    }
+}
+
+fn written(thing: &impl Serialize) -> Result<OwnedFd> {
     let memory = memfd_create(c"brief", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
         .context("cannot write the hooks down")?;
     let mut file = File::from(memory);
-    file.write_all(&postcard::to_stdvec(brief)?).context("cannot write the hooks down")?;
+    file.write_all(&postcard::to_stdvec(thing)?).context("cannot write the hooks down")?;
     let whole = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     fcntl_add_seals(&file, whole).context("cannot seal the hooks")?;
     Ok(file.into())

@@ -15,7 +15,7 @@ pub(super) fn word(config: &EmperorConfig, privileged: bool) -> Option<Strictnes
 }
 
 fn is_default(config: &EmperorConfig, privileged: bool) -> bool {
-    config.jail.is_none() && privileged && config.tyrant && config.namespaces.is_empty()
+    privileged && config.is_jailed_unasked()
 }
 
 /// One line where nobody has asked for it.

@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 
 use caps::Capability;
 use jail::plan::{Awaited, Errand};
-use jail::plan::{Filter, Limit, Network, Resource, Setting};
+use jail::plan::{Filter, Limit, Network, Resource, Restraint, Setting};
 use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
 use super::charter::{Charter, Filtering, VassalProgram};
@@ -200,12 +200,40 @@ fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
     }
 }
 
+/// What whoever joins such a vassal later is held by: what it was born with, and its command with it.
+pub fn restraint(charter: &Charter, trust: Trust) -> Restraint {
+    let inside = charter.inside(trust);
+    let restrained = is_restrained(charter, trust);
+    let held = |filters: Vec<Filter>| if restrained { filters } else { Vec::new() };
+    Restraint {
+        settings: settings(charter, inside),
+        no_new_privs: restrained,
+        scopes: charter.scopes().0,
+        filters: held(filters(charter, inside)),
+        program_filters: held(filters_of_programs(charter, inside)),
+        root: jailing::kept(charter, inside),
+    }
+}
+
+/// Its master puts these on its command, or on itself when its phases of root are over.
+fn filters_of_programs(charter: &Charter, inside: Inside) -> Vec<Filter> {
+    match charter.filtering {
+        Filtering::Standard if matches!(inside, Inside::Root(_)) => vec![Filter::after_root()],
+        Filtering::Strict(filter) if inside == Inside::Root(true) => vec![Filter::after_root(), filter],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether such a vassal has other ids than ours, or is nobody outside: then it gains no privileges and is filtered.
+fn is_restrained(charter: &Charter, trust: Trust) -> bool {
+    let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
+    tenant || charter.identity.is_some() || charter.inside(trust) != Inside::Host
+}
+
 /// What our vassal master is told of its filter; nothing where there is none and none is wanted.
 pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
-    let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
     let inside = charter.inside(trust);
-    let filtered = tenant || charter.identity.is_some() || inside != Inside::Host;
-    if !filtered {
+    if !is_restrained(charter, trust) {
         return matches!(charter.filtering, Filtering::Strict(_)).then_some(STRICT);
     }
     Some(match charter.filtering {
@@ -224,10 +252,12 @@ fn awaited(charter: &Charter, socket: RawFd) -> Awaited {
 fn errands(charter: &Charter, subject: &Subject<'_>) -> Vec<Errand> {
     let phases =
         [(Phase::AsVassalBeforeDrop, subject.lent.before_drop), (Phase::AsVassal, subject.lent.as_vassal)];
+    let user = charter.inside(subject.trust) != Inside::Host;
     let of_phase = |(phase, brief)| {
         charter.of_phase(phase).enumerate().map(move |(number, errand)| Errand {
             phase,
             deed: format!("do {}", errand.named()),
+            rights: user && phase == Phase::AsVassalBeforeDrop,
             failure: errand.failure(),
             executable: subject.lent.executable,
             brief,

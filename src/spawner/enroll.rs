@@ -9,7 +9,6 @@ use super::court::{Court, Newborn, leaf_number};
 use super::walks::Walk;
 use super::ward::Ward;
 use super::wire::{Reply, Ticket, cut};
-use crate::emperor::event::Owner;
 use crate::trust::Examined;
 
 impl Court {
@@ -34,7 +33,7 @@ impl Court {
             }
         };
         let pid = born.pid;
-        self.enroll(ticket, (name, config.owner), born, newborn.knobs);
+        self.enroll(ticket, (name, config), born, newborn.knobs);
         std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
     }
 
@@ -42,7 +41,7 @@ impl Court {
     pub(super) fn enroll(
         &mut self,
         ticket: Ticket,
-        (name, owner): (String, Owner),
+        (name, config): (String, &Examined),
         Born { pid, pidfd }: Born,
         knobs: Rc<[Knob]>,
     ) {
@@ -52,7 +51,8 @@ impl Court {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
             self.strains.watch(ticket, &name, &place, &knobs);
         }
-        self.wards.add(ticket, Ward { pid, pidfd, leaf, name, owner, knobs });
+        self.wards
+            .add(ticket, Ward { pid, pidfd, leaf, name, owner: config.owner, trust: config.trust, knobs });
     }
 }
 

@@ -13,11 +13,12 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::birth;
-use super::court::Court;
+use super::court::{Court, leaf_number};
 use super::walks::read_report;
+use super::ward::Ward;
 use super::wire::{Reply, Ticket, Wait};
 use crate::emperor::event::Owner;
-use crate::errand::{Brief, VASSAL_FD, Which};
+use crate::errand::{Brief, LEAF_FD, RESTRAINT_FD, VASSAL_FD, Which, restraint_sealed};
 
 /// For whom something is done.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +48,26 @@ impl Court {
         let ward = self.wards.get(ticket).ok_or("its vassal has ended before")?;
         let brief = self.briefs.of(Phase::AsEmperor).ok_or("nothing is to be done")?;
         let vassal = Vassal { name: &ward.name, pid: ward.pid, owner: ward.owner };
-        // Ours since its birth: whoever has its number by now is not meant.
-        let process = ward.pidfd.as_ref().filter(|_| self.enters_vassals());
-        let lent = process.map(|process| (process.as_raw_fd(), VASSAL_FD)).into_iter().collect();
+        let way_in = self.way_in(ticket, ward)?;
+        let lent = way_in.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
         let doer = Doer { which: Which::All, brief, lent, vassal: Some(vassal), sibling: true };
         self.send_doer(doer).map(|born| born.pid)
+    }
+
+    /// What it takes to join a vassal: its process (ours since its birth: whoever has its number by now is not meant), the limits of
+    /// its jail, and its cgroup.
+    fn way_in(&self, ticket: Ticket, ward: &Ward) -> Result<Vec<(OwnedFd, RawFd)>, String> {
+        let Some(process) = ward.pidfd.as_ref().filter(|_| self.enters_vassals()) else {
+            return Ok(Vec::new());
+        };
+        let failed = |error: std::io::Error| format!("cannot lend what its jail is made of: {error}");
+        let process = process.try_clone().map_err(failed)?;
+        let restraint = restraint_sealed(&birth::restraint(&self.charter, ward.trust));
+        let restraint = restraint.map_err(|error| format!("{error:#}"))?;
+        let leaf = self.cgroup.as_ref().filter(|_| ward.leaf).map(|cgroup| cgroup.leaf(leaf_number(ticket)));
+        let leaf = leaf.transpose().map_err(|errno| failed(errno.into()))?;
+        let leaf = leaf.map(|leaf| (leaf, LEAF_FD));
+        Ok([(process, VASSAL_FD), (restraint, RESTRAINT_FD)].into_iter().chain(leaf).collect())
     }
 
     /// What is done about a vassal of this name that waits for a connection.

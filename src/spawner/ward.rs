@@ -8,6 +8,7 @@ use jail::plan::Knob;
 
 use super::wire::Ticket;
 use crate::emperor::event::Owner;
+use crate::trust::Trust;
 
 /// A process that was made.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Ward {
     pub name: String,
     /// Whose config it runs.
     pub owner: Owner,
+    /// What that config is worth.
+    pub trust: Trust,
     /// The limits of its cgroup.
     pub knobs: Rc<[Knob]>,
 }

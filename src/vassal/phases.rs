@@ -229,9 +229,11 @@ fn become_owner(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
 
 fn stay_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     // Root regains by exec whatever its bounding set allows.
-    cap(config)
-        .or_else(|| rootfs::kept(config, facts))
-        .map_or_else(Vec::new, |keep| vec![Step::Bound(keep), Step::Capabilities(keep)])
+    match (cap(config), rootfs::kept(config, facts)) {
+        (Some(asked), _) => vec![Step::Bound(asked), Step::Capabilities(asked)],
+        (None, Some(left)) => vec![Step::Bound(left), Step::RootCapabilities(left)],
+        (None, None) => Vec::new(),
+    }
 }
 
 fn stay_user(config: &VassalConfig, facts: &Facts) -> Vec<Step> {

@@ -110,6 +110,8 @@ pub enum Step {
     Already(Wanted),
     /// Root keeps exactly these capabilities.
     Capabilities(Capabilities),
+    /// Root keeps these, which whoever it becomes does not inherit.
+    RootCapabilities(Capabilities),
     /// Nothing run from here on gains privileges.
     NoNewPrivs,
     /// System calls are filtered from here on.
@@ -196,7 +198,9 @@ impl fmt::Display for Step {
                 write!(f, "become uid {uid} gid {gid} in one more user namespace (keeps capabilities: none)")
             }
             Self::Already(wanted) => write!(f, "check that we are {wanted}"),
-            Self::Capabilities(keep) => write!(f, "reduce capabilities to {keep}"),
+            Self::Capabilities(keep) | Self::RootCapabilities(keep) => {
+                write!(f, "reduce capabilities to {keep}")
+            }
             Self::NoNewPrivs => f.write_str("forbid new privileges"),
             Self::Filter(filter) => write!(f, "filter system calls ({})", filter.refused),
             Self::Confine(limit) => limit.fmt(f),

@@ -119,6 +119,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Set(setting) => jailed(step, &jail::Step::Set(setting.clone())),
         Step::Bound(keep) => jailed(step, &jail::Step::Bound(*keep)),
         Step::Capabilities(keep) => jailed(step, &jail::Step::Capabilities(*keep)),
+        Step::RootCapabilities(keep) => jailed(step, &jail::Step::RootCapabilities(*keep)),
         Step::NoNewPrivs | Step::Filter(_) | Step::DieWithParent => take_alone(step),
         Step::Confine(limit) => confine::prepare(vassal, limit),
         Step::Fork | Step::Refork(_) | Step::Join(_) | Step::Hook(..) => {

@@ -46,6 +46,9 @@ fn a_program_with_file_capabilities_has_none_of_them() {
         let (emperor, neighbour) = rule(tree, jail, &[]);
         let program = emperor.vassal("x.ini").child();
         assert_eq!(program.status("NoNewPrivs"), "1");
+        for set in ["CapInh", "CapAmb"] {
+            assert_eq!(program.status(set), NONE, "root of a jail passes nothing on: {set}");
+        }
         if jail.contains("user") {
             assert_ne!(
                 program.namespace("user"),

@@ -62,7 +62,9 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
         Step::Filter(_) => matches!(errno, libc::EINVAL | libc::ENOSYS).then(|| FILTERS_MISSING.into()),
         Step::Identity(..) | Step::IdentityKeepingGroups(..) => identity_refused(errno, host),
         Step::Bound(_) => denied(errno).then(|| withheld(&[Capability::CAP_SETPCAP], host)),
-        Step::Capabilities(wanted) => denied(errno).then(|| not_held(*wanted, host)),
+        Step::Capabilities(wanted) | Step::RootCapabilities(wanted) => {
+            denied(errno).then(|| not_held(*wanted, host))
+        }
         Step::Run(_, program) | Step::Exec(program) => program_refused(program, errno),
         Step::Directory(_) | Step::DirectoryBelow(..) | Step::ChangeDirectory(_) => directory_refused(errno),
         Step::Descriptors(_) if errno == libc::EMFILE || errno == libc::EINVAL => {

@@ -12,6 +12,8 @@ pub struct Errand {
     pub phase: Phase,
     /// What, so that it reads well after "cannot".
     pub deed: String,
+    /// Capabilities that we hold at that time are passed on to it: in a user namespace where we are nobody, exec would take them.
+    pub rights: bool,
     /// What a failure means, for people.
     pub failure: &'static str,
     /// The program, as a descriptor of the parent.

@@ -18,6 +18,7 @@ mod network;
 mod order;
 mod payer;
 mod refusals;
+mod restraint;
 mod rootfs;
 mod rules;
 mod securebits;
@@ -40,6 +41,7 @@ pub use knob::{Knob, controllers, is_bound_to_v1};
 pub use namespaces::Namespaces;
 pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;
+pub use restraint::{Joined, Restraint};
 pub use rootfs::{
     Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
     Rootfs, Source,

@@ -136,6 +136,7 @@ fn identity(spec: &Spec) -> Option<Step> {
         Some(identity) => Some(Step::Identity(identity.clone(), spec.keep)),
         // Nothing was asked for: the parent's rights stay, root of a user namespace stays root of it.
         None if spec.keep.is_empty() => None,
+        None if has(spec, Namespaces::USER) => Some(Step::RootCapabilities(spec.keep)),
         None => Some(Step::Capabilities(spec.keep)),
     }
 }

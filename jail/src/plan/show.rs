@@ -68,7 +68,7 @@ impl Step {
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
             Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
-            Self::Capabilities(_) => "set capabilities".into(),
+            Self::Capabilities(_) | Self::RootCapabilities(_) => "set capabilities".into(),
             Self::NoNewPrivs => "set no_new_privs".into(),
             Self::Landlock(_) => "go behind a fence of Landlock".into(),
             Self::Filter(_) => "filter system calls".into(),
@@ -91,7 +91,7 @@ impl Step {
             Self::IdentityKeepingGroups(who, keep) => {
                 format!("gid {}, groups stay, capabilities {keep}", who.gid)
             }
-            Self::Capabilities(set) => set.to_string(),
+            Self::Capabilities(set) | Self::RootCapabilities(set) => set.to_string(),
             Self::Landlock(fence) => fence.to_string(),
             Self::Filter(filter) => filter.refused.into(),
             Self::DieWithParent => "SIGKILL".into(),

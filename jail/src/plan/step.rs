@@ -127,13 +127,16 @@ pub enum Step {
     ChangeDirectory(CString),
     /// Bounding set reduced to these.
     Bound(Capabilities),
-    /// Supplementary groups, gid, uid, in this order, keeping these capabilities.
+    /// Supplementary groups, gid, uid, in this order, keeping these capabilities; root's are not inheritable.
     Identity(Identity, Capabilities),
     /// Gid and uid, keeping these capabilities, in a user namespace whose map gave up `setgroups(2)`: the
     /// supplementary groups of whoever made it stay, for nobody can change them there.
     IdentityKeepingGroups(Identity, Capabilities),
     /// Permitted, effective, inheritable and ambient set are exactly these.
     Capabilities(Capabilities),
+    /// Permitted and effective set are exactly these, inheritable and ambient set empty: of root, which has them again in
+    /// what it runs, as far as the bounding set goes.
+    RootCapabilities(Capabilities),
     /// No program run from here on gains privileges.
     NoNewPrivs,
     /// Behind a fence from here on.

@@ -2,7 +2,7 @@
 //! hides in its process tree, `cgroup.kill` finds it. No controller is needed for that.
 
 use std::fs::read_to_string;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, fstat, mkdirat, openat, unlinkat};
@@ -158,6 +158,15 @@ impl Cgroup {
     pub fn kill_switch(&self) -> Result<OwnedFd, Errno> {
         kill_file(&self.top)
     }
+}
+
+/// Takes this process into the cgroup of this directory.
+///
+/// # Errors
+/// `EACCES` where somebody else owns it, `EAGAIN` at its limit of processes, `ENODEV` when it has been removed.
+pub fn join_cgroup(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
+    let members = openat(cgroup, c"cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    write(members, b"0").map(|_| ())
 }
 
 /// Where we were before one of us stepped aside ([`Cgroup::delegate`]).

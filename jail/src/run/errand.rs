@@ -25,7 +25,9 @@ pub(super) fn run(errand: &Errand, held: &Held, environment: &Strings<'_>) -> Re
     let writer = lifted(writer.as_raw_fd())?;
     let program = Program::Descriptor(executable.as_raw_fd(), errand.argv.clone());
     let lent = vec![(brief.as_raw_fd(), 0), (writer.as_raw_fd(), REPORT_FD)];
-    let done = run_to_end(&Image::new(&program).lending(lent), &Held::default(), environment);
+    let image = Image::new(&program).lending(lent);
+    let image = if errand.rights { image.passing_on_rights() } else { image };
+    let done = run_to_end(&image, &Held::default(), environment);
     let mut wire = [0; Failure::WIRE_MAX];
     let told = rustix::io::read(&reader, &mut wire).unwrap_or(0);
     done.map_err(|failure| Failure::decode(&wire[..told]).unwrap_or(failure))

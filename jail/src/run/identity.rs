@@ -12,7 +12,7 @@ use rustix::thread::{
 };
 
 use crate::plan::{Capabilities, Failure, Identity};
-use crate::sys::{real_effective_saved_gid, real_effective_saved_uid};
+use crate::sys::{file_gid, real_effective_saved_gid, real_effective_saved_uid};
 
 /// The highest number that a capability can have.
 const NUMBER_MAX: u8 = 63;
@@ -69,27 +69,67 @@ fn take_ids(who: &Identity, keep: Capabilities) -> Result<(), Failure> {
     // The kernel did so already, unless fs.suid_dumpable says otherwise: nobody looks into us until exec.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_keep_capabilities(false)?;
-    hold_exactly(keep)?;
+    if who.uid == 0 {
+        hold_as_root(keep)?
+    } else {
+        hold_exactly(keep)?
+    }
     check_ids(who)
 }
 
 /// Permitted, effective, inheritable and ambient set become `set`.
 pub(super) fn hold_exactly(set: Capabilities) -> Result<(), Failure> {
+    hold(set, set)
+}
+
+/// Permitted and effective set become `set`, inheritable and ambient set empty: what root runs is root's again, as far as
+/// the bounding set goes, and nobody whom it becomes takes anything along.
+pub(super) fn hold_as_root(set: Capabilities) -> Result<(), Failure> {
+    hold(set, Capabilities::NONE)
+}
+
+/// All that this process may is passed on to what it runs, also where exec takes it from whoever is not root there.
+pub(super) fn pass_on() -> Result<(), Errno> {
+    take_group_of_files()?;
+    let are = capabilities(None)?;
+    set_capabilities(None, CapabilitySets { inheritable: are.permitted, ..are })?;
+    let held = Capabilities(are.permitted.bits());
+    held.each().try_for_each(|number| configure_capability_in_ambient_set(bit(number), true))
+}
+
+/// Exec takes an effective group that is neither that of our files nor a supplementary one for a change of ids (Linux 6.16),
+/// and empties the ambient set. Our old group has no number in a user namespace: only the new one can be taken.
+fn take_group_of_files() -> Result<(), Errno> {
+    let files = file_gid();
+    if files == real_effective_saved_gid()[1] {
+        return Ok(());
+    }
+    let gid = Gid::from_raw(files);
+    set_thread_res_gid(gid, gid, gid)
+}
+
+fn hold(set: Capabilities, passed_on: Capabilities) -> Result<(), Failure> {
     let bits = CapabilitySet::from_bits_retain(set.0);
+    let inheritable = CapabilitySet::from_bits_retain(passed_on.0);
     clear_ambient_capability_set()?;
-    set_capabilities(None, CapabilitySets { effective: bits, permitted: bits, inheritable: bits })?;
-    for number in set.each() {
+    set_capabilities(None, CapabilitySets { effective: bits, permitted: bits, inheritable })?;
+    for number in passed_on.each() {
         configure_capability_in_ambient_set(bit(number), true)?;
     }
-    check_capabilities(set)
+    check_capabilities(set, passed_on)
 }
 
 /// The kernel keeps the ambient set within permitted and inheritable: so it can only be too small.
-fn check_capabilities(wanted: Capabilities) -> Result<(), Failure> {
+fn check_capabilities(wanted: Capabilities, passed_on: Capabilities) -> Result<(), Failure> {
     let are = capabilities(None)?;
-    let exact = [are.effective, are.permitted, are.inheritable].iter().all(|set| set.bits() == wanted.0);
-    let ambient = wanted.each().all(|number| capability_is_in_ambient_set(bit(number)) == Ok(true));
-    if exact && ambient { Ok(()) } else { Err("the capabilities are not what was asked for".into()) }
+    let exact = [are.effective, are.permitted].iter().all(|set| set.bits() == wanted.0);
+    let inheritable = are.inheritable.bits() == passed_on.0;
+    let ambient = passed_on.each().all(|number| capability_is_in_ambient_set(bit(number)) == Ok(true));
+    if exact && inheritable && ambient {
+        Ok(())
+    } else {
+        Err("the capabilities are not what was asked for".into())
+    }
 }
 
 fn check_ids(who: &Identity) -> Result<(), Failure> {

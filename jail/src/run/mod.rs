@@ -29,7 +29,7 @@ mod walk;
 
 pub use crate::plan::Failure;
 pub use backdrop::Backdrop;
-pub use cgroup::{Cgroup, Removed};
+pub use cgroup::{Cgroup, Removed, join_cgroup};
 pub use cgroup_move::move_tree;
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
@@ -45,4 +45,3 @@ pub use rootfs::{OldRoot, enter, lend};
 pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
-pub use user_map::groups_are_given_up;

@@ -11,6 +11,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, set_parent_process_death_signal, waitid};
 
 use super::descriptors::Held;
+use super::identity;
 use crate::plan::{Failure, Program, errno_name};
 use crate::sys::{self, CloneFlags, Stack, Strings};
 
@@ -21,6 +22,8 @@ pub(crate) struct Image<'a> {
     choices: Vec<Choice<'a>>,
     /// Descriptors of ours that it gets, as (here, there), each far from every other one's `there`.
     lent: Vec<(RawFd, RawFd)>,
+    /// Capabilities of ours are passed on to it.
+    rights: bool,
 }
 
 /// One program that may become the image.
@@ -42,15 +45,24 @@ enum Source {
 
 impl<'a> Image<'a> {
     pub(super) fn new(program: &'a Program) -> Self {
-        Self { choices: Choice::all(program), lent: Vec::new() }
+        Self { choices: Choice::all(program), lent: Vec::new(), rights: false }
     }
 
     pub(super) fn lending(self, lent: Vec<(RawFd, RawFd)>) -> Self {
         Self { lent, ..self }
     }
 
+    pub(super) fn passing_on_rights(self) -> Self {
+        Self { rights: true, ..self }
+    }
+
     fn lend(&self) -> Result<(), Errno> {
         self.lent.iter().try_for_each(|(here, there)| sys::duplicate_to(*here, *there))
+    }
+
+    /// By the child alone: the one who goes on has nothing more to give away than before.
+    fn pass_on(&self) -> Result<(), Errno> {
+        if self.rights { identity::pass_on() } else { Ok(()) }
     }
 }
 
@@ -159,7 +171,8 @@ fn start(image: &Image<'_>, held: &Held, environment: &Strings<'_>) -> Failure {
         .and_then(|()| sys::default_dispositions())
         .and_then(|()| sys::unblock_all())
         .and_then(|()| sys::close_range_on_exec(3))
-        .and_then(|()| image.lend());
+        .and_then(|()| image.lend())
+        .and_then(|()| image.pass_on());
     match ready {
         Ok(()) => become_program(image, held, environment),
         Err(errno) => errno.into(),

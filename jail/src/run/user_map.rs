@@ -20,11 +20,6 @@ pub(super) fn map(map: &UserMap, gate: Option<RawFd>) -> Result<(), Failure> {
     }
 }
 
-/// True in a user namespace whose map gave up `setgroups(2)`: who takes an identity there keeps his groups.
-pub fn groups_are_given_up() -> bool {
-    std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
-}
-
 /// True in a user namespace that is not the first one: there not every id has a number.
 pub(super) fn inside_user_namespace() -> bool {
     let whole = |text: String| text.split_whitespace().eq(["0", "0", "4294967295"]);

@@ -115,6 +115,7 @@ impl<'a> Walk<'a> {
             Step::Identity(who, keep) => identity::become_exactly(who, *keep),
             Step::IdentityKeepingGroups(who, keep) => identity::become_in_map(who, *keep),
             Step::Capabilities(set) => identity::hold_exactly(*set),
+            Step::RootCapabilities(set) => identity::hold_as_root(*set),
             Step::NosuidMounts => Ok(sys::nosuid_below_root()?),
             Step::NoNewPrivs => Ok(set_no_new_privs(true)?),
             Step::Landlock(fence) => fence::fence_in(fence),

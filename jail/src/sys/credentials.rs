@@ -36,3 +36,10 @@ pub(crate) fn set_file_gid(gid: u32) -> bool {
     };
     after == libc::c_long::from(gid)
 }
+
+/// The group that files are made with.
+pub(crate) fn file_gid() -> u32 {
+    // SAFETY: a number that is no id changes nothing, and the call answers with the id that is.
+    let gid = unsafe { libc::syscall(libc::SYS_setfsgid, u32::MAX) };
+    u32::try_from(gid).unwrap_or(u32::MAX)
+}

@@ -29,7 +29,7 @@ mod unshare;
 pub use alarm::alarm;
 pub(crate) use clone::{CAN_SHARE, CHILD_FAILED, Child, CloneFlags, clone_apart, clone_sharing};
 pub(crate) use credentials::{
-    real_effective_saved_gid, real_effective_saved_uid, set_file_gid, set_file_uid,
+    file_gid, real_effective_saved_gid, real_effective_saved_uid, set_file_gid, set_file_uid,
 };
 pub(crate) use descriptors::{
     borrow, close_range, close_range_on_exec, duplicate_above, duplicate_to, is_open,

@@ -1,5 +1,6 @@
 //! Pure. Options of what the administrator has done around vassals.
 
+use jail::plan::standard::standard_namespaces;
 use jail::{Namespaces, Phase};
 
 use super::EmperorConfig;
@@ -58,7 +59,24 @@ fn named(name: &str) -> Option<(Manner, Phase)> {
 
 /// What would stay on the host each time that a vassal is started.
 pub(super) fn contradictions(config: &EmperorConfig) -> Vec<ConfigError> {
-    config.errands.iter().filter_map(|errand| lasting(config.namespaces, errand)).collect()
+    let namespaces = namespaces(config);
+    let lasting = config.errands.iter().filter_map(|errand| lasting(namespaces, errand));
+    lasting.chain(config.errands.iter().filter_map(|errand| aimless(config, errand))).collect()
+}
+
+/// Those that each vassal is born in, with what its jail brings, also where that is the default.
+fn namespaces(config: &EmperorConfig) -> Namespaces {
+    if config.is_jailed() { config.namespaces.with(standard_namespaces()) } else { config.namespaces }
+}
+
+/// A hook that wants to be in a user namespace where no vassal has one.
+fn aimless(config: &EmperorConfig, errand: &Placed<Errand>) -> Option<ConfigError> {
+    let Ok(Task::Hook(wanted, _)) = errand.value.task() else { return None };
+    let none = !config.is_jailed() && !config.namespaces.has(Namespaces::USER);
+    (none && wanted.has(Namespaces::USER)).then(|| {
+        let error = ConfigError::at(&errand.place, "the vassals have no user namespace that could be joined");
+        error.cure("add \"user\" to emperor-use-clone, or use hook-as-vassal-before-drop")
+    })
 }
 
 fn lasting(namespaces: Namespaces, errand: &Placed<Errand>) -> Option<ConfigError> {

@@ -214,6 +214,33 @@ fn mistakes_in_hooks_of_the_emperors_side_are_told_with_their_place() {
 }
 
 #[test]
+fn a_jail_counts_as_the_namespaces_that_it_brings() {
+    let read = |text: &str| load_text(&format!("[uwsgi]\nemperor = /v\n{text}")).emperor();
+    let mounts = "mount-as-vassal = tmpfs none /x\nhook-as-vassal-before-drop = hostname:x\n";
+    let enters = "hook-as-emperor-setns = user exec:id\n";
+    for jail in [
+        "emperor-tyrant = true\n",
+        "jail = standard\n",
+        "jail = strict\n",
+        "emperor-use-clone = fs,uts,user\n",
+    ] {
+        assert!(read(&format!("{jail}{mounts}{enters}")).is_ok(), "{jail}");
+    }
+    for none in
+        ["", "emperor-tyrant = true\njail = none\n", "emperor-tyrant = true\nemperor-use-clone = pid\n"]
+    {
+        assert_eq!(read(&format!("{none}{mounts}{enters}")).expect_err("refused").len(), 3, "{none}");
+    }
+    let told = sentences(&read(enters).expect_err("no user namespace"));
+    insta::assert_snapshot!(told, @r#"
+    a.ini:3:25: the vassals have no user namespace that could be joined
+      hook-as-emperor-setns = user exec:id
+                              ^
+      add "user" to emperor-use-clone, or use hook-as-vassal-before-drop
+    "#);
+}
+
+#[test]
 fn each_call_phase_is_refused_with_what_to_use_instead() {
     let calls: Vec<&str> =
         crate::options::all().map(|option| option.name).filter(|name| name.starts_with("call-")).collect();

@@ -158,7 +158,7 @@ impl Court {
         }
         let running = running(ticket, &commission.config);
         let Commission { name, config, knobs, .. } = commission;
-        self.enroll(ticket, (name, config.owner), Born { pid, pidfd: process }, knobs);
+        self.enroll(ticket, (name, &config), Born { pid, pidfd: process }, knobs);
         Ok(vec![Reply::Born(ticket, pid), running])
     }
 }
