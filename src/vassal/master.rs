@@ -32,12 +32,12 @@ pub enum Outcome {
 /// Minds the command `pid` until it has ended.
 ///
 /// `check` reads the newest config, from the descriptor that came with the reload if one did, and tells what is
-/// wrong with it.
+/// wrong with it; the Emperor is to be told what it returns.
 pub fn mind(
     vassal: &mut Vassal,
     pid: Pid,
     (reactions, health): (&Reactions, Health),
-    check: impl Fn(Option<OwnedFd>) -> Newest,
+    check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(health, now());
     let mut idle = Idle::new(vassal, health.idle_s);
@@ -54,7 +54,13 @@ pub fn mind(
             match order {
                 Order::Send(byte) => vassal.send(byte),
                 Order::Signal(number) => signal(pid, number),
-                Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
+                Order::Check => {
+                    let (newest, words) = check(config.take().flatten());
+                    if let (Some(words), Some(control)) = (words, &vassal.control) {
+                        control.say(&words);
+                    }
+                    duties.handle(Event::Checked(newest), now());
+                }
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
                 Order::Renew => return Ok(Outcome::Renew),
             }

@@ -15,7 +15,7 @@ fn a_config_seen_is_started_at_once() {
     assert_eq!(court.see("shop", 1), [Order::Spawn(court.which("shop"))]);
     court.up("shop");
     assert_eq!(court.state("shop"), "running");
-    assert_eq!(court.told(|what| matches!(what, News::Started { pid: 4_711, owner: ALICE, attempt: 1 })), 1);
+    assert_eq!(court.told(|what| matches!(what, News::Started { pid: 4_711, owner: ALICE, start: 1 })), 1);
 }
 
 #[test]
