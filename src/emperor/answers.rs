@@ -122,8 +122,6 @@ impl Vassal {
     fn begin(&mut self, pid: i32, turn: &mut Turn<'_>) {
         self.process.pid = Some(pid);
         self.life.starts = self.life.starts.saturating_add(1);
-        self.life.first_run.get_or_insert(turn.now);
-        self.life.last_run = Some(turn.now);
         self.state = match self.process.ran_at {
             Some(_) => State::Running,
             None if self.process.slow => State::Stepping { slow_at: None },

@@ -100,6 +100,8 @@ impl Vassal {
         self.state = State::Starting;
         self.told_excess = false;
         self.moved = false;
+        self.life.first_run.get_or_insert(turn.now);
+        self.life.last_run = Some(turn.now);
         turn.orders.push_back(Order::Spawn(self.incarnation()));
     }
 

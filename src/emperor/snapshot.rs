@@ -42,9 +42,9 @@ pub struct VassalView {
     pub since: Moment,
     /// When its config was first seen.
     pub born: Moment,
-    /// When its first process was born.
+    /// When its first process was ordered.
     pub first_run: Option<Moment>,
-    /// When its last process was born, or told to reload.
+    /// When its last process was ordered, or told to reload.
     pub last_run: Option<Moment>,
     /// Its process has said that it was spawned, since it was started or told to reload.
     pub ready: bool,

@@ -84,9 +84,9 @@ pub struct Life {
     pub since: Moment,
     /// How many processes it has had.
     pub starts: u32,
-    /// When its first process was born.
+    /// When its first process was ordered.
     pub first_run: Option<Moment>,
-    /// When its last process was born, or told to reload.
+    /// When its last process was ordered, or told to reload.
     pub last_run: Option<Moment>,
     /// When it last said that it was spawned (byte 1).
     pub last_ready: Option<Moment>,

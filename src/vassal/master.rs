@@ -54,13 +54,7 @@ pub fn mind(
             match order {
                 Order::Send(byte) => vassal.send(byte),
                 Order::Signal(number) => signal(pid, number),
-                Order::Check => {
-                    let (newest, words) = check(config.take().flatten());
-                    if let (Some(words), Some(control)) = (words, &vassal.control) {
-                        control.say(&words);
-                    }
-                    duties.handle(Event::Checked(newest), now());
-                }
+                Order::Check => duties.handle(checked(vassal, check(config.take().flatten())), now()),
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
                 Order::Renew => return Ok(Outcome::Renew),
             }
@@ -106,6 +100,14 @@ pub fn mind(
             duties.handle(Event::Byte(crate::emperor::order::to_vassal::RELOAD), now());
         }
     }
+}
+
+/// The newest config was read: the Emperor is told first.
+fn checked(vassal: &Vassal, (newest, words): (Newest, Option<Vec<u8>>)) -> Event {
+    if let (Some(words), Some(control)) = (words, &vassal.control) {
+        control.say(&words);
+    }
+    Event::Checked(newest)
 }
 
 /// The next order; routers know before that the command stops.
