@@ -223,6 +223,10 @@ fn a_touch_while_its_workers_start_is_not_lost() {
         });
     }
     assert!(is_served(&socket));
+    std::fs::remove_file(emperor.tree.vassals().join("app.ini")).unwrap();
+    emperor.wait_for("app.ini", "removed uwsgi instance");
+    // As above.
+    let _ = std::fs::remove_file(&socket);
 }
 
 /// Answers once somebody has made the file `go`.

@@ -158,7 +158,6 @@ impl Vassal {
         let changed =
             self.config.fingerprint != self.process.fingerprint && self.config.fingerprint != fingerprint;
         (self.process.fingerprint, self.process.owner) = (fingerprint, owner);
-        self.process.uses = fingerprint;
         self.process.ran_at = Some(turn.now);
         self.failure = None;
         if self.state == State::Starting {

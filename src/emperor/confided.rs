@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::order::News;
+use super::policy::Policy;
 use super::vassal::{Turn, Vassal};
 
 impl Vassal {
@@ -11,8 +12,9 @@ impl Vassal {
         if !self.state.is_alive() {
             return; // it was reaped before its last words were read
         }
-        self.life.past().trouble = Some(reason.clone());
-        if !std::mem::replace(&mut self.process.said.troubled, true) {
+        let past = self.life.past();
+        past.trouble = Some(reason.clone());
+        if !std::mem::replace(&mut past.told_trouble, true) {
             self.tell(News::Troubled { reason }, turn);
         }
     }
@@ -23,15 +25,28 @@ impl Vassal {
             return;
         }
         let Some(reason) = reason else { return self.uses_newest() };
-        self.life.past().kept = Some(reason.clone());
-        if !std::mem::replace(&mut self.process.said.kept, true) {
+        let past = self.life.past();
+        past.kept = Some(reason.clone());
+        if !std::mem::replace(&mut past.told_kept, true) {
             self.tell(News::Kept { reason }, turn);
         }
     }
 
     /// It uses what it was given last.
     pub fn uses_newest(&mut self) {
-        self.process.uses = self.process.fingerprint;
-        self.life.past.iter_mut().for_each(|past| past.kept = None);
+        self.life.past.iter_mut().for_each(|past| (past.kept, past.uses) = (None, None));
+    }
+
+    /// It is told to reload: until it has answered, it uses what it has.
+    pub fn may_keep(&mut self) {
+        let has = self.process.fingerprint;
+        let past = self.life.past();
+        past.uses.get_or_insert(has);
+        past.told_kept = false;
+    }
+
+    /// Another program than our vassal master takes its reloads.
+    pub fn is_foreign(&self, policy: &Policy) -> bool {
+        policy.foreign || self.life.past.as_ref().is_some_and(|past| past.becomes)
     }
 }

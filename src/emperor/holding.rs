@@ -16,7 +16,7 @@ impl Vassal {
     pub fn reload_from(&self, policy: &Policy) -> Option<Moment> {
         let (process, said) = (&self.process, &self.process.said);
         let ran_at = process.ran_at?;
-        if !said.becomes && !policy.foreign {
+        if !self.is_foreign(policy) {
             return (!said.anything).then(|| ran_at.plus_ms(STRANGER_MS));
         }
         if said.accepting {

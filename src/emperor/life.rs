@@ -94,7 +94,7 @@ impl Vassal {
     pub fn start(&mut self, turn: &mut Turn<'_>) {
         let (fingerprint, owner) = (self.config.fingerprint, self.config.owner);
         let class = self.pacing.class;
-        self.process = Process { fingerprint, uses: fingerprint, owner, class, ..Process::default() };
+        self.process = Process { fingerprint, owner, class, ..Process::default() };
         self.life.past.iter_mut().for_each(|past| past.begin());
         self.attempt += 1;
         self.state = State::Starting;
@@ -126,13 +126,13 @@ impl Vassal {
         if self.state == State::Running {
             self.state = State::Reloading { answer_by };
         }
+        self.may_keep();
         self.process.fingerprint = self.config.fingerprint;
         self.process.reload_at = None;
         self.process.reloaded_at = Some(turn.now);
         self.process.beat_at = None;
         self.process.said.spawned = false;
         self.process.said.accepting = false;
-        self.process.said.kept = false;
         self.life.reloads = self.life.reloads.saturating_add(1);
         self.life.last_run = Some(turn.now);
         turn.orders.push_back(Order::Send(self.incarnation(), to_vassal::RELOAD));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::event::{Exit, Moment};
+use super::event::{Exit, Fingerprint, Moment};
 
-/// What a vassal that has been told something, or has had an end, remembers of it.
+/// What few vassals have to remember: what they were told, what they said, how they ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
     /// The end of its last process that has ended.
@@ -13,8 +13,16 @@ pub struct Past {
     pub bidden: Bidden,
     /// What keeps its process from going on, in its own words.
     pub trouble: Option<Arc<str>>,
+    /// That was told.
+    pub told_trouble: bool,
     /// Why its process does not use the newest config, in its own words.
     pub kept: Option<Arc<str>>,
+    /// That was told, since it was last told to reload.
+    pub told_kept: bool,
+    /// The config that its process uses until it has said that it uses the newest one.
+    pub uses: Option<Fingerprint>,
+    /// Another program than our vassal master takes its reloads.
+    pub becomes: bool,
 }
 
 impl Past {

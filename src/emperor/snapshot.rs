@@ -158,7 +158,7 @@ impl VassalView {
             strain: None,
             kept: past.and_then(|past| past.kept.clone()).filter(|_| alive),
             trouble: past.and_then(|past| past.trouble.clone()).filter(|_| alive),
-            uses: process.ran_at.filter(|_| alive).map(|_| process.uses),
+            uses: process.ran_at.filter(|_| alive).map(|_| uses(vassal)),
             suspended: vassal.suspended,
             serves: None,
             said: None,
@@ -199,6 +199,11 @@ impl BlacklistView {
             last_attempt: pacing.last,
         })
     }
+}
+
+fn uses(vassal: &Vassal) -> Fingerprint {
+    let older = vassal.life.past.as_ref().and_then(|past| past.uses);
+    older.unwrap_or(vassal.process.fingerprint)
 }
 
 fn brief(end: &End) -> String {

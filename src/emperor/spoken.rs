@@ -42,7 +42,7 @@ impl Vassal {
             from_vassal::LOYAL => self.hear_loyal(turn),
             from_vassal::GOODBYE => self.hear_goodbye(turn),
             from_vassal::HEARTBEAT => self.hear_heartbeat(turn),
-            from_vassal::BECOMES => self.process.said.becomes = true,
+            from_vassal::BECOMES => self.life.past().becomes = true,
             from_vassal::CONFIG => {} // its config is a file that it was given
             from_vassal::SOS => {}    // who is sent is a vassal of its own
             _ => {}                   // means nothing, and does nothing
@@ -65,7 +65,7 @@ impl Vassal {
             if !std::mem::replace(&mut self.process.said.spawned, true) {
                 self.life.last_ready = Some(turn.now);
             }
-            if self.process.said.becomes || turn.policy.foreign {
+            if self.is_foreign(turn.policy) {
                 self.uses_newest();
             }
             self.tell(News::Accepting { pid: self.pid() }, turn);

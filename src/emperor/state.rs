@@ -181,8 +181,6 @@ pub struct Process {
     pub pid: Option<i32>,
     /// The config that it was given; until its program runs, the one last seen when it was ordered.
     pub fingerprint: Fingerprint,
-    /// The config that its program uses, as far as it has said so: the one above may be refused, or not read yet.
-    pub uses: Fingerprint,
     /// Whose process it is; likewise.
     pub owner: Owner,
     /// How its start was queued.
@@ -216,12 +214,6 @@ pub struct Said {
     pub loyal: bool,
     /// That it wants to be stopped.
     pub goodbye: bool,
-    /// That another program than our vassal master takes its reloads.
-    pub becomes: bool,
-    /// Why it does not use its newest config, since it was last told to reload.
-    pub kept: bool,
-    /// What keeps it from going on.
-    pub troubled: bool,
     /// That it failed before its program ran: its end was told already.
     pub failed: bool,
 }
