@@ -352,6 +352,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
         ids: ids(charter),
+        foreign: charter.program != VassalProgram::Own,
         ..Policy::default()
     }
 }

@@ -34,12 +34,12 @@ pub enum Outcome {
 /// Minds the command `pid` until it has ended.
 ///
 /// `check` reads the newest config, from the descriptor that came with the reload if one did, and tells what is
-/// wrong with it.
+/// wrong with it; the Emperor is to be told what it returns.
 pub fn mind(
     vassal: &mut Vassal,
     pid: Pid,
     (reactions, health): (&Reactions, Health),
-    check: impl Fn(Option<OwnedFd>) -> Newest,
+    check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(spoken_for(vassal, health), now());
     let mut idle = Idle::new(vassal, health.idle_s);
@@ -57,7 +57,7 @@ pub fn mind(
                 Order::Send(byte) => vassal.send(byte),
                 Order::Pass(byte) => vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
                 Order::Signal(number) => signal(pid, number),
-                Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
+                Order::Check => duties.handle(checked(vassal, check(config.take().flatten())), now()),
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
                 Order::Renew => return Ok(Outcome::Renew),
             }
@@ -111,6 +111,14 @@ fn spoken_for(vassal: &Vassal, health: Health) -> Health {
         (Some(_), Readiness::Started) => Health { ready: Readiness::Notify, ..health },
         _ => health,
     }
+}
+
+/// The newest config was read: the Emperor is told first.
+fn checked(vassal: &Vassal, (newest, words): (Newest, Option<Vec<u8>>)) -> Event {
+    if let (Some(words), Some(control)) = (words, &vassal.control) {
+        control.say(&words);
+    }
+    Event::Checked(newest)
 }
 
 /// The next order; routers know before that the command stops.
