@@ -334,6 +334,7 @@ fn every_handler_has_the_power_over_a_jail_before_the_drop() {
         let vassal = emperor.vassal("x.ini");
         emperor.wait_for("x.ini", "every handler is done");
         drop(listener);
+        std::fs::remove_file(&socket).unwrap();
         assert_eq!(reader.join().unwrap(), "text");
         let text = |name: &str| std::fs::read_to_string(emperor.tree.path(name)).unwrap();
         assert_eq!((text("roots/written"), text("roots/line")), ("onetwo".into(), "one\ntwo\n".into()));
