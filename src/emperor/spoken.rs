@@ -10,7 +10,8 @@ impl Vassal {
     pub fn spoke(&mut self, byte: u8, turn: &mut Turn<'_>) {
         match self.state {
             State::Starting | State::Stepping { .. } | State::Running | State::Reloading { .. } => {
-                self.process.said.anything = true;
+                // Whoever is about to become another program has not shown that it knows what a reload is.
+                self.process.said.anything |= byte != from_vassal::BECOMES;
                 self.hear(byte, turn);
             }
             // it ends already: nothing it says changes that

@@ -202,6 +202,7 @@ impl Life<'_> {
         match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
+                self.say_which(vassal);
                 upward::serves(vassal);
                 let outcome = master::mind(vassal, pid, (&self.reactions, self.config.health), |config| {
                     self.check(config)
@@ -210,8 +211,18 @@ impl Life<'_> {
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))
             }
-            End::Serving => master::serve(vassal, &self.reactions, |config| self.check(config)),
+            End::Serving => {
+                self.say_which(vassal);
+                master::serve(vassal, &self.reactions, |config| self.check(config))
+            }
             End::Exit(status) => Ok(Outcome::Status(status)),
+        }
+    }
+
+    /// Who took its own place with the newest config uses that one.
+    fn say_which(&self, vassal: &Vassal) {
+        if let (true, Some(control)) = (fetch::has_pipe(), &vassal.control) {
+            control.say(&upward::kept(&[]));
         }
     }
 

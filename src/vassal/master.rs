@@ -57,7 +57,9 @@ pub fn mind(
                 Order::Send(byte) => vassal.send(byte),
                 Order::Pass(byte) => vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
                 Order::Signal(number) => signal(pid, number),
-                Order::Check => duties.handle(checked(vassal, check(config.take().flatten())), now()),
+                Order::Check => {
+                    duties.handle(Event::Checked(told(vassal, check(config.take().flatten()))), now())
+                }
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
                 Order::Renew => return Ok(Outcome::Renew),
             }
@@ -114,11 +116,11 @@ fn spoken_for(vassal: &Vassal, health: Health) -> Health {
 }
 
 /// The newest config was read: the Emperor is told first.
-fn checked(vassal: &Vassal, (newest, words): (Newest, Option<Vec<u8>>)) -> Event {
+fn told(vassal: &Vassal, (newest, words): (Newest, Option<Vec<u8>>)) -> Newest {
     if let (Some(words), Some(control)) = (words, &vassal.control) {
         control.say(&words);
     }
-    Event::Checked(newest)
+    newest
 }
 
 /// The next order; routers know before that the command stops.
@@ -174,7 +176,7 @@ fn ask_for_help(vassal: &mut Vassal, duties: &Duties) {
 pub fn serve(
     vassal: &mut Vassal,
     reactions: &Reactions,
-    check: impl Fn(Option<OwnedFd>) -> Newest,
+    check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
     let there = [from_vassal::SPAWNED, from_vassal::ACCEPTING, from_vassal::LOYAL];
     there.into_iter().for_each(|byte| vassal.send(byte));
@@ -187,7 +189,7 @@ pub fn serve(
             return Ok(Outcome::Status(status));
         }
         match happening {
-            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match check(config) {
+            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match told(vassal, check(config)) {
                 Newest::Good => return Ok(Outcome::Renew),
                 Newest::Same | Newest::Bad => there.into_iter().for_each(|byte| vassal.send(byte)),
             },
