@@ -1,6 +1,9 @@
 //! Nothing stays behind of a vassal when its master leaves, nor of a command when it has said what was asked.
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, set_child_subreaper, waitid,
+    waitpid,
+};
 
 /// Rounds of killing: each one sees the children of those that died in the round before.
 const ROUNDS_MAX: usize = 64;
@@ -30,15 +33,45 @@ pub fn kill_all() {
     }
 }
 
-/// Children as the kernel lists them; none where there is no `/proc` of our pid namespace.
+/// Children as `/proc` lists them; none where there is none of our pid namespace. In a root that is somebody else's it may
+/// be his file, so it is no more than a list of numbers to ask the kernel about.
 fn children() -> Vec<Pid> {
     let list = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    list.split_whitespace().filter_map(pid_of).filter(is_child).collect()
+}
+
+/// Never a number that means a group, or everybody.
+fn pid_of(word: &str) -> Option<Pid> {
+    Pid::from_raw(word.parse().ok().filter(|number| *number > 0)?)
+}
+
+/// `waitid(2)` knows nobody but our children, whatever it is asked.
+fn is_child(pid: &Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(*pid), options).is_ok()
 }
 
 fn kill(pid: Pid) {
     if kill_process(pid, Signal::KILL).is_ok() {
         // It cannot be a stranger's number: it is our child, and nobody else reaps it.
         let _ = waitpid(Some(pid), WaitOptions::empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_somebody_else_wrote_makes_nobody_our_child() {
+        let pid = jail::sys::fork(|| 0).expect("a child");
+        assert_eq!(pid_of(&pid.as_raw_nonzero().to_string()), Some(pid));
+        assert!(is_child(&pid));
+        assert!(!is_child(&getpid()) && !is_child(&Pid::INIT), "they are nobody's child here");
+        waitpid(Some(pid), WaitOptions::empty()).expect("ours");
+        assert!(!is_child(&pid), "its number may be anybody's");
+        for word in ["-1", "0", "-7", "1x", "", "99999999999"] {
+            assert_eq!(pid_of(word), None, "{word}");
+        }
     }
 }

@@ -116,6 +116,8 @@ fn enter(jail: &Jail, namespaces: Namespaces) -> Result<(), Trouble> {
         Errno::INVAL => cannot(errno).advise("it has no user namespace of its own: leave out user (and fs)"),
         errno => cannot(errno),
     })?;
+    // To enter may have changed our rights, and that leaves this to fs.suid_dumpable.
+    run::not_dumpable().map_err(cannot)?;
     let joined = joined(&ours).map_err(cannot)?;
     jail.restraint.inside(&joined).iter().try_for_each(perform)
 }

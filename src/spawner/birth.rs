@@ -201,8 +201,7 @@ fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
 }
 
 /// What whoever joins such a vassal later is held by: what it was born with, and its command with it.
-pub fn restraint(charter: &Charter, trust: Trust) -> Restraint {
-    let inside = charter.inside(trust);
+pub fn restraint(charter: &Charter, trust: Trust, inside: Inside) -> Restraint {
     let restrained = is_restrained(charter, trust);
     let held = |filters: Vec<Filter>| if restrained { filters } else { Vec::new() };
     Restraint {
@@ -287,7 +286,9 @@ fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> 
     if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }
-    list.extend(lent.outside.map(|outside| (outside, NETWORK_FD)));
+    // Another program would not know what it is, and keep it.
+    let outside = lent.outside.filter(|_| charter.program == VassalProgram::Own);
+    list.extend(outside.map(|outside| (outside, NETWORK_FD)));
     list
 }
 
@@ -356,6 +357,8 @@ pub fn c_string(text: &str) -> CString {
 
 #[cfg(test)]
 mod tests {
+    use jail::plan::standard::Strictness;
+
     use super::*;
 
     #[test]
@@ -373,5 +376,62 @@ mod tests {
         assert_eq!((bounding(&asked, true, root), Some(jailing::kept(&asked, root))), (listed, listed));
         assert_eq!((bounding(&poor, true, root), jailing::kept(&poor, root)), (None, Capabilities::all()));
         assert_eq!(bounding(&asked, true, Inside::Owner), Some(Capabilities::NONE));
+    }
+
+    /// A vassal of root that was to be ours, outside of the host's network.
+    fn apart() -> Charter {
+        Charter { privileged: true, namespaces: Namespaces::NET, ..Charter::default() }
+    }
+
+    #[test]
+    fn a_program_that_is_not_our_master_gets_no_way_to_our_network() {
+        let wrapped = Charter { program: VassalProgram::Path("/bin/true".into()), ..apart() };
+        assert!(apart().lends_network(Trust::Trusted) && !wrapped.lends_network(Trust::Trusted));
+        let lent = Lent {
+            null: 10,
+            listener: None,
+            control: 11,
+            config: 12,
+            directory: 13,
+            executable: 14,
+            before_drop: 15,
+            as_vassal: 16,
+            outside: Some(17),
+            awaited: None,
+        };
+        let subject = Subject {
+            file: "a.ini",
+            is_program: false,
+            name: "a.ini",
+            zerg: None,
+            place: "/v",
+            trust: Trust::Trusted,
+            groups: Vec::new(),
+            own: Owner::default(),
+            ranges: Ranges::default(),
+            lent,
+            network: None,
+            scenery: Scenery::default(),
+        };
+        let has_way = |charter: &Charter| {
+            let spec = spec(charter, &subject);
+            let told = spec.environment.iter().any(|one| one.to_bytes().starts_with(OUTSIDE.as_bytes()));
+            (spec.descriptors.contains(&(17, NETWORK_FD)), told)
+        };
+        assert_eq!(
+            (has_way(&apart()), has_way(&wrapped)),
+            ((true, true), (false, false)),
+            "even if it is lent"
+        );
+    }
+
+    #[test]
+    fn whoever_joins_a_vassal_is_held_by_what_that_was_born_with() {
+        let charter = Charter { privileged: true, jail: Some(Strictness::Standard), ..Charter::default() };
+        let tenant = Trust::Tenant(Owner { uid: 1000, gid: 1000 });
+        let wrapped = Charter { program: VassalProgram::Path("/bin/true".into()), ..charter.clone() };
+        let born = restraint(&wrapped, tenant, wrapped.inside(tenant));
+        assert_eq!(restraint(&charter, tenant, wrapped.inside(tenant)), born);
+        assert_ne!(restraint(&charter, tenant, charter.inside(tenant)), born);
     }
 }

@@ -17,6 +17,7 @@ use super::envoys::Envoys;
 use super::fork_server::Question;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
+use super::jailing::Inside;
 use super::lend;
 use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
@@ -85,6 +86,7 @@ pub(super) struct Summons<'a> {
 pub(super) struct Newborn {
     pub(super) spawned: Spawned,
     pub(super) plan: Plan,
+    pub(super) inside: Inside,
     pub(super) knobs: Rc<[Knob]>,
 }
 
@@ -271,7 +273,7 @@ impl Court {
         let piped = birth::is_piped(&charter, is_program);
         let pushed = piped.then(|| push::push(config.file.as_fd())).transpose();
         let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
-        let (gate, outside) = (self.gate()?, self.way_out(config.trust)?);
+        let (gate, outside) = (self.gate()?, Self::way_out(&charter, config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
             outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
@@ -312,7 +314,12 @@ impl Court {
         }
         let ticket = summons.ticket;
         let knobs = self.limits.of(&summons.name, config.owner.uid);
-        let newborn = self.make(ticket, &spec, knobs, summons.away || values.name_paths())?;
+        let newborn = self.make(
+            ticket,
+            (&spec, charter.inside(config.trust)),
+            knobs,
+            summons.away || values.name_paths(),
+        )?;
         let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
         let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
         let replies = self.take_in(ticket, summons.name, &config, newborn);
@@ -323,7 +330,7 @@ impl Court {
     fn make(
         &mut self,
         ticket: Ticket,
-        spec: &Spec,
+        (spec, inside): (&Spec, Inside),
         knobs: Rc<[Knob]>,
         apart: bool,
     ) -> Result<Newborn, String> {
@@ -336,7 +343,7 @@ impl Court {
             backdrop: self.backdrop.as_ref(),
         };
         match jail::run::spawn(&plan, &birth) {
-            Ok(spawned) => Ok(Newborn { spawned, plan, knobs }),
+            Ok(spawned) => Ok(Newborn { spawned, plan, inside, knobs }),
             Err(SpawnError(failure)) => {
                 self.bury_leaf(ticket);
                 Err(failure.sentence(&plan, &self.host))

@@ -6,6 +6,7 @@ use jail::plan::Knob;
 use jail::run::{Born, Spawned};
 
 use super::court::{Court, Newborn, leaf_number};
+use super::jailing::Inside;
 use super::walks::Walk;
 use super::ward::Ward;
 use super::wire::{Reply, Ticket, cut};
@@ -33,7 +34,7 @@ impl Court {
             }
         };
         let pid = born.pid;
-        self.enroll(ticket, (name, config), born, newborn.knobs);
+        self.enroll(ticket, (name, config), born, (newborn.inside, newborn.knobs));
         std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
     }
 
@@ -43,7 +44,7 @@ impl Court {
         ticket: Ticket,
         (name, config): (String, &Examined),
         Born { pid, pidfd }: Born,
-        knobs: Rc<[Knob]>,
+        (inside, knobs): (Inside, Rc<[Knob]>),
     ) {
         let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
         let pidfd = (self.cgroup.is_none() || self.enters_vassals()).then_some(pidfd);
@@ -51,8 +52,8 @@ impl Court {
             let place = cgroup.path().join(leaf_number(ticket).to_string());
             self.strains.watch(ticket, &name, &place, &knobs);
         }
-        self.wards
-            .add(ticket, Ward { pid, pidfd, leaf, name, owner: config.owner, trust: config.trust, knobs });
+        let (owner, trust) = (config.owner, config.trust);
+        self.wards.add(ticket, Ward { pid, pidfd, leaf, name, owner, trust, inside, knobs });
     }
 }
 

@@ -62,7 +62,7 @@ impl Court {
         };
         let failed = |error: std::io::Error| format!("cannot lend what its jail is made of: {error}");
         let process = process.try_clone().map_err(failed)?;
-        let restraint = restraint_sealed(&birth::restraint(&self.charter, ward.trust));
+        let restraint = restraint_sealed(&birth::restraint(&self.charter, ward.trust, ward.inside));
         let restraint = restraint.map_err(|error| format!("{error:#}"))?;
         let leaf = self.cgroup.as_ref().filter(|_| ward.leaf).map(|cgroup| cgroup.leaf(leaf_number(ticket)));
         let leaf = leaf.transpose().map_err(|errno| failed(errno.into()))?;

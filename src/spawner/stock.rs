@@ -17,9 +17,9 @@ impl Court {
         if wanted { self.pool.as_mut()?.take() } else { None }
     }
 
-    /// A way to our network, for whom it is lent to: one for each, or they would read each other's answers.
-    pub(super) fn way_out(&self, trust: Trust) -> Result<Option<NetworkEnd>, String> {
-        let end = self.charter.lends_network(trust).then(NetworkEnd::open).transpose();
+    /// A way to our network, for whom it is lent to by the charter that he is born with: one for each, or they would read each other's answers.
+    pub(super) fn way_out(charter: &Charter, trust: Trust) -> Result<Option<NetworkEnd>, String> {
+        let end = charter.lends_network(trust).then(NetworkEnd::open).transpose();
         end.map_err(|errno| format!("cannot lend a way to the network: {}", errno_name(errno.raw_os_error())))
     }
 

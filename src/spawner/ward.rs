@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use jail::plan::Knob;
 
+use super::jailing::Inside;
 use super::wire::Ticket;
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
@@ -25,6 +26,8 @@ pub struct Ward {
     pub owner: Owner,
     /// What that config is worth.
     pub trust: Trust,
+    /// Who it was born as in its user namespace: the program of its own attributes may have decided that.
+    pub inside: Inside,
     /// The limits of its cgroup.
     pub knobs: Rc<[Knob]>,
 }

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jail::sys;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::fstat;
 use rustix::io::Errno;
 use rustix::net::{
@@ -37,6 +37,8 @@ const ANSWER_MAX: usize = 256;
 pub struct Backlog {
     pressure: Pressure,
     unix: Option<OwnedFd>,
+    /// Which of the vassal's sockets can be counted at.
+    counted: Vec<usize>,
 }
 
 impl Backlog {
@@ -44,15 +46,21 @@ impl Backlog {
     pub fn new(threshold: u32, sockets: &[Listening]) -> (Self, Vec<String>) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let unix = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::SOCK_DIAG)).ok();
-        let backlog = Self { pressure: Pressure::new(threshold), unix };
-        let unseen = sockets.iter().filter(|socket| backlog.count(socket.as_fd()).is_err());
-        let unseen = unseen.map(|socket| socket.name().to_owned()).collect();
-        (backlog, unseen)
+        let mut backlog = Self { pressure: Pressure::new(threshold), unix, counted: Vec::new() };
+        let (counted, unseen): (Vec<usize>, Vec<usize>) =
+            (0..sockets.len()).partition(|at| backlog.count(sockets[*at].as_fd()).is_ok());
+        backlog.counted = counted;
+        (backlog, unseen.into_iter().map(|at| sockets[at].name().to_owned()).collect())
     }
 
-    /// Whether somebody who comes is to be told of.
-    pub fn listens(&self) -> bool {
-        self.pressure.next_deadline().is_none()
+    /// What to wait for, as long as somebody who comes is to be told of. Where nobody can be counted, nobody is waited for: he
+    /// would be there again at once, without end.
+    pub fn watched<'a>(&self, sockets: &'a [impl AsFd]) -> Vec<PollFd<'a>> {
+        if self.pressure.next_deadline().is_some() {
+            return Vec::new();
+        }
+        let sockets = self.counted.iter().filter_map(|at| sockets.get(*at));
+        sockets.map(|socket| PollFd::new(socket, PollFlags::IN | PollFlags::RDHUP)).collect()
     }
 
     /// When it wants to be asked.
@@ -60,23 +68,24 @@ impl Backlog {
         self.pressure.next_deadline()
     }
 
-    /// Something happened: perhaps somebody waits.
-    pub fn notice(&mut self, sockets: &[Listening]) {
-        let waits = |socket: &Listening| {
-            let mut one = [PollFd::new(socket, PollFlags::IN)];
-            poll(&mut one, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
-        };
-        if self.listens() && sockets.iter().any(waits) {
+    /// What those that were watched were ready for: perhaps somebody waits, or has waited. A socket that was shut down is
+    /// ready for ever, and nobody comes to it.
+    pub fn notice(&mut self, ready: &[PollFlags]) {
+        if ready.iter().any(|flags| flags.contains(PollFlags::IN)) {
             self.pressure.called(now());
         }
+        let over = PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR | PollFlags::NVAL;
+        let mut ready = ready.iter();
+        self.counted.retain(|_| ready.next().is_none_or(|flags| !flags.intersects(over)));
     }
 
     /// Counts, if it is time to. Whether help is to be asked for.
-    pub fn is_too_long(&mut self, sockets: &[Listening]) -> bool {
+    pub fn is_too_long(&mut self, sockets: &[impl AsFd]) -> bool {
         if self.next_deadline().is_none_or(|at| now() < at) {
             return false;
         }
-        let most = sockets.iter().filter_map(|socket| self.count(socket.as_fd()).ok()).max();
+        let sockets = self.counted.iter().filter_map(|at| sockets.get(*at));
+        let most = sockets.filter_map(|socket| self.count(socket.as_fd()).ok()).max();
         self.pressure.take(most.unwrap_or(0), now())
     }
 
@@ -142,6 +151,9 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::{UnixListener, UnixStream};
 
+    use rustix::event::{Timespec, poll};
+    use rustix::net::{Shutdown, shutdown};
+
     use super::*;
 
     #[test]
@@ -160,6 +172,48 @@ mod tests {
         assert_eq!(counts(), [3, 2]);
         let _ = (unix.accept().expect("one waits"), tcp.accept().expect("one waits"));
         assert_eq!(counts(), [2, 1]);
+    }
+
+    fn flags(backlog: &Backlog, sockets: &[impl AsFd]) -> Vec<PollFlags> {
+        let mut watched = backlog.watched(sockets);
+        poll(&mut watched, Some(&Timespec::default())).expect("asked");
+        watched.iter().map(PollFd::revents).collect()
+    }
+
+    fn of(counted: Vec<usize>) -> Backlog {
+        Backlog { counted, ..Backlog::new(1, &[]).0 }
+    }
+
+    #[test]
+    fn who_was_accepted_meanwhile_is_noted_and_where_nobody_can_be_counted_nobody_is_waited_for() {
+        let sockets = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").expect("bound"));
+        let mut backlog = of(vec![1]);
+        let clients = sockets.each_ref().map(|one| TcpStream::connect(one.local_addr().expect("bound")));
+        assert!(clients.iter().all(Result::is_ok));
+        let ready = flags(&backlog, &sockets);
+        assert_eq!(ready, [PollFlags::IN], "the other one is not watched");
+        drop(sockets[1].accept().expect("one waits"));
+        backlog.notice(&ready);
+        assert!(backlog.next_deadline().is_some() && backlog.watched(&sockets).is_empty());
+    }
+
+    #[test]
+    fn a_socket_that_was_shut_down_is_waited_for_no_more() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let unix = UnixListener::bind(directory.path().join("socket")).expect("bound");
+        let tcp = TcpListener::bind("127.0.0.1:0").expect("bound");
+        let sockets = [OwnedFd::from(unix), tcp.into()];
+        let mut backlog = of(vec![0, 1]);
+        assert_eq!(flags(&backlog, &sockets), [PollFlags::empty(); 2]);
+        for how in [Shutdown::Read, Shutdown::Both] {
+            for socket in &sockets {
+                let _ = shutdown(socket, how);
+            }
+            let ready = flags(&backlog, &sockets);
+            backlog.notice(&ready);
+            assert!(backlog.counted.is_empty(), "{how:?}: {ready:?}");
+            backlog = of(vec![0, 1]);
+        }
     }
 
     #[test]

@@ -242,8 +242,7 @@ impl Duties {
     fn stop(&mut self, why: Why, now: Moment) {
         let before = match self.state {
             State::Waiting { .. } | State::Running { .. } => {
-                let signal = Order::Signal(self.health.stop_signal);
-                self.order(if self.proxied { Order::Pass(self.stop_byte) } else { signal });
+                self.tell_to_stop(why);
                 self.health.mercy_ms.map(|ms| now.plus_ms(ms))
             }
             // It was told already; a later reason replaces an earlier one, except that an orphan stays one.
@@ -253,6 +252,16 @@ impl Duties {
         let orphaned = (why == Why::Orphaned).then(|| now.plus_ms(ORPHAN_GRACE_MS));
         let kill_at = before.into_iter().chain(orphaned).min();
         self.state = State::Stopping { why, kill_at };
+    }
+
+    /// Who speaks in the command's place is told in its place. An orphan has no time for more than one try, so it hears both.
+    fn tell_to_stop(&mut self, why: Why) {
+        if self.proxied {
+            self.order(Order::Pass(self.stop_byte));
+        }
+        if !self.proxied || why == Why::Orphaned {
+            self.order(Order::Signal(self.health.stop_signal));
+        }
     }
 
     /// It is ready for the first time.

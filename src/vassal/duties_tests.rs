@@ -162,7 +162,7 @@ fn a_command_that_does_not_end_is_killed_when_its_mercy_is_over() {
 
 #[test]
 fn who_speaks_in_the_commands_place_is_told_in_its_place() {
-    use Event::{Byte, Checked, Proxied, Spoken};
+    use Event::{Byte, Checked, EmperorGone, Proxied, Spoken};
     let term = Order::Signal(TERM);
     let table: &[(&[Event], &[Order])] = &[
         (&[Proxied(true), Byte(0)], &[Order::Pass(0)]),
@@ -170,6 +170,7 @@ fn who_speaks_in_the_commands_place_is_told_in_its_place() {
         (&[Proxied(true), Byte(0), Proxied(true)], &[Order::Pass(0)]),
         (&[Proxied(true), Byte(0), Proxied(false)], &[Order::Pass(0), term]),
         (&[Proxied(true), Proxied(false), Byte(0), Proxied(false)], &[term]),
+        (&[Proxied(true), EmperorGone, Byte(0)], &[Order::Pass(0), term]),
         (&[Proxied(true), Checked(Newest::Same)], &[Order::Pass(1)]),
         (&[Proxied(true), Checked(Newest::Good)], &[Order::Pass(0)]),
         (&[Proxied(true), Checked(Newest::Bad)], &[Order::Send(1), Order::Send(5)]),

@@ -12,7 +12,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, accept_with, recv, send, socketpair,
 };
 
-use super::handover::{Goods, is_trusted};
+use super::handover::{Goods, is_short, is_trusted};
 use super::sockets::Listening;
 use super::step::Socket;
 use super::trouble::Trouble;
@@ -46,10 +46,13 @@ impl Proxy {
         self.client.as_ref().map_or_else(|| self.listening.as_fd(), AsFd::as_fd)
     }
 
-    /// Takes in a client, or what it says. Never waits.
-    pub fn hear(&mut self) {
+    /// Takes in a client, or what it says. Never waits. False where a client waits for whom there is no descriptor.
+    pub fn hear(&mut self) -> bool {
         match &self.client {
-            None => self.client = self.greet(),
+            None => match self.greet() {
+                Ok(client) => self.client = client,
+                Err(errno) => return !is_short(errno),
+            },
             Some(client) => {
                 let mut bytes = [0; BYTES_MAX];
                 match recv(client, &mut bytes, RecvFlags::DONTWAIT) {
@@ -62,20 +65,20 @@ impl Proxy {
                 }
             }
         }
+        true
     }
 
     /// One end for whoever may have it, the other for us.
-    fn greet(&self) -> Option<OwnedFd> {
+    fn greet(&self) -> Result<Option<OwnedFd>, Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let caller = accept_with(&self.listening, flags).ok()?;
-        if is_trusted(&caller) != Ok(true) {
-            return None;
+        let caller = accept_with(&self.listening, flags)?;
+        if !is_trusted(&caller)? {
+            return Ok(None);
         }
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
-        ioctl_fionbio(&ours, true).ok()?;
-        run::send(&caller, &Goods::Control.packet(1), &[theirs.as_fd()]).ok()?;
-        Some(ours)
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        ioctl_fionbio(&ours, true)?;
+        run::send(&caller, &Goods::Control.packet(1), &[theirs.as_fd()])?;
+        Ok(Some(ours))
     }
 
     /// Whether somebody speaks.

@@ -30,12 +30,17 @@ use super::trouble::Trouble;
 use super::watch::{Happening, Watch, now};
 use crate::emperor::event::Moment;
 
+/// How long nobody is greeted for whom there was no descriptor, in ms: nothing tells when one is free again.
+const REST_MS: u64 = 1_000;
+
 /// What a vassal has.
 #[derive(Debug)]
 pub struct Vassal {
     watch: Watch,
     /// When all of it has to be over.
     ends_at: Option<Moment>,
+    /// Until when no new client is looked for.
+    rests_until: Option<Moment>,
     /// The way to the Emperor, as long as there is one.
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
@@ -109,6 +114,7 @@ impl Vassal {
         Ok(Self {
             watch: Watch::new().map_err(|errno| Trouble::errno("watch signals", errno))?,
             ends_at: None,
+            rests_until: None,
             control,
             reload: None,
             interrupted: None,
@@ -205,28 +211,31 @@ impl Vassal {
         timeout: Option<Duration>,
         other: Option<PollFd<'_>>,
     ) -> Result<Happening, Trouble> {
-        let left = self.ends_at.map(|end| Duration::from_nanos(end.0.saturating_sub(now().0)));
+        let until = |moment: Moment| Duration::from_nanos(moment.0.saturating_sub(now().0));
+        let (left, rest) = (self.ends_at.map(until), self.rests_until.map(until));
         if left == Some(Duration::ZERO) {
             return Err(Trouble::new("it takes too long"));
         }
-        let timeout = timeout.into_iter().chain(left).min();
-        let served = self.served.iter().map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
+        let timeout = timeout.into_iter().chain(left).chain(rest).min();
+        let counted = self.backlog.as_ref().map(|backlog| backlog.watched(&self.sockets)).unwrap_or_default();
+        let sockets = counted.len();
+        let served = self.served.iter().filter(|_| rest.is_none());
+        let served = served.map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
         let notified = self.notified.iter();
         let notified = notified.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
-        let proxy = self.proxy.iter().map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
-        let counted =
-            if self.backlog.as_ref().is_some_and(Backlog::listens) { &self.sockets[..] } else { &[] };
-        let counted = counted.iter().map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
-        let others: Vec<PollFd<'_>> =
-            served.chain(notified).chain(proxy).chain(counted).chain(other).collect();
+        let proxy = self.proxy.iter().filter(|proxy| rest.is_none() || proxy.is_taken());
+        let proxy = proxy.map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
+        let mut others: Vec<PollFd<'_>> =
+            counted.into_iter().chain(served).chain(notified).chain(proxy).chain(other).collect();
         let happening = self
             .watch
-            .next(self.control.as_ref(), &others, timeout)
+            .next(self.control.as_ref(), &mut others, timeout)
             .map_err(|errno| Trouble::errno("wait", errno))?;
+        let ready: Vec<PollFlags> = others[..sockets].iter().map(PollFd::revents).collect();
+        let happening = self.rested(happening);
         if matches!(happening, Happening::Other) {
-            self.served.iter().for_each(Served::answer);
-            self.proxy.iter_mut().for_each(Proxy::hear);
-            self.backlog.iter_mut().for_each(|backlog| backlog.notice(&self.sockets));
+            self.serve();
+            self.backlog.iter_mut().for_each(|backlog| backlog.notice(&ready));
         }
         if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
             notified.hear(&mut self.heard);
@@ -236,6 +245,20 @@ impl Vassal {
             self.control = None;
         }
         Ok(happening)
+    }
+
+    /// The end of a rest is nobody's deadline: clients are looked for again.
+    fn rested(&self, happening: Happening) -> Happening {
+        let is_over = self.rests_until.is_some_and(|until| until <= now());
+        if is_over && matches!(happening, Happening::Deadline) { Happening::Other } else { happening }
+    }
+
+    /// Answers whoever has connected. Where there is no descriptor for somebody, his socket stays ready: without a rest we
+    /// would do nothing else.
+    fn serve(&mut self) {
+        let served = self.served.iter().map(Served::answer);
+        let all = served.chain(self.proxy.iter_mut().map(Proxy::hear)).fold(true, |all, one| all & one);
+        self.rests_until = (!all).then(|| now().plus_ms(REST_MS));
     }
 
     /// Sends a byte of the protocol, if there is an Emperor.

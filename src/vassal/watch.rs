@@ -63,14 +63,15 @@ impl Watch {
         Ok(Self { signals })
     }
 
-    /// The next thing that happens, at most `timeout` from now; one of `others` is not told before all else.
+    /// The next thing that happens, at most `timeout` from now; one of `others` is not told before all else. What they
+    /// were ready for stands in them.
     ///
     /// # Errors
     /// Those of `poll(2)`.
-    pub fn next(
-        &self,
-        control: Option<&Control>,
-        others: &[PollFd<'_>],
+    pub fn next<'a>(
+        &'a self,
+        control: Option<&'a Control>,
+        others: &mut [PollFd<'a>],
         timeout: Option<Duration>,
     ) -> Result<Happening, Errno> {
         loop {
@@ -89,18 +90,20 @@ impl Watch {
         }
     }
 
-    fn wait(
-        &self,
-        control: Option<&Control>,
-        others: &[PollFd<'_>],
+    fn wait<'a>(
+        &'a self,
+        control: Option<&'a Control>,
+        others: &mut [PollFd<'a>],
         timeout: Option<Duration>,
     ) -> Result<Ready, Errno> {
         let timeout =
             timeout.map(|time| Timespec::try_from(time).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 }));
         let ours = [Some(self.signals.as_fd()), control.map(AsFd::as_fd)].into_iter().flatten();
         let ours = ours.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
-        let mut watched: Vec<PollFd<'_>> = others.iter().cloned().chain(ours).collect();
-        match poll(&mut watched, timeout.as_ref()) {
+        let mut watched: Vec<PollFd<'a>> = others.iter().cloned().chain(ours).collect();
+        let ready = poll(&mut watched, timeout.as_ref());
+        others.clone_from_slice(&watched[..others.len()]);
+        match ready {
             Ok(0) => Ok(Ready::Nothing),
             Err(Errno::INTR) => Ok(Ready::Ours),
             Err(errno) => Err(errno),

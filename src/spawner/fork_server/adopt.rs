@@ -158,7 +158,8 @@ impl Court {
         }
         let running = running(ticket, &commission.config);
         let Commission { name, config, knobs, .. } = commission;
-        self.enroll(ticket, (name, &config), Born { pid, pidfd: process }, knobs);
+        let inside = self.charter.inside(config.trust);
+        self.enroll(ticket, (name, &config), Born { pid, pidfd: process }, (inside, knobs));
         Ok(vec![Reply::Born(ticket, pid), running])
     }
 }

@@ -67,6 +67,12 @@ impl Goods {
     }
 }
 
+/// Whether whoever connected still waits, as there is no descriptor or no memory for him (`accept(2)`): his socket stays
+/// ready, so it is not to be looked at again at once.
+pub(super) const fn is_short(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+}
+
 /// Whether the other end is root or our own user, both as our user namespace sees them. What anybody else hands over would
 /// be a stage that he has set for us, and what is ours is nobody else's.
 pub(super) fn is_trusted(socket: impl AsFd) -> Result<bool, Errno> {

@@ -6,7 +6,7 @@ use jail::{Identity, run};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{SocketFlags, accept_with};
 
-use super::{Goods, is_trusted};
+use super::{Goods, is_short, is_trusted};
 use crate::vassal::sockets::Listening;
 use crate::vassal::step::Socket;
 use crate::vassal::trouble::Trouble;
@@ -39,17 +39,22 @@ impl Served {
         Ok(Self { listening, goods, descriptors })
     }
 
-    /// Answers whoever has connected. Never waits: what a client does not read is its own loss.
-    pub fn answer(&self) {
+    /// Answers whoever has connected. Never waits: what a client does not read is its own loss. False where somebody waits for
+    /// whom there is no descriptor.
+    pub fn answer(&self) -> bool {
         for _ in 0..ANSWERS_MAX {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let Ok(client) = accept_with(&self.listening, flags) else { return };
+            let client = match accept_with(&self.listening, flags) {
+                Ok(client) => client,
+                Err(errno) => return !is_short(errno),
+            };
             if is_trusted(&client) == Ok(true) {
                 let descriptors: Vec<BorrowedFd<'_>> = self.descriptors.iter().map(AsFd::as_fd).collect();
                 // One that has gone already wants nothing any more.
                 let _ = run::send(&client, &self.goods.packet(descriptors.len()), &descriptors);
             }
         }
+        true
     }
 }
 
