@@ -1,12 +1,14 @@
 //! Pure. Vassals on demand: their listeners, and who connects to them.
 
-use super::world::{Happening, World};
-use crate::emperor::event::{Event, Incarnation, Key, Owner, VassalId};
+use super::world::{Happening, Stage, World};
+use crate::emperor::event::{Event, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
+use crate::emperor::order::from_vassal;
 
 /// A listener that the runtime holds.
 #[derive(Debug)]
 pub struct Heard {
+    key: Key,
     owner: Owner,
     /// Where it listens.
     address: u64,
@@ -14,10 +16,19 @@ pub struct Heard {
     written: bool,
     /// Connections that nobody has accepted.
     waiting: u64,
+    /// When the last one came.
+    called_at: Moment,
     /// The next connection is told.
     awaited: bool,
     /// One was told, and nobody was started for it.
     called: bool,
+}
+
+impl Heard {
+    fn new(key: Key, owner: Owner, address: u64) -> Self {
+        let called_at = Moment(0);
+        Self { key, owner, address, written: false, waiting: 0, called_at, awaited: false, called: false }
+    }
 }
 
 impl World {
@@ -36,8 +47,8 @@ impl World {
     /// The spawner binds it for whom the config belongs to now.
     pub fn listen(&mut self, which: Incarnation) {
         let owner = self.bodies[&which].config.as_ref().expect("there is one").owner;
-        let address = self.address(&self.bodies[&which].key);
-        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called: false };
+        let key = self.bodies[&which].key.clone();
+        let heard = Heard::new(key.clone(), owner, self.address(&key));
         self.listeners.insert(which.id, heard);
         self.decline(which, Event::Listening(which, Listener { owner, address: "here".into() }));
     }
@@ -69,9 +80,27 @@ impl World {
         assert!(moved || heard.written, "a listener was closed");
     }
 
+    /// Who is forgotten has no config any more, as far as the monitor has said.
     pub fn forget_listener(&mut self, id: VassalId) {
         self.asked.remove(&id);
-        self.listeners.remove(&id);
+        let heard = self.listeners.remove(&id);
+        let goes = |heard: &Heard| self.emperor.is_ending() || !self.known.contains(&heard.key);
+        assert!(
+            heard.as_ref().is_none_or(goes),
+            "seed {}: closed while its config exists: {heard:?}",
+            self.seed
+        );
+    }
+
+    /// A program that has nothing to do for so long says so, again if it is not heard; it may be called meanwhile.
+    pub fn rest(&mut self, which: Incarnation) {
+        let running = self.bodies.get(&which).filter(|body| body.life == Stage::Running);
+        let (Some(body), Some(heard)) = (running, self.listeners.get(&which.id)) else { return };
+        let idle_ms = body.nature.idle_ms.expect("only who has a limit rests");
+        if self.now.ms_since(heard.called_at) >= idle_ms {
+            self.say(which, from_vassal::GOODBYE);
+        }
+        self.after_ms(idle_ms, Happening::Rest(which));
     }
 
     /// Somebody writes, or removes, the file with an address; the monitor sees it.
@@ -109,7 +138,7 @@ impl World {
             return;
         }
         let called = before.is_some_and(|heard| heard.called);
-        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called };
+        let heard = Heard { called, ..Heard::new(key, owner, address) };
         self.listeners.insert(id, heard);
         self.tell(Event::Moved(id, Listener { owner, address: "there".into() }));
     }
@@ -125,10 +154,18 @@ impl World {
     /// Somebody connects.
     pub fn call(&mut self, key: &Key) {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
+        let (now, accepts) = (self.now, self.is_running(id));
         if let Some(heard) = self.listeners.get_mut(&id) {
-            heard.waiting += 1;
+            heard.called_at = now;
+            heard.waiting += u64::from(!accepts);
             self.after_ms(0, Happening::Call(id));
         }
+    }
+
+    fn is_running(&self, id: VassalId) -> bool {
+        let first = Incarnation { id, attempt: 0 };
+        let last = Incarnation { id, attempt: u32::MAX };
+        self.bodies.range(first..=last).any(|(_, body)| body.life == Stage::Running)
     }
 
     /// A command to start counts as a connection, though nobody waits.

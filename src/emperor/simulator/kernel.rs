@@ -30,6 +30,7 @@ impl World {
     fn spawn(&mut self, which: Incarnation) {
         self.start_follows_a_call(which.id);
         let key = self.emperor.key(which.id).expect("only known vassals are spawned").clone();
+        self.oath.may_speak(&key);
         let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));
         let nature = (self.nurture)(self, &key, &mut dice);
         let (fork_ms, now) = (nature.fork_ms, self.now);
@@ -109,6 +110,7 @@ impl World {
         self.accept_all(which.id);
         self.answer(which, Event::Running(which, config.fingerprint, config.owner));
         nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
+        nature.idle_ms.inspect(|ms| self.after_ms(*ms, Happening::Rest(which)));
         nature.beats.inspect(|(ms, count)| self.after_ms(*ms, Happening::Beat(which, *count)));
         nature.deaf_ms.inspect(|ms| self.after_ms(*ms, Happening::Deafen(which)));
         nature.death.inspect(|(ms, exit)| self.after_ms(*ms, Happening::Die(which, *exit)));

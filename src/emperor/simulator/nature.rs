@@ -48,6 +48,8 @@ pub struct Nature {
     pub speech: Vec<(u64, u8)>,
     /// Heartbeats: how often, and how many.
     pub beats: Option<(u64, u64)>,
+    /// How long it may have nothing to do, if it listens, before it says goodbye.
+    pub idle_ms: Option<u64>,
     /// Its end.
     pub death: Option<(u64, Exit)>,
     /// When it closes its control descriptor.
@@ -72,6 +74,7 @@ impl Nature {
             lag_ms: dice.below(3),
             speech: vec![(1, from_vassal::SPAWNED), (5, from_vassal::ACCEPTING)],
             beats: None,
+            idle_ms: None,
             death: None,
             deaf_ms: None,
             stop_ms: Some(dice.below(500)),
@@ -99,6 +102,7 @@ impl Nature {
         nature.stop_ms = dice.percent(80).then(|| dice.skewed(17));
         nature.on_reload = any_reload(dice);
         nature.kill_ms = if dice.percent(5) { dice.below(KILL_MAX_MS) } else { dice.below(5) };
+        nature.idle_ms = dice.percent(50).then(|| 1_000 + dice.skewed(22));
         nature
     }
 }

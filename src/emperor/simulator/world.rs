@@ -70,6 +70,8 @@ pub enum Happening {
     Say(Incarnation, u8),
     /// It sends a heartbeat, and so many more.
     Beat(Incarnation, u64),
+    /// It looks whether it has anything to do.
+    Rest(Incarnation),
     /// It closes its control descriptor.
     Deafen(Incarnation),
     /// It ends.
@@ -227,6 +229,7 @@ impl World {
             Happening::Run(which) => self.run(which),
             Happening::Say(which, byte) => self.say(which, byte),
             Happening::Beat(which, left) => self.beat(which, left),
+            Happening::Rest(which) => self.rest(which),
             Happening::Deafen(which) => self.deafen(which),
             Happening::Die(which, exit) => self.die(which, exit),
             Happening::Reread(id) => self.reread(id),
