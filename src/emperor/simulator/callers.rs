@@ -1,9 +1,10 @@
 //! Pure. Vassals on demand: their listeners, and who connects to them.
 
-use super::world::{Happening, Stage, World};
-use crate::emperor::event::{Event, Incarnation, Key, Moment, Owner, VassalId};
+use super::world::{Happening, World};
+use crate::emperor::event::{Event, Exit, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
 use crate::emperor::order::from_vassal;
+use crate::vassal::quiet::Seen;
 
 /// A listener that the runtime holds.
 #[derive(Debug)]
@@ -16,8 +17,8 @@ pub struct Heard {
     written: bool,
     /// Connections that nobody has accepted.
     waiting: u64,
-    /// When the last one came.
-    called_at: Moment,
+    /// When the last one that was accepted is over.
+    busy_until: Moment,
     /// The next connection is told.
     awaited: bool,
     /// One was told, and nobody was started for it.
@@ -26,14 +27,19 @@ pub struct Heard {
 
 impl Heard {
     fn new(key: Key, owner: Owner, address: u64) -> Self {
-        let called_at = Moment(0);
-        Self { key, owner, address, written: false, waiting: 0, called_at, awaited: false, called: false }
+        let busy_until = Moment(0);
+        Self { key, owner, address, written: false, waiting: 0, busy_until, awaited: false, called: false }
+    }
+
+    /// Whether somebody has connected whom nobody has accepted.
+    pub fn is_waited_at(&self) -> bool {
+        self.waiting > 0
     }
 }
 
 impl World {
     /// Where one is to listen: at first every third name is on demand.
-    fn address(&self, key: &Key) -> u64 {
+    pub fn address(&self, key: &Key) -> u64 {
         let first = u64::from(key.name.bytes().map(u32::from).sum::<u32>() % 3 == 0);
         self.addresses.get(key).copied().unwrap_or(first)
     }
@@ -62,7 +68,10 @@ impl World {
 
     /// Its program runs: whoever waits is served.
     pub fn accept_all(&mut self, id: VassalId) {
-        self.listeners.get_mut(&id).into_iter().for_each(|heard| heard.waiting = 0);
+        let busy_until = self.now.plus_ms(self.dice.skewed(18));
+        if let Some(heard) = self.listeners.get_mut(&id).filter(|heard| heard.waiting > 0) {
+            (heard.waiting, heard.busy_until) = (0, busy_until);
+        }
     }
 
     pub fn await_call(&mut self, id: VassalId) {
@@ -94,13 +103,30 @@ impl World {
 
     /// A program that has nothing to do for so long says so, again if it is not heard; it may be called meanwhile.
     pub fn rest(&mut self, which: Incarnation) {
-        let running = self.bodies.get(&which).filter(|body| body.life == Stage::Running);
-        let (Some(body), Some(heard)) = (running, self.listeners.get(&which.id)) else { return };
+        let accepts = self.bodies.get(&which).filter(|body| body.accepts());
+        let (Some(body), Some(heard)) = (accepts, self.listeners.get(&which.id)) else { return };
         let idle_ms = body.nature.idle_ms.expect("only who has a limit rests");
-        if self.now.ms_since(heard.called_at) >= idle_ms {
+        if self.now >= heard.busy_until.plus_ms(idle_ms) {
             self.say(which, from_vassal::GOODBYE);
         }
         self.after_ms(idle_ms, Happening::Rest(which));
+    }
+
+    /// Our own rule for a program that knows nothing of it: its master looks, and ends it with a goodbye.
+    pub fn glance(&mut self, which: Incarnation) {
+        let accepts = self.bodies.get_mut(&which).filter(|body| body.accepts());
+        let (Some(body), Some(heard)) = (accepts, self.listeners.get(&which.id)) else { return };
+        let quiet = body.quiet.as_mut().expect("only who has the rule is looked at");
+        let connected = heard.waiting > 0 || heard.busy_until > self.now;
+        if quiet.take(Some(Seen { connected, cpu_ms: 0 }), self.now) {
+            body.leaves = true;
+            let stop_ms = body.nature.stop_ms.unwrap_or_default();
+            self.say(which, from_vassal::GOODBYE);
+            self.after_ms(stop_ms, Happening::Die(which, Exit::Code(0)));
+        } else {
+            let look_at = quiet.next_deadline();
+            self.at(look_at, Happening::Glance(which));
+        }
     }
 
     /// Somebody writes, or removes, the file with an address; the monitor sees it.
@@ -154,18 +180,19 @@ impl World {
     /// Somebody connects.
     pub fn call(&mut self, key: &Key) {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
-        let (now, accepts) = (self.now, self.is_running(id));
         if let Some(heard) = self.listeners.get_mut(&id) {
-            heard.called_at = now;
-            heard.waiting += u64::from(!accepts);
+            heard.waiting += 1;
+            if self.is_served(id) {
+                self.accept_all(id);
+            }
             self.after_ms(0, Happening::Call(id));
         }
     }
 
-    fn is_running(&self, id: VassalId) -> bool {
-        let first = Incarnation { id, attempt: 0 };
-        let last = Incarnation { id, attempt: u32::MAX };
-        self.bodies.range(first..=last).any(|(_, body)| body.life == Stage::Running)
+    /// Whether a process accepts who connects.
+    pub fn is_served(&self, id: VassalId) -> bool {
+        let (first, last) = (Incarnation { id, attempt: 0 }, Incarnation { id, attempt: u32::MAX });
+        self.bodies.range(first..=last).any(|(_, body)| body.accepts())
     }
 
     /// A command to start counts as a connection, though nobody waits.
