@@ -69,9 +69,10 @@ fn a_vassal_waits_for_spawn_and_obeys_the_rest() {
     let first = emperor.vassal("shop.ini");
     say(&emperor, &command("respawn", "shop.ini"));
     emperor.wait_for("shop.ini", "reload the uwsgi instance");
-    say_as(ALICE, &emperor, &command("stop", "shop.ini"));
     first.wait_gone();
-    is_suspended(&emperor, "shop.ini");
+    let mark = emperor.lines.mark();
+    say_as(ALICE, &emperor, &command("stop", "shop.ini"));
+    emperor.wait_since(mark, "shop.ini", "waits for the command");
     // A change of its config does not wake it, and is what it gets when it is woken.
     let mark = emperor.lines.mark();
     emperor.tree.vassal_of(ALICE, "shop.ini", "env = EDITION=second\ncommand = /bin/sleep 1000000\n");

@@ -309,7 +309,7 @@ fn every_handler_has_the_power_over_a_jail_before_the_drop() {
         let hers = tree.path("alice/file");
         tree.place(&hers, ALICE, "hers");
         let (fifo, socket) = (fifo(&tree), tree.path("socket"));
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let reader = std::thread::spawn({
             let fifo = fifo.clone();
             move || std::fs::read_to_string(fifo).unwrap()
@@ -333,6 +333,8 @@ fn every_handler_has_the_power_over_a_jail_before_the_drop() {
         let emperor = start.options(&options.collect::<Vec<_>>()).start();
         let vassal = emperor.vassal("x.ini");
         emperor.wait_for("x.ini", "every handler is done");
+        drop(listener);
+        std::fs::remove_file(&socket).unwrap();
         assert_eq!(reader.join().unwrap(), "text");
         let text = |name: &str| std::fs::read_to_string(emperor.tree.path(name)).unwrap();
         assert_eq!((text("roots/written"), text("roots/line")), ("onetwo".into(), "one\ntwo\n".into()));

@@ -31,9 +31,10 @@ fn the_first_connection_starts_it_and_when_it_has_nothing_to_do_it_waits_again()
     assert_eq!((stat.uid(), stat.gid(), stat.mode() & 0o7777), (ALICE, ALICE, 0o660));
     let one = emperor.wait_stats("shop.ini", |_| true);
     assert_eq!((one["pid"].as_i64(), one["on_demand"].as_str()), (Some(-1), socket.to_str()));
-    for _ in 0..3 {
+    assert_eq!((&one["starts"], &one["first_run"]), (&0.into(), &0.into()), "nobody has run yet");
+    for start in 1..=3 {
         assert_ne!(ask(&socket, "hello").unwrap(), "");
-        emperor.wait_stats("shop.ini", |one| one["state"] == "on-demand");
+        emperor.wait_stats("shop.ini", |one| one["state"] == "on-demand" && one["starts"] == start);
     }
     assert_eq!(emperor.stats_of("shop.ini").unwrap()["last_exit"], "exit:0");
     assert_eq!(std::fs::metadata(&socket).unwrap().ino(), stat.ino(), "it is the same socket all the time");

@@ -80,12 +80,53 @@ fn a_step_that_failed_is_the_reason() {
     let tree = Tree::new();
     tree.vassal("hook.ini", "hook-as-user = exec:false\ncommand = sleep infinity\n");
     tree.vassal("memory.ini", "rlimit-as = 400M\ncommand = python3 -c \"x = bytearray(1 << 30)\"\n");
+    tree.vassal("typo.ini", "comand = sleep infinity\n");
+    tree.vassal("program.ini", "command = /no/such/program\n");
     let emperor = Emperor::start(tree, &[]);
-    for name in ["hook.ini", "memory.ini"] {
+    for (name, why) in [
+        ("hook.ini", &["exit status 1", "hook-as-user", "false", "(step "][..]),
+        ("memory.ini", &["exit status"]),
+        ("typo.ini", &["exit status 1", "typo.ini:2:1: ", "comand", "command"]),
+        ("program.ini", &["exit status 1", "/no/such/program", "ENOENT"]),
+    ] {
         let one = emperor.wait_stats(name, |one| one["state"] == "throttled");
-        assert!(one["reason"].as_str().unwrap().contains("exit status"), "{one}");
-        assert!(text(&said(&emperor, "why", &[name])).contains("what to do:"));
+        let told = text(&said(&emperor, "why", &[name]));
+        for part in why {
+            assert!(one["reason"].as_str().unwrap().contains(part), "{part}: {one}");
+            assert!(told.contains(part) && told.contains("what to do:"), "{part}: {told}");
+        }
     }
+    let note = emperor.stats_of("typo.ini").unwrap()["note"].clone();
+    assert!(note.as_str().unwrap().contains("typo.ini:2:1"), "{note}");
+    emperor.stop();
+}
+
+#[test]
+fn a_new_config_that_is_refused_is_shown_while_the_old_one_is_used() {
+    let tree = Tree::new();
+    let socket = tree.path("run/shop.socket");
+    let good = format!("socket = {}\n{SLEEP}", socket.display());
+    tree.vassal("shop.ini", &good);
+    let emperor = Emperor::start(tree, &[]);
+    let before = emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
+    assert_eq!((&before["uses"], &before["reason"]), (&before["fingerprint"], &"".into()));
+    emperor.tree.vassal("shop.ini", "comand = sleep infinity\n");
+    let one = emperor.wait_stats("shop.ini", |one| one["reason"].as_str().unwrap().contains("not used"));
+    assert!(one["reason"].as_str().unwrap().contains("shop.ini:2:1: "), "{one}");
+    assert_eq!((&one["state"], &one["pid"]), (&"running".into(), &before["pid"]));
+    assert_eq!(one["uses"], before["uses"]);
+    assert_ne!(one["fingerprint"], before["fingerprint"]);
+    let past = text(&said(&emperor, "events", &["--json"]));
+    assert!(past.lines().any(|line| line.contains("\"kept\"") && line.contains("shop.ini:2:1")), "{past}");
+    let why = text(&said(&emperor, "why", &["shop"]));
+    for part in ["what happened:    its new config is not used", "it uses:", "listens:", "shop.socket"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    let status = text(&said(&emperor, "status", &[]));
+    assert!(status.contains("SINCE") && status.contains("its new config is not used"), "{status}");
+    emperor.tree.vassal("shop.ini", &good);
+    let one = emperor.wait_stats("shop.ini", |one| one["pid"] != before["pid"] && one["ready"] == 1);
+    assert_eq!((&one["uses"], &one["starts"]), (&one["fingerprint"], &2.into()));
     emperor.stop();
 }
 

@@ -192,12 +192,71 @@ fn hammer(socket: &Path, over: &AtomicBool, answered: &AtomicUsize) {
 
 fn touch_and_wait(emperor: &Emperor, reload: u64) {
     let mark = emperor.lines.mark();
-    let status = Command::new("/usr/bin/touch").arg(emperor.tree.vassals().join("app.ini")).status().unwrap();
-    assert!(status.success());
+    touch(emperor);
     emperor.wait_since(mark, "app.ini", "[emperor] reload the uwsgi instance app.ini");
     emperor.wait_since(mark, "app.ini", "is ready to accept requests");
     let row = emperor.wait_stats("app.ini", |row| row["respawns"] == reload);
-    assert_eq!(row["accepting"], 1);
+    assert_eq!((&row["accepting"], &row["ready"], &row["uses"]), (&1.into(), &1.into(), &row["fingerprint"]));
+}
+
+fn touch(emperor: &Emperor) {
+    let status = Command::new("/usr/bin/touch").arg(emperor.tree.vassals().join("app.ini")).status().unwrap();
+    assert!(status.success());
+}
+
+/// Its master would pass a reload on to workers that are not listening yet, and wait a minute for them.
+#[test]
+fn a_touch_while_its_workers_start_is_not_lost() {
+    let tree = tree();
+    let socket = app(&tree);
+    let emperor = emperor(tree, JAILS[1], &[]);
+    emperor.wait_for("app.ini", "started with pid");
+    for reload in 1..=2 {
+        let mark = emperor.lines.mark();
+        touch(&emperor);
+        emperor.wait_since(mark, "app.ini", "[emperor] reload the uwsgi instance app.ini");
+        assert!(emperor.told("app.ini", "is ready to accept requests") >= reload, "it was told too early");
+        // The next touch comes in the very moment in which it is there again.
+        let answers = reload + 1;
+        eventually("the end of the reload", || {
+            (emperor.told("app.ini", "is ready to accept requests") == answers).then_some(())
+        });
+    }
+    assert!(is_served(&socket));
+    std::fs::remove_file(emperor.tree.vassals().join("app.ini")).unwrap();
+    emperor.wait_for("app.ini", "removed uwsgi instance");
+    // As above.
+    let _ = std::fs::remove_file(&socket);
+}
+
+/// Answers once somebody has made the file `go`.
+const PATIENT_APP: &str = "import os, time
+def application(environ, start_response):
+    open('SOCKETS/begun', 'w').close()
+    while not os.path.exists('SOCKETS/go'):
+        time.sleep(0.01)
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'served']
+";
+
+#[test]
+fn a_request_is_answered_though_the_config_goes_where_vassals_may_finish_their_work() {
+    let tree = tree();
+    let socket = app(&tree);
+    let sockets = tree.path("sockets");
+    tree.place(&tree.path("app.py"), 0, &PATIENT_APP.replace("SOCKETS", &sockets.display().to_string()));
+    let emperor = emperor(tree, JAILS[1], &["--emperor-graceful-shutdown"]);
+    emperor.wait_for("app.ini", "is ready to accept requests");
+    let answer = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| request(&socket));
+        eventually("the beginning of the request", || sockets.join("begun").exists().then_some(()));
+        std::fs::remove_file(emperor.tree.vassals().join("app.ini")).unwrap();
+        emperor.wait_for_line(|line| line.contains("received message 2 from emperor"));
+        std::fs::write(sockets.join("go"), "").unwrap();
+        asked.join().unwrap()
+    });
+    assert!(answer.is_ok_and(|answer| answer.ends_with("served")));
+    emperor.wait_for("app.ini", "[emperor] removed uwsgi instance app.ini");
 }
 
 #[test]

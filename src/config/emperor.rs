@@ -145,7 +145,7 @@ impl EmperorConfig {
 pub enum Source {
     /// A directory.
     Dir(PathBuf),
-    /// A glob pattern; with `glob://` before it where it is not to be a directory even if it leads to one alone.
+    /// A glob pattern.
     Glob(String),
 }
 

@@ -317,7 +317,7 @@ pub fn source(value: &str) -> Result<Source, Wrong> {
     let value = text(value)?;
     match value.split_once("://") {
         Some(("dir", path)) => self::path(path).map(Source::Dir),
-        Some(("glob", pattern)) => text(pattern).map(|_| Source::Glob(value.clone())),
+        Some(("glob", pattern)) => text(pattern).map(Source::Glob),
         Some((scheme, _)) => Err(no_scheme(scheme)),
         None if is_glob(&value) => Ok(Source::Glob(value)),
         None => Ok(Source::Dir(value.into())),

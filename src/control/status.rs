@@ -1,5 +1,7 @@
 //! `liege status`: reads the stats of a running Emperor and prints them as a table.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Result, bail};
 use comfy_table::Table;
 use serde_json::Value;
@@ -55,7 +57,8 @@ fn table(document: &Value) -> String {
     }
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "STARTS", "RESPAWNS", "NOTE"]);
+    table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "SINCE", "STARTS", "RESPAWNS", "NOTE"]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let vassals = || document["vassals"].as_array().into_iter().flatten();
     let naming = stats::Naming::of(vassals().filter_map(|vassal| vassal["id"].as_str()));
     for vassal in vassals() {
@@ -64,15 +67,53 @@ fn table(document: &Value) -> String {
         let name = plain(&naming.name(raw("id"), raw("monitor")).into());
         let ids = format!("{}:{}", word("uid"), word("gid"));
         let pid = if vassal["pid"] == -1 { "-".to_owned() } else { word("pid") };
-        table.add_row([name, word("state"), pid, ids, word("starts"), word("respawns"), word("note")]);
+        let row = [name, word("state"), pid, ids, since(&vassal["since"], now), word("starts")];
+        table.add_row(row.into_iter().chain([word("respawns"), note(vassal)]));
     }
     text.push_str(&format!("{table}\n"));
     text
 }
 
+/// How long ago that was, in its largest unit.
+fn since(unix_s: &Value, now: u64) -> String {
+    let s = now.saturating_sub(unix_s.as_u64().unwrap_or(now));
+    match s {
+        0..60 => format!("{s} s"),
+        60..3_600 => format!("{} min", s / 60),
+        3_600..86_400 => format!("{} h", s / 3_600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
+/// Where it waits for a connection, and what else there is to say.
+fn note(vassal: &Value) -> String {
+    let address = vassal["on_demand"].as_str().filter(|address| !address.is_empty());
+    let listens = address.map(|_| format!("listens at {}", plain(&vassal["on_demand"])));
+    let note = Some(plain(&vassal["note"])).filter(|note| !note.is_empty());
+    listens.into_iter().chain(note).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_told_in_its_largest_unit() {
+        let told = [0, 59, 60, 3_599, 3_600, 86_399, 86_400, 8_640_000].map(|s| since(&0.into(), s));
+        assert_eq!(told, ["0 s", "59 s", "1 min", "59 min", "1 h", "23 h", "1 d", "100 d"]);
+        assert_eq!(since(&Value::Null, 5), "0 s", "an older Emperor does not say it");
+    }
+
+    #[test]
+    fn where_a_vassal_listens_is_a_part_of_its_note() {
+        let told =
+            |on_demand: &str, text: &str| note(&serde_json::json!({"on_demand": on_demand, "note": text}));
+        assert_eq!(told("@a", "last end: exit status 1"), "listens at @a; last end: exit status 1");
+        assert_eq!(
+            (told("@a", ""), told("", "x"), told("", "")),
+            ("listens at @a".into(), "x".into(), String::new())
+        );
+    }
 
     #[test]
     fn a_name_cannot_move_the_cursor() {

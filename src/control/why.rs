@@ -34,17 +34,21 @@ fn told(vassal: &Value, past: &[Value]) -> String {
         }
     };
     let alive = vassal["pid"].as_i64().is_some_and(|pid| pid > 0);
-    let at = &vassal["last_end"]["at"];
-    let when = if at.is_u64() { format!(", at {}", time(at)) } else { String::new() };
+    let at = &vassal["reason_at"];
+    let when = at.as_u64().filter(|at| *at > 0).map(|_| format!(", at {}", time(at))).unwrap_or_default();
     let reason = word("reason");
-    let label = if alive { "its last end" } else { "what happened" };
+    let is_end = alive && !when.is_empty();
+    let label = if is_end { "its last end" } else { "what happened" };
     say(label, if reason.is_empty() { reason } else { format!("{reason}{when}") });
     // An earlier Emperor has no such key.
     say("says of itself", vassal["said"].as_str().map_or_else(String::new, |_| word("said")));
     say("limits met", word("limits_met"));
     say("what comes next", word("next"));
     say("what to do", word("advice"));
+    say("listens", listens(vassal));
     say("config", format!("{} (fingerprint {})", word("config"), word("fingerprint")));
+    let uses = vassal["uses"].as_str().filter(|uses| !uses.is_empty() && vassal["fingerprint"] != *uses);
+    say("it uses", uses.map(|uses| format!("the one with fingerprint {uses}")).unwrap_or_default());
     let pid = if alive { word("pid") } else { "none".to_owned() };
     say("process", format!("pid {pid}, for {}:{}, starts {}", word("uid"), word("gid"), word("starts")));
     let own =
@@ -54,6 +58,13 @@ fn told(vassal: &Value, past: &[Value]) -> String {
         let _ = writeln!(text, "    {}", events::words(line));
     }
     text
+}
+
+/// What the Emperor has bound for it, and what it has bound itself, as it says.
+fn listens(vassal: &Value) -> String {
+    let of = |key: &str| vassal[key].as_str().filter(|text| !text.is_empty()).map(|_| plain(&vassal[key]));
+    let on_demand = of("on_demand").map(|address| format!("{address} (on demand)"));
+    on_demand.into_iter().chain(of("sockets")).collect::<Vec<_>>().join(", ")
 }
 
 fn time(unix_s: &Value) -> String {
@@ -71,9 +82,9 @@ mod tests {
     fn a_crashing_vassal_is_explained_in_sentences() {
         let vassal = json!({
             "id": "shop.ini", "monitor": "/srv", "state": "throttled", "since": 5, "pid": -1, "uid": 7, "gid": 8,
-            "reason": "ended by itself after 0.1 s (exit status 2)", "last_end": {"at": 5}, "starts": 3,
+            "reason": "ended by itself after 0.1 s (exit status 2)", "reason_at": 5, "starts": 3, "on_demand": "127.0.0.1:80",
             "next": "it is started in 4 s, after 3 deaths in a row", "advice": "read \u{1b}[2J", "limits_met": "",
-            "config": "/srv/shop.ini", "fingerprint": "00ff",
+            "config": "/srv/shop.ini", "fingerprint": "00ff", "uses": "00fe",
         });
         let line =
             |name: &str, text: &str| json!({"vassal": name, "monitor": "/srv", "time": "T", "text": text});
@@ -83,7 +94,9 @@ mod tests {
           what happened:    ended by itself after 0.1 s (exit status 2), at 1970-01-01T00:00:05Z
           what comes next:  it is started in 4 s, after 3 deaths in a row
           what to do:       read \u{1b}[2J
+          listens:          127.0.0.1:80 (on demand)
           config:           /srv/shop.ini (fingerprint 00ff)
+          it uses:          the one with fingerprint 00fe
           process:          pid none, for 7:8, starts 3
             T  shop.ini  died (exit status 2)
         ");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::commanded::COMMANDED;
 use super::event::{Exit, Fingerprint, Owner};
 use super::moving::MOVED;
 use super::order::News;
@@ -120,6 +121,7 @@ impl Vassal {
     /// A process is there: does anybody want it still?
     fn begin(&mut self, pid: i32, turn: &mut Turn<'_>) {
         self.process.pid = Some(pid);
+        self.life.starts = self.life.starts.saturating_add(1);
         self.state = match self.process.ran_at {
             Some(_) => State::Running,
             None if self.process.slow => State::Stepping { slow_at: None },
@@ -132,7 +134,7 @@ impl Vassal {
         } else if self.refusal().is_some() {
             self.stop_if_refused(turn);
         } else if self.suspended {
-            self.stop(Then::Again, "it was told to by command", turn);
+            self.stop(Then::Again, COMMANDED, turn);
         } else if self.moved {
             self.stop(Then::Again, MOVED, turn);
         } else if self.process.said.goodbye {
@@ -145,8 +147,8 @@ impl Vassal {
 
     fn tell_started(&self, turn: &mut Turn<'_>) {
         let owner = turn.policy.ids.of(self.process.owner);
-        let (pid, attempt) = (self.pid(), self.attempt);
-        self.tell(News::Started { pid, owner, attempt }, turn);
+        let (pid, start) = (self.pid(), self.life.starts);
+        self.tell(News::Started { pid, owner, start }, turn);
     }
 
     /// The program runs. A sight that came meanwhile is newer than what the process was given; without one, it is

@@ -4,6 +4,9 @@ use super::event::Command;
 use super::state::{Rest, State, Then};
 use super::vassal::{Turn, Vassal};
 
+/// Why its process ends.
+pub(super) const COMMANDED: &str = "it was told to by command";
+
 impl Vassal {
     /// Whoever may has told it this.
     pub fn commanded(&mut self, command: Command, turn: &mut Turn<'_>) {
@@ -47,7 +50,7 @@ impl Vassal {
             State::Idle => {}     // nothing runs, and nothing is started before it is told to
             State::Starting => {} // stopped when it is born
             State::Stepping { .. } | State::Running | State::Reloading { .. } => {
-                self.stop(Then::Again, "it was told to by command", turn);
+                self.stop(Then::Again, COMMANDED, turn);
             }
             State::Stopping { .. } | State::Killed { .. } => {} // it ends already
         }

@@ -1,5 +1,6 @@
 //! Pure. What becomes of a vassal when one of its deadlines is over.
 
+use super::order::News;
 use super::state::{Due, State, Then};
 use super::vassal::{Turn, Vassal};
 
@@ -28,10 +29,12 @@ impl Vassal {
         }
     }
 
-    /// Who never spoke does not know what a reload is: stopped and started instead. Who did may need longer.
+    /// Who never spoke does not know what a reload is: stopped and started instead. Who did may need longer, and people
+    /// are told.
     fn answer_overdue(&mut self, turn: &mut Turn<'_>) {
         if self.process.said.anything {
             self.state = State::Running;
+            self.tell(News::Unanswered { pid: self.pid() }, turn);
         } else {
             self.stop(Then::Again, "it did not answer the reload", turn);
         }

@@ -151,6 +151,10 @@ pub enum Event {
     Killing(Incarnation),
     /// A byte came on the vassal's control descriptor.
     Byte(Incarnation, u8),
+    /// It says what keeps it from going on. For people.
+    Troubled(Incarnation, Arc<str>),
+    /// It says why it does not use the newest config that it was given, or that it does.
+    Kept(Incarnation, Option<Arc<str>>),
     /// The vassal closed its control descriptor.
     Silent(Incarnation),
     /// The process was reaped.

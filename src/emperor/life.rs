@@ -95,7 +95,7 @@ impl Vassal {
         let (fingerprint, owner) = (self.config.fingerprint, self.config.owner);
         let class = self.pacing.class;
         self.process = Process { fingerprint, owner, class, ..Process::default() };
-        self.life.past.iter_mut().for_each(|past| past.bidden = Bidden::default());
+        self.life.past.iter_mut().for_each(|past| past.begin());
         self.attempt += 1;
         self.state = State::Starting;
         self.told_excess = false;
@@ -105,7 +105,7 @@ impl Vassal {
         turn.orders.push_back(Order::Spawn(self.incarnation()));
     }
 
-    /// Reloads now, or as soon as the ration allows; what is asked for meanwhile is part of it.
+    /// Reloads now, or as soon as its ration and its program allow; what is asked for meanwhile is part of it.
     pub fn ask_reload(&mut self, turn: &mut Turn<'_>) {
         // A zerg ends when its vassal reloads.
         let needless = self.is_zerg || self.process.reload_at.is_some();
@@ -113,7 +113,11 @@ impl Vassal {
             return;
         }
         let at = self.pacing.ration.take(turn.now);
-        if at <= turn.now { self.reload(turn) } else { self.process.reload_at = Some(at) }
+        if at.max(self.reload_from(turn.policy).unwrap_or(at)) <= turn.now {
+            self.reload(turn);
+        } else {
+            self.process.reload_at = Some(at);
+        }
     }
 
     /// Sends the newest config. The first of several unanswered reloads sets the time for the answer.
@@ -122,6 +126,7 @@ impl Vassal {
         if self.state == State::Running {
             self.state = State::Reloading { answer_by };
         }
+        self.may_keep();
         self.process.fingerprint = self.config.fingerprint;
         self.process.reload_at = None;
         self.process.reloaded_at = Some(turn.now);
@@ -140,8 +145,8 @@ impl Vassal {
             return self.kill(then, reason, turn);
         }
         if self.process.silent_at.is_none() {
-            let graceful = turn.policy.graceful_shutdown && turn.ending == Ending::Stop;
-            let byte = if graceful { to_vassal::STOP_GRACEFULLY } else { to_vassal::STOP };
+            let byte =
+                if turn.policy.graceful_shutdown { to_vassal::STOP_GRACEFULLY } else { to_vassal::STOP };
             turn.orders.push_back(Order::Send(self.incarnation(), byte));
         }
         self.life.past().bidden.stop.get_or_insert(reason);
@@ -215,7 +220,8 @@ impl Vassal {
         let ran_ms = self.process.ran_at.map(|at| turn.now.ms_since(at));
         let past = self.life.past();
         let bidden = Bidden { reload: then == Then::Reload, ..past.bidden };
-        past.end = Some(End { at: turn.now, ran_ms, exit, bidden });
+        let trouble = past.trouble.take();
+        past.end = Some(End { at: turn.now, ran_ms, exit, bidden, trouble });
         self.follow(then, turn);
     }
 

@@ -11,8 +11,10 @@ pub mod snapshot;
 
 mod answers;
 mod commanded;
+mod confided;
 mod debts;
 mod due;
+mod holding;
 mod life;
 mod moving;
 mod pacing;
@@ -127,6 +129,12 @@ impl Emperor {
                 if byte == order::from_vassal::SOS {
                     self.reinforce(which, now);
                 }
+            }
+            Event::Troubled(which, reason) => {
+                self.change_process(which, now, |vassal, turn| vassal.troubled(reason, turn));
+            }
+            Event::Kept(which, reason) => {
+                self.change_process(which, now, |vassal, turn| vassal.kept(reason, turn));
             }
             Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
             Event::Exited(which, exit) => {

@@ -24,6 +24,9 @@ impl Vassal {
                 self.tell(News::Listening { address: listener.address.clone() }, turn);
                 let moved = listener.owner != self.config.owner;
                 self.failure = None;
+                if self.life.starts == 0 {
+                    (self.life.first_run, self.life.last_run) = (None, None);
+                }
                 self.listener = Some(Box::new(listener));
                 if moved {
                     self.stop_listening(turn);

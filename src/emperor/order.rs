@@ -30,6 +30,16 @@ pub mod from_vassal {
     pub const TEXT_END: u8 = 10;
     /// Bytes of one text; what is longer loses its end.
     pub const TEXT_MAX: usize = 120;
+    /// A text begins: what keeps it from going on. As above, but longer.
+    pub const TROUBLE: u8 = 14;
+    /// A text begins: why it does not use the newest config; an empty one says that it does.
+    pub const KEPT: u8 = 15;
+    /// Another program takes the place of our vassal master, one that may miss a reload before it accepts.
+    pub const BECOMES: u8 = 16;
+    /// A text begins: where it listens.
+    pub const SERVES: u8 = 18;
+    /// Bytes of one of these texts.
+    pub const LONG_TEXT_MAX: usize = 400;
     /// Wants to be stopped.
     pub const GOODBYE: u8 = 22;
     /// Still alive.
@@ -89,7 +99,7 @@ pub enum News {
     Started {
         pid: i32,
         owner: Owner,
-        attempt: u32,
+        start: u32,
     },
     /// info: bytes 1, 5, 17.
     Spawned {
@@ -104,6 +114,18 @@ pub enum News {
     /// info: reload asked for.
     Reloading {
         pid: i32,
+    },
+    /// warn: it did not answer the reload in time, and goes on with the config that it had.
+    Unanswered {
+        pid: i32,
+    },
+    /// It does not use its newest config, and has said why.
+    Kept {
+        reason: Arc<str>,
+    },
+    /// It cannot go on, and has said why.
+    Troubled {
+        reason: Arc<str>,
     },
     /// info: stop asked for.
     Stopping {

@@ -1,18 +1,39 @@
 //! Pure. How a vassal's last process came to its end.
 
-use super::event::{Exit, Moment};
+use std::sync::Arc;
 
-/// What a vassal that has been told something, or has had an end, remembers of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use super::event::{Exit, Fingerprint, Moment};
+
+/// What few vassals have to remember: what they were told, what they said, how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Past {
     /// The end of its last process that has ended.
     pub end: Option<End>,
     /// What its last process was told.
     pub bidden: Bidden,
+    /// What keeps its process from going on, in its own words.
+    pub trouble: Option<Arc<str>>,
+    /// That was told.
+    pub told_trouble: bool,
+    /// Why its process does not use the newest config, in its own words.
+    pub kept: Option<Arc<str>>,
+    /// That was told, since it was last told to reload.
+    pub told_kept: bool,
+    /// The config that its process uses until it has said that it uses the newest one.
+    pub uses: Option<Fingerprint>,
+    /// Another program than our vassal master takes its reloads.
+    pub becomes: bool,
+}
+
+impl Past {
+    /// A new process: only the end of the one before is remembered.
+    pub fn begin(&mut self) {
+        *self = Self { end: self.end.take(), ..Self::default() };
+    }
 }
 
 /// The end of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
     /// When it was reaped.
     pub at: Moment,
@@ -22,6 +43,8 @@ pub struct End {
     pub exit: Exit,
     /// What it had been told.
     pub bidden: Bidden,
+    /// What it said about it.
+    pub trouble: Option<Arc<str>>,
 }
 
 /// What a process was told before its end, each with the first reason.
@@ -38,6 +61,11 @@ pub struct Bidden {
 impl End {
     /// One sentence for people.
     pub fn words(&self) -> String {
+        let said = self.trouble.as_ref().map(|trouble| format!("; it said: {trouble}"));
+        self.manner() + &said.unwrap_or_default()
+    }
+
+    fn manner(&self) -> String {
         let exit = self.exit.words();
         match (self.bidden.stop, self.bidden.kill) {
             (Some(stop), Some(kill)) => format!("told to stop: {stop}; then killed: {kill} ({exit})"),
@@ -62,7 +90,7 @@ mod tests {
     fn an_end_is_told_with_whoever_wanted_it() {
         let end = |bidden| {
             let exit = Exit::Signal(9);
-            End { at: Moment(0), ran_ms: Some(2_150), exit, bidden }.words()
+            End { at: Moment(0), ran_ms: Some(2_150), exit, bidden, trouble: None }.words()
         };
         let (stop, kill) = (Some("its config is gone"), Some("it did not end in time"));
         assert_eq!(end(Bidden::default()), "ended by itself after 2.1 s (signal 9)");
@@ -72,5 +100,8 @@ mod tests {
             end(Bidden { stop, kill, reload: false }),
             "told to stop: its config is gone; then killed: it did not end in time (signal 9)"
         );
+        let (exit, trouble) = (Exit::Code(1), Some("cannot run false".into()));
+        let end = End { at: Moment(0), ran_ms: Some(0), exit, bidden: Bidden::default(), trouble };
+        assert_eq!(end.words(), "ended by itself after 0.0 s (exit status 1); it said: cannot run false");
     }
 }

@@ -11,7 +11,7 @@ pub struct Policy {
     pub throttle_ms: u64,
     /// `emperor-max-throttle`: the longest delay.
     pub max_throttle_ms: u64,
-    /// `emperor-graceful-shutdown`: whoever is told to stop because everything stops may finish his work first.
+    /// `emperor-graceful-shutdown`: whoever is told to stop may finish his work first.
     pub graceful_shutdown: bool,
     /// `emperor-no-blacklist`: deaths are followed by no growing delay (see [`super::pacing::back_off_ms`]).
     pub no_blacklist: bool,
@@ -37,6 +37,8 @@ pub struct Policy {
     pub last_silence_ms: u64,
     /// `emperor-wait-for-command`: every vassal waits for a command but those of these names.
     pub waiting: Option<BTreeSet<String>>,
+    /// Vassals are run by another program than our vassal master.
+    pub foreign: bool,
     /// Where the jitter of the back-off comes from.
     pub seed: u64,
     /// As whom vassals run.
@@ -92,6 +94,7 @@ impl Default for Policy {
             silence_ms: 30_000,
             last_silence_ms: 10_000,
             waiting: None,
+            foreign: false,
             seed: 0,
             ids: Ids::default(),
         }

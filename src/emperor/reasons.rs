@@ -1,6 +1,8 @@
 //! Pure. Why a vassal is not there, what comes next, and what people can do about it.
 
+use super::commanded::COMMANDED;
 use super::event::Moment;
+use super::past::End;
 use super::snapshot::VassalView;
 
 impl VassalView {
@@ -15,14 +17,36 @@ impl VassalView {
         if let Some(failure) = self.failure.as_ref().filter(|_| !self.up) {
             return format!("cannot be started: {failure}");
         }
+        if let Some(kept) = &self.kept {
+            return format!("its new config is not used: {kept}");
+        }
         match self.state {
             "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
             "ended" => "the Emperor ends".to_owned(),
             "stopped" => "it asked to be stopped".to_owned(),
+            "suspended" if self.was_commanded() => "it was stopped by the command `stop`".to_owned(),
             "suspended" => "it waits for the command `spawn`".to_owned(),
+            "on-demand" if self.suspended => {
+                "it waits for the command `spawn`, and so does who connects".to_owned()
+            }
             "on-demand" => "nobody connects".to_owned(),
-            _ => self.last_end.map_or_else(|| self.wait().to_owned(), |end| end.words()),
+            _ => self.last_end.as_ref().map_or_else(|| self.wait().to_owned(), End::words),
         }
+    }
+
+    /// When that was, if it is the end of a process.
+    pub fn reason_at(&self) -> Option<Moment> {
+        let other = self.refusal.is_some() || self.failure.is_some() && !self.up || self.kept.is_some();
+        let is_end = match self.state {
+            "on-demand" | "ended" => false,
+            "suspended" => self.was_commanded(),
+            _ => !other,
+        };
+        self.last_end.as_ref().filter(|_| is_end).map(|end| end.at)
+    }
+
+    fn was_commanded(&self) -> bool {
+        self.last_end.as_ref().is_some_and(|end| end.bidden.stop == Some(COMMANDED))
     }
 
     /// What keeps a vassal that has had no process yet.
@@ -49,6 +73,9 @@ impl VassalView {
             ("queued", _) => "it is started as soon as one of the starts under way is through".to_owned(),
             ("refused" | "exiled", _) => "it is started when its config changes".to_owned(),
             ("too-many", _) => "it is started when a vassal of its owner goes".to_owned(),
+            ("suspended", _) => "it is started by the command `spawn`".to_owned(),
+            ("on-demand", _) if self.suspended => "it is started by the command `spawn`".to_owned(),
+            ("on-demand", _) => "it is started when somebody connects".to_owned(),
             ("stopped", _) => "it is started when its config changes or everything reloads".to_owned(),
             (_, Some((at, "kill" | "curse"))) => {
                 format!("it is killed in {} s if it has not ended", seconds(at, now))
@@ -69,11 +96,18 @@ impl VassalView {
             "throttled" if self.failure.is_some() => {
                 "mend what failed, then touch the config: that ends the delay"
             }
+            "throttled" if self.last_end.as_ref().is_some_and(|end| end.trouble.is_some()) => {
+                "mend what it says (`liege check FILE`), then touch the config: that ends the delay"
+            }
             "throttled" => {
                 "read what its program says (`logto`, or the log of the Emperor), then touch the config: that ends the delay"
             }
+            "suspended" => "give it the command `spawn` (emperor-command-socket)",
             "exiled" => "touch the config to start it again",
             "stopped" => "touch the config, or send SIGHUP to the Emperor",
+            _ if self.kept.is_some() => {
+                "mend the config (`liege check FILE`); it is looked at again as soon as it changes"
+            }
             _ if self.strain.is_some() => "raise the limit that it meets, or have its program need less",
             _ => "",
         }

@@ -68,7 +68,9 @@ pub struct VassalView {
     pub cursed: Option<Moment>,
     /// How often it was told to reload; what uWSGI's stats call respawns.
     pub respawns: u32,
-    /// Number of its last process.
+    /// How many processes it has had.
+    pub starts: u32,
+    /// Number of the last order to start it: some bind its listener, or come to no process.
     pub attempts: u32,
     /// Deaths in a row that nothing forgave.
     pub deaths: u32,
@@ -86,6 +88,16 @@ pub struct VassalView {
     pub failure: Option<Arc<str>>,
     /// What a limit has done to it since it was last loyal.
     pub strain: Option<Arc<str>>,
+    /// Why it does not use its newest config, as it says.
+    pub kept: Option<Arc<str>>,
+    /// What keeps it from going on, as it says.
+    pub trouble: Option<Arc<str>>,
+    /// The config that its program uses, if it has one.
+    pub uses: Option<Fingerprint>,
+    /// Nothing is started before the command `spawn`.
+    pub suspended: bool,
+    /// Where it listens, as it says.
+    pub serves: Option<Arc<str>>,
     /// What it says of itself.
     pub said: Option<Arc<str>>,
     /// What its config says to the Emperor, in order (`emperor-collect-attr`).
@@ -116,7 +128,8 @@ impl VassalView {
     pub fn of(vassal: &Vassal, policy: &Policy) -> Self {
         let (life, process) = (&vassal.life, &vassal.process);
         let alive = vassal.state.is_alive();
-        let last_end = life.past.as_ref().and_then(|past| past.end);
+        let past = life.past.as_deref();
+        let last_end = past.and_then(|past| past.end.clone());
         Self {
             key: vassal.key.clone(),
             id: vassal.id,
@@ -139,15 +152,21 @@ impl VassalView {
             last_heartbeat: life.last_heartbeat,
             cursed: cursed_at(vassal),
             respawns: life.reloads,
+            starts: life.starts,
             attempts: vassal.attempt,
             deaths: vassal.pacing.deaths,
-            last_exit: last_end.map(|end| end.exit),
+            last_exit: last_end.as_ref().map(|end| end.exit),
             last_end,
             fingerprint: vassal.config.fingerprint,
             next_start: next_start(vassal),
             refusal: vassal.refusal().cloned().or_else(|| excess(vassal)),
             failure: vassal.failure.clone(),
             strain: None,
+            kept: past.and_then(|past| past.kept.clone()).filter(|_| alive),
+            trouble: past.and_then(|past| past.trouble.clone()).filter(|_| alive),
+            uses: process.ran_at.filter(|_| alive).map(|_| uses(vassal)),
+            suspended: vassal.suspended,
+            serves: None,
             said: None,
             attributes: Arc::default(),
             up: vassal.state.is_up(),
@@ -164,11 +183,12 @@ impl VassalView {
         }
         let strain = self.strain.as_ref().map(ToString::to_string);
         if self.up {
-            let said = self.said.as_ref().map(ToString::to_string);
-            return said.into_iter().chain(strain).collect::<Vec<_>>().join("; ");
+            let said = self.said.iter().chain(&self.trouble).map(ToString::to_string);
+            let kept = self.kept.as_ref().map(|reason| format!("its new config is not used: {reason}"));
+            return said.chain(kept).chain(strain).collect::<Vec<_>>().join("; ");
         }
         let failure = self.failure.as_ref().map(|reason| format!("cannot be started: {reason}"));
-        let end = || self.last_exit.map(|exit| format!("last end: {}", exit.words()));
+        let end = || self.last_end.as_ref().map(brief);
         let next = self.next_start.map(|at| format!("next start in {} s", at.ms_since(now).div_ceil(1_000)));
         failure.or_else(end).into_iter().chain(strain).chain(next).collect::<Vec<_>>().join("; ")
     }
@@ -187,6 +207,16 @@ impl BlacklistView {
             last_attempt: pacing.last,
         })
     }
+}
+
+fn uses(vassal: &Vassal) -> Fingerprint {
+    let older = vassal.life.past.as_ref().and_then(|past| past.uses);
+    older.unwrap_or(vassal.process.fingerprint)
+}
+
+fn brief(end: &End) -> String {
+    let said = end.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    format!("last end: {}{said}", end.exit.words())
 }
 
 fn excess(vassal: &Vassal) -> Option<Arc<str>> {

@@ -10,7 +10,8 @@ impl Vassal {
     pub fn spoke(&mut self, byte: u8, turn: &mut Turn<'_>) {
         match self.state {
             State::Starting | State::Stepping { .. } | State::Running | State::Reloading { .. } => {
-                self.process.said.anything = true;
+                // Whoever is about to become another program has not shown that it knows what a reload is.
+                self.process.said.anything |= byte != from_vassal::BECOMES;
                 self.hear(byte, turn);
             }
             // it ends already: nothing it says changes that
@@ -42,6 +43,7 @@ impl Vassal {
             from_vassal::LOYAL => self.hear_loyal(turn),
             from_vassal::GOODBYE => self.hear_goodbye(turn),
             from_vassal::HEARTBEAT => self.hear_heartbeat(turn),
+            from_vassal::BECOMES => self.life.past().becomes = true,
             from_vassal::CONFIG => {} // its config is a file that it was given
             from_vassal::SOS => {}    // who is sent is a vassal of its own
             _ => {}                   // means nothing, and does nothing
@@ -60,12 +62,20 @@ impl Vassal {
         self.answer();
         if !std::mem::replace(&mut self.process.said.accepting, true) {
             self.life.last_accepting = Some(turn.now);
+            // A uWSGI that was reloaded says this alone.
+            if !std::mem::replace(&mut self.process.said.spawned, true) {
+                self.life.last_ready = Some(turn.now);
+            }
+            if self.is_foreign(turn.policy) {
+                self.uses_newest();
+            }
             self.tell(News::Accepting { pid: self.pid() }, turn);
         }
     }
 
     fn hear_loyal(&mut self, turn: &mut Turn<'_>) {
         self.pacing.forgive();
+        self.life.past.iter_mut().for_each(|past| past.trouble = None);
         if !std::mem::replace(&mut self.process.said.loyal, true) {
             self.life.last_loyal = Some(turn.now);
             self.tell(News::Loyal { pid: self.pid() }, turn);

@@ -189,7 +189,7 @@ pub struct Process {
     pub ran_at: Option<Moment>,
     /// When it closed its control descriptor.
     pub silent_at: Option<Moment>,
-    /// When a reload is due that was put off.
+    /// When its ration allows a reload that was put off.
     pub reload_at: Option<Moment>,
     /// When it was last told to reload.
     pub reloaded_at: Option<Moment>,

@@ -1,7 +1,9 @@
 //! What the Emperor does, one sentence each.
 
 mod brood;
+mod confided;
 mod court;
+mod holding;
 mod limits;
 mod on_demand;
 mod pacing;

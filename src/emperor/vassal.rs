@@ -82,6 +82,8 @@ pub struct Life {
     pub born: Moment,
     /// When its state last changed.
     pub since: Moment,
+    /// How many processes it has had.
+    pub starts: u32,
     /// When its first process was ordered.
     pub first_run: Option<Moment>,
     /// When its last process was ordered, or told to reload.
@@ -198,14 +200,14 @@ impl Vassal {
     fn watch(&self, policy: &Policy) -> Option<(Moment, Due)> {
         let required_ms = Some(policy.required_heartbeat_ms).filter(|ms| *ms > 0);
         let beat = self.process.beat_at.zip(required_ms).map(|(at, ms)| (at.plus_ms(ms), Due::Heartbeat));
-        let reload = self.process.reload_at.map(|at| (at, Due::Reload));
+        let reload = self.process.reload_at;
+        let reload = reload.map(|at| (at.max(self.reload_from(policy).unwrap_or(at)), Due::Reload));
         sooner(self.curse(policy), sooner(beat, reload))
     }
 
-    /// Until when its start holds a slot without being answered.
+    /// Until when its start, which was ordered when this state began, holds a slot without being answered.
     fn slow_order(&self, policy: &Policy) -> Option<(Moment, Due)> {
-        let ordered = self.life.last_run.filter(|_| !self.process.slow);
-        ordered.map(|at| (at.plus_ms(policy.slow_order_ms), Due::Slow))
+        (!self.process.slow).then(|| (self.life.since.plus_ms(policy.slow_order_ms), Due::Slow))
     }
 
     /// How long it may live without its control descriptor.
@@ -257,6 +259,7 @@ impl Life {
         Self {
             born: now,
             since: now,
+            starts: 0,
             first_run: None,
             last_run: None,
             last_ready: None,

@@ -51,10 +51,11 @@ fn kind(path: &Path) -> Option<Kind> {
     stat(found.as_fd(), c"").ok().map(|stat| stat.facts.kind)
 }
 
-/// A pattern that is not said to be one is a directory where it leads to one alone.
+/// A "pattern" without wild cards that is a directory is one. Wild cards are not looked up here: what they lead to may never
+/// answer.
 pub(super) fn settled(source: &Source, cwd: &Path) -> Source {
     match source {
-        Source::Glob(value) => resolve(value, cwd),
+        Source::Glob(value) if !is_wild(value) => resolve(value, cwd),
         source => source.clone(),
     }
 }

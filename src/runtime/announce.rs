@@ -12,6 +12,10 @@ use crate::stats::LINE_MAX;
 
 /// Says one thing about one vassal.
 pub fn announce(notice: &Notice, now: Moment) {
+    // With its place, and by the vassal itself.
+    if matches!(notice.what, News::Kept { .. } | News::Troubled { .. }) {
+        return;
+    }
     let name = &*notice.key.name;
     let (level, text) = words(name, &notice.what, now);
     let pid = pid_of(&notice.what).map(|pid| pid.to_string());
@@ -46,6 +50,9 @@ fn word(news: &News) -> &'static str {
         News::Accepting { .. } => "accepting",
         News::Loyal { .. } => "loyal",
         News::Reloading { .. } => "reloading",
+        News::Unanswered { .. } => "unanswered",
+        News::Kept { .. } => "kept",
+        News::Troubled { .. } => "troubled",
         News::Stopping { .. } => "stopping",
         News::Killing { .. } => "killed",
         News::Exited { expected: true, .. } => "ended",
@@ -74,10 +81,13 @@ fn pid_of(news: &News) -> Option<i32> {
         | News::Accepting { pid }
         | News::Loyal { pid }
         | News::Reloading { pid }
+        | News::Unanswered { pid }
         | News::Stopping { pid, .. }
         | News::Killing { pid, .. }
         | News::Exited { pid, .. } => Some(*pid),
         News::Refused { .. }
+        | News::Kept { .. }
+        | News::Troubled { .. }
         | News::SpawnFailed { .. }
         | News::Throttled { .. }
         | News::Resting { .. }
@@ -96,8 +106,8 @@ fn pid_of(news: &News) -> Option<i32> {
 
 fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
     match news {
-        News::Started { pid, owner, attempt } => {
-            (Level::Info, format!("started with pid {pid} for {}:{} (start {attempt})", owner.uid, owner.gid))
+        News::Started { pid, owner, start } => {
+            (Level::Info, format!("started with pid {pid} for {}:{} (start {start})", owner.uid, owner.gid))
         }
         News::Spawned { .. } => (Level::Info, format!("[emperor] vassal {name} has been spawned")),
         News::Accepting { .. } => {
@@ -152,6 +162,11 @@ fn throttled(name: &str, times: u32, wait_ms: u64) -> String {
 fn trouble(name: &str, news: &News, now: Moment) -> (Level, String) {
     let text = match news {
         News::Refused { reason } => format!("refused: {reason}"),
+        News::Unanswered { .. } => {
+            "has not answered the reload in time, and may go on with the config that it had".to_owned()
+        }
+        News::Kept { reason } => format!("its new config is not used: {reason}"),
+        News::Troubled { reason } => format!("says: {reason}"),
         News::Misaddressed { reason } => format!("listens where it did: {reason}"),
         News::SpawnFailed { reason } => format!("cannot be started: {reason}"),
         News::Throttled { until, times, .. } => throttled(name, *times, until.ms_since(now)),

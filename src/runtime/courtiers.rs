@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::earshot::Heard;
-use super::spelling::Spelling;
+use super::spelling::{Spelled, Spelling, begins};
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
-use crate::emperor::order::from_vassal;
 use crate::emperor::snapshot::Snapshot;
 
 /// Most deaths of unknown children kept for a birth that is still to be told: that is told soon, so the oldest
@@ -128,22 +127,23 @@ impl Courtiers {
         self.get_mut(one)?.heard.count(bytes, now)
     }
 
-    /// It said this byte: false when it is none of a text.
-    pub fn spell(&mut self, one: Incarnation, byte: u8) -> bool {
-        let Some(courtier) = self.get_mut(one) else { return false };
+    /// It said this byte, which may be one of a text.
+    pub fn spell(&mut self, one: Incarnation, byte: u8) -> Spelled {
+        let Some(courtier) = self.get_mut(one) else { return Spelled::Byte };
         match &mut courtier.words {
             Some(words) => words.take(byte),
-            None if byte == from_vassal::TEXT => courtier.words.insert(Box::default()).take(byte),
-            None => false,
+            None if begins(byte) => courtier.words.insert(Box::default()).take(byte),
+            None => Spelled::Byte,
         }
     }
 
-    /// Adds to each vassal what it says of itself.
+    /// Adds to each vassal what it says of itself, and where it listens.
     pub fn add_words(&self, snapshot: &mut Snapshot) {
         for view in &mut snapshot.vassals {
             let one = Incarnation { id: view.id, attempt: view.attempts };
-            let words = self.get(one).and_then(|courtier| courtier.words.as_ref()).map(|words| words.said());
-            view.said = words.filter(|words| !words.is_empty()).map(Into::into);
+            let Some(words) = self.get(one).and_then(|courtier| courtier.words.as_ref()) else { continue };
+            let text = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Into::into);
+            (view.said, view.serves) = (text(words.said()), text(words.serves()));
         }
     }
 

@@ -153,7 +153,9 @@ impl Runtime {
     fn hear(&mut self, token: Token) -> Result<()> {
         match token {
             Token::Spawner => self.hear_spawner()?,
-            Token::Control(one) => self.hear_vassal(one),
+            Token::Control(one) => {
+                self.hear_vassal(one);
+            }
             Token::Listener(id) => self.hear_caller(id),
             Token::Monitors => self.monitors.handle_readable(clock::now()),
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::courtiers::Child;
+use super::spelling::Spelled;
 use super::words::{self, Words};
 use super::{Runtime, clock};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
@@ -13,20 +14,19 @@ use crate::reactor::Token;
 
 /// Most bytes heard from one vassal in one go.
 const BYTES_MAX: usize = 64;
+/// How often one that has ended is listened to: its last words are heard to their end.
+const LAST_WORDS_MAX: usize = 16;
 
 impl Runtime {
-    /// Reads what a vassal said, and the end of it.
-    pub(super) fn hear_vassal(&mut self, one: Incarnation) {
+    /// Reads what a vassal said, and the end of it. Whether there may be more.
+    pub(super) fn hear_vassal(&mut self, one: Incarnation) -> bool {
         let mut bytes = [0; BYTES_MAX];
-        let Some(control) = self.courtiers.control(one) else { return };
+        let Some(control) = self.courtiers.control(one) else { return false };
         match words::hear(control, &mut bytes) {
             Words::Said(count) => {
-                for byte in &bytes[..count] {
-                    if !self.courtiers.spell(one, *byte) {
-                        self.tell(Event::Byte(one, *byte));
-                    }
-                }
+                bytes[..count].iter().for_each(|byte| self.hear_byte(one, *byte));
                 self.listen_in_sips(one, count);
+                return true;
             }
             Words::Nothing => {}
             Words::End => self.silence(one),
@@ -40,6 +40,17 @@ impl Runtime {
                 self.silence(one);
             }
         }
+        false
+    }
+
+    fn hear_byte(&mut self, one: Incarnation, byte: u8) {
+        let event = match self.courtiers.spell(one, byte) {
+            Spelled::Byte => Event::Byte(one, byte),
+            Spelled::Letter => return,
+            Spelled::Trouble(text) => Event::Troubled(one, text.into()),
+            Spelled::Kept(text) => Event::Kept(one, text.map(Into::into)),
+        };
+        self.tell(event);
     }
 
     /// Who floods us is not listened to for a while.
@@ -104,7 +115,7 @@ impl Runtime {
 
     /// What it said last is heard before its end.
     pub(super) fn exited(&mut self, one: Incarnation, exit: Exit) {
-        self.hear_vassal(one);
+        let _ = (0..LAST_WORDS_MAX).all(|_| self.hear_vassal(one));
         self.tell(Event::Exited(one, exit));
     }
 

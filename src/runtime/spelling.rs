@@ -1,7 +1,7 @@
 //! Pure. Words of a vassal among the bytes of its protocol: none of the protocol's bytes is a letter, so what knows nothing of
 //! words passes over them.
 
-use crate::emperor::order::from_vassal::{TEXT, TEXT_END, TEXT_MAX};
+use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT, TEXT_END, TEXT_MAX, TROUBLE};
 
 /// The first byte that may be of a text.
 const LETTER: u8 = b' ';
@@ -9,30 +9,67 @@ const LETTER: u8 = b' ';
 /// What was said, and what is being said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spelling {
-    next: Option<Vec<u8>>,
+    next: Option<(u8, Vec<u8>)>,
     said: String,
+    serves: String,
+}
+
+/// What a byte was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spelled {
+    /// None of a text.
+    Byte,
+    /// One of a text.
+    Letter,
+    /// The end of a text about a trouble: what keeps it from going on.
+    Trouble(String),
+    /// The end of a text about its config: why it does not use the newest one, if it does not.
+    Kept(Option<String>),
+}
+
+/// Whether a text begins with this byte.
+pub fn begins(byte: u8) -> bool {
+    matches!(byte, TEXT | TROUBLE | KEPT | SERVES)
 }
 
 impl Spelling {
-    /// Takes the next byte; false when it is none of a text.
-    pub fn take(&mut self, byte: u8) -> bool {
+    /// Takes the next byte.
+    pub fn take(&mut self, byte: u8) -> Spelled {
         match (byte, &mut self.next) {
-            (TEXT, _) => self.next = Some(Vec::new()),
-            (TEXT_END, Some(text)) => {
-                self.said = String::from_utf8_lossy(text).into_owned();
-                self.next = None;
-            }
-            (LETTER.., Some(text)) if text.len() < TEXT_MAX => text.push(byte),
+            (first, _) if begins(first) => self.next = Some((first, Vec::new())),
+            (TEXT_END, Some(_)) => return self.end(),
+            (LETTER.., Some((first, text))) if text.len() < longest(*first) => text.push(byte),
             (LETTER.., Some(_)) => {}
-            (_, _) => return false,
+            (_, _) => return Spelled::Byte,
         }
-        true
+        Spelled::Letter
     }
 
-    /// The last whole text; empty when there is none.
+    fn end(&mut self) -> Spelled {
+        let Some((first, text)) = self.next.take() else { return Spelled::Letter };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        match first {
+            TROUBLE => return Spelled::Trouble(text),
+            KEPT => return Spelled::Kept(Some(text).filter(|text| !text.is_empty())),
+            SERVES => self.serves = text,
+            _ => self.said = text,
+        }
+        Spelled::Letter
+    }
+
+    /// What it says of itself: the last whole text; empty when there is none.
     pub fn said(&self) -> &str {
         &self.said
     }
+
+    /// Where it listens, likewise.
+    pub fn serves(&self) -> &str {
+        &self.serves
+    }
+}
+
+fn longest(first: u8) -> usize {
+    if first == TEXT { TEXT_MAX } else { LONG_TEXT_MAX }
 }
 
 #[cfg(test)]
@@ -42,7 +79,8 @@ mod tests {
     /// What was said after these bytes, and which of them were none of a text.
     fn after(bytes: &[u8]) -> (String, Vec<u8>) {
         let mut spelling = Spelling::default();
-        let others = bytes.iter().copied().filter(|byte| !spelling.take(*byte)).collect();
+        let mut others = bytes.to_vec();
+        others.retain(|byte| spelling.take(*byte) == Spelled::Byte);
         (spelling.said, others)
     }
 
@@ -57,10 +95,25 @@ mod tests {
         assert_eq!(after(b"x\n\x11"), (String::new(), vec![b'x', b'\n', 17]));
     }
 
+    #[test]
+    fn each_kind_of_text_is_known_by_its_first_byte() {
+        let mut spelling = Spelling::default();
+        let mut last = |bytes: &[u8]| bytes.iter().map(|byte| spelling.take(*byte)).last();
+        assert_eq!(last(b"\x0ecannot run\n"), Some(Spelled::Trouble("cannot run".into())));
+        assert_eq!(last(b"\x0fa.ini:1:1\n"), Some(Spelled::Kept(Some("a.ini:1:1".into()))));
+        assert_eq!(last(b"\x0f\n"), Some(Spelled::Kept(None)));
+        assert_eq!(last(b"\x12127.0.0.1:80\n"), Some(Spelled::Letter));
+        assert_eq!((spelling.serves(), spelling.said()), ("127.0.0.1:80", ""));
+    }
+
     /// Row C8: whatever comes, it is a bounded text or bytes for the Emperor.
     #[test]
     fn a_text_without_end_is_bounded() {
         let (said, others) = after(&[b"\r".as_slice(), &[0xff; 10_000], b"\n"].concat());
         assert_eq!((said.chars().count(), others.len()), (TEXT_MAX, 0));
+        let mut spelling = Spelling::default();
+        let long = [&[TROUBLE][..], &[b'x'; 10_000], &[TEXT_END]].concat();
+        let last = long.iter().map(|byte| spelling.take(*byte)).last();
+        assert_eq!(last, Some(Spelled::Trouble("x".repeat(LONG_TEXT_MAX))));
     }
 }

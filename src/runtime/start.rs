@@ -338,6 +338,14 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
     }
 }
 
+/// Whether vassals may be other programs than our vassal master from the beginning.
+fn runs_others(config: &EmperorConfig, charter: &Charter) -> bool {
+    let commissions = &config.commissions;
+    charter.program != VassalProgram::Own
+        || commissions.use_servers()
+        || commissions.wrapper_attribute.is_some()
+}
+
 fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
     Policy {
         throttle_ms: config.throttle_ms,
@@ -352,6 +360,7 @@ fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
         waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
         seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
         ids: ids(charter),
+        foreign: runs_others(config, charter),
         ..Policy::default()
     }
 }

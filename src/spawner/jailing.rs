@@ -198,18 +198,18 @@ mod tests {
         let scenery = Scenery { path: None, kept, backdrop: true };
         insta::assert_snapshot!(shown(&scenery, Strictness::Standard), @"
         build the file system
-            /tmp: memory (nosuid,nodev)
+            /tmp: memory, at most a tenth of the machine's (nosuid,nodev)
             /dev/pts: terminals of its own (nosuid,noexec)
-            /dev/shm: memory (nosuid,nodev,noexec)
+            /dev/shm: memory, at most a tenth of the machine's (nosuid,nodev,noexec)
             /proc: proc of this pid namespace (nosuid,nodev,noexec)
             read back what was mounted
         ");
         insta::assert_snapshot!(shown(&scenery, Strictness::Strict), @"
         build the file system
-            /run: memory (nosuid,nodev,noexec)
-            /tmp: memory (nosuid,nodev)
+            /run: memory, at most a tenth of the machine's (nosuid,nodev,noexec)
+            /tmp: memory, at most a tenth of the machine's (nosuid,nodev)
             /dev/pts: terminals of its own (nosuid,noexec)
-            /dev/shm: memory (nosuid,nodev,noexec)
+            /dev/shm: memory, at most a tenth of the machine's (nosuid,nodev,noexec)
             /proc: proc of this pid namespace (nosuid,nodev,noexec)
             /home/shop: as it is outside (nosuid,nodev)
             read back what was mounted

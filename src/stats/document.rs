@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::emperor::event::Moment;
+use crate::emperor::event::{Fingerprint, Moment};
 use crate::emperor::past::End;
 use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
 use crate::monitors::Monitors;
@@ -85,12 +85,15 @@ struct Vassal<'a> {
     since: u64,
     config: String,
     fingerprint: String,
+    uses: String,
     deaths: u32,
     last_end: Option<Ended>,
     reason: String,
+    reason_at: u64,
     next: String,
     advice: &'static str,
     limits_met: &'a str,
+    sockets: &'a str,
     said: &'a str,
 }
 
@@ -103,6 +106,7 @@ struct Ended {
     told_to_stop: Option<&'static str>,
     killed: Option<&'static str>,
     reload: bool,
+    said: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -173,7 +177,7 @@ impl<'a> Vassal<'a> {
             cursed: unix(view.cursed),
             zerg: view.zerg.into(),
             on_demand: view.on_demand.as_deref().unwrap_or_default(),
-            suspended: (view.state == "suspended").into(),
+            suspended: view.suspended.into(),
             adopted: 0,
             uid: view.owner.uid,
             gid: view.owner.gid,
@@ -181,26 +185,29 @@ impl<'a> Vassal<'a> {
             attrs: attributes(view),
             respawns: view.respawns,
             state: view.state,
-            starts: view.attempts,
+            starts: view.starts,
             last_exit: view.last_exit.map(|exit| exit.to_string()),
             next_start: unix(view.next_start),
             note: view.note(calendar.now()),
             since: calendar.unix_s(view.since),
             config: config(view, sources),
-            fingerprint: format!("{:016x}", view.fingerprint.0),
+            fingerprint: fingerprint(view.fingerprint),
+            uses: view.uses.map(fingerprint).unwrap_or_default(),
             deaths: view.deaths,
-            last_end: view.last_end.map(|end| Ended::of(end, calendar)),
+            last_end: view.last_end.as_ref().map(|end| Ended::of(end, calendar)),
             reason: view.reason(),
+            reason_at: unix(view.reason_at()),
             next: view.next(calendar.now()),
             advice: view.advice(),
             limits_met: view.strain.as_deref().unwrap_or_default(),
+            sockets: view.serves.as_deref().unwrap_or_default(),
             said: view.said.as_deref().unwrap_or_default(),
         }
     }
 }
 
 impl Ended {
-    fn of(end: End, calendar: &Calendar) -> Self {
+    fn of(end: &End, calendar: &Calendar) -> Self {
         Self {
             at: calendar.unix_s(end.at),
             exit: end.exit.to_string(),
@@ -208,6 +215,7 @@ impl Ended {
             told_to_stop: end.bidden.stop,
             killed: end.bidden.kill,
             reload: end.bidden.reload,
+            said: end.trouble.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -217,6 +225,10 @@ fn attributes(view: &VassalView) -> BTreeMap<&str, Vec<&str>> {
     let mut all = BTreeMap::<&str, Vec<&str>>::new();
     view.attributes.iter().for_each(|(name, value)| all.entry(name).or_default().push(value));
     all
+}
+
+fn fingerprint(of: Fingerprint) -> String {
+    format!("{:016x}", of.0)
 }
 
 /// A directory gives names of files in it, a pattern whole paths.
@@ -246,7 +258,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::emperor::event::{Event, Fingerprint, Key, MonitorId, Owner, Sight};
+    use crate::emperor::event::{Event, Key, MonitorId, Owner, Sight};
     use crate::emperor::policy::Policy;
 
     #[test]

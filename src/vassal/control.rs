@@ -38,8 +38,7 @@ impl Control {
 
     /// Sends these bytes, or as many of them as it has room for.
     pub fn say(&self, bytes: &[u8]) {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let _ = sendmsg(&self.0, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), flags);
+        say(self, bytes);
     }
 
     /// The next word, or `None` when there is none yet.
@@ -54,6 +53,12 @@ impl Control {
             Ok(_) | Err(_) => Some(Word::End),
         }
     }
+}
+
+/// Sends these bytes over such a descriptor, or as many of them as it has room for.
+pub fn say(control: impl AsFd, bytes: &[u8]) {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let _ = sendmsg(control, &[IoSlice::new(bytes)], &mut SendAncillaryBuffer::default(), flags);
 }
 
 fn first_of(ancillary: &mut RecvAncillaryBuffer<'_>) -> Option<OwnedFd> {

@@ -21,7 +21,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, master, patch, sockets};
+use super::{again, born, confine, master, patch, sockets, upward};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
@@ -58,12 +58,15 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
     match reading.kind {
         Ok(VassalKind::Uwsgi(option)) => {
             settle()?;
-            teller.trouble(&patch::become_uwsgi(&source.arguments(), control.as_ref(), &option));
+            let failed = patch::become_uwsgi(&source.arguments(), control.as_ref(), &option);
+            teller.trouble(&failed);
+            upward::trouble(control.as_ref(), &failed.to_string());
             Ok(fallback.instead_of(1, control.as_ref()))
         }
         Ok(VassalKind::Own(config)) => own(*config, source, control, fallback),
         Err(errors) => {
             teller.errors(&errors);
+            upward::errors(control.as_ref(), &errors);
             Ok(fallback.instead_of(1, control.as_ref()))
         }
     }
@@ -140,6 +143,7 @@ fn own(
         Ok(steps) => steps,
         Err(errors) => {
             teller.errors(&errors);
+            upward::errors(control.as_ref(), &errors);
             return Ok(fallback.instead_of(1, control.as_ref()));
         }
     };
@@ -172,6 +176,7 @@ impl Life<'_> {
         let outcome = self.go_on(vassal, from);
         if let Err(trouble) = &outcome {
             self.teller.trouble(trouble);
+            upward::trouble(vassal.control.as_ref(), &trouble.to_string());
         }
         leftovers::kill_all();
         // Socket files go with their sockets.
@@ -197,6 +202,8 @@ impl Life<'_> {
         match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
+                self.say_which(vassal);
+                upward::serves(vassal);
                 let outcome = master::mind(vassal, pid, (&self.reactions, self.config.health), |config| {
                     self.check(config)
                 })?;
@@ -204,26 +211,38 @@ impl Life<'_> {
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))
             }
-            End::Serving => master::serve(vassal, &self.reactions, |config| self.check(config)),
+            End::Serving => {
+                self.say_which(vassal);
+                master::serve(vassal, &self.reactions, |config| self.check(config))
+            }
             End::Exit(status) => Ok(Outcome::Status(status)),
         }
     }
 
-    /// What the config is as it is now. Tells what is wrong with it.
-    fn check(&self, config: Option<OwnedFd>) -> Newest {
+    /// Who took its own place with the newest config uses that one.
+    fn say_which(&self, vassal: &Vassal) {
+        if let (true, Some(control)) = (fetch::has_pipe(), &vassal.control) {
+            control.say(&upward::kept(&[]));
+        }
+    }
+
+    /// What the config is as it is now, and what the Emperor is to be told of it. Tells what is wrong with it.
+    fn check(&self, config: Option<OwnedFd>) -> (Newest, Option<Vec<u8>>) {
         let opened = config.map(File::from);
         let reading = again::read(self.source, opened.as_ref(), self.view(), self.teller);
         // What cannot be known here is found out by whoever starts us again.
-        let Some(reading) = reading.filter(|reading| reading.exit.is_none()) else { return Newest::Good };
+        let Some(reading) = reading.filter(|reading| reading.exit.is_none()) else {
+            return (Newest::Good, None);
+        };
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) if *config == self.config => Ok(Newest::Same),
-            VassalKind::Own(config) => steps(&config, &self.facts).map(|_| Newest::Good),
-            VassalKind::Uwsgi(_) => Ok(Newest::Good),
+            VassalKind::Own(config) if *config == self.config => Ok((Newest::Same, Some(upward::kept(&[])))),
+            VassalKind::Own(config) => steps(&config, &self.facts).map(|_| (Newest::Good, None)),
+            VassalKind::Uwsgi(_) => Ok((Newest::Good, None)),
         });
         judged.unwrap_or_else(|errors| {
             self.teller.errors(&errors);
             self.teller.kept();
-            Newest::Bad
+            (Newest::Bad, Some(upward::kept(&errors)))
         })
     }
 

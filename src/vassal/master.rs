@@ -34,12 +34,12 @@ pub enum Outcome {
 /// Minds the command `pid` until it has ended.
 ///
 /// `check` reads the newest config, from the descriptor that came with the reload if one did, and tells what is
-/// wrong with it.
+/// wrong with it; the Emperor is to be told what it returns.
 pub fn mind(
     vassal: &mut Vassal,
     pid: Pid,
     (reactions, health): (&Reactions, Health),
-    check: impl Fn(Option<OwnedFd>) -> Newest,
+    check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
     let mut duties = Duties::new(spoken_for(vassal, health), now());
     let mut idle = Idle::new(vassal, health.idle_s);
@@ -57,7 +57,9 @@ pub fn mind(
                 Order::Send(byte) => vassal.send(byte),
                 Order::Pass(byte) => vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
                 Order::Signal(number) => signal(pid, number),
-                Order::Check => duties.handle(Event::Checked(check(config.take().flatten())), now()),
+                Order::Check => {
+                    duties.handle(Event::Checked(told(vassal, check(config.take().flatten()))), now())
+                }
                 Order::Finish(status) => return Ok(Outcome::Status(status)),
                 Order::Renew => return Ok(Outcome::Renew),
             }
@@ -113,6 +115,14 @@ fn spoken_for(vassal: &Vassal, health: Health) -> Health {
     }
 }
 
+/// The newest config was read: the Emperor is told first.
+fn told(vassal: &Vassal, (newest, words): (Newest, Option<Vec<u8>>)) -> Newest {
+    if let (Some(words), Some(control)) = (words, &vassal.control) {
+        control.say(&words);
+    }
+    newest
+}
+
 /// The next order; routers know before that the command stops.
 fn next_order(vassal: &mut Vassal, duties: &mut Duties) -> Option<Order> {
     if let Some(subscriber) = &mut vassal.subscriber {
@@ -166,7 +176,7 @@ fn ask_for_help(vassal: &mut Vassal, duties: &Duties) {
 pub fn serve(
     vassal: &mut Vassal,
     reactions: &Reactions,
-    check: impl Fn(Option<OwnedFd>) -> Newest,
+    check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
     let there = [from_vassal::SPAWNED, from_vassal::ACCEPTING, from_vassal::LOYAL];
     there.into_iter().for_each(|byte| vassal.send(byte));
@@ -179,7 +189,7 @@ pub fn serve(
             return Ok(Outcome::Status(status));
         }
         match happening {
-            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match check(config) {
+            Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match told(vassal, check(config)) {
                 Newest::Good => return Ok(Outcome::Renew),
                 Newest::Same | Newest::Bad => there.into_iter().for_each(|byte| vassal.send(byte)),
             },

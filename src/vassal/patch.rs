@@ -13,7 +13,9 @@ use super::launch::Launch;
 use super::programs;
 use super::state::Vassal;
 use super::trouble::Trouble;
+use super::upward;
 use crate::config::vassal::Patch;
+use crate::emperor::order::from_vassal::BECOMES;
 use crate::leftovers;
 use crate::{fetch, inherited};
 
@@ -41,6 +43,8 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
         return Trouble::errno("change directory", errno);
     }
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
+    upward::serves(vassal);
+    control.send(BECOMES);
     // Sockets are expected from descriptor 3 on, which may be where the control descriptor is.
     match fcntl_dupfd_cloexec(control, launch.first_free()) {
         Ok(moved) => with_control(launch, moved.as_fd()),
@@ -61,7 +65,10 @@ pub fn become_uwsgi(arguments: &[String], control: Option<&OwnedFd>, because: &s
     fetch::hand_on();
     inherited::hand_on();
     match control {
-        Some(control) => with_control(launch, control.as_fd()),
+        Some(control) => {
+            super::control::say(control, &[BECOMES]);
+            with_control(launch, control.as_fd())
+        }
         None => launch.replace_us(None),
     }
 }

@@ -29,7 +29,7 @@ fn values_are_typed() {
         "emperor = glob:///w/*.ini\nemperor-use-clone = fs,net\nemperor-use-clone = pid\nemperor-freq = 7\nemperor-tyrant\n\
          emperor-nofollow = off\nvassal-cap = kill\nvassals-cap = chown\nvassals-set = a=b\nemperor-extra-ext = .conf\n",
     );
-    assert_eq!(config.sources[1].value, Source::Glob("glob:///w/*.ini".into()));
+    assert_eq!(config.sources[1].value, Source::Glob("/w/*.ini".into()));
     assert_eq!(config.sources[1].place.to_string(), "a.ini:3:11");
     assert_eq!(config.namespaces.to_string(), "fs,net,pid");
     assert_eq!(config.vassal_cap.expect("given").to_string(), "chown");

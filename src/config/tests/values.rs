@@ -145,7 +145,7 @@ fn sources() {
         ("vassals", Source::Dir("vassals".into())),
         ("dir:///srv/*", Source::Dir("/srv/*".into())),
         ("/srv/*/liege.ini", Source::Glob("/srv/*/liege.ini".into())),
-        ("glob:///srv/x", Source::Glob("glob:///srv/x".into())),
+        ("glob:///srv/x", Source::Glob("/srv/x".into())),
         ("/etc/one.ini", Source::Glob("/etc/one.ini".into())),
     ];
     for (text, wanted) in table {

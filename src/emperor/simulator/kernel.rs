@@ -12,8 +12,8 @@ impl World {
         match order {
             Order::Spawn(_) | Order::Kill(_) | Order::Bury(_) if self.mute => {}
             Order::Spawn(which) => self.spawn(which),
-            Order::Send(which, to_vassal::STOP) => self.stop(which),
-            Order::Send(which, _) => self.reload(which),
+            Order::Send(which, to_vassal::RELOAD) => self.reload(which),
+            Order::Send(which, _) => self.stop(which),
             Order::Kill(which) => {
                 self.answer(which, Event::Killing(which));
                 let kill_ms = self.bodies[&which].nature.kill_ms;

@@ -32,6 +32,7 @@ fn policy(seed: u64) -> Policy {
     let mut dice = Dice::new(seed, "policy");
     Policy {
         seed,
+        graceful_shutdown: seed % 4 == 1,
         no_blacklist: dice.percent(20),
         throttle_ms: [0, 10, 1_000, 1_000][dice.below(4) as usize],
         required_heartbeat_ms: [0, 30_000][dice.below(2) as usize],

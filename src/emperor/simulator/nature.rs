@@ -149,10 +149,12 @@ fn any_speech(dice: &mut Dice) -> Vec<(u64, u8)> {
         from_vassal::HEARTBEAT,
         from_vassal::SOS,
         from_vassal::CONFIG,
-        99,
+        from_vassal::BECOMES,
         from_vassal::GOODBYE,
     ];
     let count = if dice.percent(2) { 200 } else { dice.below(6) };
     let known = if dice.percent(10) { 8 } else { 7 };
-    (0..count).map(|_| (dice.skewed(18), bytes[dice.below(known) as usize])).collect()
+    let becomes = dice.percent(30).then_some((0, from_vassal::BECOMES));
+    let others = (0..count).map(|_| (dice.skewed(18), bytes[dice.below(known) as usize]));
+    becomes.into_iter().chain(others.collect::<Vec<_>>()).collect()
 }

@@ -29,9 +29,9 @@ fn appear(world: &mut World, name: &str, uid: u32) {
     world.look(&key);
 }
 
-/// When each healthy vassal was started: the crashing ones are there first, the healthy ones come one by one, and
+/// When each healthy vassal was started, if it does not wait for a connection: the crashing ones are there first, the healthy ones come one by one, and
 /// some of these share their owner with crashing ones.
-fn starts(seed: u64, nurture: super::world::Nurture) -> BTreeMap<String, Moment> {
+fn starts(seed: u64, nurture: super::world::Nurture) -> BTreeMap<String, Option<Moment>> {
     let policy = Policy { seed, starting_max: 2, throttle_ms: 20, max_throttle_ms: 40, ..Policy::default() };
     let mut world = World::new(seed, policy, nurture);
     (0..OTHERS).for_each(|number| appear(&mut world, &format!("other{number}"), 1_000 + number % 7));
@@ -44,7 +44,7 @@ fn starts(seed: u64, nurture: super::world::Nurture) -> BTreeMap<String, Moment>
     let first_runs = world.emperor.snapshot().vassals.into_iter();
     first_runs
         .filter(|view| view.key.name.starts_with("healthy"))
-        .map(|view| (view.key.name.to_string(), view.first_run.expect("it was started")))
+        .map(|view| (view.key.name.to_string(), view.first_run))
         .collect()
 }
 
@@ -53,6 +53,7 @@ fn a_healthy_vassal_is_started_as_if_nobody_else_had_ever_crashed() {
     for seed in 0..20 {
         let undisturbed = starts(seed, all_good);
         assert_eq!(undisturbed.len(), HEALTHY as usize);
+        assert!(undisturbed.values().flatten().count() > HEALTHY as usize / 2, "most are started");
         assert_eq!(starts(seed, others_crash), undisturbed, "seed {seed}");
     }
 }

@@ -6,13 +6,18 @@ use super::nature::{KILL_MAX_MS, OnReload};
 use super::world::{Body, Stage, World};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
-use crate::emperor::order::{News, Order, to_vassal};
+use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::pacing::Class;
 use crate::emperor::policy::Policy;
 use crate::emperor::snapshot::VassalView;
 
 /// Longest time from a process's death to the news of it.
 const NEWS_MAX_MS: u64 = 1_000;
+
+/// From the word of a program that it accepts until it can be told to reload.
+const SETTLE_MS: u64 = 250;
+/// How long that word is waited for.
+const WAIT_MS: u64 = 30_000;
 
 /// What was ordered and told so far.
 #[derive(Debug, Default)]
@@ -31,6 +36,9 @@ pub struct Oath {
     forgotten: BTreeSet<VassalId>,
     ended_with: BTreeMap<Incarnation, (Fingerprint, Owner)>,
     notices: BTreeMap<Key, (u32, u32)>,
+    foreign: BTreeSet<Incarnation>,
+    /// When a program that is not our master can be told to reload.
+    ready_for_reload: BTreeMap<Incarnation, Moment>,
 }
 
 impl Oath {
@@ -38,6 +46,14 @@ impl Oath {
         match event {
             Event::Born(which, _) => assert!(self.known.insert(*which)),
             Event::Exited(which, _) => self.exited(*which, now),
+            Event::Running(which, ..) => {
+                self.ready_for_reload.entry(*which).or_insert(now.plus_ms(WAIT_MS));
+            }
+            Event::Byte(which, from_vassal::BECOMES) => _ = self.foreign.insert(*which),
+            Event::Byte(which, from_vassal::ACCEPTING) => {
+                let ready_at = self.ready_for_reload.entry(*which).or_insert(now.plus_ms(SETTLE_MS));
+                *ready_at = now.plus_ms(SETTLE_MS).min(*ready_at);
+            }
             Event::Listening(which, _) => {
                 self.over.insert(*which);
             }
@@ -79,8 +95,9 @@ impl Oath {
             Order::Spawn(which) => self.spawn(*which),
             Order::Send(which, byte) => {
                 self.reach(*which, order);
-                if *byte == to_vassal::STOP {
-                    assert!(self.stops.insert(*which, (now, self.leapt_ms)).is_none(), "stopped twice");
+                match *byte {
+                    to_vassal::RELOAD => self.may_reload(*which, now),
+                    _ => assert!(self.stops.insert(*which, (now, self.leapt_ms)).is_none(), "stopped twice"),
                 }
             }
             Order::Kill(which) => self.reach(*which, order),
@@ -105,6 +122,13 @@ impl Oath {
             last == 0 || (self.over.contains(&before) && !self.unburied.contains(&before)),
             "{before:?} lives"
         );
+    }
+
+    /// Another program than our master is told to reload when it accepts and has settled, or was waited for.
+    fn may_reload(&mut self, which: Incarnation, now: Moment) {
+        let ready_at = self.ready_for_reload.get(&which).copied().unwrap_or_default();
+        assert!(!self.foreign.contains(&which) || ready_at <= now, "{which:?} would miss its reload");
+        self.ready_for_reload.insert(which, now.plus_ms(WAIT_MS));
     }
 
     /// Orders go to those who are known to be there.
@@ -178,6 +202,8 @@ impl World {
             | Event::Strained(which, _)
             | Event::Killing(which)
             | Event::Byte(which, _)
+            | Event::Troubled(which, _)
+            | Event::Kept(which, _)
             | Event::Listening(which, _)
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),

@@ -111,10 +111,11 @@ impl Court {
         orders
     }
 
-    /// A vassal that runs.
+    /// A vassal that runs, and has for so long that it may be told to reload whoever it is.
     pub fn running(mut self, name: &str) -> Self {
         self.see(name, 1);
         self.up(name);
+        self.wait_ms(1_000);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::court::{ALICE, BOB, Court, spawns};
 use crate::emperor::event::{Event, Fingerprint, Owner};
-use crate::emperor::order::{News, Order, to_vassal};
+use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::policy::Policy;
 
 fn court() -> Court {
@@ -15,7 +15,7 @@ fn a_config_seen_is_started_at_once() {
     assert_eq!(court.see("shop", 1), [Order::Spawn(court.which("shop"))]);
     court.up("shop");
     assert_eq!(court.state("shop"), "running");
-    assert_eq!(court.told(|what| matches!(what, News::Started { pid: 4_711, owner: ALICE, attempt: 1 })), 1);
+    assert_eq!(court.told(|what| matches!(what, News::Started { pid: 4_711, owner: ALICE, start: 1 })), 1);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_config_that_is_newer_than_the_sight_is_not_reloaded_when_it_is_seen() {
     court.see("shop", 1);
     court.born("shop");
     court.tell(Event::Running(court.which("shop"), Fingerprint(2), ALICE));
-    assert_eq!(court.see("shop", 2), []);
+    assert_eq!([court.say("shop", from_vassal::SPAWNED), court.see("shop", 2)], [[], []]);
     assert_eq!(court.see("shop", 3), [Order::Send(court.which("shop"), to_vassal::RELOAD)]);
 }
 
@@ -47,8 +47,9 @@ fn a_change_during_the_start_is_not_lost() {
     court.see("shop", 1);
     court.born("shop");
     court.see("shop", 2);
-    let orders = court.tell(Event::Running(court.which("shop"), Fingerprint(1), ALICE));
-    assert_eq!(orders, [Order::Send(court.which("shop"), to_vassal::RELOAD)]);
+    assert_eq!(court.tell(Event::Running(court.which("shop"), Fingerprint(1), ALICE)), []);
+    court.say("shop", from_vassal::SPAWNED);
+    assert_eq!(court.wait_ms(0), [Order::Send(court.which("shop"), to_vassal::RELOAD)]);
 }
 
 #[test]

@@ -123,3 +123,10 @@ fn vassals_may_finish_their_work_when_everything_stops_gracefully() {
     court.say("shop", 1);
     assert_eq!(court.tell(Event::StopAll), [Order::Kill(which)]);
 }
+
+#[test]
+fn a_vassal_may_finish_its_work_whyever_it_stops() {
+    let policy = Policy { graceful_shutdown: true, ..Policy::default() };
+    let mut court = Court::new(policy).running("shop");
+    assert_eq!(court.unsee("shop"), [Order::Send(court.which("shop"), to_vassal::STOP_GRACEFULLY)]);
+}

@@ -123,7 +123,7 @@ pub(super) const PACE: &[OptionSpec] = &[
     OptionSpec::new(
         "emperor-graceful-shutdown",
         Kind::Flag,
-        "When everything stops, vassals are told to end when their work in hand is done (byte 2), not at once.",
+        "Vassals are told to end when their work in hand is done (byte 2), not at once.",
     )
     .default("false"),
     OptionSpec::new("emperor-no-blacklist", Kind::Flag, "A failing vassal is started again at once.")

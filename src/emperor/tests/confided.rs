@@ -1,0 +1,126 @@
+//! What vassals say for people is kept, shown and told once, and nothing is decided by it.
+
+use super::court::Court;
+use crate::emperor::event::{Command, Event, Fingerprint};
+use crate::emperor::on_demand::Listener;
+use crate::emperor::order::{News, from_vassal};
+use crate::emperor::policy::Policy;
+
+fn court() -> Court {
+    Court::with_throttle(5_000).running("shop")
+}
+
+impl Court {
+    fn trouble(&mut self, sentence: &str) {
+        assert_eq!(self.tell(Event::Troubled(self.which("shop"), sentence.into())), []);
+    }
+
+    fn kept(&mut self, sentence: Option<&str>) {
+        assert_eq!(self.tell(Event::Kept(self.which("shop"), sentence.map(Into::into))), []);
+    }
+}
+
+#[test]
+fn what_kept_a_process_from_going_on_is_the_reason_of_its_end() {
+    let mut court = court();
+    (0..1_000).for_each(|_| court.trouble("cannot run false (step 2 of 9)"));
+    assert_eq!(court.told(|what| matches!(what, News::Troubled { .. })), 1);
+    court.exit("shop", 1);
+    court.up("shop");
+    court.exit("shop", 1);
+    let view = court.view("shop");
+    assert!(view.reason().starts_with("ended by itself") && !view.reason().contains("step"), "{view:?}");
+    court.wait_ms(5_000);
+    court.up("shop");
+    court.trouble("cannot run false (step 2 of 9)");
+    court.exit("shop", 1);
+    let view = court.view("shop");
+    assert!(view.reason().ends_with("(exit status 1); it said: cannot run false (step 2 of 9)"), "{view:?}");
+    assert!(view.note(court.now).starts_with("last end: exit status 1: cannot run false"), "{view:?}");
+    assert_eq!(view.reason_at(), Some(court.now));
+    let dead = view.reason();
+    court.trouble("too late");
+    assert_eq!(court.view("shop").reason(), dead);
+}
+
+#[test]
+fn a_config_that_is_not_used_is_shown_with_the_one_that_is() {
+    let mut court = court();
+    court.say("shop", from_vassal::SPAWNED);
+    for fingerprint in [2, 3] {
+        court.see("shop", fingerprint);
+        (0..1_000).for_each(|_| court.kept(Some("shop.ini:2:1: unknown option")));
+        court.say("shop", from_vassal::SPAWNED);
+        court.say("shop", from_vassal::ACCEPTING);
+    }
+    assert_eq!(court.told(|what| matches!(what, News::Kept { .. })), 2);
+    let view = court.view("shop");
+    assert_eq!((view.state, view.fingerprint, view.uses), ("running", Fingerprint(3), Some(Fingerprint(1))));
+    assert_eq!(view.reason(), "its new config is not used: shop.ini:2:1: unknown option");
+    assert_eq!((view.note(court.now), view.reason_at()), (view.reason(), None));
+    assert!(view.advice().contains("liege check"), "{view:?}");
+    court.see("shop", 4);
+    court.kept(None);
+    let view = court.view("shop");
+    assert_eq!((view.uses, view.reason().as_str()), (Some(Fingerprint(4)), ""));
+}
+
+#[test]
+fn a_new_process_uses_the_config_that_it_was_given() {
+    let mut court = court();
+    court.see("shop", 2);
+    court.kept(Some("bad"));
+    court.see("shop", 3);
+    court.exit("shop", 0);
+    court.up("shop");
+    let view = court.view("shop");
+    assert_eq!((view.uses, view.kept), (Some(Fingerprint(3)), None));
+}
+
+#[test]
+fn another_program_that_accepts_again_uses_what_it_was_given() {
+    let mut court = court();
+    court.say("shop", from_vassal::BECOMES);
+    court.say("shop", from_vassal::ACCEPTING);
+    court.wait_ms(250);
+    court.see("shop", 2);
+    assert_eq!(court.view("shop").uses, Some(Fingerprint(1)));
+    court.say("shop", from_vassal::ACCEPTING);
+    assert_eq!(court.view("shop").uses, Some(Fingerprint(2)));
+}
+
+#[test]
+fn to_bind_a_listener_is_no_start() {
+    let mut court = Court::new(Policy::default());
+    court.see("shop", 1);
+    let owner = court.view("shop").owner;
+    let which = court.which("shop");
+    court.tell(Event::Listening(which, Listener { owner, address: "@shop".into() }));
+    let view = court.view("shop");
+    assert_eq!((view.starts, view.first_run, view.last_run), (0, None, None));
+    assert_eq!(view.next(court.now), "it is started when somebody connects");
+    court.tell(Event::Connected(which.id));
+    court.up("shop");
+    assert_eq!(court.view("shop").starts, 1);
+    assert_eq!(court.told(|what| matches!(what, News::Started { start: 1, .. })), 1);
+}
+
+#[test]
+fn a_vassal_that_was_stopped_by_command_says_so_and_what_helps() {
+    let mut court = court();
+    let id = court.which("shop").id;
+    court.tell(Event::Commanded(id, Command::Stop));
+    court.exit("shop", 0);
+    let view = court.view("shop");
+    assert_eq!((view.state, view.reason().as_str()), ("suspended", "it was stopped by the command `stop`"));
+    assert_eq!(
+        (view.reason_at(), view.next(court.now).as_str()),
+        (Some(court.now), "it is started by the command `spawn`")
+    );
+    assert!(view.advice().contains("spawn"));
+    let waiting = Some(std::collections::BTreeSet::new());
+    let mut court = Court::new(Policy { waiting, ..Policy::default() });
+    court.see("shop", 1);
+    let view = court.view("shop");
+    assert_eq!((view.reason().as_str(), view.reason_at()), ("it waits for the command `spawn`", None));
+}
