@@ -24,7 +24,7 @@ pub mod phases;
 mod pressure;
 pub mod programs;
 mod proxy;
-mod quiet;
+pub mod quiet;
 pub mod reactions;
 mod root;
 mod rootfs;

@@ -1,12 +1,15 @@
 //! Pure. Vassals on demand: their listeners, and who connects to them.
 
 use super::world::{Happening, World};
-use crate::emperor::event::{Event, Incarnation, Key, Owner, VassalId};
+use crate::emperor::event::{Event, Exit, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
+use crate::emperor::order::from_vassal;
+use crate::vassal::quiet::Seen;
 
 /// A listener that the runtime holds.
 #[derive(Debug)]
 pub struct Heard {
+    key: Key,
     owner: Owner,
     /// Where it listens.
     address: u64,
@@ -14,15 +17,29 @@ pub struct Heard {
     written: bool,
     /// Connections that nobody has accepted.
     waiting: u64,
+    /// When the last one that was accepted is over.
+    busy_until: Moment,
     /// The next connection is told.
     awaited: bool,
     /// One was told, and nobody was started for it.
     called: bool,
 }
 
+impl Heard {
+    fn new(key: Key, owner: Owner, address: u64) -> Self {
+        let busy_until = Moment(0);
+        Self { key, owner, address, written: false, waiting: 0, busy_until, awaited: false, called: false }
+    }
+
+    /// Whether somebody has connected whom nobody has accepted.
+    pub fn is_waited_at(&self) -> bool {
+        self.waiting > 0
+    }
+}
+
 impl World {
     /// Where one is to listen: at first every third name is on demand.
-    fn address(&self, key: &Key) -> u64 {
+    pub fn address(&self, key: &Key) -> u64 {
         let first = u64::from(key.name.bytes().map(u32::from).sum::<u32>() % 3 == 0);
         self.addresses.get(key).copied().unwrap_or(first)
     }
@@ -36,8 +53,8 @@ impl World {
     /// The spawner binds it for whom the config belongs to now.
     pub fn listen(&mut self, which: Incarnation) {
         let owner = self.bodies[&which].config.as_ref().expect("there is one").owner;
-        let address = self.address(&self.bodies[&which].key);
-        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called: false };
+        let key = self.bodies[&which].key.clone();
+        let heard = Heard::new(key.clone(), owner, self.address(&key));
         self.listeners.insert(which.id, heard);
         self.decline(which, Event::Listening(which, Listener { owner, address: "here".into() }));
     }
@@ -51,7 +68,10 @@ impl World {
 
     /// Its program runs: whoever waits is served.
     pub fn accept_all(&mut self, id: VassalId) {
-        self.listeners.get_mut(&id).into_iter().for_each(|heard| heard.waiting = 0);
+        let busy_until = self.now.plus_ms(self.dice.skewed(18));
+        if let Some(heard) = self.listeners.get_mut(&id).filter(|heard| heard.waiting > 0) {
+            (heard.waiting, heard.busy_until) = (0, busy_until);
+        }
     }
 
     pub fn await_call(&mut self, id: VassalId) {
@@ -69,9 +89,44 @@ impl World {
         assert!(moved || heard.written, "a listener was closed");
     }
 
+    /// Who is forgotten has no config any more, as far as the monitor has said.
     pub fn forget_listener(&mut self, id: VassalId) {
         self.asked.remove(&id);
-        self.listeners.remove(&id);
+        let heard = self.listeners.remove(&id);
+        let goes = |heard: &Heard| self.emperor.is_ending() || !self.known.contains(&heard.key);
+        assert!(
+            heard.as_ref().is_none_or(goes),
+            "seed {}: closed while its config exists: {heard:?}",
+            self.seed
+        );
+    }
+
+    /// A program that has nothing to do for so long says so, again if it is not heard; it may be called meanwhile.
+    pub fn rest(&mut self, which: Incarnation) {
+        let accepts = self.bodies.get(&which).filter(|body| body.accepts());
+        let (Some(body), Some(heard)) = (accepts, self.listeners.get(&which.id)) else { return };
+        let idle_ms = body.nature.idle_ms.expect("only who has a limit rests");
+        if self.now >= heard.busy_until.plus_ms(idle_ms) {
+            self.say(which, from_vassal::GOODBYE);
+        }
+        self.after_ms(idle_ms, Happening::Rest(which));
+    }
+
+    /// Our own rule for a program that knows nothing of it: its master looks, and ends it with a goodbye.
+    pub fn glance(&mut self, which: Incarnation) {
+        let accepts = self.bodies.get_mut(&which).filter(|body| body.accepts());
+        let (Some(body), Some(heard)) = (accepts, self.listeners.get(&which.id)) else { return };
+        let quiet = body.quiet.as_mut().expect("only who has the rule is looked at");
+        let connected = heard.waiting > 0 || heard.busy_until > self.now;
+        if quiet.take(Some(Seen { connected, cpu_ms: 0 }), self.now) {
+            body.leaves = true;
+            let stop_ms = body.nature.stop_ms.unwrap_or_default();
+            self.say(which, from_vassal::GOODBYE);
+            self.after_ms(stop_ms, Happening::Die(which, Exit::Code(0)));
+        } else {
+            let look_at = quiet.next_deadline();
+            self.at(look_at, Happening::Glance(which));
+        }
     }
 
     /// Somebody writes, or removes, the file with an address; the monitor sees it.
@@ -109,7 +164,7 @@ impl World {
             return;
         }
         let called = before.is_some_and(|heard| heard.called);
-        let heard = Heard { owner, address, written: false, waiting: 0, awaited: false, called };
+        let heard = Heard { called, ..Heard::new(key, owner, address) };
         self.listeners.insert(id, heard);
         self.tell(Event::Moved(id, Listener { owner, address: "there".into() }));
     }
@@ -127,8 +182,17 @@ impl World {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
         if let Some(heard) = self.listeners.get_mut(&id) {
             heard.waiting += 1;
+            if self.is_served(id) {
+                self.accept_all(id);
+            }
             self.after_ms(0, Happening::Call(id));
         }
+    }
+
+    /// Whether a process accepts who connects.
+    pub fn is_served(&self, id: VassalId) -> bool {
+        let (first, last) = (Incarnation { id, attempt: 0 }, Incarnation { id, attempt: u32::MAX });
+        self.bodies.range(first..=last).any(|(_, body)| body.accepts())
     }
 
     /// A command to start counts as a connection, though nobody waits.

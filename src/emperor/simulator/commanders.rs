@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use super::world::World;
 use crate::emperor::event::{Command, Event, Key, VassalId};
+use crate::emperor::order::Order;
 use crate::emperor::snapshot::VassalView;
 use crate::emperor::state::State;
 
 /// Longest pause before a start that somebody asked for: the pace of a config's changes.
 const SOON_MS: u64 = 1_000;
+/// Most orders that one byte leads to for each process.
+const BYTE_ORDERS_MAX: usize = 4;
 
 /// What each vassal was told last, of what stays: to start (true) or to stop.
 #[derive(Debug, Default)]
@@ -65,5 +68,22 @@ impl World {
             let after = self.emperor.vassals.get(id).map(|one| (one.state, one.attempt, one.suspended));
             assert_eq!(after, Some(*before), "seed {}: {id:?} was touched by another one", self.seed);
         }
+    }
+
+    /// What one byte leads to is few orders, for whoever sent it and its zergs; others get at most a turn to start that
+    /// it gave free.
+    pub fn orders_are_its_own(&self, about: Option<VassalId>) {
+        let helps = |id: VassalId| Some(id) == about || Some(self.emperor.helped_by(id)) == about;
+        let is_its = |order: &&Order| match order {
+            Order::Spawn(which) => helps(which.id),
+            Order::Send(which, _) | Order::Kill(which) | Order::Bury(which) => {
+                assert!(helps(which.id), "seed {}: {order:?} by a byte of {about:?}", self.seed);
+                true
+            }
+            _ => true,
+        };
+        let count = self.emperor.orders.iter().filter(is_its).count();
+        let max = BYTE_ORDERS_MAX * (1 + self.policy.broodlord as usize);
+        assert!(count <= max, "seed {}: one byte of {about:?} leads to {count} orders", self.seed);
     }
 }

@@ -5,6 +5,7 @@ use super::nature::{Fate, OnReload};
 use super::world::{Body, Happening, Stage, World};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
 use crate::emperor::order::{Order, from_vassal, to_vassal};
+use crate::vassal::quiet::Quiet;
 
 impl World {
     pub fn carry_out(&mut self, order: Order) {
@@ -30,6 +31,7 @@ impl World {
     fn spawn(&mut self, which: Incarnation) {
         self.start_follows_a_call(which.id);
         let key = self.emperor.key(which.id).expect("only known vassals are spawned").clone();
+        self.oath.may_speak(&key);
         let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));
         let nature = (self.nurture)(self, &key, &mut dice);
         let (fork_ms, now) = (nature.fork_ms, self.now);
@@ -47,6 +49,8 @@ impl World {
             spawner_at: now,
             control_at: now,
             has_spoken: false,
+            quiet: None,
+            leaves: false,
         };
         self.bodies.insert(which, body);
         self.after_ms(fork_ms, Happening::Fork(which));
@@ -109,12 +113,20 @@ impl World {
         self.accept_all(which.id);
         self.answer(which, Event::Running(which, config.fingerprint, config.owner));
         nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
+        nature.idle_ms.inspect(|ms| self.after_ms(*ms, Happening::Rest(which)));
+        self.begin_quiet(which, nature.idle_s);
         nature.beats.inspect(|(ms, count)| self.after_ms(*ms, Happening::Beat(which, *count)));
         nature.deaf_ms.inspect(|ms| self.after_ms(*ms, Happening::Deafen(which)));
         nature.death.inspect(|(ms, exit)| self.after_ms(*ms, Happening::Die(which, *exit)));
         if stop_waits {
             self.stop(which);
         }
+    }
+
+    fn begin_quiet(&mut self, which: Incarnation, idle_s: Option<u32>) {
+        let quiet = idle_s.map(|idle_s| Quiet::new(idle_s, self.now));
+        quiet.inspect(|quiet| self.at(quiet.next_deadline(), Happening::Glance(which)));
+        self.bodies.get_mut(&which).expect("it runs").quiet = quiet;
     }
 
     /// The spawner's answers are late, but in order.
@@ -181,6 +193,7 @@ impl World {
         let Some(body) = self.bodies.get_mut(&which) else { return };
         match (body.life, body.nature.stop_ms) {
             (Stage::Running, Some(ms)) if !body.deaf => {
+                body.leaves = true;
                 self.after_ms(ms, Happening::Die(which, Exit::Code(0)))
             }
             (Stage::Ordered | Stage::Stepping, _) => body.stop_waits = true,

@@ -10,6 +10,7 @@ mod mischief;
 mod nature;
 mod neighbours;
 mod oath;
+mod sleepers;
 mod world;
 
 use std::collections::BTreeSet;

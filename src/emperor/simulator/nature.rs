@@ -48,6 +48,10 @@ pub struct Nature {
     pub speech: Vec<(u64, u8)>,
     /// Heartbeats: how often, and how many.
     pub beats: Option<(u64, u64)>,
+    /// How long it may have nothing to do, if it listens, before it says goodbye.
+    pub idle_ms: Option<u64>,
+    /// How long it may be idle by our own rule, in seconds.
+    pub idle_s: Option<u32>,
     /// Its end.
     pub death: Option<(u64, Exit)>,
     /// When it closes its control descriptor.
@@ -72,6 +76,8 @@ impl Nature {
             lag_ms: dice.below(3),
             speech: vec![(1, from_vassal::SPAWNED), (5, from_vassal::ACCEPTING)],
             beats: None,
+            idle_ms: None,
+            idle_s: None,
             death: None,
             deaf_ms: None,
             stop_ms: Some(dice.below(500)),
@@ -99,6 +105,8 @@ impl Nature {
         nature.stop_ms = dice.percent(80).then(|| dice.skewed(17));
         nature.on_reload = any_reload(dice);
         nature.kill_ms = if dice.percent(5) { dice.below(KILL_MAX_MS) } else { dice.below(5) };
+        nature.idle_ms = dice.percent(25).then(|| 60_000 + dice.skewed(22));
+        nature.idle_s = dice.percent(25).then(|| 60 + dice.skewed(12) as u32);
         nature
     }
 }

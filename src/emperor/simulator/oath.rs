@@ -160,15 +160,21 @@ impl Oath {
         (self.finished, self.abandoned) = (1, true);
     }
 
-    /// What a vassal says leads to at most three notices for each start and each reload.
+    /// What a vassal says leads to at most three notices for each start, and two for each reload. It may speak before
+    /// its birth is told, and zergs share a name: so starts count from when they are ordered.
     fn notice(&mut self, key: &Key, what: &News) {
         let (heard, allowed) = self.notices.entry(key.clone()).or_default();
         match what {
             News::Spawned { .. } | News::Accepting { .. } | News::Loyal { .. } => *heard += 1,
-            News::Started { .. } | News::Reloading { .. } | News::Exited { .. } => *allowed += 3,
+            News::Reloading { .. } => *allowed += 2,
             _ => {}
         }
-        assert!(*heard <= *allowed + 3, "a flood of notices about {key:?}");
+        assert!(*heard <= *allowed, "a flood of notices about {key:?}");
+    }
+
+    /// A start of this name was ordered.
+    pub fn may_speak(&mut self, key: &Key) {
+        self.notices.entry(key.clone()).or_default().1 += 3;
     }
 
     pub fn slots_are_kept(&self, emperor: &Emperor) {

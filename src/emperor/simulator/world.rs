@@ -14,6 +14,7 @@ use crate::emperor::event::{
     Command, Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, Sight, VassalId,
 };
 use crate::emperor::policy::Policy;
+use crate::vassal::quiet::Quiet;
 
 /// A config as it is, whatever anybody has seen of it.
 #[derive(Clone, Debug)]
@@ -44,6 +45,16 @@ pub struct Body {
     pub control_at: Moment,
     /// It knows the protocol, or so it seems.
     pub has_spoken: bool,
+    /// The looks of its master, where `idle` is set.
+    pub quiet: Option<Quiet>,
+    /// It ends, and accepts nobody any more.
+    pub leaves: bool,
+}
+
+impl Body {
+    pub fn accepts(&self) -> bool {
+        self.life == Stage::Running && !self.leaves
+    }
 }
 
 /// How far a process has come.
@@ -70,6 +81,10 @@ pub enum Happening {
     Say(Incarnation, u8),
     /// It sends a heartbeat, and so many more.
     Beat(Incarnation, u64),
+    /// It looks whether it has anything to do.
+    Rest(Incarnation),
+    /// Its master looks.
+    Glance(Incarnation),
     /// It closes its control descriptor.
     Deafen(Incarnation),
     /// It ends.
@@ -190,6 +205,9 @@ impl World {
         let others = matches!(event, Event::Byte(..)).then(|| self.others(about));
         let started = matches!(event, Event::Commanded(_, Command::Spawn)).then_some(about).flatten();
         self.emperor.handle(event, self.now);
+        if others.is_some() {
+            self.orders_are_its_own(about);
+        }
         others.into_iter().for_each(|others| self.are_untouched(&others));
         started.into_iter().for_each(|id| self.starts_soon(id));
         self.obey();
@@ -227,6 +245,8 @@ impl World {
             Happening::Run(which) => self.run(which),
             Happening::Say(which, byte) => self.say(which, byte),
             Happening::Beat(which, left) => self.beat(which, left),
+            Happening::Rest(which) => self.rest(which),
+            Happening::Glance(which) => self.glance(which),
             Happening::Deafen(which) => self.deafen(which),
             Happening::Die(which, exit) => self.die(which, exit),
             Happening::Reread(id) => self.reread(id),
