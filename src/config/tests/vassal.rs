@@ -158,6 +158,12 @@ fn a_vassal_with_a_source_runs_an_emperor_with_the_options_that_are_an_emperors(
     assert_eq!((config.health.ready, config.health.reload_signal), (Readiness::Notify, Some(1)));
     let own = read("ready = started\nreload-signal = USR1\nemperor = /v\n").health;
     assert_eq!((own.ready, own.reload_signal), (Readiness::Started, Some(10)));
-    insta::assert_snapshot!(refused("emperor = /v\ncommand = a\n"), @"");
-    insta::assert_snapshot!(refused("emperor = /v\nemperor-throttle = soon\n"), @"");
+    let wrong = refused("emperor = /v\nemperor-throttle = soon\n");
+    assert!(wrong.starts_with("a.ini:3:20: `emperor-throttle`"), "{wrong}");
+    insta::assert_snapshot!(refused("emperor = /v\ncommand = a\n"), @r"
+    a.ini:2:1: `emperor`, and another program (a.ini:3:11)
+      emperor = /v
+      ^
+      leave out one of the two, or make the program a vassal of this Emperor
+    ");
 }
