@@ -154,7 +154,7 @@ fn a_vassal_with_a_source_runs_an_emperor_with_the_options_that_are_an_emperors(
         "emperor = /v\nuid = 5\nemperor-nofollow\nvassal-set = a=%%n\nexec-as-user = x\nmaster = true\n",
     );
     let words = config.command.expect("an Emperor").value;
-    assert_eq!(words, ["/proc/self/exe", "--emperor=/v", "--emperor-nofollow", "--vassal-set=a=%%n"]);
+    assert_eq!(words, ["/proc/self/exe", "--emperor=/v", "--emperor-nofollow", "--vassal-set=a=%n"]);
     assert_eq!((config.health.ready, config.health.reload_signal), (Readiness::Notify, Some(1)));
     let own = read("ready = started\nreload-signal = USR1\nemperor = /v\n").health;
     assert_eq!((own.ready, own.reload_signal), (Readiness::Started, Some(10)));
