@@ -8,8 +8,8 @@ use std::process::Command;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Ourselves, also where our file cannot be seen or has been replaced.
-const OURSELVES: &str = "/proc/self/exe";
+use crate::config::vassal::sub_emperor::OURSELVES;
+
 /// Set for the second start: it has no fallback, or two configs could name each other for ever.
 const FALLEN: &str = "LIEGE_FALLBACK";
 /// The descriptor of the first config.

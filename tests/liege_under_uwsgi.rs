@@ -129,6 +129,34 @@ fn our_vassals_die_with_it() {
     emperor.wait_deserted();
 }
 
+/// Our Emperor as a vassal of its: it says what uWSGI's own would say, and obeys the same bytes.
+#[test]
+fn it_sees_an_emperor_of_ours_as_a_vassal_and_is_obeyed() {
+    let tree = Tree::new();
+    let below = tree.dir_of(0, "below");
+    let innermost = tree.path("below/innermost.ini");
+    tree.place(&innermost, 0, "[uwsgi]\ncommand = /bin/sh -c 'echo innermost runs; exec sleep 1000000'\n");
+    let config = format!("emperor = {}\nheartbeat = 1\n", below.display());
+    let path = tree.vassal("x.ini", &config);
+    let emperor = uwsgi(tree);
+    for what in ["has been spawned", "is ready to accept requests", "is now loyal"] {
+        wait_since(&emperor, 0, &format!("[emperor] vassal x.ini {what}"));
+    }
+    emperor.wait_stats("x.ini", |row| row["last_heartbeat"] != 0);
+    let (master, mark) = (vassal(&emperor, "x.ini"), emperor.lines.mark());
+    let (ours, sleeper) = (master.child(), emperor.wait_for_programs("sleep", 1).remove(0));
+    let later = Command::new("/usr/bin/touch").args(["-d", "+5 seconds"]).arg(&path).status().unwrap();
+    assert!(later.success());
+    // Reloaded: everybody below, and no Emperor ends for it.
+    emperor.lines.wait_since(mark, |line| line == "innermost runs");
+    sleeper.wait_gone();
+    assert!(ours.is_alive());
+    let sleeper = emperor.wait_for_programs("sleep", 1).remove(0);
+    std::fs::remove_file(path).unwrap();
+    wait_since(&emperor, mark, "[emperor] removed uwsgi instance x.ini");
+    [master, ours, sleeper].into_iter().for_each(|one| one.wait_gone());
+}
+
 /// Writes down what it finds, then lives on.
 const WRAPPER: &str = r#"exec 9>"$0.$$"
 {

@@ -14,6 +14,8 @@ const INNERMOST: &str = "command = /bin/sh -c 'echo innermost runs; exec sleep 1
 enum Outermost {
     /// Root's, of tenants in jails: the others are one of these.
     Tyrant,
+    /// The same, where each is a program: `command = liege --emperor …`.
+    Commanded,
     /// Root's, of trusted vassals without jails.
     Plain,
     /// An ordinary user's, without jails.
@@ -22,6 +24,12 @@ enum Outermost {
 
 /// The vassal of one Emperor that is the next Emperor.
 fn sub_emperor(tree: &Tree, level: &str) -> String {
+    let (source, stats) = (tree.path(level), tree.path(&format!("{level}/stats.sock")));
+    format!("emperor = {}\nemperor-stats = {}\n", source.display(), stats.display())
+}
+
+/// The same as a program that happens to be an Emperor.
+fn program(tree: &Tree, level: &str) -> String {
     let (source, stats) = (tree.path(level), tree.path(&format!("{level}/stats.sock")));
     let liege = tree.path("liege");
     let words =
@@ -32,16 +40,19 @@ fn sub_emperor(tree: &Tree, level: &str) -> String {
 /// `vassals/first.ini`, in which `second/second.ini`, in which `third/innermost.ini`.
 fn three_deep(kind: Outermost) -> Emperor {
     let tree = Tree::new();
+    let next = if kind == Outermost::Commanded { program } else { sub_emperor };
     let owner = if kind == Outermost::Plain { 0 } else { ALICE };
     std::fs::copy(common::LIEGE, tree.path("liege")).unwrap();
     for level in ["second", "third"] {
         tree.dir_of(owner, level);
     }
     tree.place(&tree.path("third/innermost.ini"), owner, &format!("[uwsgi]\n{INNERMOST}"));
-    tree.place(&tree.path("second/second.ini"), owner, &format!("[uwsgi]\n{}", sub_emperor(&tree, "third")));
-    tree.vassal_of(owner, "first.ini", &sub_emperor(&tree, "second"));
+    tree.place(&tree.path("second/second.ini"), owner, &format!("[uwsgi]\n{}", next(&tree, "third")));
+    tree.vassal_of(owner, "first.ini", &next(&tree, "second"));
     let emperor = match kind {
-        Outermost::Tyrant => Start::in_tree(tree).options(&["--emperor-tyrant"]).start(),
+        Outermost::Tyrant | Outermost::Commanded => {
+            Start::in_tree(tree).options(&["--emperor-tyrant"]).start()
+        }
         Outermost::Plain => Start::in_tree(tree).start(),
         Outermost::Users => Start::owned(tree, ALICE).by_user(ALICE).start(),
     };
@@ -56,7 +67,7 @@ fn clear_up_after(killed: Vec<i32>) {
     }
 }
 
-const ALL: [Outermost; 3] = [Outermost::Tyrant, Outermost::Plain, Outermost::Users];
+const ALL: [Outermost; 4] = [Outermost::Tyrant, Outermost::Commanded, Outermost::Plain, Outermost::Users];
 
 /// The stats of one of the inner Emperors, as `liege status` gets them from outside.
 fn status(emperor: &Emperor, level: &str, vassal: &str) -> Option<Value> {
@@ -159,5 +170,46 @@ fn an_emperor_in_a_vassal_beats_like_any_program() {
     let emperor = Start::in_tree(tree).options(&["--emperor-tyrant"]).start();
     let first = emperor.wait_stats("first.ini", |one| one["last_heartbeat"] != 0)["last_heartbeat"].as_u64();
     emperor.wait_stats("first.ini", |one| one["last_heartbeat"].as_u64() > first);
+    emperor.stop();
+}
+
+/// What the vassal does for itself happens before, as its own user; what it governs is not its, and stays where it is.
+#[test]
+fn the_phases_of_the_vassal_come_before_its_emperor_and_another_config_begins_anew() {
+    for options in [&["--emperor-tyrant"][..], &[]] {
+        let tree = Tree::new();
+        let owner = if options.is_empty() { 0 } else { ALICE };
+        tree.dir_of(owner, "second");
+        tree.place(&tree.path("second/innermost.ini"), owner, &format!("[uwsgi]\n{INNERMOST}"));
+        let config = |say: &str| {
+            let phase = format!("exec-as-user = echo {say} of user $(id -u)\n");
+            format!("{phase}{}vassal-set = env=SAID={say}\n", sub_emperor(&tree, "second"))
+        };
+        tree.vassal_of(owner, "first.ini", &config("one"));
+        let (again, text) = (tree.vassals().join("first.ini"), config("two"));
+        let emperor = Start::in_tree(tree).options(options).start();
+        emperor.wait_for_line(|line| line == format!("one of user {owner}"));
+        emperor.wait_for_line(|line| line == "innermost runs");
+        let first = sleeper(&emperor);
+        assert!(first.environment().contains(&"SAID=one".to_owned()));
+        emperor.tree.place(&again, owner, &format!("[uwsgi]\n{text}"));
+        emperor.wait_for_line(|line| line == format!("two of user {owner}"));
+        first.wait_gone();
+        let second = sleeper(&emperor);
+        assert!(second.environment().contains(&"SAID=two".to_owned()));
+        emperor.stop();
+    }
+}
+
+/// A config that is of no use as it is now leaves what runs alone.
+#[test]
+fn a_mistake_in_the_options_of_an_emperor_in_a_vassal_is_told_with_its_place_and_disturbs_nobody() {
+    let emperor = three_deep(Outermost::Tyrant);
+    wait_status(&emperor, ("third", "innermost.ini"), |one| one["state"] != "starting");
+    let innermost = sleeper(&emperor);
+    let wrong = format!("{}emperor-throttle = soon\n", sub_emperor(&emperor.tree, "second"));
+    emperor.tree.vassal_of(ALICE, "first.ini", &wrong);
+    emperor.wait_for_line(|line| line.contains("first.ini:4:20: `emperor-throttle`"));
+    assert!(innermost.is_alive());
     emperor.stop();
 }

@@ -13,7 +13,7 @@ use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, neare
 pub fn admit(entry: &Entry, reader: Scope) -> Result<Option<&'static OptionSpec>, ConfigError> {
     match standing(&entry.key) {
         Standing::Ours(group, option) if group.scope.admits(reader) => Ok(Some(option)),
-        Standing::Ours(group, option) => Err(misplaced(entry, group.scope, option, reader)),
+        Standing::Ours(group, _) => Err(misplaced(entry, group.scope, reader)),
         Standing::Uwsgi(option) if option.is_ignored() => Ok(None),
         Standing::Uwsgi(option) => Err(foreign(entry, option, reader)),
         Standing::Unknown => Err(unknown(entry)),
@@ -21,7 +21,7 @@ pub fn admit(entry: &Entry, reader: Scope) -> Result<Option<&'static OptionSpec>
 }
 
 /// An option of ours, in a config where it means nothing.
-fn misplaced(entry: &Entry, scope: Scope, option: &OptionSpec, reader: Scope) -> ConfigError {
+fn misplaced(entry: &Entry, scope: Scope, reader: Scope) -> ConfigError {
     let key = quoted(&entry.key);
     let refuse = |cause: String| ConfigError::at(&entry.place, cause);
     // Those that read files have been carried out by `load`.
@@ -31,10 +31,6 @@ fn misplaced(entry: &Entry, scope: Scope, option: &OptionSpec, reader: Scope) ->
     if reader == Scope::Emperor {
         return refuse(format!("{key} is an option of a vassal, not of the Emperor"))
             .cure("move it to a vassal's config");
-    }
-    if option.name == "emperor" {
-        return refuse("an Emperor in a vassal is not supported yet".to_owned())
-            .cure("run it as a program: command = liege --emperor DIRECTORY");
     }
     refuse(format!("{key} is an option of the Emperor, not of a vassal"))
         .cure("move it to the Emperor's config")

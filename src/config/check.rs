@@ -156,7 +156,13 @@ fn judge(loaded: &Loaded, runner: Runner, find: &dyn Fn(&str) -> Option<PathBuf>
         return Verdict::Exits(status);
     }
     if runner == Runner::Emperor {
-        return loaded.emperor().map_or_else(Verdict::Wrong, |_| Verdict::Emperor);
+        let as_emperor = loaded.emperor();
+        // With options of vassals too it is that of an Emperor in a vassal, and of nobody else.
+        let is_vassals = as_emperor.is_err() && matches!(loaded.vassal(), Ok(VassalKind::Own(_)));
+        return as_emperor.map_or_else(
+            |errors| if is_vassals { Verdict::Emperor } else { Verdict::Wrong(errors) },
+            |_| Verdict::Emperor,
+        );
     }
     match loaded.vassal() {
         Ok(VassalKind::Own(config)) => Verdict::Own(program(&config)),

@@ -6,7 +6,7 @@ mod hooks;
 pub mod limits_file;
 pub mod on_demand;
 pub mod presence;
-mod read;
+pub(super) mod read;
 pub mod resources;
 
 use std::path::PathBuf;

@@ -15,14 +15,13 @@ use super::state::Vassal;
 use super::trouble::Trouble;
 use super::upward;
 use crate::config::vassal::Patch;
+use crate::config::vassal::sub_emperor::OURSELVES;
 use crate::emperor::order::from_vassal::BECOMES;
 use crate::leftovers;
 use crate::{fetch, inherited};
 
 /// Where programs find the number of their control descriptor.
 pub const EMPEROR_FD: &str = "UWSGI_EMPEROR_FD";
-/// This very program, whatever its path leads to by now.
-const OURSELVES: &str = "/proc/self/exe";
 
 /// Becomes what the config says, with our arguments and all that the Emperor gave us. Comes back only when that fails.
 pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {

@@ -1,6 +1,7 @@
 use super::emperor::sample;
 use super::{Files, load_text, sentences, typed};
 use crate::config::load::ERRORS_MAX;
+use crate::config::vassal::health::Readiness;
 use crate::config::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Scope, options};
 
@@ -84,7 +85,7 @@ fn a_command_next_to_the_application_server_is_an_error() {
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     insta::assert_snapshot!(
-        refused("comand = x\nuid = 0\nemperor = /x\nemperor-freq = 3\nattach-daemon = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
+        refused("comand = x\nuid = 0\nemperor-tyrant = true\nemperor-freq = 3\nattach-daemon = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
         @r"
         a.ini:2:1: unknown option `comand`
           comand = x
@@ -94,10 +95,10 @@ fn all_that_is_wrong_is_told_at_once() {
           uid = 0
                 ^
           use an id other than 0, or leave the option out
-        a.ini:4:1: an Emperor in a vassal is not supported yet
-          emperor = /x
+        a.ini:4:1: `emperor-tyrant` is an option of the Emperor, not of a vassal
+          emperor-tyrant = true
           ^
-          run it as a program: command = liege --emperor DIRECTORY
+          move it to the Emperor's config
         a.ini:5:1: `emperor-freq` is an option of the Emperor, not of a vassal
           emperor-freq = 3
           ^
@@ -145,4 +146,24 @@ fn ten_thousand_typing_errors_are_told_a_hundred_times() {
     let text = format!("[uwsgi]\n{}", "comand = x\n".repeat(10_000));
     assert_eq!(load_text(&text).vassal().expect_err("wrong").len(), ERRORS_MAX);
     assert_eq!(load_text(&text).emperor().expect_err("wrong").len(), ERRORS_MAX);
+}
+
+#[test]
+fn a_vassal_with_a_source_runs_an_emperor_with_the_options_that_are_an_emperors() {
+    let config = read(
+        "emperor = /v\nuid = 5\nemperor-nofollow\nvassal-set = a=%%n\nexec-as-user = x\nmaster = true\n",
+    );
+    let words = config.command.expect("an Emperor").value;
+    assert_eq!(words, ["/proc/self/exe", "--emperor=/v", "--emperor-nofollow", "--vassal-set=a=%n"]);
+    assert_eq!((config.health.ready, config.health.reload_signal), (Readiness::Notify, Some(1)));
+    let own = read("ready = started\nreload-signal = USR1\nemperor = /v\n").health;
+    assert_eq!((own.ready, own.reload_signal), (Readiness::Started, Some(10)));
+    let wrong = refused("emperor = /v\nemperor-throttle = soon\n");
+    assert!(wrong.starts_with("a.ini:3:20: `emperor-throttle`"), "{wrong}");
+    insta::assert_snapshot!(refused("emperor = /v\ncommand = a\n"), @r"
+    a.ini:2:1: `emperor`, and another program (a.ini:3:11)
+      emperor = /v
+      ^
+      leave out one of the two, or make the program a vassal of this Emperor
+    ");
 }

@@ -2,7 +2,7 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, ties, zerg};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, ties, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::load::{ERRORS_MAX, Loaded};
@@ -69,7 +69,7 @@ fn is_app_servers(entry: &Entry) -> bool {
 }
 
 fn is_program(entry: &Entry) -> bool {
-    entry.key == "command" || entry.key.contains("privileged-binary-patch")
+    entry.key == "command" || entry.key.contains("privileged-binary-patch") || sub_emperor::is_source(entry)
 }
 
 /// A program of its own and the application server: which one was meant?
@@ -86,13 +86,15 @@ fn torn(entries: &[Entry], command: &Entry) -> Vec<ConfigError> {
 }
 
 fn read_own(entries: &[Entry], variables: &[Variable]) -> Result<VassalConfig, Vec<ConfigError>> {
-    let mut config = VassalConfig::default();
+    let (emperors, entries) = sub_emperor::split(entries);
+    let mut config = VassalConfig { health: sub_emperor::health(&emperors), ..VassalConfig::default() };
     variables.iter().for_each(|variable| set_early(&mut config, variable));
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
     let strict = config.jail.as_ref().filter(|jail| jail.value == Some(Strictness::Strict));
     let strict = strict.map(|jail| Placed { value: Choice::Strict, place: jail.place.clone() });
     config.confine.seccomp = config.confine.seccomp.take().or(strict);
+    errors.extend(sub_emperor::govern(&mut config, &emperors).err().into_iter().flatten());
     if errors.is_empty() {
         errors.extend(contradictions(&config));
     }
