@@ -39,6 +39,7 @@ pub mod surroundings;
 pub mod tell;
 mod touch;
 pub mod trouble;
+mod user;
 mod walk;
 pub mod watch;
 mod zerg;
