@@ -283,7 +283,7 @@ fn a_jail_with_a_root_of_its_own_is_exactly_what_the_table_says() {
         tree.dir(&format!("image/{name}"));
     }
     let config = format!(
-        "rootfs = {} ro\nrlimit-nofile = 256\ncommand = sh -c 'sleep 100000 & wait'\n",
+        "jail = standard\nrootfs = {} ro\nrlimit-nofile = 256\ncommand = sh -c 'sleep 100000 & wait'\n",
         tree.path("image").display()
     );
     let court = Court::of(tree, ALICE, (&["--emperor-tyrant"], &config));
