@@ -12,7 +12,7 @@ fn squeezed(text: &str) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// Row P3: root of the namespace has no right over what is root's outside.
+/// Root of the namespace has no right over what is root's outside.
 #[test]
 fn root_of_a_map_that_is_given_is_an_ordinary_user_outside() {
     for option in ["unshare = user,fs,pid", "unshare2 = user,fs,pid"] {
