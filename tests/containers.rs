@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{Emperor, Start, Tree};
+use common::{Emperor, Start, Tree, eventually};
 
 const EXAMPLES: [&str; 2] = ["by-hooks.ini", "declared.ini"];
 const APPLETS: [&str; 9] = ["sh", "cat", "ls", "id", "touch", "hostname", "sed", "sleep", "grep"];
@@ -117,11 +117,30 @@ fn assert_contained(said: &[String], example: &str) {
     assert!(!said.iter().any(|line| line.contains("hidden") || line == "of the image"), "{said:#?}");
 }
 
+/// What shows that hooks of the first phases, of the last ones and of the program's life have been done.
+fn assert_hooks(emperor: &Emperor) {
+    for told in ["building the container of shop", "the container of shop is built"] {
+        assert!(emperor.lines.has(|line| line.contains(told)), "{told}: {:#?}", emperor.lines.all());
+    }
+    let master = emperor.vassal("by-hooks.ini");
+    let program = master.child_named("sleep");
+    assert!(program.environment().contains(&"CONTAINER=shop".to_owned()), "{:?}", program.environment());
+    let run = format!("/proc/{}/root/run/shop", program.pid);
+    let read = |name: &str| std::fs::read_to_string(format!("{run}/{name}")).ok();
+    eventually("the phases after the program", || (read("state")? == "runs").then_some(()));
+    assert_eq!((read("release").as_deref(), read("pid")), (Some("version 1\n"), None));
+    std::fs::write(emperor.tree.path("shop/reopen"), "").unwrap();
+    assert_eq!(emperor.tree.text("shop/log"), "reopened\n");
+}
+
 fn both_are_containers(image: &Path) {
     for example in EXAMPLES {
         let tree = place(image);
         let (emperor, said) = run(tree, image, example);
         assert_contained(&said, example);
+        if example == "by-hooks.ini" {
+            assert_hooks(&emperor);
+        }
         emperor.stop();
         let left = std::fs::read_dir(image.join("tmp")).unwrap().count();
         assert_eq!(

@@ -183,7 +183,14 @@ impl Court {
             let options = options.replace(",noatime", "").replace(",relatime", "");
             Some(format!("{place} {options} {kind}{shared}"))
         };
-        let mut lines: Vec<String> = PLACES.iter().filter_map(|place| of(place)).collect();
+        // Ours, wherever they are: those of the host have a source.
+        let ours =
+            table.lines().filter(|line| line.contains(" - ") && line.split(' ').rev().nth(1) == Some("none"));
+        let mut places: Vec<&str> =
+            PLACES.iter().copied().chain(ours.filter_map(|line| line.split(' ').nth(4))).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut lines: Vec<String> = places.into_iter().filter_map(of).collect();
         let tree = self.emperor.tree.path("");
         let below = table.lines().filter_map(|line| line.split(' ').nth(4));
         lines
@@ -255,6 +262,56 @@ fn a_trusted_vassal_that_jails_itself_is_exactly_what_the_table_says() {
     let table = court.table(&[("master", &court.master), ("program", &program)]);
     insta::assert_snapshot!("trusted", table);
     court.emperor.stop();
+}
+
+#[test]
+fn a_vassal_that_makes_a_user_namespace_in_the_default_jail_is_exactly_what_the_table_says() {
+    let config = format!("unshare = user,fs\n{FAMILY}");
+    assert_family("nested", &["--emperor-tyrant"], ALICE, &config);
+}
+
+#[test]
+fn a_jail_with_a_root_of_its_own_is_exactly_what_the_table_says() {
+    let tree = Tree::new();
+    tree.dir("image");
+    let bin = tree.dir("image/bin");
+    std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed");
+    for name in ["sh", "sleep"] {
+        std::os::unix::fs::symlink("busybox", bin.join(name)).unwrap();
+    }
+    for name in ["dev", "proc", "sys", "tmp", "run", "etc"] {
+        tree.dir(&format!("image/{name}"));
+    }
+    let config = format!(
+        "jail = standard\nrootfs = {} ro\nrlimit-nofile = 256\ncommand = sh -c 'sleep 100000 & wait'\n",
+        tree.path("image").display()
+    );
+    let court = Court::of(tree, ALICE, (&["--emperor-tyrant"], &config));
+    let program = court.master.child_named("sh");
+    let table = court.table(&[("master", &court.master), ("program", &program)]);
+    insta::assert_snapshot!("rootfs", table);
+    court.emperor.stop();
+}
+
+/// A config of root's that jails itself and keeps its ids.
+fn assert_root(name: &str, options: &str) {
+    let court = Court::of(Tree::new(), 0, (&[], &format!("jail = standard\n{options}{FAMILY}")));
+    let first = court.master.child_named("liege");
+    let program = first.child_named("sh");
+    let court = Court { master: first, neighbour: court.neighbour.child_named("liege"), ..court };
+    let table = court.table(&[("master", &court.master), ("program", &program)]);
+    insta::assert_snapshot!(name, table);
+    court.emperor.stop();
+}
+
+#[test]
+fn root_that_stays_root_in_its_jail_is_exactly_what_the_table_says() {
+    assert_root("root", "");
+}
+
+#[test]
+fn root_of_a_jail_with_a_capability_is_exactly_what_the_table_says() {
+    assert_root("capable", "cap = net_bind_service\n");
 }
 
 #[test]

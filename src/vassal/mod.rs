@@ -40,6 +40,7 @@ pub mod tell;
 mod touch;
 pub mod trouble;
 mod upward;
+mod user;
 mod walk;
 pub mod watch;
 mod zerg;

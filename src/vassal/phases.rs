@@ -294,13 +294,6 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
 
 fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let mut refusals = Vec::new();
-    if config.unshare.has(Namespaces::USER) {
-        refusals.push(refusal(
-            config.unshare_at.as_ref(),
-            "`unshare = user` is not supported",
-            "add \"user\" to emperor-use-clone",
-        ));
-    }
     refusals.extend(rootfs::refusals(config, facts));
     refusals.extend(net::refusals(config, facts));
     refusals.extend(separation::refusals(config, facts));

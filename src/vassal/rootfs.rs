@@ -73,7 +73,7 @@ pub fn idmap(config: &VassalConfig) -> Option<&Place> {
 fn refused_idmap(config: &VassalConfig, facts: &Facts) -> Option<ConfigError> {
     let place = idmap(config)?;
     let (cause, cure) = match () {
-        () if !facts.root || in_user_namespace(facts) => (
+        () if !facts.root || in_user_namespace(config, facts) => (
             "only root of the host shows files as somebody else's",
             "let root own this config, or change their owner",
         ),
@@ -112,7 +112,7 @@ pub fn kept(config: &VassalConfig, facts: &Facts) -> Option<Capabilities> {
     let jailed = whole(config).is_some() || facts.whole;
     let is_ours =
         jailed || matches!(wish(config), Some(RootWish::Rootfs(..))) || config.rootfs.mounts.iter().any(ours);
-    let beyond = match in_user_namespace(facts) {
+    let beyond = match in_user_namespace(config, facts) {
         true => Capabilities::of(&UNDOES),
         false => facts.permitted.without(Capabilities::of(&ROOT_KEEPS)),
     };
@@ -178,12 +178,13 @@ fn twice(config: &VassalConfig) -> Vec<ConfigError> {
     refusals
 }
 
-fn owns_mounts(config: &VassalConfig, facts: &Facts) -> bool {
+/// Whether mounts made from then on are nobody else's.
+pub fn owns_mounts(config: &VassalConfig, facts: &Facts) -> bool {
     facts.born.with(unshared(config, facts)).has(Namespaces::FS)
 }
 
-fn in_user_namespace(facts: &Facts) -> bool {
-    facts.born.has(Namespaces::USER)
+fn in_user_namespace(config: &VassalConfig, facts: &Facts) -> bool {
+    facts.born.with(config.unshare).has(Namespaces::USER)
 }
 
 fn wish(config: &VassalConfig) -> Option<&RootWish> {
@@ -198,8 +199,8 @@ fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
     }
     let taken: Vec<PathBuf> = config.rootfs.mounts.iter().filter_map(|one| place_of(&one.value)).collect();
     if let Some(strictness) = whole(config).filter(|_| furnishes(config, facts)) {
-        let own = standard::own(strictness, in_user_namespace(facts));
-        mounts.extend(standard::dev(in_user_namespace(facts)));
+        let own = standard::own(strictness, in_user_namespace(config, facts));
+        mounts.extend(standard::dev(in_user_namespace(config, facts)));
         mounts.extend(own.into_iter().filter(|mount| !is_of_dev(mount) && !is_of_proc(mount)));
         mounts.extend(proc(config, facts));
         // What the config names itself takes the place of ours.
@@ -271,7 +272,7 @@ fn place_of(wish: &MountWish) -> Option<PathBuf> {
 }
 
 fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount> {
-    let depth = if in_user_namespace(facts) { Depth::All } else { Depth::One };
+    let depth = if in_user_namespace(config, facts) { Depth::All } else { Depth::One };
     let (target, source, attributes) = match wish {
         MountWish::Bind(source, place, attributes, depth) => {
             (place.clone(), Source::Tree(source.clone(), *depth), *attributes)
@@ -285,7 +286,7 @@ fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount
         }
         MountWish::Memory(place, size) => (place.clone(), Source::Memory(*size, OPEN_MODE), HARMLESS),
         MountWish::Proc => return proc(config, facts),
-        MountWish::DevMinimal => return standard::dev(in_user_namespace(facts)),
+        MountWish::DevMinimal => return standard::dev(in_user_namespace(config, facts)),
         MountWish::DevHost => {
             let attributes = Attributes::NOSUID.with(Attributes::NOEXEC);
             ("/dev".into(), Source::Tree("/dev".into(), Depth::All), attributes)
@@ -308,7 +309,7 @@ fn hosts(config: &VassalConfig) -> String {
 }
 
 fn proc(config: &VassalConfig, facts: &Facts) -> Vec<Mount> {
-    standard::proc(config.uid.is_none() && !in_user_namespace(facts))
+    standard::proc(config.uid.is_none() && !in_user_namespace(config, facts))
 }
 
 #[cfg(test)]

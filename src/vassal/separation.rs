@@ -5,7 +5,7 @@ use jail::{Namespaces, Phase};
 
 use super::phases::{Facts, needs_root, refusal};
 use super::step::{Socket, Step};
-use super::{net, rootfs};
+use super::{net, rootfs, user};
 use crate::config::place::{ConfigError, Placed};
 use crate::config::vassal::separation::Refork;
 use crate::config::vassal::{Address, VassalConfig};
@@ -47,8 +47,10 @@ fn hostname(config: &VassalConfig) -> Option<Step> {
 
 /// Namespaces made, and made fit for use; `network` is what makes one of the network so.
 fn made(config: &VassalConfig, namespaces: Namespaces, network: Vec<Step>) -> Vec<Step> {
-    let plain = namespaces.without(Namespaces::TIME);
+    let plain = namespaces.without(Namespaces::TIME).without(Namespaces::USER);
     let steps = [
+        // First: what is made after it belongs to it.
+        (namespaces.has(Namespaces::USER)).then(|| Step::NewUser(config.separation.extents())),
         (namespaces.has(Namespaces::TIME)).then(|| Step::NewTime(config.separation.offsets())),
         (!plain.is_empty()).then_some(Step::Unshare(plain)),
         // A new mount namespace still passes its mounts on to the old one.
@@ -92,12 +94,8 @@ pub fn owns(config: &VassalConfig, facts: &Facts, when: Phase, kind: Namespaces)
 pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let later = config.separation.later.as_ref();
     let has = |kind: Namespaces| later.filter(|later| later.value.has(kind));
-    let mut refusals = Vec::new();
-    refusals.extend(has(Namespaces::USER).map(|later| {
-        let cause = "`unshare2 = user` is not supported";
-        refusal(Some(&later.place), cause, "add \"user\" to emperor-use-clone")
-    }));
-    let owns_mounts = facts.born.with(rootfs::unshared(config, facts)).has(Namespaces::FS);
+    let mut refusals = user::refusals(config, facts);
+    let owns_mounts = rootfs::owns_mounts(config, facts);
     refusals.extend(has(Namespaces::FS).filter(|_| rootfs::moves(config) && !owns_mounts).map(|later| {
         let cause = "after `chroot` alone, mounts cannot be kept from the host";
         refusal(Some(&later.place), cause, "use `unshare = fs`")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use jail::plan::{ClockOffset, Filter, Rootfs, Setting};
+use jail::plan::{ClockOffset, Extent, Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
@@ -58,6 +58,8 @@ pub enum Step {
     Become(Patch),
     /// New namespaces.
     Unshare(Namespaces),
+    /// A new user namespace with these ids, as its root.
+    NewUser(Vec<Extent>),
     /// A new time namespace, whose clocks are ahead by these.
     NewTime(Vec<ClockOffset>),
     /// Into the namespaces that are served on this socket.
@@ -167,6 +169,10 @@ impl fmt::Display for Step {
             Self::Become(Patch::Program(program)) => write!(f, "become `{program}`"),
             Self::Become(Patch::Shell(text)) => write!(f, "become `/bin/sh -c {text}`"),
             Self::Unshare(namespaces) => write!(f, "unshare {namespaces}"),
+            Self::NewUser(ids) => {
+                f.write_str("enter a new user namespace as its root")?;
+                ids.iter().try_for_each(|ids| write!(f, ", {}", Range(ids)))
+            }
             Self::NewTime(offsets) => {
                 f.write_str("enter a new time namespace")?;
                 offsets.iter().try_for_each(|offset| write!(f, ", {offset}"))
@@ -213,6 +219,19 @@ impl fmt::Display for Step {
                 write!(f, "announce {}", keys.join(", "))
             }
             Self::Start(argv) => write!(f, "start `{}`", argv.join(" ")),
+        }
+    }
+}
+
+/// Ids of a user namespace and what they are outside.
+struct Range<'a>(&'a Extent);
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Extent { inside, outside, count } = *self.0;
+        match count.saturating_sub(1) {
+            0 => write!(f, "{inside} is {outside} outside"),
+            more => write!(f, "{inside} to {} are {outside} to {} outside", inside + more, outside + more),
         }
     }
 }

@@ -107,6 +107,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Unshare(namespaces) => jailed(step, &jail::Step::Unshare(*namespaces)),
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
+        Step::NewUser(ids) => namespaces::enter_user(ids),
         Step::NewTime(offsets) => jailed(step, &jail::Step::NewTime(offsets.clone())),
         Step::OpenNamespaces(skip) => namespaces::own(skip).map(|own| vassal.namespaces = own),
         Step::Serve(socket) => serve(vassal, socket),

@@ -17,4 +17,5 @@ mod separation;
 mod setns;
 mod sockets;
 mod surroundings;
+mod user;
 mod zerg;

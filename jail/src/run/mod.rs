@@ -25,6 +25,7 @@ mod shed;
 mod spawn;
 mod time;
 mod user_map;
+mod user_namespace;
 mod walk;
 
 pub use crate::plan::Failure;
@@ -45,3 +46,4 @@ pub use rootfs::{OldRoot, enter, lend};
 pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
+pub use user_namespace::enter_user_namespace;

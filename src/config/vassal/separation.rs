@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jail::Namespaces;
-use jail::plan::{Clock, ClockOffset};
+use jail::plan::{Clock, ClockOffset, Extent};
 
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
@@ -20,6 +20,8 @@ pub struct Separation {
     pub reforks: Vec<Refork>,
     /// `time-offset`: one for each clock.
     pub clocks: Vec<Placed<ClockOffset>>,
+    /// `unshare-id-map`: of the user namespace that is made; none is its root alone, who is who we are.
+    pub ids: Vec<Placed<Extent>>,
     /// `setns`: the socket of somebody whose namespaces are joined.
     pub join: Option<Placed<PathBuf>>,
     /// `setns-socket`: where ours are served.
@@ -65,6 +67,7 @@ impl Separation {
             "refork-as-root" => self.refork(entry, Refork::AsRoot)?,
             "refork" => self.refork(entry, Refork::AsUser)?,
             "time-offset" => self.set_clock(entry)?,
+            "unshare-id-map" => self.ids.push(entry.placed(value(entry, extent)?)),
             "setns" => self.join = Some(entry.placed(value(entry, path)?)),
             "setns-socket" => self.serve = Some(entry.placed(value(entry, file)?)),
             "setns-socket-skip" => self.skip.push(value(entry, text)?),
@@ -82,6 +85,14 @@ impl Separation {
     /// What the clocks are ahead.
     pub fn offsets(&self) -> Vec<ClockOffset> {
         self.clocks.iter().map(|clock| clock.value).collect()
+    }
+
+    /// The ids of a user namespace that is made.
+    pub fn extents(&self) -> Vec<Extent> {
+        match self.ids[..] {
+            [] => vec![Extent::one(0, 0)],
+            _ => self.ids.iter().map(|one| one.value).collect(),
+        }
     }
 
     /// Repetitions add up.
@@ -118,6 +129,24 @@ pub(super) fn file(value: &str) -> Result<PathBuf, Wrong> {
     }
 }
 
+fn extent(value: &str) -> Result<Extent, Wrong> {
+    let wrong = || Wrong {
+        cause: "no map of ids".into(),
+        cure: Some("such as 0 100000 65536: first id inside, first id outside, how many".into()),
+    };
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<&str> = value.split_ascii_whitespace().filter(|word| is_number(word)).collect();
+    let numbers: Vec<u32> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let (&[inside, outside, count], 3) = (&numbers[..], value.split_ascii_whitespace().count()) else {
+        return Err(wrong());
+    };
+    // 4294967295 is no id.
+    let ends = |first: u32| first.checked_add(count).is_some();
+    (count > 0 && ends(inside) && ends(outside))
+        .then_some(Extent { inside, outside, count })
+        .ok_or_else(wrong)
+}
+
 fn clock_offset(value: &str) -> Result<ClockOffset, Wrong> {
     let wrong = || Wrong {
         cause: "no offset of a clock".into(),
@@ -134,6 +163,29 @@ fn clock_offset(value: &str) -> Result<ClockOffset, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_of_ids_has_two_firsts_and_a_number_of_them() {
+        let read = |text: &str| extent(text).ok();
+        assert_eq!(read("0 100000 65536"), Some(Extent { inside: 0, outside: 100_000, count: 65_536 }));
+        assert_eq!(read(" 7  7 1 "), Some(Extent::one(7, 7)));
+        let last = Extent { inside: 0, outside: 0, count: u32::MAX };
+        assert_eq!(read("0 0 4294967295"), Some(last));
+        for text in [
+            "",
+            "0",
+            "0 0",
+            "0 0 0",
+            "0 0 1 1",
+            "0 x 1 1",
+            "-1 0 1",
+            "+1 0 1",
+            "1 0 4294967295",
+            "0 4294967295 1",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn an_offset_has_a_clock_and_whole_seconds() {

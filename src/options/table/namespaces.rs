@@ -24,6 +24,12 @@ pub(super) const NAMESPACES: &[OptionSpec] = &[
     .repeats()
     .default("none"),
     OptionSpec::new(
+        "unshare-id-map",
+        Kind::Form("INSIDE OUTSIDE COUNT", "0 100000 65536"),
+        "Ids of the namespace that `unshare = user` or `unshare2 = user` makes, of users and groups alike: first one inside, first one outside, how many; without, its root alone has a number, the one that the vassal had.",
+    )
+    .repeats(),
+    OptionSpec::new(
         "refork-post-jail",
         Kind::Flag,
         "A child goes on after the post-jail phase: signals are passed on to it, and its end is the vassal's.",
