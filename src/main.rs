@@ -21,6 +21,7 @@ mod names;
 mod options;
 mod plan;
 mod reactor;
+mod regular;
 mod runtime;
 mod seccomp;
 mod spawner;

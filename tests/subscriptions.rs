@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
 
 mod common;
+#[path = "subscriptions/signed.rs"]
+mod signed;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -109,11 +111,17 @@ impl Ear {
         self.tree.path("run/router.sock").display().to_string()
     }
 
-    /// The next datagram: `modifier2` and fields.
-    fn next(&self) -> (u8, BTreeMap<String, String>) {
+    /// The next datagram, as it came.
+    fn hear(&self) -> Vec<u8> {
         let mut bytes = [0; 8_192];
         let length = self.socket.recv(&mut bytes).expect("an announcement");
-        let (header, mut rest) = bytes[..length].split_at(4);
+        bytes[..length].to_vec()
+    }
+
+    /// The next datagram: `modifier2` and fields.
+    fn next(&self) -> (u8, BTreeMap<String, String>) {
+        let bytes = self.hear();
+        let (header, mut rest) = bytes.split_at(4);
         assert_eq!((header[0], usize::from(u16::from_le_bytes([header[1], header[2]]))), (224, rest.len()));
         let mut words = Vec::new();
         while let [low, high, after @ ..] = rest {
@@ -230,7 +238,7 @@ fn who_cannot_be_announced_is_told_why() {
     for (name, lines) in [
         ("none.ini", "subscribe-to = /r:k\n"),
         ("any.ini", "socket = :0\nsubscribe-to = /r:k\n"),
-        ("signed.ini", "subscribe-to = /r:k,0,SHA1:/key.pem\n"),
+        ("weak.ini", "subscribe-to = /r:k,0,SHA1:/key.pem\n"),
         ("away.ini", "subscribe2 = server=192.0.2.1:9,key=k,addr=/a\n"),
         ("absent.ini", &format!("subscribe2 = server={absent},key=k,addr=/a\nsubscribe-freq = 1\n")),
     ] {
@@ -239,7 +247,7 @@ fn who_cannot_be_announced_is_told_why() {
     let emperor = emperor(tree);
     emperor.wait_for("none.ini", "cannot announce k: the vassal has no socket 0");
     emperor.wait_for("any.ini", "is every address of this host");
-    emperor.wait_for("signed.ini", "announcements are not signed");
+    emperor.wait_for("weak.ini", "nothing is signed with the digest `SHA1`");
     emperor.wait_for("away.ini", "ENETUNREACH; advice: the vassal has a network of its own");
     emperor.wait_for("absent.ini", "cannot announce k to the router at");
     // It goes on without a router, and tells it once.

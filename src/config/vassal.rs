@@ -8,6 +8,7 @@ pub mod phases;
 mod read;
 pub mod rootfs;
 pub mod separation;
+pub mod signing;
 pub mod sub_emperor;
 pub mod subscriptions;
 pub mod surroundings;

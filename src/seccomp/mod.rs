@@ -2,18 +2,17 @@
 
 pub mod profile;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use jail::Capabilities;
 use jail::plan::{Filter, compile};
 
 use crate::config::confine::Choice;
+use crate::regular::read_regular;
 use profile::Setting;
 
 /// Most bytes of a profile.
-const PROFILE_MAX: u64 = 1 << 20;
+const PROFILE_MAX: usize = 1 << 20;
 /// What `strict` allows; `docs/filters.md` explains it.
 const STRICT: &str = include_str!("strict.json");
 
@@ -50,18 +49,7 @@ fn filter(name: &str, text: &str, setting: Setting) -> Result<Filter, String> {
 }
 
 fn text(path: &Path) -> std::io::Result<String> {
-    // A FIFO or a device would keep us waiting.
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC | rustix::fs::OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    let mut text = String::new();
-    file.take(PROFILE_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > PROFILE_MAX {
-        return Err(std::io::Error::other("it is longer than 1 MiB"));
-    }
-    Ok(text)
+    String::from_utf8(read_regular(path, PROFILE_MAX)?).map_err(std::io::Error::other)
 }
 
 fn kernel() -> (u32, u32) {

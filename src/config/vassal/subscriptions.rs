@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Address;
+use super::signing::{Signing, signing};
 use crate::config::admit::value;
 use crate::config::keyval::{self, Fault, Pair};
 use crate::config::place::{ConfigError, Entry, Placed};
@@ -38,10 +39,6 @@ const KEYS: [&str; 18] = [
     "sign",
 ];
 const FORM: &str = "write SERVER:KEY, where SERVER is HOST:PORT, /PATH or @NAME";
-/// Why no signature is made.
-const UNSIGNED: &str = "leave it out, and let the router know its vassals by their user: a unix socket as SERVER, \
-    and `subscriptions-credentials-check` there";
-
 /// All that a config says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscriptions {
@@ -68,6 +65,8 @@ pub struct Subscription {
     pub address: Option<String>,
     /// As long as this file is there the vassal is not announced.
     pub check: Option<PathBuf>,
+    /// With what each announcement is signed.
+    pub signing: Option<Signing>,
     modifier1: Option<u8>,
     weight: Option<u32>,
     /// Fields of the announcement that are said as they are.
@@ -82,6 +81,7 @@ impl Subscription {
             socket: 0,
             address: None,
             check: None,
+            signing: None,
             modifier1: None,
             weight: None,
             fields: Vec::new(),
@@ -148,7 +148,7 @@ impl Subscriptions {
     }
 }
 
-/// `[SOCKET=]SERVER:KEY[,MODIFIER1]`.
+/// `[SOCKET=]SERVER:KEY[,MODIFIER1[,DIGEST:KEYFILE]]`.
 fn short(value: &str) -> Result<Subscription, Wrong> {
     let (socket, rest) = match value.split_once('=') {
         Some((number, rest)) if !number.contains([':', '/', '@']) => (socket(number)?, rest),
@@ -160,10 +160,8 @@ fn short(value: &str) -> Result<Subscription, Wrong> {
         return wrong(format!("{} names no key", quoted(place)), FORM);
     };
     let modifier1 = words.next().map(modifier).transpose()?;
-    if words.next().is_some() {
-        return wrong("announcements are not signed", UNSIGNED);
-    }
-    Ok(Subscription { socket, modifier1, ..Subscription::new(router(server)?, domain(key)?) })
+    let signing = words.next().map(signing).transpose()?;
+    Ok(Subscription { socket, modifier1, signing, ..Subscription::new(router(server)?, domain(key)?) })
 }
 
 /// Where the colon between server and key is.
@@ -214,7 +212,7 @@ fn detail(one: &mut Subscription, pair: &Pair) -> Result<(), Wrong> {
         "sni_key" => say("sni_key", bounded(value)?),
         "sni_crt" => say("sni_crt", bounded(value)?),
         "sni_ca" => say("sni_ca", bounded(value)?),
-        "sign" => return wrong("announcements are not signed", UNSIGNED),
+        "sign" => one.signing = Some(signing(value)?),
         // `server` and `key` were read before, and others are not known.
         _ => {}
     }

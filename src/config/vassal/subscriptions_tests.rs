@@ -26,7 +26,11 @@ fn a_server_ends_where_its_key_begins() {
 #[test]
 fn what_stands_around_a_key_counts() {
     let read = read_short("1=/run/r:shop.example,9");
-    assert_eq!((read.socket, read.modifier1), (1, Some(9)));
+    assert_eq!((read.socket, read.modifier1, read.signing), (1, Some(9), None));
+    let signed = read_short("/run/r:shop.example,9,SHA256:/key.pem");
+    assert_eq!((signed.modifier1, &signed.signing), (Some(9), &signing("SHA256:/key.pem").ok()));
+    let long = long("server=/run/r,key=k,sign=SHA256:/key.pem").expect("valid");
+    assert_eq!(long.signing, signed.signing);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::spec::{Kind, OptionSpec};
 pub(super) const SUBSCRIPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "subscribe-to",
-        Kind::Form("SERVER:KEY[,MODIFIER1]", "/run/router.sock:shop.example"),
+        Kind::Form("SERVER:KEY[,MODIFIER1[,DIGEST:KEYFILE]]", "/run/router.sock:shop.example"),
         "Announces the vassal to the router that takes subscriptions at SERVER, as who serves KEY, for as long as its command runs.",
     )
     .aliases(&["subscribe", "st"])
@@ -13,7 +13,7 @@ pub(super) const SUBSCRIPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "subscribe2",
         Kind::Form("server=SERVER,key=KEY,…", "server=/run/router.sock,key=shop.example"),
-        "The same by keys: addr, socket, modifier1, modifier2, weight, backup, proto, algo, check, vassal, notify, sni_key, sni_crt, sni_ca.",
+        "The same by keys: addr, socket, modifier1, modifier2, weight, backup, proto, algo, check, vassal, notify, sni_key, sni_crt, sni_ca, sign (DIGEST:KEYFILE: what it says is signed with that private RSA key).",
     )
     .repeats(),
     OptionSpec::new(

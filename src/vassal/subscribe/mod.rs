@@ -3,6 +3,7 @@
 
 mod pace;
 mod packet;
+mod sign;
 
 use std::path::{Path, PathBuf};
 
@@ -18,9 +19,11 @@ use super::trouble::Trouble;
 use crate::config::vassal::Address;
 use crate::config::vassal::subscriptions::{Subscription, Subscriptions, TEXT_MAX};
 use crate::emperor::event::Moment;
+use crate::reactor::clock::Calendar;
 
 use pace::Pace;
-use packet::{Said, packet};
+use packet::{Said, packet, payload};
+use sign::Signer;
 
 /// Everything that routers are told.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ pub struct Subscriber {
 struct Notice {
     server: Address,
     key: String,
-    here: Vec<u8>,
-    gone: Vec<u8>,
+    fields: Vec<u8>,
+    signer: Option<Signer>,
     check: Option<PathBuf>,
     /// The last announcement was not taken back.
     stands: bool,
@@ -47,7 +50,7 @@ struct Notice {
 /// Makes everything ready: the sockets of the vassal are bound.
 ///
 /// # Errors
-/// No address to announce, or more than a router reads.
+/// No address to announce, no key to sign with, or more than a router reads.
 pub fn prepare(vassal: &mut Vassal, wanted: &Subscriptions) -> Result<(), Trouble> {
     let notice = |one: &Subscription| {
         let cannot = |trouble: Trouble| {
@@ -55,13 +58,13 @@ pub fn prepare(vassal: &mut Vassal, wanted: &Subscriptions) -> Result<(), Troubl
             Trouble { cause, ..trouble }
         };
         let address = one.address.clone().map_or_else(|| address(vassal, one.socket), Ok).map_err(cannot)?;
-        let fields = wanted.fields(one, &address);
-        let packet = |said| packet(said, &fields).ok_or_else(|| cannot(Trouble::new("more than 4092 bytes")));
+        let signer = one.signing.as_ref().map(Signer::read).transpose().map_err(cannot)?;
+        let fields = payload(&wanted.fields(one, &address)).filter(|fields| is_sent(fields, signer.as_ref()));
         Ok(Notice {
             server: one.server.clone(),
             key: one.key.clone(),
-            here: packet(Said::Here)?,
-            gone: packet(Said::Gone)?,
+            fields: fields.ok_or_else(|| cannot(Trouble::new("it has more than 4092 bytes")))?,
+            signer,
             check: one.check.clone(),
             stands: false,
             told: false,
@@ -71,6 +74,12 @@ pub fn prepare(vassal: &mut Vassal, wanted: &Subscriptions) -> Result<(), Troubl
     let pace = Pace::new(wanted.frequency_ms(), wanted.leaves_on_reload);
     vassal.subscriber = Some(Subscriber { pace, notices, teller: vassal.teller.clone() });
     Ok(())
+}
+
+/// Whether a router reads that much.
+fn is_sent(fields: &[u8], signer: Option<&Signer>) -> bool {
+    let signed = |signer: &Signer| signer.longest(fields).and_then(|fields| packet(Said::Here, &fields));
+    signer.map_or_else(|| packet(Said::Here, fields), signed).is_some()
 }
 
 /// The address of one of the vassal's sockets, as a router elsewhere could use it.
@@ -107,7 +116,7 @@ impl Subscriber {
     pub fn look(&mut self, presence: Presence, now: Moment) {
         let Some(said) = self.pace.look(presence, now) else { return };
         for notice in &mut self.notices {
-            if let Some(trouble) = notice.say(said) {
+            if let Some(trouble) = notice.say(said, now) {
                 self.teller.nuisance(&trouble);
             }
         }
@@ -121,20 +130,28 @@ impl Subscriber {
 
 impl Notice {
     /// What is to be told of it, the first time that a router does not get it.
-    fn say(&mut self, said: Said) -> Option<Trouble> {
+    fn say(&mut self, said: Said, now: Moment) -> Option<Trouble> {
         let withheld = self.check.as_deref().is_some_and(Path::exists);
-        let bytes = match said {
-            Said::Here if !withheld => &self.here,
-            Said::Here | Said::Gone if self.stands => &self.gone,
+        let said = match said {
+            Said::Here if !withheld => Said::Here,
+            Said::Here | Said::Gone if self.stands => Said::Gone,
             Said::Here | Said::Gone => return None,
         };
-        self.stands = said == Said::Here && !withheld;
-        let Err(errno) = send(&self.server, bytes) else {
+        self.stands = said == Said::Here;
+        let sent =
+            self.packet(said, now).ok_or(Errno::KEYREJECTED).and_then(|bytes| send(&self.server, &bytes));
+        let Err(errno) = sent else {
             self.told = false;
             return None;
         };
         let news = !std::mem::replace(&mut self.told, true);
         news.then(|| self.trouble(errno))
+    }
+
+    /// `None` when it cannot be signed any more, though it could when everything was made ready.
+    fn packet(&mut self, said: Said, now: Moment) -> Option<Vec<u8>> {
+        let Some(signer) = &mut self.signer else { return packet(said, &self.fields) };
+        packet(said, &signer.sign(&self.fields, Calendar::today().unix_s(now))?)
     }
 
     fn trouble(&self, errno: Errno) -> Trouble {

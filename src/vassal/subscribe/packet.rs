@@ -14,20 +14,29 @@ pub enum Said {
     Gone,
 }
 
-/// Header and fields: each name and value after its length (16 bits, little endian). `None` when it is too long.
-pub fn packet(said: Said, fields: &[(&str, String)]) -> Option<Vec<u8>> {
-    let mut payload = Vec::new();
-    for part in fields.iter().flat_map(|(name, value)| [*name, value.as_str()]) {
+/// Fields as they are sent: each name and value after its length (16 bits, little endian). `None` when one is too long.
+pub fn payload(fields: &[(&str, String)]) -> Option<Vec<u8>> {
+    fields.iter().try_fold(Vec::new(), |payload, (name, value)| with(payload, name, value.as_bytes()))
+}
+
+/// The payload with one more field behind.
+pub fn with(mut payload: Vec<u8>, name: &str, value: &[u8]) -> Option<Vec<u8>> {
+    for part in [name.as_bytes(), value] {
         payload.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
-        payload.extend(part.as_bytes());
+        payload.extend(part);
     }
+    Some(payload)
+}
+
+/// The payload after its header. `None` when it is longer than a router reads.
+pub fn packet(said: Said, payload: &[u8]) -> Option<Vec<u8>> {
     let length = u16::try_from(payload.len()).ok().filter(|length| usize::from(*length) <= PAYLOAD_MAX)?;
     let [low, high] = length.to_le_bytes();
     let modifier2 = match said {
         Said::Here => 0,
         Said::Gone => 1,
     };
-    Some([&[SUBSCRIPTION, low, high, modifier2], payload.as_slice()].concat())
+    Some([&[SUBSCRIPTION, low, high, modifier2], payload].concat())
 }
 
 #[cfg(test)]
@@ -36,14 +45,16 @@ mod tests {
 
     #[test]
     fn a_packet_is_a_header_and_fields_with_their_lengths() {
-        let bytes = packet(Said::Gone, &[("key", "a".into()), ("x", String::new())]);
-        assert_eq!(bytes.expect("it is short"), b"\xe0\x0d\x00\x01\x03\x00key\x01\x00a\x01\x00x\x00\x00");
+        let fields = payload(&[("key", "a".into()), ("x", String::new())]).expect("they are short");
+        let bytes = packet(Said::Gone, &fields).expect("it is short");
+        assert_eq!(bytes, b"\xe0\x0d\x00\x01\x03\x00key\x01\x00a\x01\x00x\x00\x00");
     }
 
     #[test]
     fn what_no_router_would_read_is_not_sent() {
-        assert_eq!(packet(Said::Here, &[("key", "x".repeat(PAYLOAD_MAX - 6))]), None);
-        let longest = packet(Said::Here, &[("key", "x".repeat(PAYLOAD_MAX - 7))]);
-        assert_eq!(longest.expect("it just fits").len(), 4 + PAYLOAD_MAX);
+        let of = |length| packet(Said::Here, &payload(&[("key", "x".repeat(length))]).expect("fields"));
+        assert_eq!(of(PAYLOAD_MAX - 6), None);
+        assert_eq!(of(PAYLOAD_MAX - 7).expect("it just fits").len(), 4 + PAYLOAD_MAX);
+        assert_eq!(payload(&[("key", "x".repeat(1 << 16))]), None);
     }
 }

@@ -29,6 +29,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
     ("sudo", "sudo"),
+    ("openssl", "openssl"),
     ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
     ("golang-github-containers-common", "golang-github-containers-common"),
