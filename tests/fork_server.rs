@@ -101,6 +101,19 @@ fn a_vassal_of_a_fork_server_is_one_as_any_other() {
 }
 
 #[test]
+fn what_a_vassal_has_forked_before_it_is_taken_in_goes_along_and_ends_with_it() {
+    let emperor = by_attribute(tree_of(ALICE, "family"), &[]);
+    asks_for(&emperor.tree, (ALICE, "a.ini"), &door(&emperor.tree, "family"));
+    let vassal = adopted(&emperor, "a.ini");
+    let line = emperor.wait_for_line(|line| line.contains("along ("));
+    let pids = line.split_once("along (").unwrap().1.trim_end().trim_end_matches(')').split(", ");
+    let family: Vec<Process> = pids.map(|pid| Process::of(pid.parse().unwrap())).collect();
+    assert!(family.len() == 2 && family.iter().all(|one| one.read("cgroup") == vassal.read("cgroup")));
+    vassal.signal(Signal::KILL);
+    family.iter().for_each(Process::wait_gone);
+}
+
+#[test]
 fn the_config_pipe_and_the_listener_go_along() {
     let tree = tree_of(ALICE, "honest");
     tree.dir("listeners");
@@ -169,7 +182,7 @@ fn a_fork_server_that_says_nothing_holds_up_nobody_else() {
     for number in 0..20 {
         asks_for(&emperor.tree, (ALICE, &format!("silent-{number}.ini")), &door(&emperor.tree, "silent"));
     }
-    emperor.wait_stats("silent-19.ini", |row| row["starts"] == 1);
+    emperor.wait_stats("silent-19.ini", |row| row["state"] == "starting");
     emperor.tree.vassal_of(BOB, "plain.ini", "command = /bin/sleep 1000000\n");
     emperor.vassal("plain.ini");
     emperor.wait_for("silent-0.ini", "did not answer within 4000 ms");

@@ -86,9 +86,13 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// It has ended; nobody saw how.
+    pub const UNKNOWN: Self = Self::Signal(0);
+
     /// For people.
     pub fn words(self) -> String {
         match self {
+            Self::UNKNOWN => "an end that nobody saw".into(),
             Self::Code(code) => format!("exit status {code}"),
             Self::Signal(signal) => format!("signal {signal}"),
         }

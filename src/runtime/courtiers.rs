@@ -3,23 +3,26 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
 use super::earshot::Heard;
 use super::spelling::{Spelled, Spelling, begins};
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
 use crate::emperor::snapshot::Snapshot;
 
-/// Most deaths of unknown children kept for a birth that is still to be told: that is told soon, so the oldest
-/// ones are orphans of others.
+/// Most deaths of unknown children kept for a birth that is still to be told. Of one that is not kept, only the
+/// way it ended is lost.
 const UNCLAIMED_MAX: usize = 1024;
 
 /// What the loop knows of each process.
-#[derive(Default)]
 pub struct Courtiers {
     present: HashMap<VassalId, Courtier>,
     by_pid: HashMap<i32, Child>,
-    /// Children that died before the spawner told of their birth: pids cannot be mixed up, because births are
-    /// told in the order in which they happened.
+    /// Children that died, perhaps before the spawner told of their birth. A tenant can make children of ours end with
+    /// any number while somebody's birth takes its time: this says how one ended, never that it did.
     unclaimed: VecDeque<(i32, Exit)>,
+    is_there: fn(i32) -> bool,
     unborn: HashSet<Incarnation>,
     hooks_unborn: usize,
 }
@@ -42,6 +45,19 @@ pub enum Child {
     Hook(Incarnation),
     /// Whoever does what is done before it runs; its own process tells of a failure.
     Herald,
+}
+
+impl Default for Courtiers {
+    fn default() -> Self {
+        Self {
+            present: HashMap::new(),
+            by_pid: HashMap::new(),
+            unclaimed: VecDeque::new(),
+            is_there: is_our_child,
+            unborn: HashSet::new(),
+            hooks_unborn: 0,
+        }
+    }
 }
 
 impl Courtiers {
@@ -105,10 +121,11 @@ impl Courtiers {
         early
     }
 
-    /// The last death of that number.
+    /// How the child of that number ended; `None` while it is there, whoever had the number before.
     fn claim(&mut self, pid: i32) -> Option<Exit> {
-        let place = self.unclaimed.iter().rposition(|(dead, _)| *dead == pid)?;
-        self.unclaimed.remove(place).map(|(_, exit)| exit)
+        let last = self.unclaimed.iter().rfind(|(dead, _)| *dead == pid).map(|(_, exit)| *exit);
+        self.unclaimed.retain(|(dead, _)| *dead != pid);
+        if (self.is_there)(pid) { None } else { Some(last.unwrap_or(Exit::UNKNOWN)) }
     }
 
     /// A child was reaped: which one, if it is known.
@@ -184,11 +201,28 @@ impl Courtiers {
     }
 }
 
+/// Whether a child of ours has this number, alive or not yet reaped (`waitid(2)`): until then nobody else gets it.
+fn is_our_child(pid: i32) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    Pid::from_raw(pid).is_some_and(|pid| !matches!(waitid(WaitId::Pid(pid), options), Err(Errno::CHILD)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ONE: Incarnation = Incarnation { id: VassalId(1), attempt: 1 };
+    const TWO: Incarnation = Incarnation { id: VassalId(2), attempt: 1 };
+
+    /// All of whose children have been reaped.
+    fn bereft() -> Courtiers {
+        Courtiers { is_there: |_| false, ..Courtiers::default() }
+    }
+
+    /// Whose child 77 is there.
+    fn with_a_child() -> Courtiers {
+        Courtiers { is_there: |pid| pid == 77, ..Courtiers::default() }
+    }
 
     fn socket() -> OwnedFd {
         rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).expect("a descriptor")
@@ -196,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_death_before_its_birth_is_told_is_not_lost() {
-        let mut court = Courtiers::default();
+        let mut court = bereft();
         court.expect(ONE, socket());
         assert_eq!(court.died(77, Exit::Code(1)), None);
         assert_eq!(court.born(ONE, 77), Some(Exit::Code(1)));
@@ -204,30 +238,61 @@ mod tests {
 
     #[test]
     fn who_fails_after_its_end_does_not_make_us_forget_another_birth() {
-        let two = Incarnation { id: VassalId(2), attempt: 1 };
-        let mut court = Courtiers::default();
+        let mut court = with_a_child();
         court.expect(ONE, socket());
-        court.expect(two, socket());
+        court.expect(TWO, socket());
         assert_eq!(court.born(ONE, 77), None);
         assert_eq!(court.died(77, Exit::Code(126)), Some(Child::Vassal(ONE)));
         court.leave(ONE);
         court.no_longer_expected(ONE);
         assert_eq!(court.died(78, Exit::Code(1)), None);
-        assert_eq!(court.born(two, 78), Some(Exit::Code(1)));
+        assert_eq!(court.born(TWO, 78), Some(Exit::Code(1)));
     }
 
     #[test]
     fn many_orphans_do_not_hide_an_early_death() {
-        let mut court = Courtiers::default();
+        let mut court = bereft();
         court.expect(ONE, socket());
         (0..2000).for_each(|orphan| assert_eq!(court.died(1000 + orphan, Exit::Code(0)), None));
         assert_eq!(court.died(77, Exit::Code(1)), None);
         assert_eq!(court.born(ONE, 77), Some(Exit::Code(1)));
     }
 
+    /// Row N9.
+    #[test]
+    fn the_end_of_a_stranger_is_not_that_of_the_vassal_who_got_his_number() {
+        let mut court = with_a_child();
+        court.expect(ONE, socket());
+        assert_eq!(court.died(77, Exit::Code(0)), None);
+        court.expect(TWO, socket());
+        assert_eq!(court.born(TWO, 77), None);
+        assert_eq!(court.died(77, Exit::Signal(9)), Some(Child::Vassal(TWO)));
+    }
+
+    #[test]
+    fn an_early_death_behind_which_too_many_orphans_died_is_a_death() {
+        let mut court = bereft();
+        court.expect(ONE, socket());
+        assert_eq!(court.died(77, Exit::Code(1)), None);
+        let crowd = i32::try_from(UNCLAIMED_MAX).unwrap();
+        (0..crowd).for_each(|orphan| assert_eq!(court.died(1000 + orphan, Exit::Code(0)), None));
+        assert_eq!(court.born(ONE, 77), Some(Exit::UNKNOWN));
+    }
+
+    #[test]
+    fn a_child_is_there_until_it_is_reaped() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_raw(pid).unwrap()), ended).unwrap();
+        assert!(is_our_child(pid));
+        child.wait().unwrap();
+        assert!(!is_our_child(pid));
+    }
+
     #[test]
     fn a_program_that_ended_before_it_was_told_of_leaves_no_trace() {
-        let mut court = Courtiers::default();
+        let mut court = bereft();
         court.expect_hook();
         assert_eq!(court.died(77, Exit::Code(3)), None);
         assert_eq!(court.hook_born(ONE, Some(77)), Some(Exit::Code(3)));
@@ -236,7 +301,7 @@ mod tests {
 
     #[test]
     fn orphans_of_others_are_forgotten_once_nobody_is_expected() {
-        let mut court = Courtiers::default();
+        let mut court = with_a_child();
         court.expect(ONE, socket());
         assert_eq!(court.died(99, Exit::Code(0)), None);
         assert_eq!(court.born(ONE, 77), None);
@@ -246,7 +311,7 @@ mod tests {
 
     #[test]
     fn who_has_been_buried_is_not_expected_and_neither_is_another_process() {
-        let mut court = Courtiers::default();
+        let mut court = with_a_child();
         let next = Incarnation { attempt: 2, ..ONE };
         court.expect(ONE, socket());
         assert!(court.is_expected(ONE) && !court.is_expected(next));

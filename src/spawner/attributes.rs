@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::birth::c_string;
 use super::charter::{Charter, VassalProgram};
 use super::court::{Court, Summons};
-use super::envoys::{Errand, Mission, Word};
+use super::envoys::{Errand, Mission, Word, Work};
 use super::owners::identity_of;
 use super::push;
 use super::wire::{Reply, Ticket};
@@ -136,9 +136,9 @@ impl Court {
         let copy = config.file.try_clone().map_err(none)?;
         let candidate = Candidate::of(summons, config).map_err(none)?;
         let charter = Rc::clone(&self.charter);
-        let work = || (read(&copy, &charter.attributes.names), None);
-        let errand = Errand { identity, kept: &[copy.as_raw_fd()], work: &work };
-        self.send_envoy(Mission::Read(Box::new(candidate)), &errand)?;
+        let work: Work = Box::new(move |kept| (read(&kept[0], &charter.attributes.names), None));
+        let errand = Errand { identity, kept: vec![copy], work };
+        self.send_envoy(Mission::Read(Box::new(candidate)), errand)?;
         Ok(Vec::new())
     }
 

@@ -1,9 +1,9 @@
 //! How vassals end: killed, buried, and all of them at once when the emperor is gone.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use jail::Namespaces;
-use jail::run::{Cgroup, Removed};
+use jail::run::{Cgroup, Removed, pid_of};
 use rustix::event::poll;
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::time::Timespec;
@@ -63,6 +63,7 @@ impl Court {
         strains
     }
 
+    /// Takes the cgroup away once it is empty. Must not: kill, as strangers may have come into one that was never a ward's.
     pub(super) fn bury_leaf(&mut self, ticket: Ticket) {
         let Some(cgroup) = &self.cgroup else { return };
         if self.charter.needs_leaf() && matches!(cgroup.remove(leaf_number(ticket)), Ok(Removed::Busy)) {
@@ -101,12 +102,6 @@ impl Court {
             end_all(&mut cgroup);
         }
     }
-}
-
-/// The pid that a descriptor stands for (`pidfd_open(2)`, `/proc/PID/fdinfo`).
-pub(super) fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
 }
 
 /// A number that was reaped and given again is no child of the emperor, or one that it made itself. Where `/proc`

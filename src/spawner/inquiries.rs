@@ -21,6 +21,7 @@ use super::birth::{SEARCH, c_string};
 use super::court::Court;
 use super::lookers::Expected;
 use super::owners::identity_of;
+use super::turns;
 use super::walks::read_report;
 use super::wire::{Reply, Ticket, cut};
 use crate::emperor::event::{Moment, Owner};
@@ -89,10 +90,8 @@ impl Inquiries {
         if self.under_way.iter().filter(|inquiry| inquiry.expected.is_some()).count() >= UNDER_WAY_MAX {
             return None;
         }
-        let of = |place: &usize| self.under_way_of(self.waiting[*place].1.owner.uid);
-        let places = (0..self.waiting.len()).filter(|place| of(place) < OWNER_MAX);
-        // Whoever has the fewest: nobody fills all places.
-        let place = places.min_by_key(of)?;
+        let owners = self.waiting.iter().map(|(_, asker)| asker.owner.uid);
+        let place = turns::next(owners, |uid| self.under_way_of(uid), OWNER_MAX)?;
         self.waiting.remove(place)
     }
 

@@ -36,6 +36,7 @@ mod session;
 mod stock;
 mod strains;
 mod trial;
+mod turns;
 mod walks;
 mod ward;
 pub mod wire;

@@ -53,13 +53,15 @@ def be_vassal(argv, fds, bits):
     os._exit(7)
 
 
-def fork_twice(client, request):
+def fork_twice(client, request, before=None):
     child = os.fork()
     if child:
         os.waitpid(child, 0)
         return
     if os.fork():
         os._exit(0)
+    if before:
+        print("along", before(), flush=True)
     answer(client, os.getpid())
     client.close()
     be_vassal(*request)
@@ -69,6 +71,18 @@ def fork_once(client, request):
     if os.fork() == 0:
         answer(client, os.getpid())
         be_vassal(*request)
+
+
+def family():
+    """A child that has a child: both sleep."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        pid = os.fork()
+        if pid:
+            os.write(writer, str(pid).encode())
+        os.execv("/bin/sleep", ["sleep", "1000000"])
+    return child, int(os.read(reader, 16))
 
 
 def sleeper():
@@ -88,6 +102,8 @@ def sleeper():
 def lie(kind, client, request):
     if kind == "honest":
         fork_twice(client, request)
+    elif kind == "family":
+        fork_twice(client, request, family)
     elif kind == "once":
         fork_once(client, request)
     elif kind == "minus":

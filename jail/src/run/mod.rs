@@ -31,7 +31,7 @@ mod walk;
 pub use crate::plan::Failure;
 pub use backdrop::Backdrop;
 pub use cgroup::{Cgroup, Removed, join_cgroup};
-pub use cgroup_move::move_tree;
+pub use cgroup_move::{move_tree, pid_of};
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
 pub use executable::Executable;

@@ -23,7 +23,7 @@ pub fn parse(file: &Arc<str>, text: &str, wanted: &str) -> Section {
                 if inside {
                     section.found.get_or_insert_with(|| at(trimmed(line, 0).0));
                 }
-                section.sections.push(name);
+                section.saw(name);
             }
             Ok(Parsed::Line(written)) if inside => section.push(written),
             Ok(Parsed::Line(_)) => {}

@@ -53,7 +53,7 @@ pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
             section.found = Some(places.of(value.get()));
             take_object(places, value, &mut section);
         }
-        section.sections.push(key);
+        section.saw(key);
     }
     section
 }

@@ -19,6 +19,8 @@ pub const FILE_MAX: usize = 1 << 20;
 pub const LINE_MAX: usize = 64 << 10;
 /// Lines taken of one file.
 pub const LINES_MAX: usize = 20_000;
+/// Names of sections remembered of one file.
+pub const SECTIONS_MAX: usize = 1_000;
 /// Values may lie this deep in lists and tables.
 const DEPTH_MAX: usize = 32;
 /// Errors told of one file.
@@ -97,7 +99,7 @@ pub struct Section {
     pub lines: Vec<Written>,
     /// Where the section begins; `None` when it is not there.
     pub found: Option<Place>,
-    /// Names of the sections that were seen, in order.
+    /// Names of the first sections that were seen, in order.
     pub sections: Vec<String>,
     /// What could not be read.
     pub errors: Vec<ConfigError>,
@@ -108,6 +110,12 @@ pub struct Section {
 }
 
 impl Section {
+    fn saw(&mut self, name: String) {
+        if self.sections.len() < SECTIONS_MAX {
+            self.sections.push(name);
+        }
+    }
+
     fn push(&mut self, written: Written) {
         if written.value.len() > LINE_MAX {
             let cause = format!("a value of more than {LINE_MAX} bytes");

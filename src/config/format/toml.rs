@@ -26,7 +26,7 @@ pub fn parse(places: &Places<'_>, wanted: &str) -> Section {
 fn take_file(places: &Places<'_>, file: &DeTable<'_>, wanted: &str, section: &mut Section) {
     for (key, value) in in_order(file) {
         let DeValue::Table(table) = value.get_ref() else { continue };
-        section.sections.push(key.get_ref().to_string());
+        section.saw(key.get_ref().to_string());
         if key.get_ref() == wanted {
             section.found = Some(places.at(key.span().start));
             for (key, value) in in_order(table) {

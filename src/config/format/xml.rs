@@ -30,8 +30,8 @@ pub fn parse(places: &Places<'_>, wanted: Option<&str>) -> Section {
             return section;
         }
     };
-    section.sections =
-        candidates(&document).filter_map(|node| node.attribute("id")).map(str::to_owned).collect();
+    let names = candidates(&document).filter_map(|node| node.attribute("id")).map(str::to_owned);
+    names.for_each(|name| section.saw(name));
     if let Some(root) = candidates(&document).find(|node| is_meant(*node, wanted)) {
         section.found = Some(places.at(root.range().start));
         let elements = root.children().filter(Node::is_element).filter(|node| has_id(*node, wanted));

@@ -108,7 +108,7 @@ impl Reader<'_, '_> {
         if self.inside {
             self.section.found.get_or_insert(place);
         }
-        self.section.sections.push(name);
+        self.section.saw(name);
     }
 
     fn end(&mut self) {

@@ -1,11 +1,11 @@
 //! Takes in who was born by a fork server, once it is proven to be the vassal.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use jail::Spec;
 use jail::plan::Knob;
-use jail::run::Born;
+use jail::run::{Born, pid_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::packet::{self, Along};
@@ -15,9 +15,8 @@ use super::{Door, lost};
 use crate::spawner::birth;
 use crate::spawner::charter::VassalProgram;
 use crate::spawner::court::{Court, Summons};
-use crate::spawner::deaths::pid_of;
 use crate::spawner::enroll::running;
-use crate::spawner::envoys::{Errand, Mission, Word};
+use crate::spawner::envoys::{Errand, Mission, Word, Work};
 use crate::spawner::owners::{identity_of, own_ids};
 use crate::spawner::wire::{Reply, Ticket};
 use crate::trust::{Examined, proc_path};
@@ -91,8 +90,8 @@ impl Court {
         let trusted = vec![self.charter.owner_of(config.trust, own).uid, own.uid, 0];
         let asked = Asked { door: door.clone(), request, trusted, emperor };
         let lent = [Some(summons.control), piped.map(AsFd::as_fd), summons.listener];
-        let lent: Vec<BorrowedFd<'_>> = lent.into_iter().flatten().collect();
-        let kept: Vec<i32> = lent.iter().map(AsRawFd::as_raw_fd).collect();
+        let kept = lent.into_iter().flatten().map(|one| one.try_clone_to_owned()).collect::<Result<_, _>>();
+        let kept: Vec<OwnedFd> = kept.map_err(|error| refused(&format!("no descriptor is left: {error}")))?;
         let identity = identity_of(&self.charter, config.trust);
         let mission = Mission::Commission(Box::new(Commission {
             ticket: summons.ticket,
@@ -102,11 +101,14 @@ impl Court {
             config,
             door,
         }));
-        let work = || match ask(&asked, &lent) {
-            Ok((claim, process)) => (Word::Claim(claim), Some(process)),
-            Err(predicate) => (Word::Failed(predicate), None),
-        };
-        self.send_envoy(mission, &Errand { identity, kept: &kept, work: &work })
+        let work: Work = Box::new(move |kept| {
+            let lent: Vec<BorrowedFd<'_>> = kept.iter().map(AsFd::as_fd).collect();
+            match ask(&asked, &lent) {
+                Ok((claim, process)) => (Word::Claim(claim), Some(process)),
+                Err(predicate) => (Word::Failed(predicate), None),
+            }
+        });
+        self.send_envoy(mission, Errand { identity, kept, work })
     }
 
     /// The command line of a vassal for somebody who is in another directory.
@@ -150,9 +152,11 @@ impl Court {
         let leaf = self.cgroup_of(ticket, &commission.knobs);
         let moved = leaf.and_then(|leaf| {
             let leaf = leaf.ok_or("there is no cgroup")?;
-            jail::run::move_tree(&leaf, pid).map_err(|errno| format!("cannot move it to its cgroup: {errno}"))
+            jail::run::move_tree(&leaf, process.as_fd())
+                .map_err(|errno| format!("cannot move it to its cgroup: {errno}"))
         });
         if let Err(why) = moved.and_then(|()| if is_alive(&process) { Ok(()) } else { Err(gone()) }) {
+            // Never killed: with a number that was given anew a stranger may have come there.
             self.bury_leaf(ticket);
             return Err(why);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::config::format::{self, Format, LINES_MAX, Section};
+use crate::config::format::{self, Format, LINES_MAX, SECTIONS_MAX, Section};
 use crate::config::place::Texts;
 
 /// Key, value, and the places of both, `line:column`.
@@ -65,6 +65,20 @@ fn every_format_has_the_same_bound_on_options() {
         assert!(section.found.is_some(), "{format:?}");
         assert_eq!(section.lines.len(), LINES_MAX, "{format:?}");
         assert_eq!(section.errors.len(), 1, "{format:?}");
+    }
+}
+
+#[test]
+fn every_format_has_the_same_bound_on_sections() {
+    let many = |one: fn(usize) -> String| (0..2_000).map(one).collect::<String>();
+    for (format, text) in [
+        (Format::Ini, many(|_| "[a]\n".into())),
+        (Format::Xml, format!("<a>{}</a>", many(|_| "<uwsgi id=\"a\"/>".into()))),
+        (Format::Yaml, many(|number| format!("a{number}:\n  x: 1\n"))),
+        (Format::Json, format!("{{{}\"z\":{{}}}}", many(|number| format!("\"a{number}\":{{}},")))),
+        (Format::Toml, many(|number| format!("[a{number}]\n"))),
+    ] {
+        assert_eq!(section(format, &text).sections.len(), SECTIONS_MAX, "{format:?}");
     }
 }
 
