@@ -64,11 +64,12 @@ mod tests {
 
     #[test]
     fn a_list_that_somebody_else_wrote_makes_nobody_our_child() {
-        let pid = jail::sys::fork(|| 0).expect("a child");
+        let mut child = std::process::Command::new("true").spawn().expect("a child");
+        let pid = Pid::from_child(&child);
         assert_eq!(pid_of(&pid.as_raw_nonzero().to_string()), Some(pid));
         assert!(is_child(&pid));
         assert!(!is_child(&getpid()) && !is_child(&Pid::INIT), "they are nobody's child here");
-        waitpid(Some(pid), WaitOptions::empty()).expect("ours");
+        child.wait().expect("ours");
         assert!(!is_child(&pid), "its number may be anybody's");
         for word in ["-1", "0", "-7", "1x", "", "99999999999"] {
             assert_eq!(pid_of(word), None, "{word}");

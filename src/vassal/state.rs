@@ -357,3 +357,31 @@ fn log_advice(errno: Errno) -> Option<String> {
 fn log_flags() -> OFlags {
     OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::config::vassal::Address;
+    use crate::vassal::handover::Goods;
+    use crate::vassal::step::{Socket, Wanted};
+
+    #[test]
+    fn while_it_rests_nobody_is_looked_for_and_then_everybody_is_greeted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        let address = Address::Unix(path.clone());
+        let socket = Socket { address, mode: 0o600, owner: None, vassal: Wanted::default() };
+        let mut vassal = Vassal::new(None, Vec::new(), Teller::new("v"), Vec::new()).expect("a vassal");
+        vassal.served.push(Served::new(&socket, None, (Goods::Sockets, Vec::new())).expect("bound"));
+        let mut client = UnixStream::connect(path).expect("connected");
+        vassal.rests_until = Some(now().plus_ms(1_000_000));
+        assert!(matches!(vassal.next(Some(Duration::ZERO)), Ok(Happening::Deadline)), "he waits, unseen");
+        vassal.rests_until = Some(now());
+        assert!(matches!(vassal.next(None), Ok(Happening::Other)), "nobody's deadline");
+        assert_eq!(vassal.rests_until, None);
+        assert!(client.read(&mut [0; 32]).expect("a packet") > 0);
+    }
+}

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::emperor::{Outcome, PATIENCE, Place, Vassal};
 use super::real::Real;
@@ -122,6 +122,26 @@ fn without_a_client_the_command_is_told_as_ever_and_one_client_speaks_at_a_time(
     while vassal.byte() != Some(17) {}
     vassal.say(2);
     assert_eq!(vassal.line(), "told");
+    assert_eq!(vassal.end().code(), 0);
+}
+
+/// Its master has tried in vain, and nothing tells it when a descriptor is free again.
+#[test]
+fn a_client_for_whom_there_is_no_descriptor_is_greeted_once_there_is_one() {
+    let (place, mut vassal) = vassal("ready = lived:0");
+    let limited = |number| {
+        let limit = Rlimit { current: Some(number), ..getrlimit(Resource::Nofile) };
+        prlimit(Pid::from_raw(vassal.pid()), Resource::Nofile, limit).unwrap()
+    };
+    // More than it waits for (`poll(2)`), fewer than it has.
+    let before = limited(4);
+    let mut client = UnixStream::connect(place.path("proxy")).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    limited(before.current.unwrap());
+    assert_eq!(client.read(&mut [0]).unwrap(), 1, "a line");
+    drop(client);
+    while vassal.byte() != Some(17) {}
+    vassal.signal(Signal::TERM);
     assert_eq!(vassal.end().code(), 0);
 }
 
