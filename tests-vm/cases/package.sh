@@ -1,6 +1,6 @@
 #!/bin/sh
 # The package: installed, upgraded, removed, purged; and its service, as systemd sees it.
-# vm: systemd package seconds=600
+# vm: systemd package seconds=1200
 . "$LIB"
 . "${LIB%.sh}-package.sh"
 
