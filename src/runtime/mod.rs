@@ -19,6 +19,7 @@ mod limits;
 mod listeners;
 mod notify;
 mod obey;
+mod policy;
 mod presence;
 mod reap;
 mod residence;

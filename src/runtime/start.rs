@@ -29,6 +29,7 @@ use super::jailing;
 use super::limits;
 use super::listeners::{self, Listeners};
 use super::notify::Messenger;
+use super::policy;
 use super::presence;
 use super::residence::Residence;
 use super::rights::kept;
@@ -36,7 +37,6 @@ use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
-use crate::emperor::policy::{Ids, Policy};
 use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
@@ -90,7 +90,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
     let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
     let mut runtime = Runtime {
-        emperor: Emperor::new(policy(config, &charter)),
+        emperor: Emperor::new(policy::of_config(config, &charter)),
         monitors,
         spawner: started.client,
         lender,
@@ -335,42 +335,6 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
         address_extension: charter.on_demand.as_ref().and_then(|rules| rules.extension.clone()),
         extra_extensions: config.extra_extensions.clone(),
         trust: lend::policy(charter),
-    }
-}
-
-/// Whether vassals may be other programs than our vassal master from the beginning.
-fn runs_others(config: &EmperorConfig, charter: &Charter) -> bool {
-    let commissions = &config.commissions;
-    charter.program != VassalProgram::Own
-        || commissions.use_servers()
-        || commissions.wrapper_attribute.is_some()
-}
-
-fn policy(config: &EmperorConfig, charter: &Charter) -> Policy {
-    Policy {
-        throttle_ms: config.throttle_ms,
-        max_throttle_ms: config.max_throttle_ms,
-        graceful_shutdown: config.graceful_shutdown,
-        no_blacklist: config.no_blacklist,
-        curse_tolerance_ms: config.curse_tolerance_ms,
-        required_heartbeat_ms: config.required_heartbeat_ms,
-        reload_mercy_ms: config.reload_mercy_ms,
-        tenant_max: config.tenant_max,
-        broodlord: config.broodlord,
-        waiting: config.commands.waits().then(|| config.commands.except.iter().cloned().collect()),
-        seed: u64::from(rustix::process::getpid().as_raw_nonzero().get().cast_unsigned()),
-        ids: ids(charter),
-        foreign: runs_others(config, charter),
-        ..Policy::default()
-    }
-}
-
-fn ids(charter: &Charter) -> Ids {
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    match charter.identity {
-        _ if !charter.privileged => Ids::All(Owner { uid, gid }),
-        Some(identity) => Ids::InsteadOfRoot(identity),
-        None => Ids::Owners,
     }
 }
 

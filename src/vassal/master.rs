@@ -44,10 +44,7 @@ pub fn mind(
     let mut duties = Duties::new(spoken_for(vassal, health), now());
     let mut idle = Idle::new(vassal, health.idle_s);
     let mut touches = reactions.watch(vassal);
-    let mut config = vassal.reload.take();
-    if config.is_some() {
-        duties.handle(Event::Byte(to_vassal::RELOAD), now());
-    }
+    let mut config = belated(vassal, &mut duties);
     if let Some(exit) = vassal.command_ended.take() {
         duties.handle(Event::Ended(exit), now());
     }
@@ -100,11 +97,15 @@ pub fn mind(
         if let Some(exit) = vassal.command_ended.take() {
             command_ended(pid, exit, &mut duties);
         }
-        if let Some(sent) = vassal.reload.take() {
-            config = Some(sent);
-            duties.handle(Event::Byte(to_vassal::RELOAD), now());
-        }
+        config = belated(vassal, &mut duties).or(config);
     }
+}
+
+/// A reload that was asked for while something else was done, with the config that came along.
+fn belated(vassal: &mut Vassal, duties: &mut Duties) -> Option<Option<OwnedFd>> {
+    let sent = vassal.reload.take()?;
+    duties.handle(Event::Byte(to_vassal::RELOAD), now());
+    Some(sent)
 }
 
 /// Who speaks in the command's place says when it is ready.

@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn a_bad_config_is_told_in_one_line_with_place_and_cure() {
         let error = ConfigError::whole("unknown option `comand`").cure("did you mean `command`?");
-        assert_eq!(kept(std::slice::from_ref(&error)), b"\x0funknown option `comand`; did you mean `command`?\n");
+        assert_eq!(
+            kept(std::slice::from_ref(&error)),
+            b"\x0funknown option `comand`; did you mean `command`?\n"
+        );
         let two = kept(&[error.clone(), error]);
         assert_eq!(two, b"\x0funknown option `comand` (and 1 more); did you mean `command`?\n");
         assert_eq!(kept(&[]), b"\x0f\n");
