@@ -32,9 +32,19 @@ fn each_byte_of_a_vassal_is_seen_in_the_stats_alike() {
     let of = |name: &str| pair.same(|emperor| seen(emperor, name));
     let silent = of("2");
     assert_eq!(of("99"), silent, "what means nothing changes nothing");
-    for (name, _) in says {
+    for name in ["1", "17", "all"] {
         assert_ne!(of(name), silent, "{name}");
     }
+    documented("| who says byte 5 alone | accepts, and is not `ready` | is `ready` too |");
+    let [theirs, ours] = pair.each(|emperor| seen(emperor, "5"));
+    let of_ready = [0, 6];
+    assert_eq!(of_ready.map(|at| theirs[at].clone()), [0.into(), false.into()]);
+    assert_eq!(of_ready.map(|at| ours[at].clone()), [1.into(), true.into()]);
+    let rest = |row: Vec<Value>| {
+        let others = row.into_iter().enumerate().filter(|(at, _)| !of_ready.contains(at));
+        others.map(|(_, value)| value).collect::<Vec<_>>()
+    };
+    assert_eq!(rest(theirs), rest(ours));
 }
 
 #[test]
