@@ -38,8 +38,8 @@ fn each_byte_of_a_vassal_is_seen_in_the_stats_alike() {
     documented("| who says byte 5 alone | accepts, and is not `ready` | is `ready` too |");
     let [theirs, ours] = pair.each(|emperor| seen(emperor, "5"));
     let of_ready = [0, 6];
-    assert_eq!(of_ready.map(|at| theirs[at].clone()), [0.into(), false.into()]);
-    assert_eq!(of_ready.map(|at| ours[at].clone()), [1.into(), true.into()]);
+    assert_eq!(of_ready.map(|at| theirs[at].clone()), [Value::from(0), Value::from(false)]);
+    assert_eq!(of_ready.map(|at| ours[at].clone()), [Value::from(1), Value::from(true)]);
     let rest = |row: Vec<Value>| {
         let others = row.into_iter().enumerate().filter(|(at, _)| !of_ready.contains(at));
         others.map(|(_, value)| value).collect::<Vec<_>>()
