@@ -17,6 +17,13 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tempfile::TempDir;
 
+/// Bytes with which a text for people begins.
+const TEXTS: [u8; 4] = [13, 14, 15, 18];
+/// It ends.
+const TEXT_END: u8 = 10;
+/// Another program is about to take the master's place.
+const BECOMES: u8 = 16;
+
 /// Whatever a test waits for comes sooner than this, or never.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -164,8 +171,20 @@ impl Vassal {
         self.child.id().cast_signed()
     }
 
-    /// The next byte it says; `None` when it has nothing more to say.
+    /// The next byte of the protocol that it says, texts for people aside; `None` when it has nothing more to say.
     pub fn byte(&mut self) -> Option<u8> {
+        loop {
+            match self.any_byte() {
+                Some(BECOMES) => {}
+                Some(byte) if TEXTS.contains(&byte) => {
+                    while self.any_byte().is_some_and(|byte| byte != TEXT_END) {}
+                }
+                byte => return byte,
+            }
+        }
+    }
+
+    fn any_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
         let count = self.control.as_mut().unwrap().read(&mut byte).expect("a byte in time");
         (count == 1).then_some(byte[0])
