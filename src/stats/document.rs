@@ -147,7 +147,7 @@ impl<'a> Emperors<'a> {
             cwd: &facts.cwd,
             emperor: sources,
             emperor_tyrant: facts.tyrant.into(),
-            // There is no common level any more: each vassal is paced by itself.
+            // Each vassal is paced by itself: there is no level of all.
             throttle_level: 0,
             jail: &facts.jail,
             emperor_capabilities: &facts.emperor_capabilities,
