@@ -14,6 +14,8 @@ use super::stamps::{Stamp, ms, now_ns};
 use super::table::Table;
 
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than it takes until a program that accepts is told of a reload.
+const SETTLED: Duration = Duration::from_millis(300);
 const SUPERVISOR: &str = "C supervisor: wait, vfork, exec";
 
 /// Four tables: create, touch, kill, unlink.
@@ -85,6 +87,15 @@ impl Case<'_> {
         thread::sleep(period / 10 + period.mul_f64(golden.fract()));
     }
 
+    /// Until a reload is not held back any more: another program than our master is told of one a quarter of a second after
+    /// it accepted, at the earliest.
+    fn settle(&self) {
+        if self.kind == Kind::Liege {
+            thread::sleep(SETTLED);
+        }
+        self.rest();
+    }
+
     fn stamp(&self, event: char, name: &str, since_ns: u64) -> Result<Stamp> {
         self.lab.stamps.of(event, name, since_ns, PATIENCE)
     }
@@ -97,7 +108,7 @@ fn live(case: &Case<'_>, tables: &mut Tables) -> Result<()> {
     let before = case.court.create(name, "[uwsgi]\n")?;
     let born = case.stamp('s', name, before)?;
     tables.create.add(row, ms(before, born.at_ns));
-    case.rest();
+    case.settle();
     let before = case.court.touch(name)?;
     tables.touch.add(row, ms(before, case.stamp('r', name, before)?.at_ns));
     case.rest();
