@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::order::News;
-use super::policy::Policy;
 use super::vassal::{Turn, Vassal};
 
 impl Vassal {
@@ -43,10 +42,5 @@ impl Vassal {
         let past = self.life.past();
         past.uses.get_or_insert(has);
         past.told_kept = false;
-    }
-
-    /// Another program than our vassal master takes its reloads.
-    pub fn is_foreign(&self, policy: &Policy) -> bool {
-        policy.foreign || self.life.past.as_ref().is_some_and(|past| past.becomes)
     }
 }

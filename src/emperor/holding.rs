@@ -24,4 +24,9 @@ impl Vassal {
         }
         Some(process.reloaded_at.unwrap_or(ran_at).plus_ms(policy.curse_tolerance_ms))
     }
+
+    /// Another program than our vassal master takes its reloads.
+    pub fn is_foreign(&self, policy: &Policy) -> bool {
+        policy.foreign || self.life.past.as_ref().is_some_and(|past| past.becomes)
+    }
 }

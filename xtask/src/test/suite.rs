@@ -81,7 +81,9 @@ impl Seen {
         while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
             if let Some(test) = line.strip_prefix(SKIPPED) {
                 seen.skips += 1;
-                seen.verdicts.insert(test.to_owned(), Verdict::Skipped);
+                // One of the same name that failed elsewhere has failed all the same.
+                let known = seen.verdicts.entry(test.to_owned()).or_insert(Verdict::Skipped);
+                *known = if *known == Verdict::Failed { Verdict::Failed } else { Verdict::Skipped };
             } else if let Some((test, verdict)) = rows::result(&line) {
                 // Of several tests of one name all have to hold.
                 let known = seen.verdicts.entry(test).or_insert(verdict);
