@@ -111,7 +111,9 @@ fn a_new_config_that_is_refused_is_shown_while_the_old_one_is_used() {
     let before = emperor.wait_stats("shop.ini", |one| one["ready"] == 1);
     assert_eq!((&before["uses"], &before["reason"]), (&before["fingerprint"], &"".into()));
     emperor.tree.vassal("shop.ini", "comand = sleep infinity\n");
-    let one = emperor.wait_stats("shop.ini", |one| one["reason"].as_str().unwrap().contains("not used"));
+    let one = emperor.wait_stats("shop.ini", |one| {
+        one["reason"].as_str().unwrap().contains("not used") && one["state"] == "running"
+    });
     assert!(one["reason"].as_str().unwrap().contains("shop.ini:2:1: "), "{one}");
     assert_eq!((&one["state"], &one["pid"]), (&"running".into(), &before["pid"]));
     assert_eq!(one["uses"], before["uses"]);

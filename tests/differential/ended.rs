@@ -131,5 +131,6 @@ fn at_the_end_only_vassals_are_killed() {
         [UWSGI, LIEGE].map(|program| scope.spawn(|| end_of(program))).map(|one| one.join().unwrap())
     });
     assert_eq!(ours, ["ENDED 0", "STRANGER lives"]);
-    assert_eq!(theirs, ours);
+    // What becomes of the stranger is our promise alone.
+    assert_eq!(theirs[0], ours[0]);
 }

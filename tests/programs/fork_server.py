@@ -73,37 +73,27 @@ def fork_once(client, request):
         be_vassal(*request)
 
 
-def family():
-    """A child that has a child: both sleep."""
+def sleepers(stays):
+    """A child and its own child: both sleep, or the first one ends and leaves an orphan."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         pid = os.fork()
         if pid:
             os.write(writer, str(pid).encode())
+            if not stays:
+                os._exit(0)
         os.execv("/bin/sleep", ["sleep", "1000000"])
+    if not stays:
+        os.waitpid(child, 0)
     return child, int(os.read(reader, 16))
-
-
-def sleeper():
-    """An orphan that was there before anybody asked."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        pid = os.fork()
-        if pid:
-            os.write(writer, str(pid).encode())
-            os._exit(0)
-        os.execv("/bin/sleep", ["sleep", "1000000"])
-    os.waitpid(child, 0)
-    return int(os.read(reader, 16))
 
 
 def lie(kind, client, request):
     if kind == "honest":
         fork_twice(client, request)
     elif kind == "family":
-        fork_twice(client, request, family)
+        fork_twice(client, request, lambda: sleepers(True))
     elif kind == "once":
         fork_once(client, request)
     elif kind == "minus":
@@ -129,7 +119,7 @@ def lie(kind, client, request):
 
 
 SILENT = []
-OLD = sleeper() if "old" in sys.argv else 0
+OLD = sleepers(False)[1] if "old" in sys.argv else 0
 directory, kinds = sys.argv[1], sys.argv[2:]
 listeners = {}
 for one in kinds:
