@@ -240,6 +240,7 @@ fn a_stranger_who_has_the_number_of_a_dead_vassal_gets_none_of_its_signals() {
         let shell = emperor.process.children().pop()?;
         shell.children().pop().filter(|one| one.command_line()[0].ends_with("liege"))
     });
+    emperor.wait_stats("neighbour.ini", |row| row["ready"] == 1);
     let neighbour = Neighbour::of(&emperor, outside(&liege, "neighbour.ini"));
     let mut namesakes = vec![outlive(&emperor, &liege, false), outlive(&emperor, &liege, true)];
     namesakes.iter_mut().for_each(Namesake::assert_alive);
