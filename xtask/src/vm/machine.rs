@@ -17,6 +17,8 @@ const QEMU: &str = "qemu-system-x86_64";
 const VERSION_MIN: u32 = 10;
 const MEMORY: &str = "1024";
 const PROCESSORS: &str = "2";
+/// Bytes of the disk of a bare boot; what is not written takes no room.
+const SPARE: u64 = 256 << 20;
 /// A panic ends the machine; nothing is random but what has to be; what guards against leaks costs time and hides nothing here.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 oops=panic quiet loglevel=3 nokaslr mitigations=off audit=0 random.trust_cpu=on \
                             tsc=reliable";
@@ -41,6 +43,16 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// A disk with nothing on it, for a bare boot.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn spare(&self) -> Result<PathBuf> {
+        let path = self.scratch.join("spare");
+        fs::File::create(&path)?.set_len(SPARE)?;
+        Ok(path)
+    }
+
     /// `start NAME` and `end NAME STATUS SECONDS` as they happened.
     pub fn status(&self) -> PathBuf {
         self.scratch.join("status")
@@ -77,7 +89,10 @@ impl Emulator {
     }
 
     /// The command line of a machine without a network. It dies with us, whatever ends us.
-    pub fn command(&self, plan: &Plan<'_>) -> Command {
+    ///
+    /// # Errors
+    /// Its disk cannot be made.
+    pub fn command(&self, plan: &Plan<'_>) -> Result<Command> {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", QEMU, "-M", "q35,usb=off,vmport=off"]);
         command.args(if self.kvm { ["-accel", "kvm", "-cpu", "host"] } else { EMULATED });
@@ -92,7 +107,8 @@ impl Emulator {
             let drive = format!("file={},if=virtio,format=raw,snapshot=on,cache=unsafe", disk.display());
             command.args(["-drive", &drive]);
         } else {
-            command.arg("-no-reboot");
+            let drive = format!("file={},if=virtio,format=raw,cache=unsafe", plan.spare()?.display());
+            command.args(["-no-reboot", "-drive", &drive]);
         }
         let console = format!("file,id=console,path={}", plan.console().display());
         command.args(["-chardev", &console, "-serial", "chardev:console", "-device", "virtio-serial-pci"]);
@@ -100,7 +116,7 @@ impl Emulator {
         port(&mut command, "vm.status", &format!("file,path={}", plan.status().display()));
         port(&mut command, "vm.files", &format!("file,path={}", plan.files().display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        command
+        Ok(command)
     }
 }
 

@@ -91,7 +91,7 @@ fn serve(emulator: &machine::Emulator, kernel: &Kernel, group: &[Case], report: 
     let scratch = Scratch::new("vm")?;
     let initrd = files::initrd(&scratch, &kernel, group)?;
     let plan = machine::Plan { kernel: &kernel, initrd, disk, scratch: scratch.path() };
-    boot::run(&mut emulator.command(&plan), &plan, group, (&interrupt, report))
+    boot::run(&mut emulator.command(&plan)?, &plan, group, (&interrupt, report))
 }
 
 /// Kernels and images are kept here until somebody removes the directory.
