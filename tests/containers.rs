@@ -46,7 +46,7 @@ fn place(image: &Path) -> Tree {
 fn busybox(image: &Path) {
     let bin = image.join("bin");
     std::fs::create_dir_all(&bin).unwrap();
-    std::fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox-static is installed");
+    common::copy_program("/bin/busybox", bin.join("busybox"));
     APPLETS.iter().for_each(|name| symlink("busybox", bin.join(name)).unwrap());
 }
 

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use common::{LIEGE, Tree};
+use common::Tree;
 
 /// What both see as their environment.
 const VARIABLES: [(&str, &str); 2] = [("HOME", "/home/shop"), ("PATH", "/usr/bin:/bin")];
@@ -62,7 +62,6 @@ impl Corpus {
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
         let copied = Command::new("cp").arg("-a").arg(ours).arg(tree.path("corpus")).status().unwrap();
         assert!(copied.success());
-        std::fs::copy(LIEGE, tree.path("liege")).unwrap();
         Self(tree)
     }
 
@@ -71,7 +70,7 @@ impl Corpus {
     }
 
     fn liege(&self) -> String {
-        self.0.path("liege").to_str().unwrap().to_owned()
+        self.0.liege().to_str().unwrap().to_owned()
     }
 }
 

@@ -28,7 +28,7 @@ fn root(tree: &Tree) {
     ] {
         tree.dir(name);
     }
-    std::fs::copy("/bin/busybox", tree.path("root/bin/busybox")).expect("busybox-static is installed");
+    common::copy_program("/bin/busybox", tree.path("root/bin/busybox"));
     std::fs::set_permissions(tree.path("root/bin/busybox"), PermissionsExt::from_mode(0o755)).unwrap();
     APPLETS.iter().for_each(|name| symlink("busybox", tree.path("root/bin").join(name)).unwrap());
     std::fs::write(tree.path("root/secret/file"), "hidden\n").unwrap();

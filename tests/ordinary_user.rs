@@ -79,17 +79,13 @@ fn where_user_namespaces_are_forbidden_the_reason_and_the_cure_are_told() {
 #[test]
 fn a_tenant_runs_an_emperor_of_her_own_in_her_vassal() {
     let tree = Tree::new();
-    std::fs::copy(common::LIEGE, tree.path("liege")).unwrap();
     for directory in ["hers", "hers/shop"] {
         tree.dir_of(ALICE, directory);
     }
     let inner = tree.path("hers/shop/inner.ini");
     tree.place(&inner, ALICE, "[uwsgi]\ncommand = /bin/sh -c 'echo inner runs; exec sleep 1000000'\n");
-    let command = format!(
-        "command = {} --emperor {}/*/*.ini\n",
-        tree.path("liege").display(),
-        tree.path("hers").display()
-    );
+    let command =
+        format!("command = {} --emperor {}/*/*.ini\n", tree.liege().display(), tree.path("hers").display());
     tree.vassal_of(ALICE, "outer.ini", &command);
     let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
     emperor.wait_for_line(|line| line == "inner runs");

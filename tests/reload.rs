@@ -145,7 +145,7 @@ fn a_socket_is_handed_on_and_gone_in_the_end() {
 fn with_another_root(tree: &Tree, included: &str) -> String {
     tree.dir("root");
     tree.dir("root/bin");
-    std::fs::copy("/bin/busybox", tree.path("root/bin/busybox")).expect("busybox-static is installed");
+    common::copy_program("/bin/busybox", tree.path("root/bin/busybox"));
     std::fs::set_permissions(tree.path("root/bin/busybox"), std::fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::symlink("busybox", tree.path("root/bin/sleep")).unwrap();
     include(tree, included);

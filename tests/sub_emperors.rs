@@ -31,7 +31,7 @@ fn sub_emperor(tree: &Tree, level: &str) -> String {
 /// The same as a program that happens to be an Emperor.
 fn program(tree: &Tree, level: &str) -> String {
     let (source, stats) = (tree.path(level), tree.path(&format!("{level}/stats.sock")));
-    let liege = tree.path("liege");
+    let liege = tree.liege();
     let words =
         format!("{} --emperor {} --emperor-stats {}", liege.display(), source.display(), stats.display());
     format!("command = {words}\nreload-signal = HUP\nready = notify\n")
@@ -42,7 +42,6 @@ fn three_deep(kind: Outermost) -> Emperor {
     let tree = Tree::new();
     let next = if kind == Outermost::Commanded { program } else { sub_emperor };
     let owner = if kind == Outermost::Plain { 0 } else { ALICE };
-    std::fs::copy(common::LIEGE, tree.path("liege")).unwrap();
     for level in ["second", "third"] {
         tree.dir_of(owner, level);
     }
@@ -163,7 +162,6 @@ fn an_emperor_in_the_middle_that_is_killed_comes_back_with_all_below() {
 #[test]
 fn an_emperor_in_a_vassal_beats_like_any_program() {
     let tree = Tree::new();
-    std::fs::copy(common::LIEGE, tree.path("liege")).unwrap();
     tree.dir_of(ALICE, "second");
     let config = format!("{}heartbeat = 1\n", sub_emperor(&tree, "second"));
     tree.vassal_of(ALICE, "first.ini", &config);

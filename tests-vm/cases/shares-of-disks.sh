@@ -4,14 +4,14 @@
 . "$LIB"
 log=$work/log
 disk=/dev/vda
-until_so test -b $disk
+ok "a disk is there" until_so test -b $disk
+mkdir "$work/v"
 chmod 644 $disk
 printf '[slow.ini]\nio-max = %s rbps=1M\nio-weight = 50\n' $disk >"$work/limits"
 read_all() { # NAME: 64 MiB, past every cache
     vassal v "$1.ini" "command = sh -c 'dd if=$disk of=/dev/null bs=64K count=1024 iflag=direct 2>/dev/null && echo $1 has read all; exec sleep 100000'"
 }
 start $top "$log" --jail none --emperor "$work/v" --emperor-tyrant --emperor-limits "$work/limits" --emperor-stats "$work/stats"
-mkdir -p "$work/v"
 read_all slow
 ok "one runs" says "$log" "slow.ini has been spawned"
 slow=$(leaf "$log" slow.ini)

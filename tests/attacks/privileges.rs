@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::{ALICE, Emperor, Process, Tree};
+use crate::common::{ALICE, Emperor, Process, Tree, copy_program};
 use crate::neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
@@ -23,7 +23,7 @@ fn tree() -> Tree {
 /// A copy of a program with this mode, root's.
 fn copy(tree: &Tree, program: &str, name: &str, mode: u32) -> PathBuf {
     let path = tree.path(name);
-    std::fs::copy(program, &path).unwrap();
+    copy_program(program, &path);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
     path
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{ALICE, BOB, Emperor, Process, Start, Tree};
+use crate::common::{ALICE, BOB, Emperor, Process, Start, Tree, copy_program};
 use crate::neighbour::{IDLE, JAILS, alices, jailed, rule, serve};
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -37,7 +37,7 @@ fn tree() -> Tree {
 }
 
 fn copy(program: &str, path: &Path, mode: u32) {
-    std::fs::copy(program, path).unwrap();
+    copy_program(program, path);
     std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 

@@ -80,7 +80,7 @@ impl Start {
     /// Runs a copy of `liege` in the tree, for users who may not look at where it was built.
     pub fn copied(mut self) -> Self {
         let copy = self.tree.path("liege");
-        std::fs::copy(LIEGE, &copy).unwrap();
+        super::copy_program(LIEGE, &copy);
         self.program = vec![copy.into()];
         self
     }

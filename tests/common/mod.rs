@@ -10,6 +10,7 @@ mod hung;
 mod leftovers;
 mod lines;
 mod process;
+mod program;
 pub mod router;
 mod tree;
 mod wait;
@@ -19,6 +20,7 @@ pub use emperor::{Emperor, LIEGE, Start, liege};
 pub use hung::{Hung, can_hang};
 pub use lines::Lines;
 pub use process::{Process, processes, running};
+pub use program::{copy_program, lend_program};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};
 

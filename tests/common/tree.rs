@@ -50,11 +50,7 @@ impl Tree {
     /// The program, where every user reaches it: who built it may have closed the directories above.
     pub fn liege(&self) -> PathBuf {
         let here = self.path("liege");
-        if !here.exists() && std::fs::hard_link(super::LIEGE, &here).is_err() {
-            // By a process of its own: what is forked here meanwhile would hold the file open for writing, and nobody could run it.
-            let copied = std::process::Command::new("cp").arg(super::LIEGE).arg(&here).status().unwrap();
-            assert!(copied.success(), "cp: {copied}");
-        }
+        super::lend_program(super::LIEGE, &here);
         here
     }
 

@@ -17,6 +17,8 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tempfile::TempDir;
 
+use super::program::lend_program;
+
 /// Bytes with which a text for people begins.
 const TEXTS: [u8; 4] = [13, 14, 15, 18];
 /// It ends.
@@ -82,9 +84,7 @@ impl Place {
     /// The program, where every user can reach it: who built it may have closed the directories above.
     fn liege(&self) -> PathBuf {
         let (built, here) = (env!("CARGO_BIN_EXE_liege"), self.path("liege"));
-        if !here.exists() && std::fs::hard_link(built, &here).is_err() {
-            std::fs::copy(built, &here).unwrap();
-        }
+        lend_program(built, &here);
         here
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use super::emperor::{Outcome, Place};
 use super::network::tenant;
+use super::program::copy_program;
 use super::rootfs::{self, USER, has, mounts};
 
 const JAIL: &str = "unshare = fs,pid\n";
@@ -84,7 +85,7 @@ fn setuid_files_gain_nothing_and_are_not_made_p4_p5() {
             "{JAIL}{USER}{filter}bind = DIR/data:DIR/seen:idmap\ncommand = sh -c 'DIR/seen/id -u; cp /usr/bin/id DIR/seen/own; chmod 4755 DIR/seen/own; chmod 2755 DIR/seen/own; stat -c %%a DIR/seen/own; true'"
         );
         let place = place(&config, 0);
-        std::fs::copy("/usr/bin/id", place.path("data/id")).unwrap();
+        copy_program("/usr/bin/id", place.path("data/id"));
         std::fs::set_permissions(place.path("data/id"), PermissionsExt::from_mode(0o6755)).unwrap();
         let outcome = place.run();
         assert_eq!(outcome.output, "54321\n755\n", "{}", outcome.errors);

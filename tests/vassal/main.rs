@@ -9,6 +9,8 @@ mod life;
 mod logs;
 mod network;
 mod phases;
+#[path = "../common/program.rs"]
+mod program;
 mod proxy;
 mod real;
 mod rootfs;

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use super::emperor::{Outcome, Place};
+use super::program::copy_program;
 
 /// From the package busybox-static.
 const BUSYBOX: &str = "/bin/busybox";
@@ -22,7 +23,7 @@ pub fn place(config: &str) -> Place {
         std::fs::create_dir_all(place.path("root").join(name)).unwrap();
     }
     let root = place.path("root");
-    std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("busybox-static is installed");
+    copy_program(BUSYBOX, root.join("bin/busybox"));
     std::fs::set_permissions(root.join("bin/busybox"), PermissionsExt::from_mode(0o755)).unwrap();
     APPLETS.iter().for_each(|name| symlink("busybox", root.join("bin").join(name)).unwrap());
     std::fs::write(root.join("etc/hosts"), "of the root\n").unwrap();

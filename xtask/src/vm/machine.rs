@@ -17,8 +17,8 @@ const QEMU: &str = "qemu-system-x86_64";
 const VERSION_MIN: u32 = 10;
 const MEMORY: &str = "1024";
 const PROCESSORS: &str = "2";
-/// Bytes of the disk of a bare boot; what is not written takes no room.
-const SPARE: u64 = 256 << 20;
+/// Bytes of an empty disk; what is not written takes no room.
+const EMPTY: u64 = 256 << 20;
 /// A panic ends the machine; nothing is random but what has to be; what guards against leaks costs time and hides nothing here.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 oops=panic quiet loglevel=3 nokaslr mitigations=off audit=0 random.trust_cpu=on \
                             tsc=reliable";
@@ -29,6 +29,26 @@ pub struct Emulator {
     kvm: bool,
 }
 
+/// Of a machine.
+#[derive(Debug)]
+pub enum Disk {
+    /// The root file system of systemd, which is never written to.
+    System(PathBuf),
+    /// Nothing is on it: a bare boot has its root file system in memory.
+    Empty(PathBuf),
+}
+
+impl Disk {
+    /// Makes one with nothing on it.
+    ///
+    /// # Errors
+    /// There is no place for it.
+    pub fn empty(path: PathBuf) -> Result<Self> {
+        fs::File::create(&path)?.set_len(EMPTY)?;
+        Ok(Self::Empty(path))
+    }
+}
+
 /// One boot.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -36,23 +56,13 @@ pub struct Plan<'a> {
     pub kernel: &'a Fetched,
     /// With everything that a bare boot needs.
     pub initrd: PathBuf,
-    /// The root file system of systemd, which is never written to.
-    pub disk: Option<PathBuf>,
+    /// What is its only disk.
+    pub disk: Disk,
     /// For what comes back.
     pub scratch: &'a Path,
 }
 
 impl Plan<'_> {
-    /// A disk with nothing on it, for a bare boot.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    fn spare(&self) -> Result<PathBuf> {
-        let path = self.scratch.join("spare");
-        fs::File::create(&path)?.set_len(SPARE)?;
-        Ok(path)
-    }
-
     /// `start NAME` and `end NAME STATUS SECONDS` as they happened.
     pub fn status(&self) -> PathBuf {
         self.scratch.join("status")
@@ -89,34 +99,34 @@ impl Emulator {
     }
 
     /// The command line of a machine without a network. It dies with us, whatever ends us.
-    ///
-    /// # Errors
-    /// Its disk cannot be made.
-    pub fn command(&self, plan: &Plan<'_>) -> Result<Command> {
+    pub fn command(&self, plan: &Plan<'_>) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", QEMU, "-M", "q35,usb=off,vmport=off"]);
         command.args(if self.kvm { ["-accel", "kvm", "-cpu", "host"] } else { EMULATED });
         command.args(["-smp", PROCESSORS, "-m", MEMORY]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-nic", "none"]);
         command.arg("-kernel").arg(plan.kernel.image()).arg("-initrd").arg(&plan.initrd);
-        let mode = if plan.disk.is_some() { "liege.mode=systemd systemd.show_status=false" } else { "" };
+        let (mode, drive) = match &plan.disk {
+            // What is written lasts as long as the emulator, over reboots too.
+            Disk::System(path) => (
+                "liege.mode=systemd systemd.show_status=false",
+                format!("file={},snapshot=on", path.display()),
+            ),
+            Disk::Empty(path) => {
+                command.arg("-no-reboot");
+                ("", format!("file={}", path.display()))
+            }
+        };
+        command.args(["-drive", &format!("{drive},if=virtio,format=raw,cache=unsafe")]);
         let clock = if self.kvm { "" } else { EMULATED_CLOCK };
         command.args(["-append", &format!("{COMMAND_LINE} {clock} {mode}"), "-device", "virtio-rng-pci"]);
-        if let Some(disk) = &plan.disk {
-            // What is written lasts as long as the emulator, over reboots too.
-            let drive = format!("file={},if=virtio,format=raw,snapshot=on,cache=unsafe", disk.display());
-            command.args(["-drive", &drive]);
-        } else {
-            let drive = format!("file={},if=virtio,format=raw,cache=unsafe", plan.spare()?.display());
-            command.args(["-no-reboot", "-drive", &drive]);
-        }
         let console = format!("file,id=console,path={}", plan.console().display());
         command.args(["-chardev", &console, "-serial", "chardev:console", "-device", "virtio-serial-pci"]);
         port(&mut command, "vm.out", "file,path=/dev/stdout");
         port(&mut command, "vm.status", &format!("file,path={}", plan.status().display()));
         port(&mut command, "vm.files", &format!("file,path={}", plan.files().display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        Ok(command)
+        command
     }
 }
 

@@ -23,6 +23,7 @@ use crate::test::{packages, rows};
 use cases::{Case, Mode};
 use interrupt::Interrupt;
 use kernel::Kernel;
+use machine::Disk;
 use report::Report;
 
 /// Package, and the program by which it is known to be there.
@@ -81,7 +82,7 @@ pub fn run(words: &[&str]) -> Result<bool> {
 /// One boot.
 fn serve(emulator: &machine::Emulator, kernel: &Kernel, group: &[Case], report: &mut Report) -> Result<()> {
     let kernel = kernel.fetch()?;
-    let disk = match group[0].mode {
+    let image = match group[0].mode {
         Mode::Plain => None,
         Mode::Systemd => Some(system::image()?),
     };
@@ -90,8 +91,10 @@ fn serve(emulator: &machine::Emulator, kernel: &Kernel, group: &[Case], report: 
     let interrupt = Interrupt::listen()?;
     let scratch = Scratch::new("vm")?;
     let initrd = files::initrd(&scratch, &kernel, group)?;
+    let empty = || Disk::empty(scratch.path().join("disk"));
+    let disk = image.map_or_else(empty, |image| Ok(Disk::System(image)))?;
     let plan = machine::Plan { kernel: &kernel, initrd, disk, scratch: scratch.path() };
-    boot::run(&mut emulator.command(&plan)?, &plan, group, (&interrupt, report))
+    boot::run(&mut emulator.command(&plan), &plan, group, (&interrupt, report))
 }
 
 /// Kernels and images are kept here until somebody removes the directory.
