@@ -56,10 +56,13 @@ impl Lines {
     pub fn wait_since(&self, mark: usize, wanted: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
         let mut heard = self.lock();
+        // Each line is looked at once: who is told fifty thousand of them must not keep the one who listens from hearing more.
+        let mut next = mark;
         loop {
-            if let Some(line) = heard.lines[mark..].iter().find(|line| wanted(line)) {
+            if let Some(line) = heard.lines[next..].iter().find(|line| wanted(line)) {
                 return line.clone();
             }
+            next = heard.lines.len();
             let left = end.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero() && !heard.ended,
