@@ -31,7 +31,8 @@ fn a_start_closes_as_many_descriptors_as_are_open_not_as_may_be() {
     .unwrap()
     .min(20_000);
     let [theirs, ours] = [UWSGI, LIEGE].map(|program| [few, many].map(|allowed| closes(program, allowed)));
-    assert!(theirs[1] >= theirs[0] + (many - few) as usize, "{theirs:?}");
     // A few more or less, as children end while it is counted.
-    assert!(ours[1].abs_diff(ours[0]) < few as usize / 2, "{ours:?}");
+    let noise = few as usize / 2;
+    assert!(theirs[1] + noise >= theirs[0] + (many - few) as usize, "{theirs:?}");
+    assert!(ours[1].abs_diff(ours[0]) < noise, "{ours:?}");
 }
