@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::time::Instant;
+
+use common::callers::ask;
 use common::{ALICE, Emperor, Process, Start, Tree};
 use rustix::process::Signal;
 
@@ -79,19 +82,106 @@ fn a_changed_config_is_started_without_waiting_for_its_blacklist() {
     emperor.stop();
 }
 
+/// Vassals that crash as often as they are let.
+const LOOPS: u64 = 200;
+/// The delay before each start of theirs but the first two, in milliseconds: up to a tenth more or less.
+const LOOP_THROTTLE_MS: u64 = 1_000;
+
+/// How often each of them has been started.
+fn starts_of_loops(emperor: &Emperor) -> Vec<u64> {
+    let stats = emperor.stats();
+    let vassals = stats["vassals"].as_array().unwrap().iter();
+    vassals
+        .filter(|one| one["id"].as_str().unwrap().starts_with("loop"))
+        .map(|one| one["starts"].as_u64().unwrap())
+        .collect()
+}
+
+/// Waits until each of them has been started so many times more than it had.
+fn wait_for_starts(emperor: &Emperor, before: &[u64], more: u64) {
+    common::eventually(&format!("{more} more starts of each that crashes"), || {
+        let now = starts_of_loops(emperor);
+        (now.iter().zip(before).all(|(now, before)| *now >= before + more)).then_some(())
+    });
+}
+
+/// No start but the first two of each without its delay, and none before it was over.
+fn assert_paced(emperor: &Emperor, begun: Instant) {
+    let starts = starts_of_loops(emperor);
+    // The clock has run on since they were counted, to the better.
+    let ms = u64::try_from(begun.elapsed().as_millis()).unwrap();
+    let allowed = 2 + ms / (LOOP_THROTTLE_MS * 9 / 10);
+    let most = starts.iter().max().unwrap();
+    assert!(*most <= allowed, "{most} starts of one, where {allowed} are allowed");
+    let delayed = starts.iter().sum::<u64>() - 2 * LOOPS;
+    common::eventually(&format!("the delays of {delayed} starts"), || {
+        (emperor.lines.count(is_delayed) as u64 >= delayed).then_some(())
+    });
+}
+
+fn is_delayed(line: &str) -> bool {
+    line.contains("throttling it")
+        && ["next start in 0.9", "next start in 1."].iter().any(|delay| line.contains(delay))
+}
+
+/// A server that minds its socket itself: whoever connects is told the word that it was started with.
+const SERVER: &str = "import os, socket, sys
+path, word = sys.argv[1:]
+if os.path.exists(path):
+    os.unlink(path)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+while True:
+    listener.accept()[0].sendall(word.encode())
+";
+
+/// Starts, is changed, killed, and serves after each of these.
+fn a_neighbour_lives_well(emperor: &Emperor) {
+    let (program, socket) = (emperor.tree.path("server.py"), emperor.tree.path("run/good.socket"));
+    std::fs::write(&program, SERVER).unwrap();
+    let config = |word: &str| {
+        let line = format!("command = python3 -IS {} {} {word}\n", program.display(), socket.display());
+        emperor.tree.vassal("good.ini", &line);
+    };
+    let serves = |word: &str| {
+        let answer = || (ask(&socket, "").ok()? == word).then_some(());
+        common::eventually(&format!("an answer of {word}"), answer);
+    };
+    config("one");
+    emperor.vassal("good.ini");
+    serves("one");
+    let mark = emperor.lines.mark();
+    config("two");
+    emperor.wait_since(mark, "good.ini", "reload the uwsgi instance");
+    let good = emperor.vassal_since(mark, "good.ini");
+    serves("two");
+    let mark = emperor.lines.mark();
+    good.signal(Signal::KILL);
+    emperor.vassal_since(mark, "good.ini");
+    serves("two");
+    assert_eq!(emperor.told("good.ini", "died"), 1, "by our hand");
+    // The server, who bound it, has no time to tidy up.
+    std::fs::remove_file(&socket).unwrap();
+}
+
 #[test]
-fn crash_loops_do_not_delay_a_neighbour() {
+fn two_hundred_crash_loops_take_nothing_from_a_neighbour_and_keep_their_pace() {
     let tree = Tree::new();
-    for number in 0..30 {
+    for number in 0..LOOPS {
         tree.vassal(&format!("loop{number}.ini"), "command = false\n");
     }
-    let emperor = Emperor::start(tree, &["--emperor-throttle", "1", "--emperor-max-throttle", "1"]);
-    emperor.wait_for("loop7.ini", "throttling it");
-    emperor.tree.vassal("good.ini", SLEEP);
-    let good = emperor.vassal("good.ini");
-    good.signal(Signal::KILL);
-    let mark = emperor.lines.mark();
-    emperor.vassal_since(mark, "good.ini");
+    let throttle = LOOP_THROTTLE_MS.to_string();
+    let begun = Instant::now();
+    let emperor =
+        Emperor::start(tree, &["--emperor-throttle", &throttle, "--emperor-max-throttle", &throttle]);
+    common::eventually("all that crash", || (starts_of_loops(&emperor).len() as u64 == LOOPS).then_some(()));
+    wait_for_starts(&emperor, &[0; LOOPS as usize], 3);
+    let before = starts_of_loops(&emperor);
+    a_neighbour_lives_well(&emperor);
+    // They crashed before, meanwhile and after it.
+    wait_for_starts(&emperor, &before, 1);
+    assert_paced(&emperor, begun);
     emperor.stop();
 }
 

@@ -78,13 +78,20 @@ impl Court {
         for number in 0..count {
             write(&waiting, &directory.join(format!("v{number}.ini")), vassals, "[uwsgi]\n")?;
         }
-        let mut command = command(lab, kind, vassals)?;
-        let log = File::options().create(true).append(true).open(lab.log(kind))?;
-        command.current_dir("/").arg("--emperor").arg(&directory);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started_ns = now_ns();
-        let child = command.spawn().with_context(|| format!("cannot run {}", kind.name()))?;
+        let child = start(lab, kind, command(lab, kind, vassals)?.arg("--emperor").arg(&directory))?;
         Ok((Self { directory, waiting, vassals, child }, started_ns))
+    }
+
+    /// One of ours with these further options, on an empty directory.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn empty(lab: &Lab, vassals: Vassals, options: &[&str]) -> Result<Self> {
+        let directory = lab.directory()?;
+        let mut command = command(lab, Kind::Liege, vassals)?;
+        let child = start(lab, Kind::Liege, command.arg("--emperor").arg(&directory).args(options))?;
+        Ok(Self { directory, waiting: lab.beside("waiting"), vassals, child })
     }
 
     /// Drops a config in, complete from the start. Returns the time before that.
@@ -152,6 +159,12 @@ impl Court {
         let mut ended = [PollFd::new(&process, PollFlags::IN)];
         poll(&mut ended, Some(&STOP_PATIENCE)).is_ok_and(|ready| ready == 1)
     }
+}
+
+fn start(lab: &Lab, kind: Kind, command: &mut Command) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(lab.log(kind))?;
+    command.current_dir("/").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command.spawn().with_context(|| format!("cannot run {}", kind.name()))
 }
 
 fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {

@@ -50,7 +50,6 @@ impl Lab {
         compile("floor", scratch.path(), &[])?;
         compile("minisup", scratch.path(), &[])?;
         compile("answer", scratch.path(), &["-static"])?;
-        program::run(program::cargo().args(["build", "--release", "--quiet", "--package", "liege"]))?;
         let stamps = Stamps::bind(&socket)?;
         let liege = std::env::var_os("LIEGE").map_or_else(build, |path| Ok(path.into()))?;
         let uwsgi = program::find("uwsgi").or_else(|| program::find("uwsgi-core"));
