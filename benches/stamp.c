@@ -5,6 +5,7 @@
 // Each stamp is one datagram "EVENT NAME NANOSECONDS" (CLOCK_MONOTONIC) to the unix socket SOCKET, where
 // EVENT is `s` (runs) or `r` (told to reload). A socket with a path is reached from every network namespace.
 // NAME is the last argument of the command line.
+// A NAME that begins with `once` ends after that, with the status that asks an Emperor for no further start.
 // With UWSGI_EMPEROR_FD: says spawned, accepting and loyal; ends on stop (0, 2) and when the Emperor is gone.
 typedef unsigned long u64;
 
@@ -82,6 +83,8 @@ __attribute__((used, force_align_arg_pointer)) void begin(u64 *stack)
     const char *name = argc > 1 ? argv[argc - 1] : "?";
     long emperor = control(argv + argc + 1);
     stamp('s', name);
+    if (name[0] == 'o' && name[1] == 'n' && name[2] == 'c' && name[3] == 'e')
+        call(SYS_EXIT, 26, 0, 0, 0, 0, 0);
     if (emperor < 0)
         for (;;)
             call(SYS_PAUSE, 0, 0, 0, 0, 0, 0);

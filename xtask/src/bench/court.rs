@@ -49,6 +49,8 @@ pub enum Vassals {
     Jailed,
     /// The same in a user namespace too.
     RootInside,
+    /// The tiny program, as whoever owns the config, without namespaces.
+    Tenants,
     /// The same in the default jail.
     Standard,
     /// The tiny program that its first connection starts, at [`Court::socket`].
@@ -131,6 +133,11 @@ impl Court {
         Ok(before)
     }
 
+    /// Where its configs are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Where the vassal of this name is connected to, with [`Vassals::OnDemand`].
     pub fn socket(lab: &Lab, kind: Kind, name: &str) -> PathBuf {
         sockets(lab, kind).join(format!("{name}.socket"))
@@ -187,6 +194,7 @@ fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {
     match vassals {
         Vassals::Jailed => command.args(["--emperor-tyrant", "--emperor-use-clone", NAMESPACES.0]),
         Vassals::RootInside => command.args(["--emperor-tyrant", "--emperor-use-clone", &with_user]),
+        Vassals::Tenants => command.args(["--emperor-tyrant", "--jail", "none"]),
         Vassals::Standard => command.arg("--emperor-tyrant"),
         Vassals::OnDemand => {
             let sockets = sockets(lab, kind);

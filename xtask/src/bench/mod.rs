@@ -6,6 +6,7 @@ mod bare;
 mod cold;
 mod court;
 mod dinit;
+mod files;
 mod idle;
 mod lab;
 mod latency;
@@ -27,7 +28,7 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 8] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("spawn", spawn::measure),
     ("namespaces", namespaces::measure),
     ("peers", peers::measure),
@@ -36,6 +37,7 @@ const MEASURES: [(&str, Measure); 8] = [
     ("on-demand", on_demand::measure),
     ("neighbours", neighbours::measure),
     ("idle", idle::measure),
+    ("files", files::measure),
 ];
 
 /// Runs the named measures, or all; `--quick` only shows that they run.
