@@ -2,10 +2,12 @@
 // The floor of a jail spawn: clone3 with namespaces, the ids dropped, exec. Nothing is watched or supervised.
 // gcc -O2 -o floor floor.c
 //
-// floor [-v] [-p POOL] [-1 NAME] NAMESPACES PROGRAM
-//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts) c(group) U(ser), or - for none
+// floor [-v] [-p POOL] [-r ROOT -b DIRECTORY] [-1 NAME] NAMESPACES PROGRAM
+//   NAMESPACES  any of m(ount) n(et) i(pc) p(id) u(ts) c(group) U(ser) T(ime), or - for none
 //   -v          vfork-like (CLONE_VM|CLONE_VFORK, own stack) instead of a copy of the process
 //   -p POOL     network namespaces made beforehand, POOL of them, each used once
+//   -r ROOT     this directory, read-only, is the root, with a proc of its own where there is a pid namespace
+//   -b DIR      this directory is in that root at the same path
 //   -1 NAME     spawns one at once and does nothing else
 // It reads orders from standard input and answers each with one line:
 //   one NAME    spawns PROGRAM NAME        ->  NANOSECONDS-BEFORE NANOSECONDS-AFTER
@@ -35,7 +37,9 @@ enum { ID = 1000, STACK = 65536, CHILDREN_MAX = 20000, CAPABILITY_LAST = 40 };
 
 static unsigned long flags;
 static int vfork_like, pool_size, pooled, *pool;
-static const char *program;
+static const char *program, *root, *bound;
+static char proc_at[512], bound_at[512];
+static int clocks; /* a time namespace of its own */
 static char *stack;
 static pid_t children[CHILDREN_MAX];
 static int born;
@@ -105,6 +109,29 @@ static void open_gate(pid_t pid, int *gate)
     close(gate[1]);
 }
 
+/* The kernel makes it for children alone; so it is entered by its file. */
+static void enter_clocks(void)
+{
+    if (unshare(CLONE_NEWTIME))
+        die("a time namespace");
+    int made = open("/proc/self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
+    if (made < 0 || setns(made, CLONE_NEWTIME))
+        die("a time namespace");
+    close(made);
+}
+
+static void enter_root(void)
+{
+    if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) || mount(bound, bound_at, NULL, MS_BIND, NULL))
+        die("bind");
+    if (flags & CLONE_NEWPID && mount("proc", proc_at, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+        die(proc_at);
+    if (mount(NULL, root, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL))
+        die("read-only");
+    if (chdir(root) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/"))
+        die("pivot_root");
+}
+
 static int child(void *argument)
 {
     struct child *it = argument;
@@ -116,7 +143,11 @@ static int child(void *argument)
         die("setns");
     if (flags & CLONE_NEWNS && mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL))
         die("private mounts");
-    if (flags)
+    if (clocks)
+        enter_clocks();
+    if (root)
+        enter_root();
+    if (flags || clocks)
         drop();
     execve(program, argv, environment);
     die(program);
@@ -212,11 +243,15 @@ int main(int argc, char **argv)
     char line[256];
     const char *only = NULL;
     int option;
-    while ((option = getopt(argc, argv, "vp:1:")) > 0) {
+    while ((option = getopt(argc, argv, "vp:r:b:1:")) > 0) {
         if (option == 'v')
             vfork_like = 1;
         else if (option == 'p')
             pool_size = atoi(optarg);
+        else if (option == 'r')
+            root = optarg;
+        else if (option == 'b')
+            bound = optarg;
         else if (option == '1')
             only = optarg;
         else
@@ -225,6 +260,13 @@ int main(int argc, char **argv)
     if (argc - optind != 2)
         return 2;
     flags = parse(argv[optind]);
+    clocks = !!strchr(argv[optind], 'T');
+    if (!root != !bound || (root && !(flags & CLONE_NEWNS)) || (clocks && vfork_like))
+        return 2;
+    if (root) {
+        snprintf(proc_at, sizeof proc_at, "%s/proc", root);
+        snprintf(bound_at, sizeof bound_at, "%s%s", root, bound);
+    }
     program = argv[optind + 1];
     stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     pool = calloc(pool_size + 1, sizeof *pool);

@@ -3,9 +3,10 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use jail::plan::{Filter, Network};
+use jail::plan::{Attributes, Depth, Filter, HARMLESS, Mount, Network, Old, Root, Rootfs, Source};
 use jail::run::{Birth, Pool, Spawned, spawn};
 use jail::{Born, Extent, Identity, Namespaces, Program, Spec, UserMap};
 use rustix::fs::{Mode, OFlags, open};
@@ -16,6 +17,8 @@ use super::stamps::{ms, now_ns};
 
 /// Uid and gid, as `floor.c` has them.
 const TENANT: u32 = 1000;
+/// A tenant whose number has no other one beside it that could pay for his user namespace (`Plan::payer`).
+const UNPAID: u32 = (1 << 31) + 1000;
 
 /// Whose jails are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,17 @@ pub enum Whose {
     FilteredTenant,
     /// Root's own: the child shares our memory until its exec.
     Root,
+}
+
+/// What a tenant's jail has.
+#[derive(Clone, Debug, Default)]
+pub struct Jail {
+    /// Namespaces, none of them ready beforehand; one of users knows the tenant's id alone.
+    pub namespaces: Namespaces,
+    /// The user namespace is made at root's expense, not at a number of the tenant's.
+    pub root_pays: bool,
+    /// Another root, read-only, with a `/proc` of its own.
+    pub root: Option<PathBuf>,
 }
 
 /// Spawns as a spawner does.
@@ -58,18 +72,19 @@ impl Bare {
         self.measured(lab, &Spec { network: Network::Pooled(network.as_raw_fd()), ..spec }, name)
     }
 
-    /// The same for a tenant's jail with these namespaces alone, a network made on the way; a user namespace knows
-    /// the tenant's id alone.
+    /// The same for this jail of a tenant's.
     ///
     /// # Errors
     /// As `one`.
-    pub fn with(&self, lab: &Lab, namespaces: Namespaces, name: &str) -> Result<f64> {
+    pub fn with(&self, lab: &Lab, jail: &Jail, name: &str) -> Result<f64> {
         let spec = self.spec(Whose::Tenant, name)?;
-        let user_map = namespaces.has(Namespaces::USER).then(|| {
-            let one = vec![Extent::one(TENANT, TENANT)];
+        let outside = if jail.root_pays { UNPAID } else { TENANT };
+        let user_map = jail.namespaces.has(Namespaces::USER).then(|| {
+            let one = vec![Extent::one(TENANT, outside)];
             UserMap { uid: one.clone(), gid: one, groups: true }
         });
-        self.measured(lab, &Spec { namespaces, user_map, ..spec }, name)
+        let mounts = jail.root.clone().map(|root| another_root(lab, root));
+        self.measured(lab, &Spec { namespaces: jail.namespaces, user_map, mounts, ..spec }, name)
     }
 
     fn measured(&self, lab: &Lab, spec: &Spec, name: &str) -> Result<f64> {
@@ -100,6 +115,16 @@ impl Bare {
             ..Spec::default()
         })
     }
+}
+
+/// The same as `floor.c` makes.
+fn another_root(lab: &Lab, root: PathBuf) -> Rootfs {
+    let own = lab.place();
+    let own =
+        Mount { target: own.into(), source: Source::Tree(own.into(), Depth::One), attributes: HARMLESS };
+    let proc = Mount { target: "/proc".into(), source: Source::Proc, attributes: HARMLESS };
+    let root = Root::Directory(root, HARMLESS.with(Attributes::RO));
+    Rootfs { root, mounts: vec![proc, own], old: Old::Left }
 }
 
 fn end(born: &Born) -> Result<()> {

@@ -53,6 +53,10 @@ pub enum Vassals {
     Tenants,
     /// The same in the default jail.
     Standard,
+    /// The same without its filter of system calls.
+    Unfiltered,
+    /// The same in the strict jail.
+    Strict,
     /// The tiny program that its first connection starts, at [`Court::socket`].
     OnDemand,
     /// What the config says.
@@ -196,6 +200,8 @@ fn command(lab: &Lab, kind: Kind, vassals: Vassals) -> Result<Command> {
         Vassals::RootInside => command.args(["--emperor-tyrant", "--emperor-use-clone", &with_user]),
         Vassals::Tenants => command.args(["--emperor-tyrant", "--jail", "none"]),
         Vassals::Standard => command.arg("--emperor-tyrant"),
+        Vassals::Unfiltered => command.args(["--emperor-tyrant", "--emperor-seccomp", "off"]),
+        Vassals::Strict => command.args(["--emperor-tyrant", "--jail", "strict"]),
         Vassals::OnDemand => {
             let sockets = sockets(lab, kind);
             fs::create_dir_all(&sockets)?;

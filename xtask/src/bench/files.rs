@@ -124,7 +124,8 @@ impl<'a> Watch<'a> {
         let mut round = 0;
         let mut heard = (self.crowd.len(), Instant::now());
         while goes_on(self, round) {
-            self.react(row)?;
+            let reacted = self.react(row);
+            reacted.with_context(|| format!("{row}, when {} of them had run", self.crowd.len()))?;
             if round % LOOK_EVERY == 0 {
                 self.weigh(row);
             }

@@ -77,6 +77,24 @@ impl Lab {
         Ok(path)
     }
 
+    /// The root of a jail, in which our own place is still to be mounted, at the path that the tiny program has compiled in.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn root(&self) -> Result<PathBuf> {
+        let root = self.directory()?.join("root");
+        for directory in ["proc", "dev", "sys", "tmp"] {
+            std::fs::create_dir_all(root.join(directory))?;
+        }
+        std::fs::create_dir_all(root.join(self.place().strip_prefix("/")?))?;
+        Ok(root)
+    }
+
+    /// Where all of it is.
+    pub fn place(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// A place next to the directories, on the same file system.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)

@@ -1,7 +1,7 @@
 //! Whole processes: from the exec of a program that makes a jail to the first instruction in it, ours and others'.
 //!
-//! Everybody makes the same: five namespaces, ids of a tenant, no new privileges; and in the second table also another
-//! root, read-only, with a `/proc` of its own.
+//! Everybody makes the same: five namespaces, ids of a tenant, no new privileges; in the second table also another
+//! root, read-only, with a `/proc` of its own; in the third all that each has against a stranger's program.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -41,12 +41,21 @@ const PLAIN: [Peer; 4] = [
     Peer { name: "bubblewrap", line: bubblewrap, end: nothing },
     Peer { name: "nsjail", line: nsjail, end: nothing },
 ];
-const ROOTED: [Peer; 5] = [
+const ROOTED: [Peer; 6] = [
+    Peer { name: FLOOR, line: floor_rooted, end: nothing },
     Peer { name: "liege vassal", line: liege_rooted, end: nothing },
     Peer { name: "bubblewrap", line: bubblewrap_rooted, end: nothing },
     Peer { name: "nsjail", line: nsjail_rooted, end: nothing },
     Peer { name: "crun", line: crun, end: end_crun },
     Peer { name: "runc", line: runc, end: end_runc },
+];
+
+const CONFINED: [Peer; 5] = [
+    Peer { name: "liege vassal, jail = standard", line: liege_standard, end: nothing },
+    Peer { name: "liege vassal, jail = strict", line: liege_strict, end: nothing },
+    Peer { name: "bubblewrap, without a filter", line: bubblewrap_confined, end: nothing },
+    Peer { name: "crun", line: crun_confined, end: end_crun },
+    Peer { name: "runc", line: runc_confined, end: end_runc },
 ];
 
 /// One after the other in each round.
@@ -57,14 +66,18 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
     let yard = Yard::new(lab)?;
     let mut plain = Table::new("Whole processes: five namespaces, other ids, exec", "ms");
     let mut rooted = Table::new("The same with another root, read-only, and its own /proc", "ms");
+    let title =
+        "Confined: private /tmp, /dev, /proc and cgroup besides, no capability, filtered system calls";
+    let mut confined = Table::new(title, "ms");
     for round in 0..lab.rounds(60, 2) {
-        for (table, peers) in [(&mut plain, &PLAIN[..]), (&mut rooted, &ROOTED[..])] {
+        let tables = [(&mut plain, &PLAIN[..]), (&mut rooted, &ROOTED[..]), (&mut confined, &CONFINED[..])];
+        for (kind, (table, peers)) in tables.into_iter().enumerate() {
             for (number, peer) in peers.iter().enumerate() {
-                table.add_result(peer.name, yard.one(peer, &format!("w{number}x{round}")));
+                table.add_result(peer.name, yard.one(peer, &format!("w{kind}x{number}x{round}")));
             }
         }
     }
-    Ok(vec![plain, rooted])
+    Ok(vec![plain, rooted, confined])
 }
 
 /// Where jails of others have their files.
@@ -76,14 +89,9 @@ struct Yard<'a> {
 impl<'a> Yard<'a> {
     /// A root with the tiny program in it and the place where it reports.
     fn new(lab: &'a Lab) -> Result<Self> {
-        let place = lab.directory()?;
-        let root = place.join("root");
-        fs::create_dir_all(root.join("proc"))?;
-        fs::create_dir(root.join("dev"))?;
+        let root = lab.root()?;
+        let place = root.parent().context("a root in a directory")?.to_owned();
         fs::create_dir(place.join("state"))?;
-        // The same path inside and outside: the program has it compiled in.
-        let inside = root.join(own(lab).strip_prefix("/")?);
-        fs::create_dir_all(inside)?;
         Ok(Self { lab, place })
     }
 
@@ -112,16 +120,12 @@ impl<'a> Yard<'a> {
     }
 
     fn own(&self) -> String {
-        own(self.lab).display().to_string()
+        self.lab.place().display().to_string()
     }
 
     fn state(&self) -> String {
         self.place.join("state").display().to_string()
     }
-}
-
-fn own(lab: &Lab) -> PathBuf {
-    lab.beside("").components().collect()
 }
 
 /// A shell in which everything is ready but the program itself.
@@ -159,24 +163,44 @@ fn nothing(_: &Yard<'_>, _: &str) -> Vec<String> {
 }
 
 fn floor(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    floor_with(yard, "", name)
+}
+
+fn floor_rooted(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    floor_with(yard, &format!("-r {} -b {}", yard.root(), yard.own()), name)
+}
+
+fn floor_with(yard: &Yard<'_>, options: &str, name: &str) -> Result<Vec<String>> {
     let floor = yard.lab.beside("floor");
-    Ok(words(&format!("{} -1 {name} {} {}", floor.display(), NAMESPACES.1, yard.stamp())))
+    Ok(words(&format!("{} {options} -1 {name} {} {}", floor.display(), NAMESPACES.1, yard.stamp())))
+}
+
+fn unshare() -> String {
+    format!("unshare = {}\n", NAMESPACES.0)
 }
 
 /// As whoever starts a vassal by hand: our own master reads a config, makes the jail, starts the command.
 fn liege(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
-    with_config(yard, name, "")
+    with_config(yard, name, &unshare())
 }
 
 fn liege_rooted(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
-    let own = yard.own();
-    with_config(yard, name, &format!("rootfs = {} ro\nproc\nbind = {own}:{own}\n", yard.root()))
+    let (own, jail) = (yard.own(), unshare());
+    with_config(yard, name, &format!("{jail}rootfs = {} ro\nproc\nbind = {own}:{own}\n", yard.root()))
+}
+
+fn liege_standard(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    with_config(yard, name, "jail = standard\n")
+}
+
+fn liege_strict(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    with_config(yard, name, "jail = strict\n")
 }
 
 fn with_config(yard: &Yard<'_>, name: &str, lines: &str) -> Result<Vec<String>> {
     let config = yard.place.join(format!("{name}.ini"));
-    let jail = format!("unshare = {}\nuid = {ID}\ngid = {ID}\n", NAMESPACES.0);
-    fs::write(&config, format!("[uwsgi]\n{jail}{lines}command = {} {name}\n", yard.stamp()))?;
+    let ids = format!("uid = {ID}\ngid = {ID}\n");
+    fs::write(&config, format!("[uwsgi]\n{ids}{lines}command = {} {name}\n", yard.stamp()))?;
     Ok(words(&format!("{} vassal --ini {}", yard.lab.liege.display(), config.display())))
 }
 
@@ -192,6 +216,11 @@ fn bubblewrap_rooted(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
     Ok(words(&format!("{BUBBLEWRAP} --ro-bind {root} / --proc /proc --bind {own} {own} {stamp} {name}")))
 }
 
+fn bubblewrap_confined(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    let own = "--unshare-cgroup --new-session --cap-drop ALL --bind / / --dev /dev --proc /proc --tmpfs /tmp";
+    Ok(words(&format!("{BUBBLEWRAP} {own} --tmpfs /dev/shm --ro-bind /sys /sys {} {name}", yard.stamp())))
+}
+
 const NSJAIL: &str = "nsjail --mode o --quiet --user 1000 --group 1000 --disable_clone_newuser \
                       --disable_clone_newcgroup --time_limit 0";
 
@@ -205,15 +234,23 @@ fn nsjail_rooted(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
 }
 
 fn crun(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
-    container(yard, "crun", name)
+    container(yard, "crun", name, &bundle(yard, name))
 }
 
 fn runc(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
-    container(yard, "runc", name)
+    container(yard, "runc", name, &bundle(yard, name))
 }
 
-fn container(yard: &Yard<'_>, program: &str, name: &str) -> Result<Vec<String>> {
-    fs::write(yard.place.join("config.json"), bundle(yard, name).to_string())?;
+fn crun_confined(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    container(yard, "crun", name, &confined(yard, name))
+}
+
+fn runc_confined(yard: &Yard<'_>, name: &str) -> Result<Vec<String>> {
+    container(yard, "runc", name, &confined(yard, name))
+}
+
+fn container(yard: &Yard<'_>, program: &str, name: &str, text: &Value) -> Result<Vec<String>> {
+    fs::write(yard.place.join("config.json"), text.to_string())?;
     let (state, bundle) = (yard.state(), yard.place.display());
     Ok(words(&format!("{program} --root {state} run --bundle {bundle} bench-{name}")))
 }
@@ -237,6 +274,58 @@ fn bundle(yard: &Yard<'_>, name: &str) -> Value {
         "linux": { "namespaces": namespaces },
     })
 }
+
+/// The same with what the runtimes write into a new bundle (`runc spec`), and a filter of system calls.
+fn confined(yard: &Yard<'_>, name: &str) -> Value {
+    let mut bundle = bundle(yard, name);
+    let memory = |at: &str| json!({ "destination": at, "type": "tmpfs", "source": "tmpfs" });
+    let mounts = bundle["mounts"].as_array_mut().expect("the bundle has mounts");
+    let terminals = ["newinstance", "ptmxmode=0666", "mode=0620"];
+    mounts.extend([memory("/dev"), memory("/dev/shm"), memory("/tmp")]);
+    mounts
+        .push(json!({ "destination": "/dev/pts", "type": "devpts", "source": "pts", "options": terminals }));
+    mounts.push(json!({ "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"] }));
+    let kinds = bundle["linux"]["namespaces"].as_array_mut().expect("the bundle has namespaces");
+    kinds.push(json!({ "type": "cgroup" }));
+    bundle["process"]["capabilities"] = json!({});
+    bundle["linux"]["maskedPaths"] =
+        json!(["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]);
+    bundle["linux"]["readonlyPaths"] = json!(["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]);
+    bundle["linux"]["seccomp"] = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+        "syscalls": [{ "names": REFUSED, "action": "SCMP_ACT_ERRNO" }],
+    });
+    bundle
+}
+
+/// Of our default filter what takes no look at arguments.
+const REFUSED: [&str; 24] = [
+    "add_key",
+    "request_key",
+    "keyctl",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "bpf",
+    "kexec_load",
+    "kexec_file_load",
+    "reboot",
+    "swapon",
+    "swapoff",
+    "acct",
+    "quotactl",
+    "syslog",
+    "settimeofday",
+    "clock_settime",
+    "clock_adjtime",
+    "perf_event_open",
+    "userfaultfd",
+    "open_by_handle_at",
+    "iopl",
+    "ioperm",
+    "ustat",
+];
 
 fn end_crun(yard: &Yard<'_>, name: &str) -> Vec<String> {
     words(&format!("crun --root {} delete --force bench-{name}", yard.state()))

@@ -19,8 +19,12 @@ const TENANT: &str = "jail crate alone, ids of a tenant";
 const FILTERED: &str = "the same with the default filter";
 const ROOT: &str = "jail crate alone, ids of root";
 const LIEGE: &str = "liege";
-const RUNNING: [(&str, Vassals); 2] =
-    [("liege, a user namespace besides", Vassals::RootInside), ("liege, jail = standard", Vassals::Standard)];
+const RUNNING: [(&str, Vassals); 4] = [
+    ("liege, a user namespace besides", Vassals::RootInside),
+    ("liege, jail = standard", Vassals::Standard),
+    ("the same without its filter of system calls", Vassals::Unfiltered),
+    ("liege, jail = strict", Vassals::Strict),
+];
 const AGAIN: &str = "liege, from kill -9 of the one before";
 
 /// One at a time into a running Emperor, and a thousand from nothing.
