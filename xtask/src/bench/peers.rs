@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::program;
 
 use super::lab::{Lab, NAMESPACES};
+use super::proc;
 use super::spawn::PATIENCE;
 use super::stamps::{ms, now_ns};
 use super::table::Table;
@@ -149,7 +151,10 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Whoever is killed alone may leave the first process of a jail behind.
+        for pid in proc::family(self.0.id().cast_signed(), Path::new("")) {
+            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
+        }
         let _ = self.0.wait();
     }
 }
