@@ -80,6 +80,11 @@ impl Lines {
 
     /// How many lines are `wanted`, now.
     pub fn count(&self, wanted: impl Fn(&str) -> bool) -> usize {
-        self.lock().lines.iter().filter(|line| wanted(line)).count()
+        self.count_since(0, wanted)
+    }
+
+    /// How many lines since `mark` are `wanted`, now.
+    pub fn count_since(&self, mark: usize, wanted: impl Fn(&str) -> bool) -> usize {
+        self.lock().lines[mark..].iter().filter(|line| wanted(line)).count()
     }
 }

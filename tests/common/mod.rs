@@ -12,6 +12,7 @@ mod lines;
 mod process;
 mod program;
 pub mod router;
+pub mod siege;
 mod tree;
 mod wait;
 

@@ -17,6 +17,8 @@ mod rootfs;
 mod rootfs_attacks;
 mod separation;
 mod setns;
+#[path = "../common/siege.rs"]
+mod siege;
 mod sockets;
 mod surroundings;
 mod user;
