@@ -4,7 +4,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Command, Output, Stdio};
 
 use common::{ALICE, BOB, Emperor, Tree};
@@ -80,13 +80,11 @@ fn a_step_that_failed_is_the_reason() {
     let tree = Tree::new();
     tree.vassal("hook.ini", "hook-as-user = exec:false\ncommand = sleep infinity\n");
     tree.vassal("memory.ini", "rlimit-as = 400M\ncommand = python3 -c \"x = bytearray(1 << 30)\"\n");
-    tree.vassal("typo.ini", "comand = sleep infinity\n");
     tree.vassal("program.ini", "command = /no/such/program\n");
     let emperor = Emperor::start(tree, &[]);
     for (name, why) in [
         ("hook.ini", &["exit status 1", "hook-as-user", "false", "(step "][..]),
         ("memory.ini", &["exit status"]),
-        ("typo.ini", &["exit status 1", "typo.ini:2:1: ", "comand", "command"]),
         ("program.ini", &["exit status 1", "/no/such/program", "ENOENT"]),
     ] {
         let one = emperor.wait_stats(name, |one| one["state"] == "throttled");
@@ -96,8 +94,108 @@ fn a_step_that_failed_is_the_reason() {
             assert!(told.contains(part) && told.contains("what to do:"), "{part}: {told}");
         }
     }
-    let note = emperor.stats_of("typo.ini").unwrap()["note"].clone();
-    assert!(note.as_str().unwrap().contains("typo.ini:2:1"), "{note}");
+    emperor.stop();
+}
+
+/// Writes what a router writes: one command for one vassal.
+fn tell_to(emperor: &Emperor, command: &str, vassal: &str) {
+    let mut bytes = vec![0; 4];
+    for part in ["cmd", command, "vassal", vassal] {
+        bytes.extend(u16::try_from(part.len()).unwrap().to_le_bytes());
+        bytes.extend(part.as_bytes());
+    }
+    let socket = emperor.tree.path("run/commands.sock");
+    UnixDatagram::unbound().unwrap().send_to(&bytes, socket).unwrap();
+}
+
+/// Waits until it rests for the `times`th time.
+fn wait_for_rest(emperor: &Emperor, name: &str, times: usize) {
+    common::eventually(name, || (emperor.told(name, "not started again: ") >= times).then_some(()));
+    assert_eq!(emperor.stats_of(name).unwrap()["starts"], times);
+}
+
+#[test]
+fn a_config_that_is_wrong_by_its_text_is_told_once_and_rests_until_it_changes_or_somebody_wants_it() {
+    let tree = Tree::new();
+    let path = tree.vassal_of(ALICE, "typo.ini", "comand = sleep infinity\n");
+    let commands = tree.path("run/commands.sock").display().to_string();
+    let options = ["--emperor-tyrant", "--emperor-throttle", "1", "--emperor-max-throttle", "1"];
+    let options = [&options[..], &["--emperor-command-socket", &commands]].concat();
+    let emperor = Emperor::start(tree, &options);
+    wait_for_rest(&emperor, "typo.ini", 1);
+    // Whoever is tried again and again is, many times, while this one is started and stops.
+    emperor.tree.vassal_of(ALICE, "later.ini", "chdir = /no/such/directory\ncommand = sleep infinity\n");
+    emperor.wait_stats("later.ini", |one| one["starts"].as_u64() > Some(5));
+    let one = emperor.stats_of("typo.ini").unwrap();
+    assert_eq!((&one["state"], &one["starts"], &one["deaths"]), (&"refused".into(), &1.into(), &0.into()));
+    assert!(one["note"].as_str().unwrap().starts_with("typo.ini:2:1: unknown option `comand`"), "{one}");
+    assert_eq!(emperor.told("typo.ini", "unknown option"), 1);
+    let status = text(&said(&emperor, "status", &["typo*"]));
+    assert!(status.contains("refused") && status.contains("typo.ini:2:1: "), "{status}");
+    let why = text(&said(&emperor, "why", &["typo"]));
+    for part in
+        ["its config is wrong: typo.ini:2:1: ", "it rests until the file changes", "did you mean `command`"]
+    {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    tell_to(&emperor, "spawn", "typo.ini");
+    wait_for_rest(&emperor, "typo.ini", 2);
+    emperor.signal(rustix::process::Signal::HUP);
+    wait_for_rest(&emperor, "typo.ini", 3);
+    let touched = std::fs::File::options().write(true).open(&path).unwrap();
+    touched.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    wait_for_rest(&emperor, "typo.ini", 4);
+    emperor.tree.vassal_of(ALICE, "typo.ini", SLEEP);
+    emperor.wait_stats("typo.ini", |one| one["ready"] == 1 && one["starts"] == 5);
+    emperor.stop();
+}
+
+#[test]
+fn only_what_its_text_alone_decides_is_given_up() {
+    let tree = Tree::new();
+    let common = tree.path("common.ini");
+    std::fs::write(&common, "[uwsgi]\nenv = A=1\n").unwrap();
+    let broken = tree.path("broken.ini");
+    std::fs::write(&broken, "[uwsgi]\ncomand = x\n").unwrap();
+    let include = |path: &std::path::Path| format!("include = {}\n", path.display());
+    let rest = [
+        ("value.ini", "chmod-socket = 9\ncommand = x\n".to_owned()),
+        ("syntax.ini", "[uwsgi\n".to_owned()),
+        ("nothing.ini", "env = A=1\n".to_owned()),
+        ("own-line.ini", format!("{}comand = x\n", include(&common))),
+        ("scheme.ini", "include = https://x/y.ini\ncommand = x\n".to_owned()),
+    ];
+    let again = [
+        ("missing.ini", include(&tree.path("to-come.ini")) + "comand = x\n"),
+        ("elsewhere.ini", format!("{}command = sleep infinity\n", include(&broken))),
+        ("whole.ini", include(&common)),
+        ("user.ini", "uid = no-such-user\ncommand = x\n".to_owned()),
+        ("condition.ini", "if-exists = /no/such/file\nendif =\ncomand = x\n".to_owned()),
+        ("program.ini", "ini = exec://echo [uwsgi]\ncomand = x\n".to_owned()),
+        ("text.ini", "env = A=@(/no/such/file)\ncomand = x\n".to_owned()),
+    ];
+    rest.iter().chain(&again).for_each(|(name, body)| drop(tree.vassal(name, body)));
+    let emperor = Emperor::start(tree, &["--emperor-throttle", "1", "--emperor-max-throttle", "1"]);
+    for (name, _) in &again {
+        emperor.wait_stats(name, |one| one["starts"].as_u64() > Some(3));
+    }
+    for (name, _) in &rest {
+        let one = emperor.wait_stats(name, |one| one["state"] == "refused");
+        assert_eq!(one["starts"], 1, "{one}");
+    }
+    emperor.stop();
+}
+
+#[test]
+fn a_config_of_the_pipe_that_is_wrong_rests_and_one_with_a_fallback_does_not() {
+    let tree = Tree::new();
+    tree.vassal("typo.ini", "comand = sleep infinity\n");
+    tree.vassal("second.ini", "fallback-config = %d/no/such/file.ini\ncomand = sleep infinity\n");
+    let options = ["--emperor-config-pipe", "--emperor-throttle", "1", "--emperor-max-throttle", "1"];
+    let emperor = Emperor::start(tree, &options);
+    emperor.wait_stats("second.ini", |one| one["starts"].as_u64() > Some(3));
+    let one = emperor.wait_stats("typo.ini", |one| one["state"] == "refused");
+    assert_eq!(one["starts"], 1, "{one}");
     emperor.stop();
 }
 

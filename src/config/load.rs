@@ -77,6 +77,12 @@ impl Loaded {
         self.unread.is_empty() && !self.consumed.iter().any(looks)
     }
 
+    /// True when a line of this file is wrong: one of these errors is not of the config as a whole.
+    pub fn is_wrong_in(&self, file: &str, errors: &[ConfigError]) -> bool {
+        let mut places = errors.iter().filter_map(|error| error.place.as_ref());
+        places.any(|place| &*place.file == file && place.line > 0 && Some(place) != self.section.as_ref())
+    }
+
     /// True when nothing that is unread can change who runs this. What a condition said may hang on it.
     fn is_surely_uwsgis(&self) -> bool {
         let has_condition = self.consumed.iter().any(|one| one.value.starts_with("if-"));

@@ -88,7 +88,7 @@ impl Vassal {
             State::Queued { .. }
             | State::Waiting { .. }
             | State::Idle
-            | State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => {
+            | State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Useless | Rest::Suspended) => {
                 self.judge(reason);
                 self.recheck(turn);
             }

@@ -20,7 +20,9 @@ impl Vassal {
     fn spawn_commanded(&mut self, turn: &mut Turn<'_>) {
         self.suspended = false;
         match self.state {
-            State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled) => self.start_rationed(turn),
+            State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled | Rest::Useless) => {
+                self.start_rationed(turn);
+            }
             State::Waiting { .. } => self.hurry(true, turn),
             // as if somebody connected
             State::Idle => self.called(turn),
@@ -44,7 +46,9 @@ impl Vassal {
         self.suspended = true;
         match self.state {
             State::Queued { .. } | State::Waiting { .. } => self.start_now(turn),
-            State::Rested(Rest::Goodbye | Rest::Exiled | Rest::Suspended) => self.start_now(turn),
+            State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled | Rest::Useless) => {
+                self.start_now(turn);
+            }
             // held back as soon as they may be started
             State::Outside | State::Refused | State::Excess | State::Rested(Rest::Ending) => {}
             State::Idle => {}     // nothing runs, and nothing is started before it is told to

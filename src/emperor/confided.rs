@@ -42,5 +42,7 @@ impl Vassal {
         let past = self.life.past();
         past.uses.get_or_insert(has);
         past.told_kept = false;
+        // That was another config.
+        past.useless = false;
     }
 }

@@ -10,6 +10,8 @@ use super::vassal::{Ending, Turn, Vassal};
 
 /// Exit status by which a vassal asks not to be started again.
 const EXILE: i32 = 26;
+/// Exit status of a vassal whose config is of no use.
+const USELESS: i32 = 1;
 /// SIGKILL is repeated no sooner, however small the tolerance.
 const KILL_AGAIN_MIN_MS: u64 = 1_000;
 
@@ -182,12 +184,20 @@ impl Vassal {
             Then::Reload
         } else if exit == Exit::Code(EXILE) && !self.process.said.failed {
             self.rest_or_again(Rest::Exiled)
+        } else if self.found_its_config_useless(exit) {
+            self.rest_or_again(Rest::Useless)
         } else if self.process.said.goodbye || self.has_done_its_work(exit) {
             self.rest_or_again(Rest::Goodbye)
         } else {
             Then::Death
         };
         self.ended(then, exit, turn);
+    }
+
+    /// It said so, has never been ready, and ended as such a one does. A zerg is not started again anyhow.
+    fn found_its_config_useless(&self, exit: Exit) -> bool {
+        let said_so = self.life.past.as_ref().is_some_and(|past| past.useless);
+        said_so && !self.process.said.came_up() && exit == Exit::Code(USELESS) && !self.is_zerg
     }
 
     /// Who is on demand and ends well had nothing to do any more, as programs for socket activation do.
@@ -270,6 +280,7 @@ impl Vassal {
         let reason = match why {
             Rest::Goodbye => "it asked to be stopped",
             Rest::Exiled => "it ended with code 26",
+            Rest::Useless => "its config is wrong, and rests until it changes",
             Rest::Suspended => "it waits for the command `spawn`",
             Rest::Ending => "the Emperor ends",
         };

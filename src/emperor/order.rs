@@ -38,6 +38,8 @@ pub mod from_vassal {
     pub const BECOMES: u8 = 16;
     /// A text begins: where it listens.
     pub const SERVES: u8 = 18;
+    /// Its config is wrong by its text alone: no further start does better. Heard from who has not been ready.
+    pub const USELESS: u8 = 19;
     /// Bytes of one of these texts.
     pub const LONG_TEXT_MAX: usize = 400;
     /// Wants to be stopped.

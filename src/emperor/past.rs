@@ -23,6 +23,8 @@ pub struct Past {
     pub uses: Option<Fingerprint>,
     /// Another program than our vassal master takes its reloads.
     pub becomes: bool,
+    /// Its process has said that its config is wrong by its text alone, and has gone no further since.
+    pub useless: bool,
 }
 
 impl Past {

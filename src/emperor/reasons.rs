@@ -21,6 +21,7 @@ impl VassalView {
             return format!("its new config is not used: {kept}");
         }
         match self.state {
+            "refused" => format!("its config is wrong: {}", self.fault()),
             "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
             "ended" => "the Emperor ends".to_owned(),
             "stopped" => "it asked to be stopped".to_owned(),
@@ -43,6 +44,17 @@ impl VassalView {
             _ => !other,
         };
         self.last_end.as_ref().filter(|_| is_end).map(|end| end.at)
+    }
+
+    /// Its process has found its config wrong by its text alone.
+    pub(super) fn is_useless(&self) -> bool {
+        self.state == "refused" && self.refusal.is_none()
+    }
+
+    /// What is wrong with it, in the words of that process.
+    pub(super) fn fault(&self) -> &str {
+        let said = self.last_end.as_ref().and_then(|end| end.trouble.as_deref());
+        said.unwrap_or("its process did not say why")
     }
 
     fn was_commanded(&self) -> bool {
@@ -71,6 +83,10 @@ impl VassalView {
         }
         match (self.state, self.deadline) {
             ("queued", _) => "it is started as soon as one of the starts under way is through".to_owned(),
+            ("refused", _) if self.is_useless() => {
+                "it rests until the file changes, somebody starts it (`spawn`) or everything reloads"
+                    .to_owned()
+            }
             ("refused" | "exiled", _) => "it is started when its config changes".to_owned(),
             ("too-many", _) => "it is started when a vassal of its owner goes".to_owned(),
             ("suspended", _) => "it is started by the command `spawn`".to_owned(),
@@ -91,6 +107,9 @@ impl VassalView {
     /// What people can do about it; empty when nothing needs to be done.
     pub fn advice(&self) -> &'static str {
         match self.state {
+            "refused" if self.is_useless() => {
+                "mend the config (`liege check FILE`); if it is a file that this one includes, touch this one then"
+            }
             "refused" => "mend the config (`liege check FILE`); it is looked at again as soon as it changes",
             "too-many" => "remove a vassal of this owner, or raise emperor-tenant-max",
             "throttled" if self.failure.is_some() => {

@@ -187,6 +187,9 @@ impl VassalView {
             let kept = self.kept.as_ref().map(|reason| format!("its new config is not used: {reason}"));
             return said.chain(kept).chain(strain).collect::<Vec<_>>().join("; ");
         }
+        if self.is_useless() {
+            return self.fault().to_owned();
+        }
         let failure = self.failure.as_ref().map(|reason| format!("cannot be started: {reason}"));
         let end = || self.last_end.as_ref().map(brief);
         let next = self.next_start.map(|at| format!("next start in {} s", at.ms_since(now).div_ceil(1_000)));

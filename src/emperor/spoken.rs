@@ -44,6 +44,7 @@ impl Vassal {
             from_vassal::GOODBYE => self.hear_goodbye(turn),
             from_vassal::HEARTBEAT => self.hear_heartbeat(turn),
             from_vassal::BECOMES => self.life.past().becomes = true,
+            from_vassal::USELESS => self.hear_useless(),
             from_vassal::CONFIG => {} // its config is a file that it was given
             from_vassal::SOS => {}    // who is sent is a vassal of its own
             _ => {}                   // means nothing, and does nothing
@@ -95,6 +96,11 @@ impl Vassal {
         }
     }
 
+    /// It finds its config of no use. Whoever has ever come further, or has a newer one by now, cannot say so.
+    fn hear_useless(&mut self) {
+        self.life.past().useless = !self.process.said.came_up() && self.process.reloaded_at.is_none();
+    }
+
     /// It lives on after a reload.
     fn answer(&mut self) {
         if matches!(self.state, State::Reloading { .. }) {
@@ -106,7 +112,8 @@ impl Vassal {
     pub fn reload_asked(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Running | State::Reloading { .. } => self.ask_reload(turn),
-            State::Rested(Rest::Goodbye) => self.start_rationed(turn),
+            // of the latter a file that it includes may have been mended
+            State::Rested(Rest::Goodbye | Rest::Useless) => self.start_rationed(turn),
             // only another config helps these
             State::Refused | State::Excess => {}
             State::Rested(Rest::Exiled | Rest::Suspended | Rest::Ending) => {}

@@ -65,6 +65,8 @@ pub enum Rest {
     Goodbye,
     /// It ended with the code of exile; until its config changes.
     Exiled,
+    /// It has found its config wrong by its text alone; until that changes, or somebody has it started.
+    Useless,
     /// It waits for the command `spawn`.
     Suspended,
     /// The Emperor ends.
@@ -129,7 +131,7 @@ impl State {
             Self::Queued { .. } => "queued",
             Self::Waiting { .. } => "throttled",
             Self::Idle => "on-demand",
-            Self::Refused => "refused",
+            Self::Refused | Self::Rested(Rest::Useless) => "refused",
             Self::Excess => "too-many",
             Self::Rested(Rest::Goodbye) => "stopped",
             Self::Rested(Rest::Exiled) => "exiled",
@@ -216,4 +218,11 @@ pub struct Said {
     pub goodbye: bool,
     /// That it failed before its program ran: its end was told already.
     pub failed: bool,
+}
+
+impl Said {
+    /// Whether it has been ready in any way, since it was started or told to reload.
+    pub fn came_up(&self) -> bool {
+        self.spawned || self.accepting || self.loyal
+    }
 }

@@ -12,3 +12,4 @@ mod reload;
 mod sight;
 mod stop;
 mod table;
+mod useless;

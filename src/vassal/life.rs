@@ -67,6 +67,9 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
         Err(errors) => {
             teller.errors(&errors);
             upward::errors(control.as_ref(), &errors);
+            if reading.useless {
+                upward::useless(control.as_ref());
+            }
             Ok(fallback.instead_of(1, control.as_ref()))
         }
     }

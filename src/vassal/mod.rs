@@ -43,6 +43,7 @@ mod upward;
 mod user;
 mod walk;
 pub mod watch;
+mod witness;
 mod zerg;
 
 pub use life::main;

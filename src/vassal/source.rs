@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 
 use super::tell::Teller;
+use super::witness::{Notes, Witness};
 use crate::cli::world::{Opened, Surroundings};
 use crate::cli::{self, Invocation};
 use crate::config::place::{ConfigError, Entry};
@@ -20,6 +21,8 @@ pub struct Reading {
     pub exit: Option<u8>,
     /// `fallback-config`.
     pub fallback: Option<String>,
+    /// It is wrong by its text alone: who reads it again finds the same, until that changes.
+    pub useless: bool,
 }
 
 /// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
@@ -52,7 +55,13 @@ impl Source {
     /// merely odd in it, and what it wants to be said, is told.
     pub fn read(&self, opened: Option<&File>, teller: &Teller) -> Reading {
         match self.invocation() {
-            Ok(invocation) => Reading::of(&load_own(invocation, opened), teller),
+            Ok(invocation) => {
+                let name = config_of(&invocation).unwrap_or_default();
+                let notes = Notes::default();
+                let loaded = load_own(invocation, (&name, opened), &notes);
+                let reading = Reading::of(&loaded, teller);
+                Reading { useless: reading.is_useless(&loaded, &name, &notes), ..reading }
+            }
             Err(errors) => Reading::bad(errors),
         }
     }
@@ -70,7 +79,15 @@ impl Source {
 impl Reading {
     /// A config of which nothing can be used.
     pub fn bad(errors: Vec<ConfigError>) -> Self {
-        Self { kind: Err(errors), exit: None, fallback: None }
+        Self { kind: Err(errors), exit: None, fallback: None, useless: false }
+    }
+
+    /// Where other files are read, too, a line of its own has to be wrong: all else may be mended in those.
+    fn is_useless(&self, loaded: &Loaded, name: &str, notes: &Notes) -> bool {
+        let Err(errors) = &self.kind else { return false };
+        let hangs_on_files = !notes.are_of_files_alone() || !loaded.is_by_itself();
+        let is_alone = !notes.mention_others();
+        !hangs_on_files && self.fallback.is_none() && (is_alone || loaded.is_wrong_in(name, errors))
     }
 
     /// What a config came to that has been read. What is merely odd in it, and what it wants to be said, is told.
@@ -82,13 +99,12 @@ impl Reading {
         teller.warnings(&if is_uwsgis { misread() } else { loaded.advice() });
         loaded.said.iter().for_each(|said| teller.said(&said.value));
         let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
-        Self { kind, exit, fallback: loaded.fallback.clone() }
+        Self { kind, exit, fallback: loaded.fallback.clone(), useless: false }
     }
 }
 
-fn load_own(invocation: Invocation, opened: Option<&File>) -> Loaded {
-    let name = config_of(&invocation).unwrap_or_default();
-    let world = |surroundings| Opened::new(surroundings, &name, opened);
+fn load_own(invocation: Invocation, (name, opened): (&str, Option<&File>), notes: &Notes) -> Loaded {
+    let world = |surroundings| Witness::new(Opened::new(surroundings, name, opened), name, notes);
     let onlooker = world(Surroundings::nameless_onlooker());
     load_once(invocation.entries, invocation.texts, &onlooker, || world(Surroundings::nameless()))
 }

@@ -7,7 +7,7 @@ use super::control;
 use super::state::Vassal;
 use crate::config::place::ConfigError;
 use crate::config::vassal::Address;
-use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE};
+use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE, USELESS};
 use crate::log::plain;
 
 /// What ends it.
@@ -18,6 +18,13 @@ pub fn trouble(control: Option<&impl AsFd>, sentence: &str) {
 /// What is wrong with its config.
 pub fn errors(control: Option<&impl AsFd>, errors: &[ConfigError]) {
     trouble(control, &sentence(errors));
+}
+
+/// That another start with the same text finds the same.
+///
+/// Must: follow what is wrong. Must not: be said of a config that names a file which is still to come.
+pub fn useless(control: Option<&impl AsFd>) {
+    say(control, &[USELESS]);
 }
 
 /// Why it does not use the newest config; nothing is wrong with one that it uses.

@@ -62,6 +62,40 @@ fn a_descriptor_that_takes_an_hour_to_close_holds_up_nobody() {
     emperor.stop();
 }
 
+/// Its config is of no use, it says: before it ends, in a flood, or once it is ready; others say nothing.
+const FEIGNS: &str = r"case $2 in
+first.ini) printf '\016\033[2J a lie\012\023' >&3; exit 1;;
+stays.ini) printf '\023' >&3;;
+flood.ini) head -c 64000 /dev/zero | tr '\0' '\023' >&3; exit 1;;
+ready.ini) printf '\001\005\023' >&3; exit 1;;
+esac
+exec sleep infinity";
+
+/// A vassal that calls its own config wrong is the only one that is not started for it, and only until it changes.
+#[test]
+fn who_calls_its_config_useless_harms_nobody_but_itself() {
+    let tree = Tree::new();
+    let program = tree.script("program", FEIGNS).display().to_string();
+    let names = ["first.ini", "stays.ini", "ready.ini", "flood.ini"];
+    names.iter().for_each(|name| drop(tree.vassal(name, "")));
+    let options = ["--binary-path", &program, "--emperor-throttle", "1", "--emperor-max-throttle", "1"];
+    let emperor = Start::in_tree(tree).options(&options).start();
+    emperor.wait_stats("ready.ini", |one| one["starts"].as_u64() > Some(3));
+    let first = emperor.wait_stats("first.ini", |one| one["state"] == "refused");
+    assert_eq!(first["starts"], 1, "{first}");
+    assert!(
+        first["note"].as_str().unwrap().contains("a lie")
+            && !first["note"].as_str().unwrap().contains('\u{1b}'),
+        "{first}"
+    );
+    assert_eq!(emperor.stats_of("stays.ini").unwrap()["state"], "running");
+    assert_serves(&emperor);
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("first.ini", "env = A=1\n");
+    emperor.wait_since(mark, "first.ini", "started with pid");
+    emperor.stop();
+}
+
 #[test]
 fn who_never_listens_uses_up_no_descriptors() {
     // A user may have as many descriptors on their way as open: three reloads of each would be more.

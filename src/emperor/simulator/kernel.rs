@@ -101,7 +101,7 @@ impl World {
                 self.die(which, Exit::Code(1));
             }
             Fate::DiesInSteps => self.die(which, Exit::Signal(9)),
-            Fate::NoProcess | Fate::RefusedBefore | Fate::Runs => self.begin(which),
+            Fate::NoProcess | Fate::RefusedBefore | Fate::Useless | Fate::Runs => self.begin(which),
         }
     }
 
@@ -112,6 +112,10 @@ impl World {
         let (nature, stop_waits) = (body.nature.clone(), body.stop_waits);
         self.accept_all(which.id);
         self.answer(which, Event::Running(which, config.fingerprint, config.owner));
+        if nature.fate == Fate::Useless {
+            self.say(which, from_vassal::USELESS);
+            return self.after_ms(1, Happening::Die(which, Exit::Code(1)));
+        }
         nature.speech.iter().for_each(|(ms, byte)| self.after_ms(*ms, Happening::Say(which, *byte)));
         nature.idle_ms.inspect(|ms| self.after_ms(*ms, Happening::Rest(which)));
         self.begin_quiet(which, nature.idle_s);

@@ -17,6 +17,8 @@ pub enum Fate {
     StepFails,
     /// The process dies without a word before its program runs.
     DiesInSteps,
+    /// It finds its config wrong, says so and ends.
+    Useless,
     /// Its program runs.
     Runs,
 }
@@ -118,6 +120,7 @@ fn any_fate(dice: &mut Dice) -> Fate {
         6..8 => Fate::RefusedBorn,
         8..12 => Fate::StepFails,
         12..14 => Fate::DiesInSteps,
+        14..18 => Fate::Useless,
         _ => Fate::Runs,
     }
 }
@@ -150,10 +153,11 @@ fn any_speech(dice: &mut Dice) -> Vec<(u64, u8)> {
         from_vassal::SOS,
         from_vassal::CONFIG,
         from_vassal::BECOMES,
+        from_vassal::USELESS,
         from_vassal::GOODBYE,
     ];
     let count = if dice.percent(2) { 200 } else { dice.below(6) };
-    let known = if dice.percent(10) { 8 } else { 7 };
+    let known = if dice.percent(10) { 9 } else { 8 };
     let becomes = dice.percent(30).then_some((0, from_vassal::BECOMES));
     let others = (0..count).map(|_| (dice.skewed(18), bytes[dice.below(known) as usize]));
     becomes.into_iter().chain(others.collect::<Vec<_>>()).collect()

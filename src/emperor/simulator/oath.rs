@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::nature::{KILL_MAX_MS, OnReload};
 use super::world::{Body, Stage, World};
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
+use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::pacing::Class;
 use crate::emperor::policy::Policy;
 use crate::emperor::snapshot::VassalView;
+use crate::emperor::state::{Rest, State};
 
 /// Longest time from a process's death to the news of it.
 const NEWS_MAX_MS: u64 = 1_000;
@@ -37,12 +38,19 @@ pub struct Oath {
     ended_with: BTreeMap<Incarnation, (Fingerprint, Owner)>,
     notices: BTreeMap<Key, (u32, u32)>,
     foreign: BTreeSet<Incarnation>,
+    /// Who has said that its config is of no use, before it was ready or told to reload.
+    useless: BTreeSet<Incarnation>,
+    /// Who cannot say so any more.
+    came_up: BTreeSet<Incarnation>,
     /// When a program that is not our master can be told to reload.
     ready_for_reload: BTreeMap<Incarnation, Moment>,
 }
 
 impl Oath {
     pub fn told(&mut self, event: &Event, now: Moment) {
+        if let Event::Byte(which, byte) = event {
+            self.spoke(*which, *byte);
+        }
         match event {
             Event::Born(which, _) => assert!(self.known.insert(*which)),
             Event::Exited(which, _) => self.exited(*which, now),
@@ -62,6 +70,19 @@ impl Oath {
             }
             _ => {}
         }
+    }
+
+    fn spoke(&mut self, which: Incarnation, byte: u8) {
+        match byte {
+            from_vassal::SPAWNED | from_vassal::ACCEPTING | from_vassal::LOYAL => self.comes_up(which),
+            from_vassal::USELESS if !self.came_up.contains(&which) => _ = self.useless.insert(which),
+            _ => {}
+        }
+    }
+
+    fn comes_up(&mut self, which: Incarnation) {
+        self.came_up.insert(which);
+        self.useless.remove(&which);
     }
 
     fn exited(&mut self, which: Incarnation, now: Moment) {
@@ -96,7 +117,10 @@ impl Oath {
             Order::Send(which, byte) => {
                 self.reach(*which, order);
                 match *byte {
-                    to_vassal::RELOAD => self.may_reload(*which, now),
+                    to_vassal::RELOAD => {
+                        self.comes_up(*which);
+                        self.may_reload(*which, now);
+                    }
                     _ => assert!(self.stops.insert(*which, (now, self.leapt_ms)).is_none(), "stopped twice"),
                 }
             }
@@ -225,6 +249,32 @@ impl World {
         assert!(!waits || !view.advice().is_empty(), "{view:?}");
     }
 
+    /// Whether it rests because its config is of no use.
+    pub fn rests(&self, id: Option<VassalId>) -> bool {
+        let vassal = id.and_then(|id| self.emperor.vassals.get(&id));
+        vassal.is_some_and(|vassal| vassal.state == State::Rested(Rest::Useless))
+    }
+
+    /// It begins to by an end of a process that has said so in time, and goes on until somebody does something about it.
+    pub fn rests_with_reason(&self, event: &Event, rested: bool) {
+        let (seed, rests) = (self.seed, self.rests(self.subject(event)));
+        match event {
+            Event::Exited(which, exit) if rests && !rested => {
+                let said_so = self.oath.useless.contains(which) && *exit == Exit::Code(1);
+                assert!(said_so, "seed {seed}: {event:?} lets it rest");
+            }
+            Event::Seen(key, sight) if rested && !rests => {
+                let was = self.sights.get(key);
+                assert!(
+                    was != Some(&(sight.fingerprint, sight.owner)) || sight.refusal.is_some(),
+                    "seed {seed}: started again for nothing"
+                );
+            }
+            Event::Unseen(_) | Event::Commanded(..) | Event::Refused(..) if !rests => {}
+            _ => assert_eq!(rests, rested, "seed {seed}: {event:?}"),
+        }
+    }
+
     /// Nothing moves any more: everything is as the configs say.
     pub fn all_is_as_it_should_be(&self) {
         assert_eq!(self.emperor.next_deadline(), None, "idle costs something");
@@ -261,10 +311,10 @@ impl World {
                 assert!(feigns || given.fingerprint == config.fingerprint, "seed {seed}: {view:?}");
             }
             "refused" => {
-                assert!(
-                    config.refusal.is_some() || self.oath.refused.contains(&which),
-                    "seed {seed}: {view:?}"
-                );
+                let now = (config.fingerprint, config.owner);
+                let is_useless = self.oath.useless.contains(&which) && self.oath.ended_with[&which] == now;
+                let is_refused = config.refusal.is_some() || self.oath.refused.contains(&which);
+                assert!(is_refused || is_useless, "seed {seed}: {view:?}");
             }
             "stopped" | "exiled" => {
                 assert!(config.refusal.is_none(), "seed {seed}: {view:?}");
@@ -305,7 +355,7 @@ impl World {
             let (taken_in, waiting) = owners.entry(view.owner.uid).or_default();
             match view.state {
                 "too-many" => *waiting += 1,
-                "refused" => {}
+                "refused" if !view.is_useless() => {}
                 _ => *taken_in += 1,
             }
         }

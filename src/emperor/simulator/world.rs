@@ -107,6 +107,8 @@ pub struct World {
     pub policy: Policy,
     pub emperor: Emperor,
     pub configs: BTreeMap<Key, Config>,
+    /// What the Emperor was shown last.
+    pub sights: BTreeMap<Key, (Fingerprint, Owner)>,
     /// What the monitor believes to be there.
     pub known: BTreeSet<Key>,
     pub bodies: BTreeMap<Incarnation, Body>,
@@ -137,6 +139,7 @@ impl World {
             emperor: Emperor::new(policy.clone()),
             policy,
             configs: BTreeMap::new(),
+            sights: BTreeMap::new(),
             known: BTreeSet::new(),
             bodies: BTreeMap::new(),
             listeners: BTreeMap::new(),
@@ -203,8 +206,13 @@ impl World {
         self.oath.told(&event, self.now);
         let about = self.subject(&event);
         let others = matches!(event, Event::Byte(..)).then(|| self.others(about));
+        let rested = self.rests(about);
         let started = matches!(event, Event::Commanded(_, Command::Spawn)).then_some(about).flatten();
-        self.emperor.handle(event, self.now);
+        self.emperor.handle(event.clone(), self.now);
+        self.rests_with_reason(&event, rested);
+        if let Event::Seen(key, sight) = event {
+            self.sights.insert(key, (sight.fingerprint, sight.owner));
+        }
         if others.is_some() {
             self.orders_are_its_own(about);
         }

@@ -21,6 +21,7 @@ fn states() -> Vec<(&'static str, Court)> {
         ("too-many", seen(Court::new(Policy { tenant_max: 1, ..policy() }).with("other"))),
         ("stopped", after(running(), &[byte(from_vassal::GOODBYE), exited()])),
         ("exiled", after(running(), &[Event::Exited(first(), Exit::Code(26))])),
+        ("refused", after(seen(court()), &born_and(&[byte(from_vassal::USELESS), exited()]))),
         ("suspended", seen(Court::new(Policy { waiting: Some(BTreeSet::new()), ..policy() }))),
         ("ended", after(running(), &[Event::StopAll, exited()])),
         ("starting", seen(court())),
@@ -74,6 +75,10 @@ fn exited() -> Event {
     Event::Exited(first(), Exit::Code(1))
 }
 
+fn born_and(events: &[Event]) -> Vec<Event> {
+    [&[Event::Born(first(), 7), Event::Running(first(), Fingerprint(1), ALICE)], events].concat()
+}
+
 fn failed(attempt: u32) -> Event {
     Event::SpawnFailed(Incarnation { attempt, ..first() }, "no memory".into())
 }
@@ -106,6 +111,7 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("strained", Event::Strained(which, "out of memory".into())),
         ("byte accepting", Event::Byte(which, from_vassal::ACCEPTING)),
         ("byte goodbye", Event::Byte(which, from_vassal::GOODBYE)),
+        ("byte useless", Event::Byte(which, from_vassal::USELESS)),
         ("silent", Event::Silent(which)),
         ("exited", Event::Exited(which, Exit::Code(1))),
         ("exited 26", Event::Exited(which, Exit::Code(26))),
