@@ -1,6 +1,6 @@
 //! `vassals-stop-hook`: once a vassal is gone, and for all of them before the Emperor ends.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use anyhow::Result;
 
@@ -16,8 +16,8 @@ const UNDER_WAY_MAX: usize = 16;
 pub struct Farewells {
     wanted: bool,
     /// Vassals that have run and are not gone.
-    known: BTreeSet<Key>,
-    waiting: VecDeque<String>,
+    known: BTreeMap<Key, VassalId>,
+    waiting: VecDeque<VassalId>,
     under_way: HashSet<Incarnation>,
     count: u32,
 }
@@ -25,40 +25,38 @@ pub struct Farewells {
 impl Farewells {
     /// None yet; none ever unless the administrator wants it.
     pub fn new(wanted: bool) -> Self {
-        Self { wanted, known: BTreeSet::new(), waiting: VecDeque::new(), under_way: HashSet::new(), count: 0 }
+        Self { wanted, known: BTreeMap::new(), waiting: VecDeque::new(), under_way: HashSet::new(), count: 0 }
     }
 
     /// The program of this one has run: one that never did is not missed.
-    pub fn meet(&mut self, key: Option<&Key>) {
+    pub fn meet(&mut self, key: &Key, id: VassalId) {
         if self.wanted {
-            self.known.extend(key.cloned());
+            self.known.insert(key.clone(), id);
         }
     }
 
     /// This one is gone.
     fn part(&mut self, key: &Key) {
-        if self.known.remove(key) {
-            self.waiting.push_back(key.name.to_string());
-        }
+        self.waiting.extend(self.known.remove(key));
     }
 
     /// So are all others.
     fn part_from_all(&mut self) {
         let all = std::mem::take(&mut self.known);
-        self.waiting.extend(all.into_iter().map(|key| key.name.to_string()));
+        self.waiting.extend(all.into_values());
     }
 
     /// The next one that may begin.
-    fn next(&mut self) -> Option<(Incarnation, String)> {
+    fn next(&mut self) -> Option<(Incarnation, VassalId)> {
         if self.under_way.len() >= UNDER_WAY_MAX {
             return None;
         }
-        let name = self.waiting.pop_front()?;
+        let gone = self.waiting.pop_front()?;
         self.count = self.count.wrapping_add(1);
         // No vassal of ours has this number: they are given from the lowest on.
         let one = Incarnation { id: VassalId(u32::MAX), attempt: self.count };
         self.under_way.insert(one);
-        Some((one, name))
+        Some((one, gone))
     }
 
     /// One of them has ended, if it was one.
@@ -90,8 +88,8 @@ impl Runtime {
 
     /// Begins as many as may run at once; ends the Emperor when that was all.
     pub(super) fn say_farewells(&mut self) -> Result<()> {
-        while let Some((one, name)) = self.farewells.next() {
-            self.spawner.send(&Request::Farewell(one.into(), name), Vec::new())?;
+        while let Some((one, gone)) = self.farewells.next() {
+            self.spawner.send(&Request::Farewell(one.into(), gone.0), Vec::new())?;
             self.courtiers.expect_hook();
         }
         self.finished = self.finishing && self.farewells.are_over();
@@ -111,29 +109,29 @@ mod tests {
     #[test]
     fn only_so_many_run_at_once_and_all_have_their_turn() {
         let mut farewells = Farewells::new(true);
-        (10..50).for_each(|number| farewells.meet(Some(&key(&format!("{number}.ini")))));
+        (10..50).for_each(|number| farewells.meet(&key(&format!("{number}.ini")), VassalId(number)));
         farewells.part(&key("49.ini"));
         farewells.part(&key("never.ini"));
-        assert_eq!(farewells.waiting, ["49.ini"]);
+        assert_eq!(farewells.waiting, [VassalId(49)]);
         farewells.part_from_all();
         let mut begun: VecDeque<_> = std::iter::from_fn(|| farewells.next()).collect();
         assert_eq!(begun.len(), UNDER_WAY_MAX);
-        let mut names = Vec::new();
-        while let Some((one, name)) = begun.pop_front() {
-            names.push(name);
+        let mut parted = Vec::new();
+        while let Some((one, gone)) = begun.pop_front() {
+            parted.push(gone);
             assert!(!farewells.are_over());
             farewells.ended(one);
             begun.extend(farewells.next());
         }
-        assert_eq!(names.len(), 40);
-        assert_eq!((names[0].as_str(), names[39].as_str()), ("49.ini", "48.ini"));
+        assert_eq!(parted.len(), 40);
+        assert_eq!((parted[0], parted[39]), (VassalId(49), VassalId(48)));
         assert!(farewells.are_over());
     }
 
     #[test]
     fn without_the_option_nobody_waits() {
         let mut farewells = Farewells::new(false);
-        farewells.meet(Some(&key("a.ini")));
+        farewells.meet(&key("a.ini"), VassalId(1));
         farewells.part_from_all();
         assert!(farewells.next().is_none() && farewells.are_over());
     }

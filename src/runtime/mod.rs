@@ -217,8 +217,9 @@ impl Runtime {
             }
             Reply::Running { ticket, fingerprint, uid, gid } => {
                 // A zerg is nobody to take leave of.
-                if let Some((key, None)) = self.emperor.config_of(Incarnation::from(ticket).id) {
-                    self.farewells.meet(Some(key));
+                let id = Incarnation::from(ticket).id;
+                if let Some((key, None)) = self.emperor.config_of(id) {
+                    self.farewells.meet(key, id);
                 }
                 self.after_start(ticket);
                 start::running(ticket, fingerprint, uid, gid)

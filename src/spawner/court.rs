@@ -23,6 +23,7 @@ use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
 use super::magic;
 use super::owners::{groups, own_ids};
+use super::partings::Partings;
 use super::push;
 use super::relimit::Limits;
 use super::rights::{keep_only, own_keyring};
@@ -65,6 +66,7 @@ pub struct Court {
     /// Why the limits cannot be set here, if so.
     unlimited: Option<String>,
     pub(super) strains: Strains,
+    pub(super) partings: Partings,
 }
 
 /// A vassal that is to be born, and where its config is.
@@ -147,6 +149,7 @@ impl Court {
             limits,
             unlimited: unlimited.or(bare).or(deaf),
             strains: Strains::default(),
+            partings: Partings::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
             listeners,
@@ -200,7 +203,7 @@ impl Court {
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
             (Request::Aside(ticket, wait, name), 0) => vec![Reply::Hook(ticket, self.aside(wait, &name))],
-            (Request::Farewell(ticket, name), 0) => vec![Reply::Hook(ticket, self.farewell(&name))],
+            (Request::Farewell(ticket, id), 0) => vec![Reply::Hook(ticket, self.farewell(id))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,
@@ -291,6 +294,9 @@ impl Court {
         let network = if user { None } else { self.ready_network() };
         let trees = self.trees(summons.directory, &config)?;
         let place = self.place_of(summons.directory);
+        if self.briefs.farewell().is_some() && summons.zerg.is_none() {
+            self.partings.expect(summons.ticket, &summons.name, &place);
+        }
         let subject = Subject {
             file: summons.file,
             is_program,

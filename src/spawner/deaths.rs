@@ -53,6 +53,7 @@ impl Court {
         self.kill_leaf(ticket);
         let strains = self.strains.forget(ticket);
         self.burial_tries = 0;
+        self.partings.miss(ticket);
         let Some(ward) = self.wards.remove(ticket) else { return strains };
         self.walks.retain(|walk| walk.ticket != ticket);
         if ward.leaf {

@@ -38,6 +38,7 @@ struct Doer<'a> {
     /// Descriptors beside the standard ones, as (here, there).
     lent: Vec<(RawFd, RawFd)>,
     vassal: Option<Vassal<'a>>,
+    directory: &'a str,
     /// A child of the emperor, which reaps it.
     sibling: bool,
 }
@@ -50,7 +51,8 @@ impl Court {
         let vassal = Vassal { name: &ward.name, pid: ward.pid, owner: ward.owner };
         let way_in = self.way_in(ticket, ward)?;
         let lent = way_in.iter().map(|(fd, number)| (fd.as_raw_fd(), *number)).collect();
-        let doer = Doer { which: Which::All, brief, lent, vassal: Some(vassal), sibling: true };
+        let doer =
+            Doer { which: Which::All, brief, lent, vassal: Some(vassal), directory: "", sibling: true };
         self.send_doer(doer).map(|born| born.pid)
     }
 
@@ -76,22 +78,30 @@ impl Court {
             Wait::Begun => Phase::AsOnDemandVassal,
             Wait::Remembered => Phase::AsOnConfigVassal,
         };
-        self.about(self.briefs.of(phase), name)
+        self.about(self.briefs.of(phase), (name, ""))
     }
 
-    /// `vassals-stop-hook` for a vassal of this name.
-    pub(super) fn farewell(&self, name: &str) -> Result<i32, String> {
-        self.about(self.briefs.farewell(), name)
+    /// `vassals-stop-hook` for the vassal of this number, which has run and is gone.
+    pub(super) fn farewell(&mut self, id: u32) -> Result<i32, String> {
+        let parted = self.partings.part(id).ok_or("its vassal is not known to have run")?;
+        self.about(self.briefs.farewell(), (&parted.name, &parted.directory))
     }
 
-    /// About a vassal without a process.
-    fn about(&self, brief: Option<BorrowedFd<'_>>, name: &str) -> Result<i32, String> {
+    /// About a vassal without a process; the directory of its config, where a hook is told of it.
+    fn about(&self, brief: Option<BorrowedFd<'_>>, (name, directory): (&str, &str)) -> Result<i32, String> {
         let brief = brief.ok_or("nothing is to be done")?;
         if !self.is_name(name) {
             return Err("its name is that of no config of a source".into());
         }
         let vassal = Vassal { name, pid: 0, owner: Owner::default() };
-        let doer = Doer { which: Which::All, brief, lent: Vec::new(), vassal: Some(vassal), sibling: true };
+        let doer = Doer {
+            which: Which::All,
+            brief,
+            lent: Vec::new(),
+            vassal: Some(vassal),
+            directory,
+            sibling: true,
+        };
         self.send_doer(doer).map(|born| born.pid)
     }
 
@@ -110,8 +120,14 @@ impl Court {
         let (reader, writer) =
             pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|errno| errno.to_string())?;
         let lent = vec![(writer.as_raw_fd(), REPORT_FD)];
-        let born =
-            self.send_doer(Doer { which: Which::Strict, brief, lent, vassal: None, sibling: false })?;
+        let born = self.send_doer(Doer {
+            which: Which::Strict,
+            brief,
+            lent,
+            vassal: None,
+            directory: "",
+            sibling: false,
+        })?;
         let ended = loop {
             match waitid(WaitId::PidFd(born.pidfd.as_fd()), WaitIdOptions::EXITED) {
                 Err(Errno::INTR) => {}
@@ -142,7 +158,8 @@ impl Court {
     pub(super) fn herald(&self, ticket: Ticket, vassal: &Vassal<'_>, gate: OwnedFd) -> Option<Reply> {
         let brief = self.briefs.of(Phase::AsEmperorBeforeVassal)?;
         let lent = vec![(gate.as_raw_fd(), REPORT_FD)];
-        let doer = Doer { which: Which::Awaited, brief, lent, vassal: Some(*vassal), sibling: true };
+        let doer =
+            Doer { which: Which::Awaited, brief, lent, vassal: Some(*vassal), directory: "", sibling: true };
         match self.send_doer(doer) {
             Ok(born) => Some(Reply::Herald(ticket, born.pid)),
             Err(detail) => {
@@ -161,7 +178,7 @@ impl Court {
 
     /// The path of a directory, where a hook is told of it.
     pub(super) fn place_of(&self, directory: BorrowedFd<'_>) -> String {
-        if self.briefs.of(Phase::AsVassal).is_none() {
+        if self.briefs.of(Phase::AsVassal).is_none() && self.briefs.farewell().is_none() {
             return String::new();
         }
         let link = rustix::fs::readlink(format!("/proc/self/fd/{}", directory.as_raw_fd()), Vec::new());
@@ -176,7 +193,10 @@ impl Court {
             dies_with_parent: true,
             session: true,
             descriptors,
-            program: Program::Descriptor(self.executable.as_raw_fd(), Brief::argv(doer.which, name, "")),
+            program: Program::Descriptor(
+                self.executable.as_raw_fd(),
+                Brief::argv(doer.which, name, doer.directory),
+            ),
             environment: self.environment_of(doer.vassal),
             ..Spec::default()
         };

@@ -28,6 +28,7 @@ mod listeners;
 mod lookers;
 pub mod magic;
 pub mod owners;
+mod partings;
 mod push;
 mod relimit;
 mod rights;
@@ -234,6 +235,7 @@ impl Spawner {
 
     fn queue_parcels(&mut self, replies: Vec<(Reply, Option<OwnedFd>)>) -> Result<()> {
         for (reply, lent) in replies {
+            self.court.partings.note(&reply);
             let lent = lent.or_else(|| self.court.listeners.lent_with(&reply));
             self.outbox.push_back((wire::encode(&reply)?, lent));
         }

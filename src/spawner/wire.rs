@@ -91,8 +91,8 @@ pub enum Request {
     Bury(Ticket),
     /// Do what is done as Emperor once the program of this vassal runs. Answered by `Hook`.
     Hooks(Ticket),
-    /// Run `vassals-stop-hook` for a vassal of this name, which is gone. Answered by `Hook`.
-    Farewell(Ticket, String),
+    /// Run `vassals-stop-hook` for the vassal of this number, which has run and is gone. Answered by `Hook`.
+    Farewell(Ticket, u32),
     /// Do what is done about a vassal of this name that waits for a connection. Answered by `Hook`.
     Aside(Ticket, Wait, String),
 }

@@ -9,6 +9,7 @@ mod blob;
 mod changed;
 mod descriptors;
 mod ended;
+mod farewells;
 mod found;
 mod hooks;
 mod pair;
