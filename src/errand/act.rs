@@ -171,7 +171,10 @@ impl Duty {
             }
             Task::Program(program) => {
                 let mut environment = vassal.environment();
-                environment.set(DIRECTORY, &self.directory);
+                // Whoever takes leave is told of none.
+                if !self.directory.is_empty() {
+                    environment.set(DIRECTORY, &self.directory);
+                }
                 programs::run_program(vassal, &named, &[&program, &argument(&self.name)], environment)
                     .map(|()| None)
             }
