@@ -1,54 +1,129 @@
-//! CPU time that a limit has refused. The kernel announces it to nobody, so it is read when somebody asks how vassals are,
-//! and never else.
+//! CPU time that a limit has refused. The kernel announces it to nobody, so it is read when vassals are looked at anyway:
+//! when somebody asks how they are, and when one has ended.
 
+use std::collections::BTreeMap;
 use std::fs::read_to_string;
 use std::path::Path;
 
-use crate::emperor::event::Incarnation;
+use crate::emperor::event::{Incarnation, VassalId};
 use crate::emperor::snapshot::{Snapshot, VassalView};
+use crate::log::{self, Level};
 use crate::spawner::leaf_number;
 
-/// Adds it to what the vassals' other limits have done. `cgroup` is the one that all leaves are in, where there are limits.
-pub(super) fn add(snapshot: &mut Snapshot, cgroup: Option<&Path>) {
-    let Some(cgroup) = cgroup else { return };
-    for view in snapshot.vassals.iter_mut().filter(|view| view.up) {
-        let Some(sentence) = of(view, cgroup) else { continue };
-        let both = view.strain.iter().map(ToString::to_string).chain([sentence]).collect::<Vec<_>>();
-        view.strain = Some(both.join("; ").into());
+/// What has been told of those who were held back.
+#[derive(Debug, Default)]
+pub(super) struct HeldBack(BTreeMap<VassalId, Life>);
+
+/// The last process of a vassal.
+#[derive(Debug, Default)]
+struct Life {
+    attempt: u32,
+    /// How often it was held back, as the log has it.
+    logged: u64,
+    /// How often in all, once it has ended.
+    last_words: Option<String>,
+}
+
+/// CPU time that was not given (`Documentation/admin-guide/cgroup-v2.rst`, `cpu.stat`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Withheld {
+    /// Periods in which the limit was met.
+    times: u64,
+    microseconds: u64,
+}
+
+impl HeldBack {
+    /// Adds it to what the vassals' other limits have done. `cgroup` is the one that all leaves are in, where there are limits.
+    pub fn add(&mut self, snapshot: &mut Snapshot, cgroup: Option<&Path>) {
+        let Some(cgroup) = cgroup else { return };
+        for view in &mut snapshot.vassals {
+            let one = Incarnation { id: view.id, attempt: view.attempts };
+            let sentence =
+                if view.up { self.look(one, &view.key.name, cgroup) } else { self.last_words(one) };
+            sentence.into_iter().for_each(|sentence| join(view, sentence));
+        }
+    }
+
+    /// The process has ended, and its cgroup is still there.
+    pub fn end(&mut self, one: Incarnation, name: &str, cgroup: Option<&Path>) {
+        let Some((withheld, limit)) = cgroup.and_then(|cgroup| read(one, cgroup)) else { return };
+        let sentence = withheld.sentence(&limit);
+        let life = self.life(one);
+        if withheld.times > life.logged {
+            tell(name, &sentence);
+        }
+        life.last_words = Some(sentence);
+    }
+
+    /// The vassal is no more.
+    pub fn forget(&mut self, id: VassalId) {
+        self.0.remove(&id);
+    }
+
+    fn look(&mut self, one: Incarnation, name: &str, cgroup: &Path) -> Option<String> {
+        let (withheld, limit) = read(one, cgroup)?;
+        let sentence = withheld.sentence(&limit);
+        if self.life(one).is_news(withheld) {
+            tell(name, &sentence);
+        }
+        Some(sentence)
+    }
+
+    fn last_words(&self, one: Incarnation) -> Option<String> {
+        let life = self.0.get(&one.id).filter(|life| life.attempt == one.attempt)?;
+        life.last_words.clone()
+    }
+
+    fn life(&mut self, one: Incarnation) -> &mut Life {
+        let life = self.0.entry(one.id).or_default();
+        if life.attempt != one.attempt {
+            *life = Life { attempt: one.attempt, ..Life::default() };
+        }
+        life
     }
 }
 
-fn of(view: &VassalView, cgroup: &Path) -> Option<String> {
-    let ticket = Incarnation { id: view.id, attempt: view.attempts }.into();
-    let leaf = cgroup.join(leaf_number(ticket).to_string());
-    let times = times(&read_to_string(leaf.join("cpu.stat")).ok()?)?;
+impl Life {
+    /// Twice as often as the log says already: however often is asked, the lines are few.
+    fn is_news(&mut self, withheld: Withheld) -> bool {
+        let is_news = withheld.times >= self.logged.saturating_mul(2).max(1);
+        if is_news {
+            self.logged = withheld.times;
+        }
+        is_news
+    }
+}
+
+impl Withheld {
+    fn parse(text: &str) -> Option<Self> {
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        let withheld = Self { times: field("nr_throttled ")?, microseconds: field("throttled_usec ")? };
+        (withheld.times > 0).then_some(withheld)
+    }
+
+    fn sentence(self, limit: &str) -> String {
+        let times = if self.times == 1 { "once".to_owned() } else { format!("{} times", self.times) };
+        let (seconds, rest) = (self.microseconds / 1_000_000, self.microseconds % 1_000_000 / 100_000);
+        format!("short of CPU time: held back {times}, {seconds}.{rest} s in all (cpu.max is {limit})")
+    }
+}
+
+fn read(one: Incarnation, cgroup: &Path) -> Option<(Withheld, String)> {
+    let leaf = cgroup.join(leaf_number(one.into()).to_string());
+    let withheld = Withheld::parse(&read_to_string(leaf.join("cpu.stat")).ok()?)?;
     let limit = read_to_string(leaf.join("cpu.max")).ok()?;
-    Some(sentence(times, limit.trim()))
+    Some((withheld, limit.trim().to_owned()))
 }
 
-/// How often it was, and for how many microseconds (`Documentation/admin-guide/cgroup-v2.rst`, `cpu.stat`).
-fn times(text: &str) -> Option<(u64, u64)> {
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    let times = (field("nr_throttled ")?, field("throttled_usec ")?);
-    (times.0 > 0).then_some(times)
+fn join(view: &mut VassalView, sentence: String) {
+    let both = view.strain.iter().map(ToString::to_string).chain([sentence]).collect::<Vec<_>>();
+    view.strain = Some(both.join("; ").into());
 }
 
-fn sentence((count, microseconds): (u64, u64), limit: &str) -> String {
-    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000 / 100_000);
-    format!("short of CPU time: held back {count} times, {seconds}.{rest} s in all (cpu.max is {limit})")
+fn tell(name: &str, sentence: &str) {
+    log::line(Level::Warn, &[("vassal", name)], sentence);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_who_was_held_back_is_told_of() {
-        let text = "usage_usec 9\nnr_periods 5\nnr_throttled 3\nthrottled_usec 1234567\n";
-        assert_eq!(times(text), Some((3, 1_234_567)));
-        assert_eq!(times("nr_throttled 0\nthrottled_usec 0\n"), None);
-        assert_eq!(times("usage_usec 9\n"), None);
-        let told = sentence((3, 1_234_567), "50000 100000");
-        assert_eq!(told, "short of CPU time: held back 3 times, 1.2 s in all (cpu.max is 50000 100000)");
-    }
-}
+#[path = "held_back_tests.rs"]
+mod tests;

@@ -72,6 +72,7 @@ struct Runtime {
     lender: std::rc::Rc<Lender>,
     courtiers: Courtiers,
     attributes: attributes::Attributes,
+    held_back: held_back::HeldBack,
     listeners: listeners::Listeners,
     unheard: earshot::Unheard,
     poller: Poller,
@@ -163,9 +164,10 @@ impl Runtime {
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
                 let (courtiers, attributes) = (&self.courtiers, &self.attributes);
+                let held_back = &mut self.held_back;
                 let document = |reader: Sender| {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
-                    held_back::add(&mut snapshot, facts.cgroup.as_deref());
+                    held_back.add(&mut snapshot, facts.cgroup.as_deref());
                     courtiers.add_words(&mut snapshot);
                     attributes.add(&mut snapshot);
                     let own = reader.is_master().then_some((monitors, facts));

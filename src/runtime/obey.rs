@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{Runtime, announce, held_back};
+use super::{Runtime, announce};
 use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::order::{Notice, Order, to_vassal};
 use crate::log;
@@ -45,6 +45,7 @@ impl Runtime {
             Order::Readdress(id) => self.readdress(id),
             Order::Forget(id) => {
                 self.attributes.forget(id);
+                self.held_back.forget(id);
                 self.unlisten(id)
             }
             Order::Unlisten(id) => self.unlisten(id),
@@ -175,11 +176,11 @@ impl Runtime {
     }
 
     /// SIGUSR1: one line for each vassal.
-    pub(super) fn log_status(&self) {
+    pub(super) fn log_status(&mut self) {
         let now = clock::now();
         let sources: Vec<&str> = self.monitors.sources().collect();
         let mut snapshot = self.emperor.snapshot();
-        held_back::add(&mut snapshot, self.facts.cgroup.as_deref());
+        self.held_back.add(&mut snapshot, self.facts.cgroup.as_deref());
         self.courtiers.add_words(&mut snapshot);
         for row in snapshot.vassals {
             let source = sources.get(usize::from(row.key.monitor.0)).copied().unwrap_or_default();

@@ -116,6 +116,9 @@ impl Runtime {
     /// What it said last is heard before its end.
     pub(super) fn exited(&mut self, one: Incarnation, exit: Exit) {
         let _ = (0..LAST_WORDS_MAX).all(|_| self.hear_vassal(one));
+        if let Some(key) = self.emperor.key(one.id) {
+            self.held_back.end(one, &key.name, self.facts.cgroup.as_deref());
+        }
         self.tell(Event::Exited(one, exit));
     }
 

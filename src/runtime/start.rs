@@ -25,6 +25,7 @@ use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::farewells::Farewells;
 use super::filtering;
+use super::held_back::HeldBack;
 use super::jailing;
 use super::limits;
 use super::listeners::{self, Listeners};
@@ -96,6 +97,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         lender,
         courtiers: Courtiers::default(),
         attributes: Attributes::default(),
+        held_back: HeldBack::default(),
         listeners: Listeners::default(),
         unheard: Unheard::default(),
         poller: Poller::new()?,
