@@ -17,8 +17,8 @@ use crate::config::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
 use crate::config::vassal::VassalKind;
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
-use crate::spawner::jailing::{Inside, Scenery};
-use crate::spawner::{lend, limits_of, magic, owners};
+use crate::spawner::jailing::{self, Inside, Scenery};
+use crate::spawner::{fitness, lend, limits_of, magic, owners};
 use crate::subids::Subids;
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
@@ -55,6 +55,9 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
         Ok(examined) => examined,
         Err(refusal) => bail!("{}: refused: {}", file.display(), refusal.reason()),
     };
+    if let Some(unfit) = fitness::unfit(&charter, examined.trust) {
+        bail!("{}", unfit.sentence());
+    }
     let first = jail::plan::plan(&birth::spec(&charter, &subject(&charter, (parent, name), &examined)?));
     let second = second(&charter, &examined, file)?;
     let before = around("before any vassal", charter.of_phase(Phase::EmperorStart));
@@ -176,11 +179,19 @@ fn facts(charter: &Charter, examined: &Examined) -> Facts {
         own_hostname: namespaces.has(Namespaces::UTS),
         born: namespaces,
         emperor: true,
-        permitted: if root { Capabilities::all() } else { Capabilities::NONE },
+        permitted: if root { born_with(charter, inside) } else { Capabilities::NONE },
         owner: (inside == Inside::Root(true)).then_some((owner.uid, owner.gid)),
         whole: charter.jail.is_some(),
         outside: charter.lends_network(examined.trust),
-        around: Around::of(birth::filter_word(charter, examined.trust), namespaces),
+        around: Around::of(birth::filter_word(charter, examined.trust).as_deref(), namespaces),
+    }
+}
+
+/// What root is left with when our master begins.
+fn born_with(charter: &Charter, inside: Inside) -> Capabilities {
+    match inside {
+        Inside::Host => charter.vassal_capabilities.unwrap_or(Capabilities::all()),
+        Inside::Root(_) | Inside::Owner => jailing::kept(charter, inside),
     }
 }
 

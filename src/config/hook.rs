@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use jail::Phase;
+use jail::plan::Need;
 
 use super::show::quoted;
 use super::values::{self, Wrong, count, hostname, integer, wrong};
@@ -122,15 +123,20 @@ impl Hook {
         format!("{}-{} {self}", self.verb.name(), phase.name())
     }
 
-    /// True for what only root of the namespace that it changes can do.
-    pub fn needs_root(&self) -> bool {
-        let network = matches!(self.action, Action::InterfaceUp(_) | Action::InterfaceDown(_));
-        network || self.changes_mounts() || matches!(self.action, Action::Hostname(_))
+    /// What it changes that a whole namespace has, which only root of that can do.
+    pub fn need(&self) -> Option<Need> {
+        match &self.action {
+            Action::Mount(Mount { kind: MountKind::Bind(..) | MountKind::Move(_), .. }) => Some(Need::Trees),
+            Action::Mount(_) | Action::Unmount(_) => Some(Need::Mounts),
+            Action::Hostname(_) => Some(Need::Name),
+            Action::InterfaceUp(_) | Action::InterfaceDown(_) => Some(Need::Interfaces),
+            _ => None,
+        }
     }
 
     /// True for what is seen in the whole mount namespace.
     pub fn changes_mounts(&self) -> bool {
-        matches!(self.action, Action::Mount(_) | Action::Unmount(_))
+        matches!(self.need(), Some(Need::Mounts | Need::Trees))
     }
 }
 

@@ -36,6 +36,7 @@ use super::residence::Residence;
 use super::rights::kept;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
+use crate::config::place::{ConfigError, Placed};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::monitors::{self, Monitors, Settings};
@@ -44,7 +45,7 @@ use crate::reactor::{Poller, clock};
 use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
 use crate::spawner::wire::{Standing, Ticket};
-use crate::spawner::{client, lend};
+use crate::spawner::{client, fitness, lend};
 use crate::{log, stats};
 
 /// Network namespaces kept ready.
@@ -188,7 +189,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
     if !privileged && !namespaces.is_empty() {
         namespaces = namespaces.with(Namespaces::USER);
     }
-    Ok(Charter {
+    let charter = Charter {
         privileged,
         leftovers: Vec::new(),
         identity: identity.filter(|_| privileged && !config.tyrant),
@@ -220,12 +221,25 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         files: Vec::new(),
         pool: POOL,
-    })
+    };
+    match unfit(config, &charter) {
+        Some(error) => Err(error.into()),
+        None => Ok(charter),
+    }
+}
+
+/// What is to be done in each vassal and can be done in none.
+fn unfit(config: &EmperorConfig, charter: &Charter) -> Option<ConfigError> {
+    let unfit = fitness::unfit_for_all(charter)?;
+    let at = config.errands.iter().find(|errand| errand.place.to_string() == unfit.errand.origin)?;
+    Some(ConfigError::at(&at.place, unfit.cause).cure(unfit.cure))
 }
 
 /// In the order in which they are done: within a phase hooks, then mounts, then what is unmounted, then programs.
 fn errands(config: &EmperorConfig) -> Vec<Errand> {
-    let mut errands: Vec<Errand> = config.errands.iter().map(|errand| errand.value.clone()).collect();
+    let placed =
+        |errand: &Placed<Errand>| Errand { origin: errand.place.to_string(), ..errand.value.clone() };
+    let mut errands: Vec<Errand> = config.errands.iter().map(placed).collect();
     errands.sort_by_key(|errand| (errand.phase, errand.manner));
     errands
 }

@@ -17,7 +17,7 @@ use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
 use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
-use crate::vassal::confine::{FILTER, STANDARD, STRICT, STRICT_LATER};
+use crate::vassal::confine::{FILTER, Refused, STANDARD, STRICT, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
 pub const CONTROL_FD: RawFd = 3;
@@ -188,7 +188,7 @@ fn bounding(charter: &Charter, dropped: bool, inside: Inside) -> Option<Capabili
 }
 
 /// Root of a user namespace has phases that mount; what they do not need, its master refuses to its command.
-fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
+pub fn filters(charter: &Charter, inside: Inside) -> Vec<Filter> {
     let root = matches!(inside, Inside::Root(_));
     match charter.filtering {
         Filtering::Standard if root => vec![Filter::of_root()],
@@ -224,22 +224,26 @@ fn filters_of_programs(charter: &Charter, inside: Inside) -> Vec<Filter> {
 }
 
 /// Whether such a vassal has other ids than ours, or is nobody outside: then it gains no privileges and is filtered.
-fn is_restrained(charter: &Charter, trust: Trust) -> bool {
+pub fn is_restrained(charter: &Charter, trust: Trust) -> bool {
     let tenant = charter.privileged && matches!(trust, Trust::Tenant(_));
     tenant || charter.identity.is_some() || charter.inside(trust) != Inside::Host
 }
 
 /// What our vassal master is told of its filter; nothing where there is none and none is wanted.
-pub fn filter_word(charter: &Charter, trust: Trust) -> Option<&'static str> {
+pub fn filter_word(charter: &Charter, trust: Trust) -> Option<String> {
     let inside = charter.inside(trust);
     if !is_restrained(charter, trust) {
-        return matches!(charter.filtering, Filtering::Strict(_)).then_some(STRICT);
+        return matches!(charter.filtering, Filtering::Strict(_)).then(|| STRICT.into());
     }
     Some(match charter.filtering {
-        Filtering::Standard => STANDARD,
-        Filtering::Off => "off",
-        Filtering::Strict(_) if inside == Inside::Root(true) => STRICT_LATER,
-        Filtering::Strict(_) | Filtering::Chosen(_) => "chosen",
+        Filtering::Standard => STANDARD.into(),
+        Filtering::Off => "off".into(),
+        Filtering::Strict(_) if inside == Inside::Root(true) => STRICT_LATER.into(),
+        // Of one who is no root nothing needs to be known: he has no right to any of it.
+        Filtering::Strict(_) | Filtering::Chosen(_) => match inside {
+            Inside::Root(_) => Refused::by(&filters(charter, inside)).told("chosen"),
+            Inside::Host | Inside::Owner => "chosen".into(),
+        },
     })
 }
 

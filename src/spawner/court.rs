@@ -14,6 +14,7 @@ use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
 use super::charter::Charter;
 use super::envoys::Envoys;
+use super::fitness;
 use super::fork_server::Question;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
@@ -272,6 +273,9 @@ impl Court {
         values: &Values,
     ) -> Result<Vec<Reply>, String> {
         let charter = values.applied(&self.charter);
+        if let Some(unfit) = fitness::unfit(&charter, config.trust) {
+            return Ok(vec![Reply::Refused(summons.ticket, cut(&unfit.sentence()))]);
+        }
         let is_program = magic::is_program(&charter, config.file.as_fd(), config.trust);
         let piped = birth::is_piped(&charter, is_program);
         let pushed = piped.then(|| push::push(config.file.as_fd())).transpose();

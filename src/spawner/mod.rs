@@ -16,6 +16,7 @@ mod enroll;
 mod envoys;
 mod errands;
 mod far;
+pub mod fitness;
 pub mod fork_server;
 mod hearing;
 mod hooks;

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
-use jail::plan::{Fence, Filter, Host, SCOPES_SINCE, Scopes, advise};
+use jail::plan::{Fence, Filter, Host, Need, SCOPES_SINCE, Scopes, advise};
 use jail::run;
 use jail::{Capabilities, Namespaces};
 use rustix::io::Errno;
@@ -59,6 +59,51 @@ pub struct Around {
     pub shares_network: bool,
     /// Version of Landlock; 0 for none.
     pub landlock: u32,
+    /// What the filter at birth refuses to root.
+    pub refused: Refused,
+}
+
+/// Changes that a filter refuses, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused(u8);
+
+/// Of a filter that leaves root as it is.
+#[cfg(test)]
+pub const NOTHING_REFUSED: Refused = Refused(0);
+/// Between the word for a filter and what it refuses.
+const WITHOUT: &str = " without ";
+
+impl Refused {
+    /// By any of these filters.
+    pub fn by(filters: &[Filter]) -> Self {
+        let is_refused = |need: &Need| !filters.iter().all(|filter| need.is_let(filter));
+        Need::NAMED.map(|(_, need)| need).iter().filter(|need| is_refused(need)).copied().collect()
+    }
+
+    /// True for a change that is refused.
+    pub fn has(self, need: Need) -> bool {
+        self.0 & (1 << need as u8) != 0
+    }
+
+    /// The word for a filter, with what it refuses.
+    pub fn told(self, word: &str) -> String {
+        let names = Need::NAMED.iter().filter(|(_, need)| self.has(*need)).map(|(name, _)| *name);
+        match names.collect::<Vec<_>>().join(",") {
+            none if none.is_empty() => word.to_owned(),
+            names => format!("{word}{WITHOUT}{names}"),
+        }
+    }
+
+    fn heard(names: &str) -> Self {
+        let is_named = |name: &str| names.split(',').any(|one| one == name);
+        Need::NAMED.iter().filter(|(name, _)| is_named(name)).map(|(_, need)| *need).collect()
+    }
+}
+
+impl FromIterator<Need> for Refused {
+    fn from_iter<T: IntoIterator<Item = Need>>(needs: T) -> Self {
+        Self(needs.into_iter().fold(0, |bits, need| bits | 1 << need as u8))
+    }
 }
 
 /// One limit of the command.
@@ -87,7 +132,10 @@ impl Around {
             Some(_) => Given::Other,
         };
         let strict = matches!(filter, Some(STRICT | KEPT_STRICT));
-        Self { given, strict, shares_network: !jail.has(Namespaces::NET), landlock: run::landlock_version() }
+        let refused = filter.and_then(|word| word.split_once(WITHOUT));
+        let refused = refused.map_or_else(Refused::default, |(_, names)| Refused::heard(names));
+        let (shares_network, landlock) = (!jail.has(Namespaces::NET), run::landlock_version());
+        Self { given, strict, shares_network, landlock, refused }
     }
 }
 

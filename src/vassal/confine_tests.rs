@@ -3,7 +3,7 @@ use super::*;
 const NONE: Capabilities = Capabilities::NONE;
 
 fn around(given: Given) -> Around {
-    Around { given, strict: false, shares_network: true, landlock: 7 }
+    Around { given, shares_network: true, landlock: 7, ..Around::default() }
 }
 
 fn placed<T>(value: T) -> Placed<T> {

@@ -21,6 +21,7 @@ mod network;
 mod notify;
 mod patch;
 pub mod phases;
+mod power;
 mod pressure;
 pub mod programs;
 mod proxy;

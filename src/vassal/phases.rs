@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use jail::plan::Filter;
 use jail::{Capabilities, Namespaces, Phase};
 
 use crate::config::hook::{Action, Hook};
@@ -19,7 +20,7 @@ use super::confine::{self, Around};
 use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{net, rootfs, separation, zerg};
+use super::{net, power, rootfs, separation, zerg};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,6 +216,22 @@ fn drop_root(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps
 }
 
+/// What the master of a vassal that was born as root holds when its phases of root are over, and by which filter of its own it
+/// is held.
+pub(super) fn after_root(config: &VassalConfig, facts: &Facts) -> (Capabilities, Option<Filter>) {
+    if config.uid.is_some() {
+        let filter = confine::of_master(&config.confine, &facts.around);
+        return (
+            cap(config).unwrap_or(Capabilities::NONE),
+            filter.filter(|_| !confine::gains(&config.confine)),
+        );
+    }
+    if owner(config, facts).is_some() {
+        return (Capabilities::NONE, None);
+    }
+    (cap(config).or_else(|| rootfs::kept(config, facts)).unwrap_or(facts.permitted), None)
+}
+
 /// Who it becomes. A config that lists capabilities is of a program that is to be root in its jail.
 fn owner(config: &VassalConfig, facts: &Facts) -> Option<(u32, u32)> {
     facts.owner.filter(|_| config.uid.is_none() && config.cap.is_none())
@@ -305,7 +322,9 @@ fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
             "add \"uts\" to emperor-use-clone, or `unshare = uts`",
         ));
     }
-    refusals.extend(all_hooks(config).filter_map(|(when, hook)| hosts(config, facts, (when, hook))));
+    refusals.extend(all_hooks(config).filter_map(|(when, hook)| {
+        hosts(config, facts, (when, hook)).or_else(|| power::refused(config, facts, (when, hook)))
+    }));
     if facts.root && config.uid.is_none() {
         let groups = config.gid.iter().chain(&config.add_gid);
         let refused = |gid: &Placed<String>| refusal(Some(&gid.place), "a group without a user", "add `uid`");
@@ -342,7 +361,8 @@ fn rootless(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
     let as_root = config.programs.iter().filter(|(phase, _)| *phase == Phase::AsRoot);
     let mut refusals: Vec<ConfigError> =
         as_root.map(|(_, one)| needs_root("exec-as-root", Some(&one.place))).collect();
-    let hooks = all_hooks(config).filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.needs_root());
+    let hooks =
+        all_hooks(config).filter(|(phase, hook)| *phase == Phase::AsRoot || hook.value.need().is_some());
     refusals.extend(hooks.map(|(phase, hook)| needs_root(&hook.value.named(phase), Some(&hook.place))));
     refusals.extend(config.hostname.iter().map(|name| needs_root("hostname", Some(&name.place))));
     refusals

@@ -15,7 +15,13 @@ const ROOT: Facts = Facts {
     owner: None,
     whole: false,
     outside: false,
-    around: Around { given: confine::Given::Nothing, strict: false, shares_network: false, landlock: 0 },
+    around: Around {
+        given: confine::Given::Nothing,
+        strict: false,
+        shares_network: false,
+        landlock: 0,
+        refused: confine::NOTHING_REFUSED,
+    },
 };
 const TENANT: Facts = Facts { root: false, permitted: Capabilities::NONE, ..ROOT };
 

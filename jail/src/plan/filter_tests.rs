@@ -1,6 +1,6 @@
-//! Runs filters as the kernel would, instruction by instruction.
+//! Runs filters as the kernel would.
 
-use crate::plan::assemble::{ABOVE, ANSWER, ANY_BIT, AT_LEAST, EQUAL, JUMP, LOAD, MASK};
+use crate::plan::evaluate::{Call, answer};
 use crate::plan::refusals::{NATIVE, OTHER_ABI, Refusal};
 use crate::plan::{Answer, Clause, Compare, Relation, Test};
 
@@ -15,33 +15,7 @@ fn judge(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
 }
 
 fn judged_by(program: &[Instruction], architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
-    let mut seen = [number.to_ne_bytes(), architecture.to_ne_bytes()].concat();
-    seen.extend([0; 8]);
-    seen.extend(arguments.iter().flat_map(|one| one.to_ne_bytes()));
-    run(program, &seen)
-}
-
-fn run(program: &[Instruction], seen: &[u8]) -> u32 {
-    let (mut next, mut loaded) = (0, 0);
-    loop {
-        let Instruction { code, yes, no, operand } = program[next];
-        let over = |holds: bool| usize::from(if holds { yes } else { no });
-        next += 1;
-        match code {
-            LOAD => {
-                let (from, to) = (operand as usize, operand as usize + 4);
-                loaded = u32::from_ne_bytes(seen[from..to].try_into().unwrap());
-            }
-            MASK => loaded &= operand,
-            JUMP => next += operand as usize,
-            ABOVE => next += over(loaded > operand),
-            EQUAL => next += over(loaded == operand),
-            AT_LEAST => next += over(loaded >= operand),
-            ANY_BIT => next += over(loaded & operand != 0),
-            ANSWER => return operand,
-            other => panic!("no instruction of ours: {other:#x}"),
-        }
-    }
+    answer(program, architecture, &Call { number, arguments }).expect("a program of ours")
 }
 
 /// A call with this mode, and where it creates, with the flag that says so.

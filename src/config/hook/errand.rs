@@ -20,6 +20,8 @@ pub struct Errand {
     pub manner: Manner,
     /// The value of its option.
     pub text: String,
+    /// Where that stands, for people; nothing where it is not known.
+    pub origin: String,
 }
 
 /// How it is done, in the order in which that happens within a phase.
@@ -54,7 +56,7 @@ impl Errand {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(phase: Phase, manner: Manner, text: &str) -> Result<Self, Wrong> {
-        let errand = Self { phase, manner, text: text.to_owned() };
+        let errand = Self { phase, manner, text: text.to_owned(), origin: String::new() };
         errand.task().map(|_| errand)
     }
 
