@@ -171,10 +171,7 @@ impl Duty {
             }
             Task::Program(program) => {
                 let mut environment = vassal.environment();
-                // Whoever takes leave is told of none.
-                if !self.directory.is_empty() {
-                    environment.set(DIRECTORY, &self.directory);
-                }
+                environment.set(DIRECTORY, &self.directory);
                 programs::run_program(vassal, &named, &[&program, &argument(&self.name)], environment)
                     .map(|()| None)
             }
