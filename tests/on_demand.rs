@@ -4,14 +4,14 @@
 mod common;
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use common::callers::{SERVER, addressed, ask, server_tree, serving, talk, waits};
-use common::router::{Kind, Router};
-use common::{ALICE, BOB, Emperor, PATIENCE, Tree};
+use common::callers::{Address, SERVER, addressed, ask, free_ports, server_tree, serving, talk, waits};
+use common::router::{Kind, Router, packet};
+use common::{ALICE, BOB, Emperor, Tree};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 fn emperor(tree: Tree, options: &[&str]) -> Emperor {
@@ -53,41 +53,78 @@ fn all_wait(emperor: &Emperor) {
 }
 
 /// Two connections at once, of which the second waits behind whatever becomes of the first.
-fn ask_twice(socket: &Path, word: &str) {
-    let (first, second) = (UnixStream::connect(socket), UnixStream::connect(socket));
-    for (stream, word) in [(first, word), (second, "hello")] {
-        let stream = stream.unwrap_or_else(|error| panic!("{}: {error}", socket.display()));
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let answer = talk(stream, word).unwrap_or_else(|error| panic!("{}: {error}", socket.display()));
-        assert!(answer.parse::<i32>().is_ok(), "{}: {answer:?}", socket.display());
+fn ask_twice(address: &Address, words: [&[u8]; 2], is_answer: impl Fn(&str) -> bool) {
+    let ask = |word: &[u8]| {
+        let mut stream = address.connect()?;
+        stream.write_all(word)?;
+        Ok(stream)
+    };
+    for stream in words.map(ask) {
+        let mut answer = String::new();
+        let heard = stream.and_then(|mut stream| stream.read_to_string(&mut answer));
+        heard.unwrap_or_else(|error: std::io::Error| panic!("{address}: {error}"));
+        assert!(is_answer(&answer), "{address}: {answer:?}");
     }
 }
 
-/// Crashes, idle stops and touches of hundreds while everybody connects: 1 200 connections, of which none may fail.
+fn is_pid(answer: &str) -> bool {
+    answer.parse::<i32>().is_ok()
+}
+
+fn is_served(answer: &str) -> bool {
+    answer.starts_with("HTTP/1.1 200") && answer.ends_with("served")
+}
+
+/// Programs, and applications of a real uWSGI among them.
+const VASSALS: usize = 300;
+const APPS: usize = 6;
+
+/// A third of them each listens at a socket file, at a port of IPv4 and at one of IPv6.
+fn addresses(tree: &Tree) -> Vec<Address> {
+    let third = VASSALS.div_ceil(3);
+    let mut four = free_ports(Ipv4Addr::LOCALHOST.into(), third).into_iter();
+    let mut six = free_ports(Ipv6Addr::LOCALHOST.into(), third).into_iter();
+    let address = |number: usize| match number % 3 {
+        0 => Address::Unix(tree.path(&format!("sockets/v{number}.socket"))),
+        1 => Address::Tcp(four.next().unwrap()),
+        _ => Address::Tcp(six.next().unwrap()),
+    };
+    (0..VASSALS).map(address).collect()
+}
+
+/// Crashes, idle stops and touches of hundreds while everybody connects: 2 400 connections, of which none may fail.
 #[test]
 fn over_starts_idle_stops_crashes_and_reloads_no_connection_is_refused_or_reset() {
-    const VASSALS: usize = 300;
     let tree = server_tree();
     let name = |number: usize| format!("v{number}.ini");
-    for number in 0..VASSALS {
-        tree.vassal_of(ALICE, &name(number), &serving("0.2"));
+    let (application, all) = (app(&tree), addresses(&tree));
+    for (number, address) in all.iter().enumerate() {
+        tree.place(&tree.vassals().join(format!("{}.on", name(number))), ALICE, &address.to_string());
+        let text = if number < APPS { application.clone() } else { serving("0.2") };
+        tree.vassal_of(ALICE, &name(number), &text);
     }
-    let emperor = emperor(tree, &[]);
+    let emperor = addressed(tree, &[]);
     common::eventually("all of them", || {
         (emperor.stats()["vassals"].as_array().unwrap().len() == VASSALS).then_some(())
     });
+    let request = packet(&["REQUEST_METHOD", "GET", "PATH_INFO", "/", "SERVER_PROTOCOL", "HTTP/1.1"]);
     let one = |number: usize, round: usize| {
-        let socket = emperor.tree.path(&format!("sockets/v{number}.socket"));
-        ask_twice(&socket, if (round + number) % 3 == 1 { "die" } else { "hello" });
+        let address = &all[number];
+        if number < APPS {
+            return ask_twice(address, [&request, &request], is_served);
+        }
+        let first: &[u8] = if (round + number) % 3 == 1 { b"die" } else { b"hello" };
+        ask_twice(address, [first, b"hello"], is_pid);
         if number % 2 == round {
             let text = format!("{}env = TURN={round}\n", serving("0.2"));
             emperor.tree.vassal_of(ALICE, &name(number), &text);
         }
         // No wait in between: some end, some reload, some have crashed, and some go on.
-        ask_twice(&socket, "hello");
+        ask_twice(address, [b"hello", b"hello"], is_pid);
     };
     for round in 0..2 {
         all_wait(&emperor);
+        let one = &one;
         std::thread::scope(|scope| {
             let all: Vec<_> = (0..VASSALS).map(|number| scope.spawn(move || one(number, round))).collect();
             all.into_iter().for_each(|one| one.join().unwrap());
@@ -95,6 +132,11 @@ fn over_starts_idle_stops_crashes_and_reloads_no_connection_is_refused_or_reset(
     }
     let died = emperor.lines.count(|line| line.contains("died ("));
     assert!(died >= VASSALS / 2, "the crashes were seen: {died}");
+    for number in 0..APPS {
+        let told = |text: &str| emperor.told(&name(number), text);
+        assert!(told("started with pid") >= 2, "{}: in each round", name(number));
+        assert_eq!(told("died"), 0, "{}", name(number));
+    }
 }
 
 fn app(tree: &Tree) -> String {

@@ -1,15 +1,69 @@
 #!/bin/sh
-# A tenant fills her own file systems with bytes: only she has no room any more (row F6).
+# A tenant fills her own file systems, with bytes and with files: her memory, a disk of hers, the one that her configs are on
+# and the Emperor watches. Only she has no room any more (row F6).
+# vm: seconds=900
 . "$LIB"
 log=$work/log
-start $top "$log" --emperor "$work/v" --emperor-tyrant --emperor-use-clone fs,pid,user --memory-max 64M
-for what in fill; do
-    vassal v $what.ini "tmpfs = /tmp:4m" "command = $HOG $what /tmp"
-    ok "$what: no room any more" says "$log" "^hog $what: [1-9][0-9]*, then ENOSPC"
-    config $bob v bob-$what.ini "tmpfs = /tmp:4m" "command = sh -c 'echo full of room >/tmp/x && echo $what-\$(cat /tmp/x); exec sleep 100000'"
-    ok "$what: her neighbour has room" says "$log" "^$what-full of room"
-done
+disk() { # NAME OWNER: a file system of somebody's, with room for a few files
+    mkdir "$work/$1"
+    mount -t tmpfs -o size=4m,nr_inodes=300,mode=755,uid="$2",gid="$2" disk "$work/$1"
+}
+bob_runs() { # NAME WHERE LINE...: what he writes there is read again
+    name=$1 where=$2
+    shift 2
+    config $bob v "bob-$name.ini" "$@" "command = sh -c 'echo full of room >$where/x && echo $name-\$(cat $where/x); exec sleep 100000'"
+    ok "$name: her neighbour has room" says "$log" "^$name-full of room"
+}
+disk alices-disk $alice
+disk bobs-disk $bob
+disk alices-home $alice
+home=$work/alices-home
+start $top "$log" --emperor "$work/v" --emperor "$home" --emperor-tyrant --emperor-use-clone fs,pid,user --memory-max 64M
+vassal alices-home old.ini "command = sleep 100000"
+vassal alices-home again.ini "command = sleep 100000"
+ok "those of hers run" says "$log" "old.ini has been spawned"
+ok "both" says "$log" "again.ini has been spawned"
+
+vassal v fill.ini "tmpfs = /tmp:4m" "command = $HOG fill /tmp"
+ok "memory: no room any more" says "$log" "^hog fill: [1-9][0-9]*, then ENOSPC"
+bob_runs memory /tmp "tmpfs = /tmp:4m"
+
+vassal v files.ini "bind = $work/alices-disk:/mnt" "command = $HOG inodes /mnt"
+ok "disk: no room for one more file" says "$log" "^hog inodes: [1-9][0-9]*, then ENOSPC"
+ok "disk: not even root's" sh -c "! touch $work/alices-disk/one-more 2>/dev/null"
+bob_runs disk /mnt "bind = $work/bobs-disk:/mnt"
+
+# Where the Emperor watches: each file is an event, none is a config.
+hogs=$(grep -c "^hog " "$log")
+fills() { # WHAT
+    vassal v home.ini "command = $HOG $1 $home"
+    hogs=$((hogs + 1))
+    ok "watched, $1: no room any more" until_so told_of_hogs
+    ok "watched, $1: for want of room" sh -c "tail -n 1 $log | grep -q . && grep '^hog $1: ' $log | tail -n 1 | grep -q 'then ENOSPC'"
+}
+told_of_hogs() { [ "$(grep -c "^hog " "$log")" -ge $hogs ]; }
+fills inodes
+ok "watched: not even a config" sh -c "! touch $home/new.ini 2>/dev/null"
+bob_runs watched /tmp "tmpfs = /tmp:4m"
+rm "$home/old.ini"
+ok "watched: that one of hers is gone is seen" says "$log" "old.ini.*removed uwsgi instance"
+touch "$home/again.ini"
+ok "watched: a reload of hers is seen" says "$log" "again.ini.*reload the uwsgi instance"
+rm "$home"/inode-*
+fills fill
+ok "watched: no byte of a config" sh -c "! echo '[uwsgi]' >$home/cut.ini 2>/dev/null"
+rm -f "$home/cut.ini" "$home"/fill-*
+vassal alices-home new.ini "command = sleep 100000"
+ok "watched: with room again her new one runs" says "$log" "new.ini has been spawned"
+
 ok "and so has the host" sh -c 'echo here >/tmp/here && [ "$(cat /tmp/here)" = here ]'
-ok "she still runs" kill -0 "$(pid_of "$log" fill.ini)"
+for name in fill files again new; do
+    ok "$name of hers still runs" lives "$log" $name.ini
+done
+for name in memory disk watched; do
+    ok "bob-$name still runs" lives "$log" bob-$name.ini
+    ok "bob-$name never died" never_said "$log" "bob-$name.ini.*died"
+done
 ok "the Emperor ends" stop
+umount "$work/alices-disk" "$work/bobs-disk" "$home"
 finish

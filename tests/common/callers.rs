@@ -1,9 +1,10 @@
 //! Servers that wait for their first connection, and who connects.
 
+use std::fmt;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{ALICE, Emperor, PATIENCE, Tree};
 
@@ -57,6 +58,53 @@ pub fn talk<S: Read + Write>(mut stream: S, word: &str) -> std::io::Result<Strin
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// Where somebody listens, as the file beside his config says it.
+#[derive(Clone)]
+pub enum Address {
+    /// A socket file.
+    Unix(PathBuf),
+    /// A port of IPv4 or IPv6.
+    Tcp(SocketAddr),
+}
+
+/// Either kind of connection.
+pub trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
+impl Address {
+    /// A connection on which answers are waited for with patience.
+    pub fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Ok(Box::new(stream))
+            }
+            Self::Tcp(address) => {
+                let stream = TcpStream::connect(address)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+/// So many ports of this address that nobody has at this moment.
+pub fn free_ports(ip: IpAddr, count: usize) -> Vec<SocketAddr> {
+    // All are held until the last one is known: so they are different ones.
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind((ip, 0)).unwrap()).collect();
+    held.iter().map(|listener| listener.local_addr().unwrap()).collect()
 }
 
 /// Waits until this one waits.
