@@ -1,7 +1,7 @@
 #!/bin/sh
 # A tenant fills her own file systems, with bytes and with files: her memory, a disk of hers, the one that her configs are on
 # and the Emperor watches. Only she has no room any more (row F6).
-# vm: seconds=900
+# vm: seconds=600
 . "$LIB"
 log=$work/log
 disk() { # NAME OWNER: a file system of somebody's, with room for a few files
