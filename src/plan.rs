@@ -19,7 +19,7 @@ use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
 use crate::spawner::jailing::{self, Inside, Scenery};
 use crate::spawner::{fitness, lend, limits_of, magic, owners};
-use crate::subids::Subids;
+use crate::subids::{Subids, keep_apart};
 use crate::trust::{self, Examined, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
@@ -95,7 +95,10 @@ fn subject<'a>(
 ) -> Result<Subject<'a>> {
     let groups = owners::groups(charter, examined.owner.uid);
     let own = owners::own_ids();
-    let ranges = birth::ranges_of(charter, examined.trust, own).map(|owner| Subids::look().of(owner));
+    keep_apart(charter.id_ranges.rules(), charter.owner_of(examined.trust, own))
+        .map_err(|sentence| anyhow!(sentence))?;
+    let ranges = birth::ranges_of(charter, examined.trust, own)
+        .map(|owner| Subids::look(&charter.id_ranges).of(owner));
     let ranges = ranges.transpose().map_err(|sentence| anyhow!(sentence))?.unwrap_or_default();
     let waits = charter.of_phase(Phase::AsEmperorBeforeVassal).next().is_some();
     let outside = charter.lends_network(examined.trust).then_some(10);

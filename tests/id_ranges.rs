@@ -274,3 +274,156 @@ fn a_plan_shows_the_range() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("65536 from uid 1 on are 700000 on"), "{said}{output:?}");
 }
+
+/// By a rule: 65536 ids for each of ten tenants, Alice first and Bob next.
+const RULE: [&str; 2] = ["--emperor-id-range", "61001-61010 700000 65536"];
+const BOBS_BY_RULE: u32 = ALICES + 65_536;
+
+fn lines_of(owner: u32, first: u32) -> Vec<String> {
+    vec![format!("0 {owner} 1"), format!("1 {first} 65536")]
+}
+
+/// Whatever `/etc/subuid` says of them.
+#[test]
+fn a_rule_of_the_emperor_gives_each_tenant_ids_of_its_own() {
+    for jail in JAILS {
+        let tree = Tree::new();
+        etc(&tree, "alice:600000:10\n");
+        let home = tree.dir_of(BOB, "bob");
+        let body = format!(
+            "cd {} && touch given && chown 33:5 given && echo done; exec sleep infinity",
+            home.display()
+        );
+        tree.vassal_of(ALICE, "alice.ini", IDLE);
+        runs(&tree, BOB, "bob", &body);
+        tree.vassal_of(61_011, "carol.ini", IDLE);
+        let emperor = tyrant(tree, &[&["--emperor-use-clone", jail][..], &RULE].concat());
+        for (name, owner, first) in [("alice.ini", ALICE, ALICES), ("bob.ini", BOB, BOBS_BY_RULE)] {
+            let (master, lines) = (emperor.vassal(name), lines_of(owner, first));
+            assert_eq!((map(&master, "uid"), map(&master, "gid")), (lines.clone(), lines));
+        }
+        assert_eq!(map(&emperor.vassal("carol.ini"), "uid"), ["0 61011 1"], "no rule is for her");
+        emperor.wait_for_line(|line| line == "done");
+        assert_eq!(owner(&home.join("given")), (BOBS_BY_RULE + 32, BOBS_BY_RULE + 4));
+        emperor.stop();
+    }
+}
+
+#[test]
+fn what_a_rule_gives_is_nobodys_else_on_this_host() {
+    for (file, line, reason) in [
+        ("etc/passwd", "zoe:x:700005:700005::/:/bin/sh\n", "700005 is `zoe`"),
+        ("etc/group", "staff:x:765535:\n", "765535 is `staff`"),
+        ("etc/subuid", "ldap:765535:1\n", "/etc/subuid:1 gives some of them to `ldap`"),
+        ("etc/subgid", "61002:690000:10001\n", "/etc/subgid:1 gives some of them to `61002`"),
+    ] {
+        let tree = Tree::new();
+        etc(&tree, "");
+        let path = tree.path(file);
+        let before = std::fs::read_to_string(&path).unwrap();
+        tree.place(&path, 0, &(before.clone() + line));
+        tree.vassal_of(ALICE, "alice.ini", IDLE);
+        tree.vassal_of(BOB, "bob.ini", IDLE);
+        let options = ["--emperor-use-clone", "user", "--emperor-throttle", "10"];
+        let emperor = tyrant(tree, &[&options[..], &RULE].concat());
+        let told = emperor.wait_for("alice.ini", reason);
+        assert!(
+            told.contains("of `61001-61010 700000 65536`") && told.contains("emperor-id-range"),
+            "{told}"
+        );
+        assert_eq!(map(&emperor.vassal("bob.ini"), "uid"), lines_of(BOB, BOBS_BY_RULE), "{line}");
+        assert_eq!(emperor.told("alice.ini", "has been spawned"), 0, "{line}");
+        emperor.tree.place(&path, 0, &before);
+        assert_eq!(map(&emperor.vassal("alice.ini"), "uid"), lines_of(ALICE, ALICES), "{line}");
+        emperor.stop();
+    }
+}
+
+/// As whom would a process of Alice's run that takes the 8th of her ids? In the default jail, too.
+#[test]
+fn a_tenant_whose_own_id_a_rule_gives_away_is_not_run() {
+    for jail in [&["--emperor-use-clone", "user"][..], &[]] {
+        let tree = Tree::new();
+        etc(&tree, "");
+        tree.vassal_of(ALICES + 7, "x.ini", IDLE);
+        let emperor = tyrant(tree, &[jail, &RULE].concat());
+        emperor.wait_for("x.ini", "uid 700007 is given by `61001-61010 700000 65536`");
+        assert_eq!(emperor.told("x.ini", "has been spawned"), 0);
+        emperor.stop();
+    }
+}
+
+#[test]
+fn an_emperor_whose_rules_share_ids_does_not_start() {
+    let tree = Tree::new();
+    etc(&tree, "");
+    let mut emperor = tyrant(tree, &[&RULE[..], &["--emperor-id-range", "61099 765536 1"]].concat());
+    assert!(!emperor.wait().success());
+    emperor.wait_for_line(|line| line.contains("id 765536 is given already, by `61001-61010 700000 65536`"));
+    emperor.stop();
+}
+
+#[test]
+fn only_root_has_ids_to_give_by_a_rule() {
+    let mut emperor = Start::owned(Tree::new(), ALICE).options(&RULE).by_user(ALICE).start();
+    assert_eq!(emperor.wait().code(), Some(1));
+    emperor.wait_for_line(|line| line.contains("emperor-id-range") && line.contains("start liege as root"));
+    emperor.stop();
+}
+
+/// Row N10: in his config, by a namespace that his config makes, by a program of his.
+#[test]
+fn nobody_gets_ids_of_another_tenants_range() {
+    for jail in JAILS {
+        let tree = Tree::new();
+        etc(&tree, "");
+        let bobs = BOBS_BY_RULE + 10;
+        let tries = format!(
+            "for id in {bobs} 65537; do setpriv --reuid $id --clear-groups true && echo became $id; \
+             setpriv --regid $id --clear-groups true && echo entered $id; done; \
+             unshare --user --map-users 0,{bobs},1 true && echo mapped; \
+             unshare --user sh -c 'echo 0 {bobs} 1 > /proc/self/uid_map' && echo mapped; echo tried; exec sleep infinity"
+        );
+        runs(&tree, ALICE, "tries", &tries);
+        tree.vassal_of(
+            ALICE,
+            "asks.ini",
+            &format!("emperor-id-range = {ALICE} {BOBS_BY_RULE} 65536\n{IDLE}"),
+        );
+        let mapped =
+            |id| format!("unshare = user\nunshare-id-map = 0 0 1\nunshare-id-map = 1 {id} 5\n{IDLE}");
+        tree.vassal_of(ALICE, "maps.ini", &mapped(bobs));
+        tree.vassal_of(ALICE, "owns.ini", &mapped(11));
+        tree.vassal_of(BOB, "bob.ini", IDLE);
+        let emperor = tyrant(tree, &[&["--emperor-use-clone", jail][..], &RULE].concat());
+        emperor.wait_for_line(|line| line == "tried");
+        emperor.wait_for_line(|line| line.contains("`emperor-id-range` is an option of the Emperor"));
+        emperor.wait_for("maps.ini", "cannot enter a new user namespace: EPERM: the map of ids");
+        emperor.vassal("owns.ini");
+        for name in ["asks.ini", "maps.ini"] {
+            assert_eq!(emperor.told(name, "has been spawned"), 0, "{jail}: {name}");
+        }
+        for word in ["became", "entered", "mapped"] {
+            assert!(!emperor.lines.has(|line| line.starts_with(word)), "{jail}: {word}");
+        }
+        assert_eq!(map(&emperor.vassal("bob.ini"), "uid"), lines_of(BOB, BOBS_BY_RULE));
+        emperor.stop();
+    }
+}
+
+#[test]
+fn a_plan_shows_the_range_of_a_rule() {
+    let tree = Tree::new();
+    etc(&tree, "");
+    let config = tree.vassal_of(BOB, "bob.ini", IDLE);
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", INSTEAD])
+        .arg(tree.path("etc"))
+        .args([common::LIEGE, "plan", "--emperor-tyrant", "--emperor-use-clone", "user"])
+        .args(RULE)
+        .arg(config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("65536 from uid 1 on are 765536 on"), "{said}{output:?}");
+}

@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod fork_server;
 mod hooks;
+pub mod id_range;
 pub mod limits_file;
 pub mod on_demand;
 pub mod presence;
@@ -18,6 +19,7 @@ use jail::{Capabilities, Namespaces};
 use super::confine::Choice;
 use super::hook::Errand;
 use super::place::Placed;
+use id_range::IdRanges;
 
 /// `reload-mercy` where nothing is said, in ms.
 const RELOAD_MERCY_MS: u64 = 30_000;
@@ -29,8 +31,8 @@ pub struct EmperorConfig {
     pub sources: Vec<Placed<Source>>,
     /// `emperor-use-clone`.
     pub namespaces: Namespaces,
-    /// `emperor-id-range`, not known to uWSGI: subordinate ids of the owner in a user namespace.
-    pub id_ranges: bool,
+    /// `emperor-id-range`, not known to uWSGI.
+    pub id_ranges: IdRanges,
     /// `jail`.
     pub jail: Option<Placed<Option<Strictness>>>,
     /// `emperor-tyrant`.
@@ -163,7 +165,7 @@ impl Default for EmperorConfig {
         Self {
             sources: Vec::new(),
             namespaces: Namespaces::NONE,
-            id_ranges: true,
+            id_ranges: IdRanges::default(),
             jail: None,
             tyrant: false,
             tyrant_nofollow: false,

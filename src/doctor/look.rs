@@ -10,6 +10,7 @@ use rustix::fs::{Access, access};
 use rustix::process::{WaitOptions, getpid, getppid, waitpid};
 
 use super::judge::{CONTROLLERS, Cgroup, FORWARD, PROTECTED, Seen};
+use crate::config::emperor::id_range::IdRanges;
 use crate::seccomp::profile::numbers;
 use crate::subids::Subids;
 
@@ -26,7 +27,7 @@ pub fn look() -> Seen {
         landlock: run::landlock_version(),
         profile: user.and_then(|errno| host.profile_that_refused(errno)).map(str::to_owned),
         user: no_user(user),
-        ranges: Some(Subids::look().gives_any()),
+        ranges: Some(Subids::look(&IdRanges::Auto).gives_any()),
         user_max: host.user_max,
         user_clone_off: host.user_clone_off,
         apparmor: host.apparmor_restricts_user,

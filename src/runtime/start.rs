@@ -181,6 +181,11 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
             "emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root"
         );
     }
+    if !privileged && !config.id_ranges.rules().is_empty() {
+        bail!(
+            "emperor-id-range gives vassals ids of others than their owners, which only root can do: start liege as root"
+        );
+    }
     let jail = jailing::word(config, privileged);
     let mut namespaces = config.namespaces;
     if jail.is_some() {
@@ -198,7 +203,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         tyrant_initgroups: config.tyrant_initgroups,
         nofollow: config.nofollow,
         namespaces,
-        id_ranges: config.id_ranges,
+        id_ranges: config.id_ranges.clone(),
         jail,
         config_pipe: config.config_pipe,
         magic_exec: config.magic_exec,

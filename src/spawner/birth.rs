@@ -10,6 +10,7 @@ use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, Use
 
 use super::charter::{Charter, Filtering, VassalProgram};
 use super::jailing::{self, Inside, Scenery};
+use crate::config::emperor::id_range::IdRanges;
 use crate::config::hook::{self, Action, Hook, Task};
 use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
@@ -152,7 +153,8 @@ fn user_map(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> UserMap
 /// of more than one id.
 pub fn ranges_of(charter: &Charter, trust: Trust, own: Owner) -> Option<Owner> {
     let is_root = matches!(charter.inside(trust), Inside::Root(_));
-    (charter.id_ranges && charter.privileged && is_root).then(|| charter.owner_of(trust, own))
+    (charter.id_ranges != IdRanges::None && charter.privileged && is_root)
+        .then(|| charter.owner_of(trust, own))
 }
 
 /// A tenant gets exactly its ids; others those of the charter, else they keep ours. Supplementary groups have

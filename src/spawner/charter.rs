@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::Attributes;
 use super::fork_server::ForkServers;
 use super::wire::Wait;
+use crate::config::emperor::id_range::IdRanges;
 use crate::config::hook::Errand;
 use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
@@ -34,8 +35,8 @@ pub struct Charter {
     /// `emperor-use-clone` and those of `jail`, with `user` added where that is the only way to the others;
     /// [`Charter::namespaces_of`] says what one vassal gets.
     pub namespaces: Namespaces,
-    /// `emperor-id-range`: a user namespace gets the subordinate ids of its owner.
-    pub id_ranges: bool,
+    /// `emperor-id-range`: which ids a user namespace has besides those of its owner.
+    pub id_ranges: IdRanges,
     /// `jail`.
     pub jail: Option<Strictness>,
     /// `emperor-config-pipe`.

@@ -7,7 +7,7 @@ use super::charter::Charter;
 use super::court::Court;
 use crate::emperor::event::Owner;
 use crate::names;
-use crate::subids::{Ranges, Subids};
+use crate::subids::{Ranges, Subids, keep_apart};
 use crate::trust::Trust;
 
 impl Court {
@@ -16,10 +16,12 @@ impl Court {
     /// # Errors
     /// Why it must not get them, as a sentence.
     pub(super) fn ranges(&mut self, charter: &Charter, trust: Trust) -> Result<Ranges, String> {
+        // Also in a jail that needs no further ids: others have them.
+        keep_apart(charter.id_ranges.rules(), charter.owner_of(trust, own_ids()))?;
         let Some(owner) = birth::ranges_of(charter, trust, own_ids()) else {
             return Ok(Ranges::default());
         };
-        self.subids.get_or_insert_with(Subids::look).of(owner)
+        self.subids.get_or_insert_with(|| Subids::look(&charter.id_ranges)).of(owner)
     }
 }
 

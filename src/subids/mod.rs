@@ -2,6 +2,7 @@
 //! by a vassal.
 
 mod parse;
+mod ruled;
 mod table;
 
 use std::fs::File;
@@ -11,8 +12,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+pub use ruled::keep_apart;
 pub use table::{Ranges, Table};
 
+use crate::config::emperor::id_range::{IdRanges, Rule};
 use crate::emperor::event::Owner;
 use crate::names;
 use table::People;
@@ -30,16 +33,18 @@ type Stamp = Option<(u64, u64, u64, (i64, i64), (i64, i64))>;
 /// The table, as long as no file of it changes.
 #[derive(Debug)]
 pub struct Subids {
+    rules: Vec<Rule>,
     stamps: [Stamp; 4],
     table: Result<Table, String>,
 }
 
 impl Subids {
     /// Reads all of it.
-    pub fn look() -> Self {
+    pub fn look(ranges: &IdRanges) -> Self {
         // Before the files are read: what changes meanwhile is seen at the next look.
         let stamps = FILES.map(stamp);
-        Self { stamps, table: read() }
+        let rules = ranges.rules().to_vec();
+        Self { stamps, table: read(!rules.is_empty()), rules }
     }
 
     /// What this owner has, by the files as they are now.
@@ -47,10 +52,12 @@ impl Subids {
     /// # Errors
     /// Why he must not get it, as a sentence.
     pub fn of(&mut self, owner: Owner) -> Result<Ranges, String> {
-        if self.stamps != FILES.map(stamp) {
-            *self = Self::look();
+        let stamps = FILES.map(stamp);
+        if self.stamps != stamps {
+            (self.stamps, self.table) = (stamps, read(!self.rules.is_empty()));
         }
-        self.table.as_ref().map_err(String::clone)?.of(owner)
+        let table = self.table.as_ref().map_err(String::clone)?;
+        if self.rules.is_empty() { table.of(owner) } else { table.ruled(&self.rules, owner) }
     }
 
     /// Whether anybody has a range.
@@ -68,9 +75,10 @@ fn stamp(path: &str) -> Stamp {
     Some((seen.dev(), seen.ino(), seen.size(), times.0, times.1))
 }
 
-fn read() -> Result<Table, String> {
+/// Where nobody is given anything, nobody needs to be known.
+fn read(has_rules: bool) -> Result<Table, String> {
     let (subuid, subgid) = (text(SUBUID)?, text(SUBGID)?);
-    let people = if subuid.is_empty() && subgid.is_empty() {
+    let people = if subuid.is_empty() && subgid.is_empty() && !has_rules {
         People::default()
     } else {
         People {

@@ -38,14 +38,18 @@ pub struct People {
 /// Both files.
 #[derive(Debug)]
 pub struct Table {
-    uid: Side,
-    gid: Side,
+    pub(super) uid: Side,
+    pub(super) gid: Side,
 }
 
 /// One of the files.
 #[derive(Debug)]
-struct Side {
-    file: &'static str,
+pub(super) struct Side {
+    pub(super) file: &'static str,
+    /// Ids that somebody has by his own right, with his name.
+    pub(super) taken: BTreeMap<u32, String>,
+    /// All lines that can be read, with the uid of the owner.
+    pub(super) lines: Vec<(Option<u32>, Grant)>,
     /// Ranges of each owner, or why he gets none.
     owners: BTreeMap<u32, Result<Vec<Grant>, String>>,
     /// All ranges that are given, in order; no two overlap.
@@ -82,19 +86,19 @@ impl Table {
 }
 
 /// Ids that somebody has, in order.
-fn taken(people: &[(String, u32)]) -> BTreeMap<u32, &str> {
-    let reserved = RESERVED.iter().map(|(id, name)| (*id, *name));
-    reserved.chain(people.iter().rev().map(|(name, id)| (*id, name.as_str()))).collect()
+fn taken(people: &[(String, u32)]) -> BTreeMap<u32, String> {
+    let reserved = RESERVED.iter().map(|(id, name)| (*id, (*name).to_owned()));
+    reserved.chain(people.iter().rev().map(|(name, id)| (*id, name.clone()))).collect()
 }
 
 impl Side {
     fn new(
         file: &'static str,
         text: &str,
-        (names, taken): (&BTreeMap<&str, u32>, BTreeMap<u32, &str>),
+        (names, taken): (&BTreeMap<&str, u32>, BTreeMap<u32, String>),
     ) -> Self {
         let owner_of = |owner: &str| number(owner).or_else(|| names.get(owner).copied());
-        let mut side = Self { file, owners: BTreeMap::new(), given: Vec::new() };
+        let mut side = Self { file, taken, lines: Vec::new(), owners: BTreeMap::new(), given: Vec::new() };
         let mut sound = Vec::new();
         for read in grants(text) {
             match read {
@@ -106,22 +110,24 @@ impl Side {
             }
         }
         sound.sort_by_key(|(_, grant)| (grant.first, grant.line));
-        side.hold_apart(&sound, &taken);
-        for (owner, grant) in sound {
-            side.grant(owner, grant);
+        side.hold_apart(&sound);
+        for (owner, grant) in &sound {
+            side.grant(*owner, grant.clone());
         }
+        side.lines = sound;
         side.given = side.owners.values().flatten().flatten().cloned().collect();
         side.given.sort_by_key(|grant| grant.first);
         side
     }
 
     /// Refuses what has an id of somebody else.
-    fn hold_apart(&mut self, sound: &[(Option<u32>, Grant)], taken: &BTreeMap<u32, &str>) {
+    fn hold_apart(&mut self, sound: &[(Option<u32>, Grant)]) {
         let mut far: Option<&(Option<u32>, Grant)> = None;
         for one in sound {
             let (owner, grant) = one;
-            if let Some((id, name)) = taken.range(grant.first..=grant.last).next() {
-                self.refuse(*owner, format!("{}:{} covers {id}, which is `{name}`", self.file, grant.line));
+            if let Some((id, name)) = self.taken.range(grant.first..=grant.last).next() {
+                let why = format!("{}:{} covers {id}, which is `{name}`", self.file, grant.line);
+                self.refuse(*owner, why);
             }
             // Whoever reaches furthest overlaps this one, if any of those before does.
             if let Some((other, known)) = far.filter(|(_, known)| known.last >= grant.first) {

@@ -9,8 +9,7 @@ use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
-    Wrong, address, capabilities, count, flag, identity, integer, namespaces, pair, path, source, suffix,
-    text,
+    address, capabilities, count, flag, identity, integer, namespaces, pair, path, source, suffix, text,
 };
 use crate::config::vassal::Address;
 use crate::options::Scope;
@@ -140,7 +139,7 @@ fn mercy_ms(written: u64) -> u64 {
 fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read {
     match name {
         "emperor-use-clone" => config.namespaces = config.namespaces.with(value(entry, namespaces)?),
-        "emperor-id-range" => config.id_ranges = value(entry, id_range)?,
+        "emperor-id-range" => value(entry, |text| config.id_ranges.read(text))?,
         "jail" => config.jail = Some(entry.placed(value(entry, word)?)),
         "emperor-cap" => config.vassal_cap = Some(value(entry, capabilities)?),
         "emperor-seccomp" => config.seccomp = Some(entry.placed(value(entry, choice)?)),
@@ -165,15 +164,4 @@ fn apply_spawning(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Read
         _ => {}
     }
     Ok(())
-}
-
-fn id_range(text: &str) -> Result<bool, Wrong> {
-    match text {
-        "auto" => Ok(true),
-        "none" => Ok(false),
-        _ => Err(Wrong {
-            cause: "neither `auto` nor `none`".into(),
-            cure: Some("use auto: the ranges are those of /etc/subuid and /etc/subgid".into()),
-        }),
-    }
 }

@@ -33,9 +33,10 @@ pub(super) const SPAWNING: &[OptionSpec] = &[
     .default("none"),
     OptionSpec::new(
         "emperor-id-range",
-        Kind::Form("auto|none", "none"),
-        "Ids of a vassal in a user namespace: `auto` gives it, besides its owner's, those that /etc/subuid and /etc/subgid list for him, `none` his own alone.",
+        Kind::Form("auto|none|UIDS FIRST COUNT", "none"),
+        "Ids of a vassal in a user namespace, besides its owner's: `auto` gives those that /etc/subuid and /etc/subgid list for him, `none` none, UIDS (one, or MIN-MAX) FIRST COUNT each of these tenants COUNT ids from FIRST on, one behind the other.",
     )
+    .repeats()
     .default("auto"),
     OptionSpec::new(
         "emperor-cap",
