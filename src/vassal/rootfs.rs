@@ -73,6 +73,11 @@ pub fn idmap(config: &VassalConfig) -> Option<&Place> {
 fn refused_idmap(config: &VassalConfig, facts: &Facts) -> Option<ConfigError> {
     let place = idmap(config)?;
     let (cause, cure) = match () {
+        // Before it is made the ids are other ones than inside, and after it nobody there has the right.
+        () if config.unshare.with(config.separation.later()).has(Namespaces::USER) => (
+            "`idmap` in a user namespace of its own: root of the host alone shows files as somebody else's",
+            "leave out `user`, or take out `idmap` and give the namespace the ids on disk: `unshare-id-map`",
+        ),
         () if !facts.root || in_user_namespace(config, facts) => (
             "only root of the host shows files as somebody else's",
             "let root own this config, or change their owner",
@@ -208,7 +213,7 @@ fn rootfs(config: &VassalConfig, facts: &Facts) -> Rootfs {
     }
     config.rootfs.mounts.iter().for_each(|one| mounts.extend(expanded(&one.value, config, facts)));
     // Stable: what is at the same depth stays in the order in which it was written.
-    mounts.sort_by_key(|mount| (is_cover(mount), mount.target.components().count()));
+    mounts.sort_by_key(|mount| (is_seal(mount), is_cover(mount), mount.target.components().count()));
     let (root, old) = root(config, facts);
     let root = match (root, &config.rootfs.root_idmap) {
         (Root::Directory(path, attributes), Some(id)) => Root::Owned(path, attributes, owners(id.value)),
@@ -232,6 +237,10 @@ fn is_of_proc(mount: &Mount) -> bool {
 
 fn is_cover(mount: &Mount) -> bool {
     matches!(mount.source, Source::Nothing | Source::Itself(_))
+}
+
+fn is_seal(mount: &Mount) -> bool {
+    matches!(mount.source, Source::Sealed(..))
 }
 
 fn root(config: &VassalConfig, facts: &Facts) -> (Root, Old) {
@@ -287,10 +296,7 @@ fn expanded(wish: &MountWish, config: &VassalConfig, facts: &Facts) -> Vec<Mount
         MountWish::Memory(place, size) => (place.clone(), Source::Memory(*size, OPEN_MODE), HARMLESS),
         MountWish::Proc => return proc(config, facts),
         MountWish::DevMinimal => return standard::dev(in_user_namespace(config, facts)),
-        MountWish::DevHost => {
-            let attributes = Attributes::NOSUID.with(Attributes::NOEXEC);
-            ("/dev".into(), Source::Tree("/dev".into(), Depth::All), attributes)
-        }
+        MountWish::DevHost => return standard::hosts_dev().into(),
         MountWish::Mask(path) => (path.clone(), Source::Nothing, INERT.with(Attributes::RO)),
         MountWish::Readonly(path) => (path.clone(), Source::Itself(Presence::Needed), Attributes::RO),
         MountWish::HostsMade => (HOSTS.into(), Source::Text(hosts(config)), INERT.with(Attributes::RO)),

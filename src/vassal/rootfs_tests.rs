@@ -71,8 +71,19 @@ fn devices_are_made_where_they_can_be_and_taken_from_outside_where_not() {
     assert!(text(root().born).contains("/dev/null: device 1:3\n"));
     assert!(
         text(root().born.with(Namespaces::USER))
-            .contains("/dev/null: device 1:3 as it is outside (nosuid,noexec)\n")
+            .contains("/dev/null: device 1:3 as it is outside (ro,nosuid,noexec)\n")
     );
+}
+
+#[test]
+fn nothing_is_made_in_dev_once_all_of_it_is_there() {
+    let sealed = "/dev: nothing is made there any more (ro)";
+    for dev in [MountWish::DevMinimal, MountWish::DevHost] {
+        let list = vec![MountWish::Mask("/dev/full".into()), dev, bind("/a", "/dev/a")];
+        let text = built(&config(None, list), &root()).to_string();
+        let last = text.lines().rev().nth(1).expect("lines").trim();
+        assert_eq!((last, text.matches(sealed).count()), (sealed, 1), "{text}");
+    }
 }
 
 #[test]

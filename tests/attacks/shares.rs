@@ -119,6 +119,48 @@ fn a_bomb_of_forks_ends_at_the_bound_of_its_jail() {
     }
 }
 
+/// Makes empty files until there is no room, at most so many: `files DIRECTORY COUNT ERROR`.
+const EMPTY: &str = include_str!("../programs/empty.py");
+/// Bytes of memory that is small, so that its bound is met soon.
+const SMALL: u64 = 64 << 10;
+
+/// Row F6: empty files cost no byte of the memory that was given, and a KiB of the kernel's each.
+#[test]
+fn empty_files_end_at_a_bound_as_bytes_do() {
+    for jail in ["standard", "strict"] {
+        let emperor = tyrant(jail, &[]);
+        let program = emperor.tree.path("empty.py");
+        emperor.tree.place(&program, 0, EMPTY);
+        let most = 1024 + SMALL / 4096;
+        let body = format!(
+            "jail = standard\ntmpfs = /tmp:{SMALL}\ncommand = /usr/bin/python3 {} /tmp {}\n",
+            program.display(),
+            2 * most
+        );
+        emperor.tree.vassal_of(GREEDY, "a.ini", &body);
+        let said = emperor.wait_for_line(|line| line.starts_with("files "));
+        let words: Vec<&str> = said.split(' ').collect();
+        // The directory itself is one of them.
+        assert_eq!(words, ["files", "/tmp", &(most - 1).to_string(), "ENOSPC"], "{jail}");
+        let mut places = vec!["/tmp", "/dev/shm"];
+        places.extend((jail == "strict").then_some("/run"));
+        let list = places.join(" ");
+        let tell = format!(
+            "command = sh -c 'stat -f -c \"bound %%n %%c %%b %%S\" {list}; touch /tmp/mine /dev/shm/mine && echo made; exec sleep 1000000'\n"
+        );
+        emperor.tree.vassal_of(OTHER, "b.ini", &tell);
+        emperor.wait_for_line(|line| line == "made");
+        for place in places {
+            let line = emperor.wait_for_line(|line| line.starts_with(&format!("bound {place} ")));
+            let of: Vec<u64> = line.split(' ').skip(2).map(|word| word.parse().unwrap()).collect();
+            let bytes = of[1] * of[2];
+            // One for each 4 KiB of what the kernel rounded to whole pages.
+            assert!(of[0] > 1024 && of[0].abs_diff(1024 + bytes / 4096) <= PAGE_KB / 4, "{jail}: {line}");
+        }
+        emperor.stop();
+    }
+}
+
 /// Rows G1 and F6, where the administrator has said nothing.
 #[test]
 fn a_jail_has_bounds_that_nobody_asked_for() {

@@ -35,9 +35,13 @@ pub struct Court {
     pub neighbour: Process,
 }
 
-/// Without the bytes that a part of this machine's memory is.
+/// Without the bytes and files that a part of this machine's memory is.
 fn sizeless(options: &str) -> String {
-    let one = |option: &str| if option.starts_with("size=") { "size".to_owned() } else { option.to_owned() };
+    let one = |option: &str| match option.split_once('=') {
+        Some(("nr_inodes", "1")) => option.to_owned(),
+        Some((bound @ ("size" | "nr_inodes"), _)) => bound.to_owned(),
+        _ => option.to_owned(),
+    };
     options.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 

@@ -170,6 +170,30 @@ fn what_would_make_it_dangerous_is_refused() {
     refused(&format!("{USER}rootfs = DIR/data overlay idmap"), "an overlay is nobody else's");
 }
 
+/// With its place and both ways out, before anything is made; one of them is then taken.
+#[test]
+fn in_a_user_namespace_of_its_own_it_is_refused_and_the_ids_can_be_given_instead() {
+    let map = "unshare-id-map = 0 0 70000";
+    for made in ["unshare = user,fs,pid", "unshare = fs,pid\nunshare2 = user"] {
+        for (what, column) in [("bind = DIR/image:DIR/seen:", 8), ("rootfs = DIR/image ", 10)] {
+            let config = format!("{RANGE}{what}idmap=0-65535@100000\n{made}\n{map}\ncommand = true");
+            let outcome = image(&config).run();
+            let told = outcome.told().join("\n");
+            assert_eq!(outcome.code(), 1, "{config}");
+            assert!(
+                told.contains(&format!("v.ini:4:{column}: `idmap` in a user namespace of its own")),
+                "{told}"
+            );
+            assert!(told.contains("leave out `user`") && told.contains("`unshare-id-map`"), "{told}");
+        }
+    }
+    let given = format!("unshare = user,fs,pid\n{map}\nuid = 33\ngid = 33\nbind = DIR/image:DIR/seen\n");
+    let look = "command = sh -c 'echo more >> DIR/seen/of33 && stat -c %%u:%%g DIR/seen/of33'";
+    let place = image(&format!("{given}{look}"));
+    assert_eq!(place.run().output, "33:33\n");
+    assert_eq!(place.read("image/of33"), "text\nmore\n");
+}
+
 #[test]
 fn a_file_system_that_cannot_is_named() {
     let outcome = place(&format!("{JAIL}{USER}bind = /proc:DIR/seen:idmap\ncommand = true"), 0).run();

@@ -1,6 +1,7 @@
 //! Runs real vassals, as root, under a pretended Emperor. What is seen here is what users and Emperors see.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dev;
 mod emperor;
 mod hooks;
 mod identity;

@@ -48,7 +48,7 @@ pub use order::plan;
 pub use restraint::{Joined, Restraint};
 pub use rootfs::{
     Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
-    Rootfs, Source,
+    Rootfs, Source, files_max,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use securebits::SecureBits;

@@ -14,6 +14,8 @@ pub struct Expected {
     pub target: PathBuf,
     /// What it and every mount below it has at least.
     pub attributes: Attributes,
+    /// What it has besides, by itself.
+    pub alone: Attributes,
 }
 
 /// One line.
@@ -73,7 +75,8 @@ fn is_covered(lines: &[Line], line: &Line, expected: &[Expected], closed: bool) 
     if !line.private {
         return Err(format!("{shown} is shared with others"));
     }
-    let missing = above.attributes.without(line.attributes);
+    let alone = if above.id == line.id { above.alone } else { Attributes::NONE };
+    let missing = above.attributes.with(alone).without(line.attributes);
     if missing == Attributes::NONE { Ok(()) } else { Err(format!("{shown} did not become {missing}")) }
 }
 
@@ -134,7 +137,7 @@ mod tests {
 ";
 
     fn expected(id: u64, target: &str, attributes: Attributes) -> Expected {
-        Expected { id, target: target.into(), attributes }
+        Expected { id, target: target.into(), attributes, alone: Attributes::NONE }
     }
 
     #[test]
@@ -165,5 +168,15 @@ mod tests {
         );
         assert_eq!(told(&[expected(11, "/my data", HARMLESS)], false), Ok(()));
         assert!(verify("garbage", &[], false).is_err());
+    }
+
+    #[test]
+    fn what_one_mount_has_by_itself_those_below_it_need_not_have() {
+        let table = TABLE.replace(" master:3", "");
+        let own = |id, target| Expected { alone: Attributes::RO, ..expected(id, target, Attributes::NOSUID) };
+        assert_eq!(verify(&table, &[own(10, "/")], true), Ok(()));
+        let told =
+            verify(&table, &[expected(10, "/", HARMLESS.without(Attributes::NODEV)), own(12, "/tmp")], true);
+        assert_eq!(told.unwrap_err(), "/tmp did not become ro");
     }
 }

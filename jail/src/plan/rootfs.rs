@@ -79,8 +79,8 @@ pub enum Source {
     Link(&'static str),
     /// An empty directory: no mount.
     Directory,
-    /// What is mounted there gets the attributes, with all mounts below it: no mount of its own.
-    Sealed(Presence),
+    /// What is mounted there gets the attributes, alone or with all mounts below it: no mount of its own.
+    Sealed(Presence, Depth),
     /// A mount that was made beforehand and is nowhere yet ([`crate::run::lend`]).
     Lent(RawFd),
 }
@@ -122,6 +122,17 @@ pub enum Made {
     /// That of the old root: root of a user namespace makes no devices.
     Bound,
 }
+
+/// Files, directories and links that memory of so many bytes may have. The kernel counts no byte of an empty one, but each costs it
+/// about a KiB. Whatever has content takes a page, so that programs meet the bound of bytes first.
+pub fn files_max(bytes: u64) -> u64 {
+    FILES_AT_LEAST + bytes / PAGE
+}
+
+/// Even where there is room for a few bytes only.
+const FILES_AT_LEAST: u64 = 1024;
+/// Bytes of the smallest page that any machine has.
+const PAGE: u64 = 4096;
 
 /// A character device of `/dev` with major and minor number (`devices.txt` of the kernel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +327,8 @@ impl fmt::Display for Mount {
             }
             Source::Link(to) => return write!(f, "{target}: link to {to}"),
             Source::Directory => return write!(f, "{target}: an empty directory"),
-            Source::Sealed(_) => write!(f, "{target}: as it is")?,
+            Source::Sealed(_, Depth::All) => write!(f, "{target}: as it is")?,
+            Source::Sealed(_, Depth::One) => write!(f, "{target}: nothing is made there any more")?,
             Source::Lent(_) => write!(f, "{target}: as it is outside")?,
         }
         f.write_str(&bracketed(self.attributes))

@@ -3,7 +3,9 @@
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
-use super::{Attributes, DEVICES, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs, Source};
+use super::{
+    Attributes, DEVICES, Depth, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs, Source,
+};
 
 /// Mode of private memory, as of `/tmp`.
 pub const OPEN_MODE: u32 = 0o1777;
@@ -49,15 +51,15 @@ pub fn backdrop(strictness: Strictness, made: Made) -> Rootfs {
     let mut mounts = devices(made);
     let empty = |target: &str| mount(target, Source::Directory, Attributes::NONE);
     mounts.extend([empty("/dev/pts"), empty("/dev/shm")]);
-    mounts.push(mount("/dev", Source::Sealed(Presence::Needed), Attributes::RO));
+    mounts.push(mount("/dev", Source::Sealed(Presence::Needed, Depth::All), Attributes::RO));
     // Whoever takes his own away sees this, not the host's.
     mounts.push(mount("/tmp", Source::Memory(Some(0), NOBODYS_MODE), INERT.with(Attributes::RO)));
-    mounts.push(mount("/sys", Source::Sealed(Presence::Optional), Attributes::RO));
+    mounts.push(mount("/sys", Source::Sealed(Presence::Optional, Depth::All), Attributes::RO));
     mounts
         .extend(TELLS_OF_OTHERS.iter().map(|path| mount(path, Source::Nothing, INERT.with(Attributes::RO))));
     if strictness == Strictness::Strict {
         mounts.push(mount("/run", Source::Memory(Some(0), NOBODYS_MODE), INERT.with(Attributes::RO)));
-        mounts.push(mount("/", Source::Sealed(Presence::Needed), Attributes::RO));
+        mounts.push(mount("/", Source::Sealed(Presence::Needed, Depth::All), Attributes::RO));
     }
     // Of the host, where users do not see each other's processes. After `/` became read-only: where every proc is so, the
     // kernel lets no jail have one that is not.
@@ -97,7 +99,21 @@ pub fn proc(host: bool) -> Vec<Mount> {
 pub fn dev(user: bool) -> Vec<Mount> {
     let mut mounts = devices(if user { Made::Bound } else { Made::New });
     mounts.extend(terminals());
+    mounts.push(sealed_dev());
     mounts
+}
+
+/// The `/dev` of the host. What has mounts of its own there (terminals, shared memory) is as it is.
+pub fn hosts_dev() -> [Mount; 2] {
+    [mount("/dev", Source::Tree("/dev".into(), Depth::All), QUIET), sealed_dev()]
+}
+
+/// Whoever may write to directories of root must find none where devices are: a file in the place of `null` would be
+/// read and written by everybody in the jail.
+///
+/// Must: come after everything that is mounted below it.
+fn sealed_dev() -> Mount {
+    mount("/dev", Source::Sealed(Presence::Needed, Depth::One), Attributes::RO)
 }
 
 fn devices(made: Made) -> Vec<Mount> {
@@ -105,7 +121,8 @@ fn devices(made: Made) -> Vec<Mount> {
     mounts.extend(DEVICES.iter().map(|device| Mount {
         target: device.path(),
         source: Source::Device(*device, made),
-        attributes: QUIET,
+        // Written to all the same; but mode and owner are those of the host's, whose root may be that of the jail.
+        attributes: QUIET.with(Attributes::RO),
     }));
     let link = |(name, to): &(&str, &'static str)| {
         mount(&format!("/dev/{name}"), Source::Link(to), Attributes::NONE)

@@ -109,7 +109,7 @@ impl Building {
         let tree = match &mount.source {
             Source::Link(to) => return self.link(&mount.target, to),
             Source::Directory => return self.find_or_make(&mount.target, FileType::Directory).map(|_| ()),
-            Source::Sealed(presence) => return self.seal(mount, *presence),
+            Source::Sealed(presence, depth) => return self.seal(mount, (*presence, *depth)),
             Source::Lent(fd) => {
                 sys::borrow(*fd)?.try_clone_to_owned().map_err(|_| Failure::from(Errno::MFILE))?
             }
@@ -162,14 +162,17 @@ impl Building {
     }
 
     /// In the place where it is: whoever copies this mount namespace into another user namespace cannot undo it.
-    fn seal(&mut self, mount: &Mount, presence: Presence) -> Result<(), Failure> {
+    fn seal(&mut self, mount: &Mount, (presence, depth): (Presence, Depth)) -> Result<(), Failure> {
         let place = match (self.find(&mount.target), presence) {
             (Err(failure), Presence::Optional) if place::is_missing(&failure) => return Ok(()),
             (found, _) => found?,
         };
-        sys::set_mount_attributes(place.0.as_fd(), mount.attributes.0, true)?;
-        let made = self.made.iter_mut().filter(|made| made.target == mount.target);
-        made.for_each(|made| made.attributes = made.attributes.with(mount.attributes));
+        let below = depth == Depth::All;
+        sys::set_mount_attributes(place.0.as_fd(), mount.attributes.0, below)?;
+        for made in self.made.iter_mut().filter(|made| made.target == mount.target) {
+            let sealed = if below { &mut made.attributes } else { &mut made.alone };
+            *sealed = sealed.with(mount.attributes);
+        }
         Ok(())
     }
 
@@ -186,7 +189,8 @@ impl Building {
     }
 
     fn expect(&mut self, id: u64, target: &Path, attributes: Attributes) {
-        self.made.push(Expected { id, target: target.to_path_buf(), attributes });
+        let alone = Attributes::NONE;
+        self.made.push(Expected { id, target: target.to_path_buf(), attributes, alone });
     }
 
     /// What was kept ready goes. It lies on the old root: that could neither be seen nor unmounted below it.

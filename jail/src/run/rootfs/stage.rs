@@ -11,7 +11,7 @@ use rustix::mount::{
 use rustix::process::fchdir;
 
 use super::PLACE_MODE;
-use crate::plan::{Failure, Root};
+use crate::plan::{Failure, Root, files_max};
 use crate::run::user_map::{has_number, inside_user_namespace};
 
 /// Bytes of the memory for files of ours.
@@ -95,12 +95,21 @@ const TENTH: &str = "10%";
 /// Memory: bytes at most (0: nothing can be made in it), and the mode of its root.
 pub(super) fn memory(size: Option<u64>, mode: u32) -> Result<OwnedFd, Failure> {
     let mode = format!("{mode:o}");
+    let bounded = |bytes: &str, files: u64| {
+        mounted("tmpfs", &[("mode", &mode), ("size", bytes), ("nr_inodes", &files.to_string())])
+    };
     match size {
         // A size of 0 would be no limit.
-        Some(0) => mounted("tmpfs", &[("mode", &mode), ("size", "4k"), ("nr_inodes", "1")]),
-        Some(size) => mounted("tmpfs", &[("mode", &mode), ("size", &size.to_string())]),
-        None => mounted("tmpfs", &[("mode", &mode), ("size", TENTH)]),
+        Some(0) => bounded("4k", 1),
+        Some(size) => bounded(&size.to_string(), files_max(size)),
+        None => bounded(TENTH, files_max(machines_memory() / 10)),
     }
+}
+
+/// Bytes of the machine's memory.
+fn machines_memory() -> u64 {
+    let known = rustix::system::sysinfo();
+    u64::from(known.totalram).saturating_mul(u64::from(known.mem_unit))
 }
 
 pub(super) fn proc() -> Result<OwnedFd, Failure> {
