@@ -52,7 +52,7 @@ fn a_config_that_was_never_good_disturbs_nobody_and_starts_once_it_is_mended() {
     let emperor = Emperor::start(tree, &["--emperor-throttle", "600000", "--emperor-max-throttle", "600000"]);
     let good = emperor.vassal("good.ini");
     emperor.wait_for_line(|line| line.contains("bad.ini:3:"));
-    emperor.wait_for("bad.ini", "throttling it");
+    emperor.wait_for("bad.ini", "not started again");
     let mark = emperor.lines.mark();
     emperor.tree.vassal("bad.ini", "command = sleep 1000001\n");
     emperor.vassal_since(mark, "bad.ini");

@@ -1,6 +1,7 @@
 //! Pure. What happens to the Emperor.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,35 @@ pub struct Incarnation {
 /// Everything about a config that a change is judged by: two equal ones mean no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u64);
+
+/// Of the text of a config alone: what a vassal that has read it can name it by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Digest(pub u64);
+
+impl Digest {
+    /// Letters of its form.
+    pub const LETTERS: usize = 16;
+
+    /// Of this text. The keys are fixed: vassal and spawner must come to the same number. Who can find two texts with one
+    /// number is told wrongly which of his own configs he uses.
+    pub fn of(text: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        ("text", text).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// Reads its form, which is that of [`Display`](fmt::Display).
+    pub fn parse(letters: &str) -> Option<Self> {
+        let is_form = letters.len() == Self::LETTERS && letters.bytes().all(|one| one.is_ascii_hexdigit());
+        u64::from_str_radix(letters, 16).ok().filter(|_| is_form).map(Self)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
 
 /// Who owns a config.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,8 +187,10 @@ pub enum Event {
     Byte(Incarnation, u8),
     /// It says what keeps it from going on. For people.
     Troubled(Incarnation, Arc<str>),
-    /// It says why it does not use the newest config that it was given, or that it does.
-    Kept(Incarnation, Option<Arc<str>>),
+    /// With the reload that was sent it can read this config, which has this text.
+    Given(Incarnation, Digest, Fingerprint),
+    /// It says why it does not use the config of this text, or that it does. Without a text: the newest one.
+    Kept(Incarnation, Option<Digest>, Option<Arc<str>>),
     /// The vassal closed its control descriptor.
     Silent(Incarnation),
     /// The process was reaped.

@@ -133,8 +133,11 @@ impl Emperor {
             Event::Troubled(which, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.troubled(reason, turn));
             }
-            Event::Kept(which, reason) => {
-                self.change_process(which, now, |vassal, turn| vassal.kept(reason, turn));
+            Event::Given(which, digest, fingerprint) => {
+                self.change_process(which, now, |vassal, _| vassal.given(digest, fingerprint));
+            }
+            Event::Kept(which, digest, reason) => {
+                self.change_process(which, now, |vassal, turn| vassal.kept(digest, reason, turn));
             }
             Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
             Event::Exited(which, exit) => {

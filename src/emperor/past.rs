@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::event::{Exit, Fingerprint, Moment};
+use super::event::{Digest, Exit, Fingerprint, Moment};
 
 /// What few vassals have to remember: what they were told, what they said, how they ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Past {
     pub told_kept: bool,
     /// The config that its process uses until it has said that it uses the newest one.
     pub uses: Option<Fingerprint>,
+    /// Configs that it was given with reloads, the newest one last, each with its text.
+    pub given: Vec<(Digest, Fingerprint)>,
     /// Another program than our vassal master takes its reloads.
     pub becomes: bool,
     /// Its process has said that its config is wrong by its text alone, and has gone no further since.

@@ -8,6 +8,7 @@ mod limits;
 mod on_demand;
 mod pacing;
 mod process;
+mod readers;
 mod reload;
 mod sight;
 mod stop;

@@ -1,11 +1,11 @@
 //! Configs that the Emperor must not look at itself, fetched for a reload by those who may wait for ever.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use super::Runtime;
+use super::obey::Newest;
 use crate::emperor::event::Incarnation;
-use crate::emperor::order::to_vassal;
 use crate::monitors::NUMBER_MAX;
 use crate::reactor::clock;
 use crate::spawner::wire::{Place, Report, Request, Task};
@@ -44,7 +44,8 @@ impl Runtime {
         }
         // Without it the vassal reads the file by its name, and may wait for as long as it likes.
         if let Some(one) = self.fetched.awaited.remove(&number) {
-            self.say(one, to_vassal::RELOAD, lent.as_ref().map(AsFd::as_fd));
+            let text = if let Report::Seen(_, seen) = &report { seen.text() } else { None };
+            self.reload(one, Newest { text, config: lent });
         }
     }
 }

@@ -8,14 +8,23 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::{Runtime, announce};
-use crate::emperor::event::{Event, Incarnation};
+use crate::emperor::event::{Digest, Event, Fingerprint, Incarnation};
 use crate::emperor::order::{Notice, Order, to_vassal};
 use crate::log;
 use crate::monitors::Whereabouts;
 use crate::reactor::clock;
-use crate::spawner::wire::{Ask, Place, Request, Ticket};
+use crate::spawner::wire::{Answer, Ask, Place, Request, Ticket};
 use crate::stats::Line;
 use crate::trust::AWAY;
+
+/// The newest config of a vassal, as far as it can be had.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    /// What is in it.
+    pub text: Option<(Digest, Fingerprint)>,
+    /// It, open.
+    pub config: Option<OwnedFd>,
+}
 
 impl Runtime {
     /// Carries out orders until there are none.
@@ -98,15 +107,23 @@ impl Runtime {
 
     /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.
     fn send(&mut self, one: Incarnation, byte: u8) {
-        let Some(control) = self.courtiers.control(one) else { return };
-        // Descriptors that nobody takes are counted against us all; who has not read the last word gets the byte alone.
-        let listens = jail::sys::unread(control) == Ok(0);
-        if byte != to_vassal::RELOAD || !listens {
+        if byte != to_vassal::RELOAD {
             return self.say(one, byte, None);
         }
         match self.newest_config(one) {
-            Ok(config) => self.say(one, byte, config.as_ref().map(AsFd::as_fd)),
+            Ok(config) => self.reload(one, config),
             Err((place, file)) => self.fetch(one, place, file),
+        }
+    }
+
+    /// Tells it to reload, with its newest config if that is there.
+    pub(super) fn reload(&mut self, one: Incarnation, Newest { text, config }: Newest) {
+        let Some(control) = self.courtiers.control(one) else { return };
+        // Descriptors that nobody takes are counted against us all; who has not read the last word gets the byte alone.
+        let listens = jail::sys::unread(control) == Ok(0);
+        self.say(one, to_vassal::RELOAD, config.as_ref().filter(|_| listens).map(AsFd::as_fd));
+        if let Some((digest, fingerprint)) = text {
+            self.tell(Event::Given(one, digest, fingerprint));
         }
     }
 
@@ -118,20 +135,25 @@ impl Runtime {
 
     /// The open config goes along with a reload: what was judged is what is read, also where its name cannot be seen
     /// from inside the jail. Where it must be fetched, its place.
-    fn newest_config(&self, one: Incarnation) -> Result<Option<OwnedFd>, (Place, String)> {
-        let Some(key) = self.emperor.key(one.id) else { return Ok(None) };
+    fn newest_config(&self, one: Incarnation) -> Result<Newest, (Place, String)> {
+        let none = || Ok(Newest::default());
+        let Some(key) = self.emperor.key(one.id) else { return none() };
         let (directory, file) = match self.monitors.place_of(key) {
             Some((Whereabouts::Near(directory), file)) => (directory, file.to_owned()),
             Some((Whereabouts::Away(place), file)) => return Err((place, file.to_owned())),
-            None => return Ok(None),
+            None => return none(),
         };
         let ask = Ask::Examine { file: file.clone(), lend: true };
         match self.lender.ask(&ask, &[directory.as_fd()]) {
-            Ok((_, lent)) => Ok(lent.into_iter().next()),
+            Ok((Answer::Seen(seen), lent)) => Ok(Newest {
+                text: seen.text(),
+                config: lent.into_iter().next().filter(|_| seen.digest.is_some()),
+            }),
+            Ok(_) => none(),
             Err(error) if Errno::from_io_error(&error) == Some(AWAY) => {
-                self.monitors.named_place_of(key).map_or(Ok(None), |(place, _)| Err((place, file)))
+                self.monitors.named_place_of(key).map_or_else(none, |(place, _)| Err((place, file)))
             }
-            Err(_) => Ok(None),
+            Err(_) => none(),
         }
     }
 

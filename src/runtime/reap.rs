@@ -48,7 +48,7 @@ impl Runtime {
             Spelled::Byte => Event::Byte(one, byte),
             Spelled::Letter => return,
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
-            Spelled::Kept(text) => Event::Kept(one, text.map(Into::into)),
+            Spelled::Kept(digest, text) => Event::Kept(one, digest, text.map(Into::into)),
         };
         self.tell(event);
     }

@@ -1,6 +1,7 @@
 //! Pure. Words of a vassal among the bytes of its protocol: none of the protocol's bytes is a letter, so what knows nothing of
 //! words passes over them.
 
+use crate::emperor::event::Digest;
 use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT, TEXT_END, TEXT_MAX, TROUBLE};
 
 /// The first byte that may be of a text.
@@ -23,8 +24,8 @@ pub enum Spelled {
     Letter,
     /// The end of a text about a trouble: what keeps it from going on.
     Trouble(String),
-    /// The end of a text about its config: why it does not use the newest one, if it does not.
-    Kept(Option<String>),
+    /// The end of a text about its config: of which text, and why it does not use that, if it does not.
+    Kept(Option<Digest>, Option<String>),
 }
 
 /// Whether a text begins with this byte.
@@ -50,7 +51,7 @@ impl Spelling {
         let text = String::from_utf8_lossy(&text).into_owned();
         match first {
             TROUBLE => return Spelled::Trouble(text),
-            KEPT => return Spelled::Kept(Some(text).filter(|text| !text.is_empty())),
+            KEPT => return kept(&text),
             SERVES => self.serves = text,
             _ => self.said = text,
         }
@@ -66,6 +67,13 @@ impl Spelling {
     pub fn serves(&self) -> &str {
         &self.serves
     }
+}
+
+/// The digest of the text stands before the sentence.
+fn kept(text: &str) -> Spelled {
+    let digest = text.get(..Digest::LETTERS).and_then(Digest::parse);
+    let sentence = if digest.is_some() { &text[Digest::LETTERS..] } else { text };
+    Spelled::Kept(digest, Some(sentence.to_owned()).filter(|sentence| !sentence.is_empty()))
 }
 
 fn longest(first: u8) -> usize {
@@ -100,8 +108,15 @@ mod tests {
         let mut spelling = Spelling::default();
         let mut last = |bytes: &[u8]| bytes.iter().map(|byte| spelling.take(*byte)).last();
         assert_eq!(last(b"\x0ecannot run\n"), Some(Spelled::Trouble("cannot run".into())));
-        assert_eq!(last(b"\x0fa.ini:1:1\n"), Some(Spelled::Kept(Some("a.ini:1:1".into()))));
-        assert_eq!(last(b"\x0f\n"), Some(Spelled::Kept(None)));
+        assert_eq!(last(b"\x0fa.ini:1:1\n"), Some(Spelled::Kept(None, Some("a.ini:1:1".into()))));
+        assert_eq!(last(b"\x0f\n"), Some(Spelled::Kept(None, None)));
+        let digest = Some(Digest(0xfe));
+        assert_eq!(last(b"\x0f00000000000000fe\n"), Some(Spelled::Kept(digest, None)));
+        assert_eq!(last(b"\x0f00000000000000fea:1\n"), Some(Spelled::Kept(digest, Some("a:1".into()))));
+        assert_eq!(
+            last("\x0f000000000000000é\n".as_bytes()),
+            Some(Spelled::Kept(None, Some("000000000000000é".into())))
+        );
         assert_eq!(last(b"\x12127.0.0.1:80\n"), Some(Spelled::Letter));
         assert_eq!((spelling.serves(), spelling.said()), ("127.0.0.1:80", ""));
     }

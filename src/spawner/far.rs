@@ -72,7 +72,7 @@ fn examine(
         Ok(config) => {
             let copy = if lend { Some(copy(&config)?) } else { None };
             let lent: Vec<_> = copy.iter().map(AsFd::as_fd).collect();
-            say(&seen(Seen::from(&config.sight)), &lent)
+            say(&seen(Seen::of(&config)), &lent)
         }
         Err(Refusal::Refused(sight, _)) => say(&seen(Seen::from(&sight)), &[]),
         Err(Refusal::Absent) => say(&Word::Report(Report::Missing), &[]),

@@ -9,7 +9,6 @@ use rustix::io::Errno;
 
 use super::charter::Charter;
 use super::wire::{Answer, Ask, Seen};
-use crate::emperor::event::Sight;
 use crate::trust::{self, Reach, Refusal, Target, TrustPolicy};
 
 const DIRECTORY: OFlags =
@@ -67,17 +66,19 @@ fn examine(
         return Err(Errno::PERM);
     }
     match trust::examine(directory, file, &policy(charter), near) {
-        Ok(examined) => Ok(seen(&examined.sight, lend.then_some(examined.file), examined.targets)),
+        Ok(examined) => {
+            let config = Seen::of(&examined);
+            Ok(seen(config, lend.then_some(examined.file), examined.targets))
+        }
         Err(Refusal::Absent) => Ok((Answer::Missing, Vec::new())),
         Err(Refusal::Denied(errno)) => Err(errno),
-        Err(Refusal::Refused(sight, targets)) => Ok(seen(&sight, None, targets)),
+        Err(Refusal::Refused(sight, targets)) => Ok(seen(Seen::from(&sight), None, targets)),
     }
 }
 
-fn seen(sight: &Sight, file: Option<OwnedFd>, targets: Vec<Target>) -> Lent {
+fn seen(mut seen: Seen, file: Option<OwnedFd>, targets: Vec<Target>) -> Lent {
     let (names, directories): (Vec<String>, Vec<OwnedFd>) =
         targets.into_iter().map(|target| (target.name, target.directory)).unzip();
-    let mut seen = Seen::from(sight);
     seen.targets = names;
     (Answer::Seen(seen), file.into_iter().chain(directories).collect())
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Examined;
 use super::stat::Stat;
-use crate::emperor::event::{Fingerprint, Owner, Sight};
+use crate::emperor::event::{Digest, Fingerprint, Owner, Sight};
 
 /// Longest sentence in a message, in bytes; a longer one is cut.
 pub const SENTENCE_MAX: usize = 2048;
@@ -64,6 +65,8 @@ pub struct Seen {
     gid: u32,
     mtime_s: i64,
     refusal: Option<String>,
+    /// Of its text, if it may run.
+    pub digest: Option<Digest>,
     /// Where a followed link led: the name in each directory that comes along.
     pub targets: Vec<String>,
 }
@@ -76,8 +79,21 @@ impl From<&Sight> for Seen {
             gid: sight.owner.gid,
             mtime_s: sight.mtime_s,
             refusal: sight.refusal.as_deref().map(cut),
+            digest: None,
             targets: Vec::new(),
         }
+    }
+}
+
+impl Seen {
+    /// A config that may run.
+    pub fn of(config: &Examined) -> Self {
+        Self { digest: Some(Digest::of(&config.content)), ..Self::from(&config.sight) }
+    }
+
+    /// What its bearer can read, by text and by what a change is judged by.
+    pub fn text(&self) -> Option<(Digest, Fingerprint)> {
+        self.digest.map(|digest| (digest, Fingerprint(self.fingerprint)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use super::source::{Reading, Source, config_of};
 use super::tell::Teller;
+use super::witness::{Notes, Witness};
 use crate::cli::Invocation;
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::probe::Probes;
@@ -28,8 +29,9 @@ pub fn read(source: &Source, opened: Option<&File>, view: View, teller: &Teller)
     if view == View::Elsewhere && opened.is_none() {
         return None;
     }
+    let notes = Notes::default();
     let loaded = match source.invocation() {
-        Ok(invocation) => load_in_view(invocation, opened, view),
+        Ok(invocation) => load_in_view(invocation, opened, (view, &notes)),
         Err(errors) => return Some(Reading::bad(errors)),
     };
     let known = match view {
@@ -37,12 +39,15 @@ pub fn read(source: &Source, opened: Option<&File>, view: View, teller: &Teller)
         View::Less => loaded.unread.is_empty(),
         View::Elsewhere => loaded.is_by_itself(),
     };
-    known.then(|| Reading::of(&loaded, teller))
+    known.then(|| Reading { digest: notes.digest(), ..Reading::of(&loaded, teller) })
 }
 
-fn load_in_view(invocation: Invocation, opened: Option<&File>, view: View) -> Loaded {
+fn load_in_view(invocation: Invocation, opened: Option<&File>, (view, notes): (View, &Notes)) -> Loaded {
     let name = config_of(&invocation).unwrap_or_default();
-    let world = |surroundings| Narrowed { world: Opened::new(surroundings, &name, opened), view };
+    let world = |surroundings| {
+        let world = Witness::new(Opened::new(surroundings, &name, opened), &name, notes);
+        Narrowed { world, view }
+    };
     let onlooker = world(Surroundings::nameless_onlooker());
     let own = || world(Surroundings::nameless());
     match view {
@@ -51,12 +56,12 @@ fn load_in_view(invocation: Invocation, opened: Option<&File>, view: View) -> Lo
     }
 }
 
-struct Narrowed<'f> {
-    world: Opened<'f>,
+struct Narrowed<'f, 'n> {
+    world: Witness<'f, 'n>,
     view: View,
 }
 
-impl World for Narrowed<'_> {
+impl World for Narrowed<'_, '_> {
     fn read(&self, name: &str) -> io::Result<Origin> {
         if self.view == View::Elsewhere && !self.world.has(name) {
             return Err(NotRun.into());

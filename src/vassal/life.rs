@@ -25,6 +25,7 @@ use super::{again, born, confine, master, patch, sockets, upward};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
+use crate::emperor::event::Digest;
 use crate::{fallback, fetch, leftovers};
 
 /// Number of the descriptor on which the Emperor opened our config.
@@ -63,7 +64,7 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
             upward::trouble(control.as_ref(), &failed.to_string());
             Ok(fallback.instead_of(1, control.as_ref()))
         }
-        Ok(VassalKind::Own(config)) => own(*config, source, control, fallback),
+        Ok(VassalKind::Own(config)) => own((*config, reading.digest), source, control, fallback),
         Err(errors) => {
             teller.errors(&errors);
             upward::errors(control.as_ref(), &errors);
@@ -130,10 +131,12 @@ struct Life<'a> {
     reactions: Reactions,
     fallback: Fallback<'a>,
     config: VassalConfig,
+    /// Of the text that it was read from.
+    digest: Option<Digest>,
 }
 
 fn own(
-    config: VassalConfig,
+    (config, digest): (VassalConfig, Option<Digest>),
     source: &Source,
     control: Option<OwnedFd>,
     fallback: Fallback<'_>,
@@ -163,7 +166,7 @@ fn own(
     vassal.outside = outside.filter(|_| !config.net.links.is_empty());
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
-    Ok(Life { source, teller, facts, steps, after, reactions, fallback, config }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, steps, after, reactions, fallback, config, digest }.live(&mut vassal, 0))
 }
 
 /// What is to be done, unless something that must be there is missing.
@@ -225,7 +228,7 @@ impl Life<'_> {
     /// Who took its own place with the newest config uses that one.
     fn say_which(&self, vassal: &Vassal) {
         if let (true, Some(control)) = (fetch::has_pipe(), &vassal.control) {
-            control.say(&upward::kept(&[]));
+            control.say(&upward::kept(self.digest, &[]));
         }
     }
 
@@ -237,15 +240,18 @@ impl Life<'_> {
         let Some(reading) = reading.filter(|reading| reading.exit.is_none()) else {
             return (Newest::Good, None);
         };
+        let digest = reading.digest;
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) if *config == self.config => Ok((Newest::Same, Some(upward::kept(&[])))),
+            VassalKind::Own(config) if *config == self.config => {
+                Ok((Newest::Same, Some(upward::kept(digest, &[]))))
+            }
             VassalKind::Own(config) => steps(&config, &self.facts).map(|_| (Newest::Good, None)),
             VassalKind::Uwsgi(_) => Ok((Newest::Good, None)),
         });
         judged.unwrap_or_else(|errors| {
             self.teller.errors(&errors);
             self.teller.kept();
-            (Newest::Bad, Some(upward::kept(&errors)))
+            (Newest::Bad, Some(upward::kept(digest, &errors)))
         })
     }
 

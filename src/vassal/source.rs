@@ -11,6 +11,7 @@ use crate::cli::{self, Invocation};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::vassal::VassalKind;
 use crate::config::{Loaded, load_once, split_section};
+use crate::emperor::event::Digest;
 use crate::options::find;
 
 /// What a config came to.
@@ -23,6 +24,8 @@ pub struct Reading {
     pub fallback: Option<String>,
     /// It is wrong by its text alone: who reads it again finds the same, until that changes.
     pub useless: bool,
+    /// Of the text of the config that the arguments name, as it was read.
+    pub digest: Option<Digest>,
 }
 
 /// The arguments of a vassal, which name its config. They are all that is kept of it while the command runs.
@@ -60,7 +63,8 @@ impl Source {
                 let notes = Notes::default();
                 let loaded = load_own(invocation, (&name, opened), &notes);
                 let reading = Reading::of(&loaded, teller);
-                Reading { useless: reading.is_useless(&loaded, &name, &notes), ..reading }
+                let useless = reading.is_useless(&loaded, &name, &notes);
+                Reading { useless, digest: notes.digest(), ..reading }
             }
             Err(errors) => Reading::bad(errors),
         }
@@ -79,7 +83,7 @@ impl Source {
 impl Reading {
     /// A config of which nothing can be used.
     pub fn bad(errors: Vec<ConfigError>) -> Self {
-        Self { kind: Err(errors), exit: None, fallback: None, useless: false }
+        Self { kind: Err(errors), exit: None, fallback: None, useless: false, digest: None }
     }
 
     /// Where other files are read, too, a line of its own has to be wrong: all else may be mended in those.
@@ -99,7 +103,7 @@ impl Reading {
         teller.warnings(&if is_uwsgis { misread() } else { loaded.advice() });
         loaded.said.iter().for_each(|said| teller.said(&said.value));
         let exit = loaded.exit.filter(|_| loaded.errors.is_empty());
-        Self { kind, exit, fallback: loaded.fallback.clone(), useless: false }
+        Self { kind, exit, fallback: loaded.fallback.clone(), useless: false, digest: None }
     }
 }
 

@@ -7,6 +7,7 @@ use super::control;
 use super::state::Vassal;
 use crate::config::place::ConfigError;
 use crate::config::vassal::Address;
+use crate::emperor::event::Digest;
 use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE, USELESS};
 use crate::log::plain;
 
@@ -27,9 +28,10 @@ pub fn useless(control: Option<&impl AsFd>) {
     say(control, &[USELESS]);
 }
 
-/// Why it does not use the newest config; nothing is wrong with one that it uses.
-pub fn kept(errors: &[ConfigError]) -> Vec<u8> {
-    text(KEPT, &sentence(errors))
+/// Why it does not use the config of this text; nothing is wrong with one that it uses.
+pub fn kept(digest: Option<Digest>, errors: &[ConfigError]) -> Vec<u8> {
+    let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
+    text(KEPT, &(digest + &sentence(errors)))
 }
 
 /// The sockets that its command gets.
@@ -81,12 +83,15 @@ mod tests {
     fn a_bad_config_is_told_in_one_line_with_place_and_cure() {
         let error = ConfigError::whole("unknown option `comand`").cure("did you mean `command`?");
         assert_eq!(
-            kept(std::slice::from_ref(&error)),
+            kept(None, std::slice::from_ref(&error)),
             b"\x0funknown option `comand`; did you mean `command`?\n"
         );
-        let two = kept(&[error.clone(), error]);
-        assert_eq!(two, b"\x0funknown option `comand` (and 1 more); did you mean `command`?\n");
-        assert_eq!(kept(&[]), b"\x0f\n");
+        let two = kept(Some(Digest(0xfe)), &[error.clone(), error]);
+        assert_eq!(
+            two,
+            b"\x0f00000000000000feunknown option `comand` (and 1 more); did you mean `command`?\n"
+        );
+        assert_eq!(kept(None, &[]), b"\x0f\n");
     }
 
     /// Row C8: no word of a config is a byte of the protocol, however long and whatever it is.

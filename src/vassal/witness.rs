@@ -6,6 +6,7 @@ use std::io;
 use crate::cli::world::Opened;
 use crate::config::probe::Probes;
 use crate::config::source::{Host, NotRun, Origin, Unread, Variable, World};
+use crate::emperor::event::Digest;
 use crate::fetch::Scheme;
 
 /// What was read.
@@ -14,6 +15,7 @@ pub struct Notes {
     own: Cell<bool>,
     others: Cell<bool>,
     elsewhere: Cell<bool>,
+    digest: Cell<Option<Digest>>,
 }
 
 impl Notes {
@@ -21,6 +23,16 @@ impl Notes {
     /// being a file: no program, no server, nothing that could not be read.
     pub fn are_of_files_alone(&self) -> bool {
         self.own.get() && !self.elsewhere.get()
+    }
+
+    /// Of the text of the config itself, however that was found.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest.get()
+    }
+
+    /// Takes down what was read under the name of the config.
+    fn take_text(&self, origin: &Origin) {
+        self.digest.set(Some(Digest::of(&origin.text)));
     }
 
     /// Other files were read, too.
@@ -42,8 +54,16 @@ impl<'f, 'n> Witness<'f, 'n> {
         Self { world, name, notes }
     }
 
+    /// True when `name` is to be read from what is open.
+    pub fn has(&self, name: &str) -> bool {
+        self.world.has(name)
+    }
+
     fn note(&self, name: &str, is_open: bool, read: &io::Result<Origin>) {
         let scheme = Scheme::of(name);
+        if let Some(origin) = read.as_ref().ok().filter(|_| self.name == name) {
+            self.notes.take_text(origin);
+        }
         let is_own = self.name == name && (is_open || matches!(scheme, Some(Scheme::Emperor(_))));
         match (read, scheme) {
             // Whoever may ask is still to come; and what nobody reads is wrong in the text.

@@ -227,7 +227,8 @@ impl World {
             | Event::Killing(which)
             | Event::Byte(which, _)
             | Event::Troubled(which, _)
-            | Event::Kept(which, _)
+            | Event::Kept(which, ..)
+            | Event::Given(which, ..)
             | Event::Listening(which, _)
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),

@@ -16,7 +16,7 @@ impl Court {
     }
 
     fn kept(&mut self, sentence: Option<&str>) {
-        assert_eq!(self.tell(Event::Kept(self.which("shop"), sentence.map(Into::into))), []);
+        assert_eq!(self.tell(Event::Kept(self.which("shop"), None, sentence.map(Into::into))), []);
     }
 }
 
