@@ -366,6 +366,8 @@ const FILE_TOUCHES: [&str; 4] = [
 ];
 /// So often at least a hook meets a link; another number where the variable `LIEGE_RACES` says so.
 const RACES: usize = 300;
+/// Runs one after the other in which none does, at most.
+const FRUITLESS_MAX: usize = 20;
 
 /// Row F1.
 #[test]
@@ -381,10 +383,12 @@ fn links_swapped_in_a_loop_lead_no_hook_of_roots_to_the_victim() {
     std::fs::write(&pairs[1].0, "").unwrap();
     symlink(place.path("etc/passwd"), &pairs[1].1).unwrap();
     let met = siege::besieged(&pairs, || {
-        let (mut met, wanted) = (0, siege::races(RACES));
+        let (mut met, mut fruitless, wanted) = (0, 0, siege::races(RACES));
         while met < wanted {
             let links = place.run().errors.matches("ELOOP").count();
-            assert!(links > 0, "no link was met");
+            // On a busy machine the attacker may have no turn for the whole of a run.
+            fruitless = if links > 0 { 0 } else { fruitless + 1 };
+            assert!(fruitless < FRUITLESS_MAX, "no link was met");
             met += links;
         }
         met
