@@ -20,6 +20,7 @@ mod monitors;
 mod names;
 mod options;
 mod plan;
+mod prospect;
 mod reactor;
 mod regular;
 mod runtime;

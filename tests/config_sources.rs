@@ -273,7 +273,7 @@ fn a_file_of_a_gigabyte_is_refused_at_its_first_mebibyte() {
 
 /// Row I9: real keys, each one a line, in every format.
 #[test]
-fn a_million_keys_are_one_error_and_little_memory() {
+fn a_million_keys_are_no_million_errors_and_little_memory() {
     let tree = Tree::new();
     let keys = |line: fn(u32) -> String| (0..1_000_000).map(line).collect::<String>();
     for (name, text) in [
@@ -287,7 +287,8 @@ fn a_million_keys_are_one_error_and_little_memory() {
         std::fs::write(&path, text).unwrap();
         let said = frugally(&format!("exec '{LIEGE}' check '{}'", path.display()));
         assert!(said.contains("larger than 1048576 bytes"), "{name}: {said}");
-        assert_eq!(said.matches("error").count(), 1, "{name}: {said}");
+        // Of whoever reads it, and of the Emperor who would not take it.
+        assert_eq!(said.matches("error").count(), 2, "{name}: {said}");
     }
 }
 

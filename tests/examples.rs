@@ -74,8 +74,11 @@ fn all_examples_run_as_an_ordinary_user() {
 
 #[test]
 fn every_example_passes_the_check() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/vassals");
-    let files: Vec<String> = NAMES.iter().map(|name| top.join(name).display().to_string()).collect();
+    let tree = clone_of(0);
+    let (emperor, top) = (tree.path("emperor.ini"), tree.path("examples/vassals"));
+    tree.place(&emperor, 0, &format!("[uwsgi]\nemperor = {}\njail = standard\n", top.display()));
+    let files = std::iter::once(emperor).chain(NAMES.iter().map(|name| top.join(name)));
+    let files: Vec<String> = files.map(|path| path.display().to_string()).collect();
     let arguments: Vec<&str> = std::iter::once("check").chain(files.iter().map(String::as_str)).collect();
     let output = common::liege(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));

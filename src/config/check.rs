@@ -252,6 +252,25 @@ fn is_ours(key: &str) -> bool {
     matches!(standing(key), Standing::Ours(..))
 }
 
+impl Finding {
+    /// Takes it for wrong, for these reasons besides those that are known.
+    pub fn refuse(&mut self, errors: Vec<ConfigError>) {
+        let mut known = match &mut self.verdict {
+            Verdict::Wrong(known) => std::mem::take(known),
+            _ if errors.is_empty() => return,
+            _ => Vec::new(),
+        };
+        let is_news = |error: &ConfigError| {
+            !known.iter().any(|one| (&one.place, &one.cause) == (&error.place, &error.cause))
+        };
+        let news: Vec<ConfigError> = errors.into_iter().filter(is_news).collect();
+        known.extend(news);
+        self.verdict = Verdict::Wrong(known);
+        let verdict = &self.verdict;
+        self.options.retain(|judged| !verdict.blames(&judged.place));
+    }
+}
+
 impl Verdict {
     /// True when an error is about this line: nothing more is to be said of it.
     fn blames(&self, place: &Place) -> bool {

@@ -60,9 +60,14 @@ pub fn unfit_for_all(charter: &Charter) -> Option<Unfit<'_>> {
 }
 
 impl Unfit<'_> {
-    /// One line, for the log.
+    /// Where it stands, and why it cannot be done.
+    pub fn told(&self) -> String {
+        format!("{}: {}", self.errand.origin, self.cause)
+    }
+
+    /// The same with its cure in one line, for the log.
     pub fn sentence(&self) -> String {
-        format!("{}: {}; {}", self.errand.origin, self.cause, self.cure)
+        format!("{}; {}", self.told(), self.cure)
     }
 }
 

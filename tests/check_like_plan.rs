@@ -1,0 +1,177 @@
+//! `liege check` and `liege plan` judge a config alike: what one refuses, so does the other, in the same words.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{ALICE, Emperor, Tree, liege};
+
+/// Whose it is, and what it says.
+const CONFIGS: [(u32, &str); 43] = [
+    (0, "command = x"),
+    (0, "module = app"),
+    (0, "comand = x"),
+    (0, "command = x\nexec-as-root = true"),
+    (ALICE, "command = x\nexec-as-root = true"),
+    (0, "command = x\nunshare = fs"),
+    (ALICE, "command = x\nunshare = fs"),
+    (0, "command = x\nhostname = box"),
+    (0, "command = x\nunshare = uts\nhostname = box"),
+    (0, "command = x\nmount-as-root = tmpfs none /mnt"),
+    (0, "command = x\nunshare = fs\nmount-as-root = tmpfs none /mnt"),
+    (0, "command = x\nunshare = fs\nuid = 61001\nhook-pre-app = mount:tmpfs none /mnt"),
+    (0, "command = x\nunshare = fs\nuid = 61001\ncap = sys_admin\nhook-as-user = umount:/mnt"),
+    (ALICE, "command = x\nhook-as-user = ifup:lo"),
+    (0, "command = x\nrootfs = /srv"),
+    (0, "command = x\nunshare = fs\nrootfs = /srv\nuid = 61001"),
+    (ALICE, "command = x\nrootfs = /srv"),
+    (0, "command = x\nunshare = fs\ntmpfs = /a\ntmpfs = /a"),
+    (0, "command = x\nunshare = fs\nbind = relative:/a"),
+    (0, "command = x\nunshare = fs\nproc"),
+    (0, "command = x\nunshare = fs\nbind = /srv:/data:idmap=100000"),
+    (0, "command = x\nunshare = user,fs\nuid = 0\nbind = /srv:/data:idmap=0-9@5"),
+    (ALICE, "command = x\nbind = /srv:/data:idmap"),
+    (0, "command = x\nunshare = user\nunshare-id-map = 5 100000 10"),
+    (0, "command = x\nunshare-id-map = 0 100000 10"),
+    (0, "command = x\nunshare = user\nuid = 70000"),
+    (0, "command = x\nchroot = /srv"),
+    (0, "command = x\nchroot = /srv\nuid = 61001"),
+    (0, "command = x\ncgroup = a"),
+    (ALICE, "command = x\ncgroup = a"),
+    (ALICE, "command = x\ncap = sys_admin"),
+    (0, "command = x\ngid = 61001"),
+    (0, "command = x\nseccomp = off"),
+    (ALICE, "command = x\nno-new-privs = false"),
+    (0, "command = x\nunshare2 = fs"),
+    (ALICE, "command = x\nsetns = /run/a"),
+    (0, "command = x\ntime-offset = boottime 5"),
+    (0, "command = x\njail = standard"),
+    (ALICE, "command = x\njail = none"),
+    (ALICE, "command = x\njail = strict"),
+    (0, "command = x\nunshare = fs\nuid = 61001\nrootfs = /nowhere/root"),
+    (0, "command = x\nunshare = fs\nuid = 61001\nbind = /nowhere/data:/srv"),
+    (ALICE, "command = x\nrootfs = /srv\ntmpfs = /nowhere/in/it"),
+];
+
+/// Under whom; nothing is an Emperor without options.
+const EMPERORS: [Option<&str>; 7] = [
+    None,
+    Some("emperor-tyrant = true"),
+    Some("emperor-use-clone = fs,net,pid,uts,user"),
+    Some("emperor-tyrant = true\njail = strict\nemperor-cap = chown,setfcap"),
+    Some("emperor-use-clone = fs\nmount-as-vassal = tmpfs none /mnt"),
+    Some("emperor-tyrant = true\nemperor-use-clone = pid"),
+    Some("emperor-use-clone = fs,user\nemperor-seccomp = strict"),
+];
+
+struct Verdict {
+    fine: bool,
+    said: String,
+}
+
+fn planned(emperor: Option<&Path>, config: &Path) -> Verdict {
+    let named: Vec<&str> = emperor.iter().flat_map(|path| ["--ini", path.to_str().unwrap()]).collect();
+    let output = liege(&[&["plan"], &named[..], &[config.to_str().unwrap()]].concat());
+    Verdict { fine: output.status.success(), said: String::from_utf8(output.stderr).unwrap() }
+}
+
+fn checked(emperor: Option<&Path>, config: &Path) -> Verdict {
+    let named: Vec<&str> = emperor.iter().map(|path| path.to_str().unwrap()).collect();
+    let output = liege(&[&["check"], &named[..], &[config.to_str().unwrap()]].concat());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{said}");
+    Verdict { fine: output.status.success(), said }
+}
+
+/// The sentences of a refusal, without who says them.
+fn assert_alike(emperor: Option<&Path>, config: &Path, about: &str) -> bool {
+    let (planned, checked) = (planned(emperor, config), checked(emperor, config));
+    assert_eq!(planned.fine, checked.fine, "{about}\nplan: {}check: {}", planned.said, checked.said);
+    if planned.fine {
+        return true;
+    }
+    let sentences = planned.said.strip_prefix("liege: ").unwrap();
+    assert!(!sentences.trim().is_empty(), "{about}");
+    let lacking: Vec<&str> = sentences.lines().filter(|line| !checked.said.contains(line.trim())).collect();
+    assert!(lacking.is_empty(), "{about}\n{lacking:#?}\ncheck: {}", checked.said);
+    false
+}
+
+fn emperors_config(tree: &Tree, lines: &str) -> PathBuf {
+    let path = tree.path("emperor.ini");
+    tree.place(&path, 0, &format!("[uwsgi]\nemperor = {}\n{lines}\n", tree.vassals().display()));
+    path
+}
+
+#[test]
+fn what_plan_refuses_check_refuses_in_the_same_words() {
+    let tree = Tree::new();
+    let mut verdicts = [0; 2];
+    for lines in EMPERORS {
+        let emperor = lines.map(|lines| emperors_config(&tree, lines));
+        for (owner, text) in CONFIGS {
+            let config = tree.vassal_of(owner, "x.ini", &format!("{text}\n"));
+            let fine = assert_alike(emperor.as_deref(), &config, &format!("{lines:?} {owner} {text}"));
+            verdicts[usize::from(fine)] += 1;
+        }
+    }
+    assert!(verdicts.iter().all(|count| *count > 30), "{verdicts:?}: a table of both");
+}
+
+#[test]
+fn what_is_wrong_with_the_emperors_own_config_is_told_alike() {
+    let tree = Tree::new();
+    let config = tree.vassal("x.ini", "command = x\n");
+    for lines in [
+        "emperor-tyrant = true\nemperor-use-clone = fs\nmount-as-vassal = tmpfs none /mnt",
+        "emperor-use-clone = user\nhook-as-vassal = ifup:lo",
+        "mount-as-vassal = tmpfs none /mnt",
+        "uid = nobody-of-this-name",
+        "emperor-seccomp = /nowhere/profile.json",
+        "vassal-set = x",
+    ] {
+        let emperor = emperors_config(&tree, lines);
+        assert!(!assert_alike(Some(&emperor), &config, lines), "{lines}");
+    }
+}
+
+#[test]
+fn a_config_that_others_can_write_is_refused_by_both() {
+    let tree = Tree::new();
+    let config = tree.vassal("x.ini", "command = x\n");
+    assert!(assert_alike(None, &config, "root's"));
+    std::fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(!assert_alike(None, &config, "everybody's"));
+}
+
+/// The birth fails with it too, unless something has brought it by then.
+#[test]
+fn what_a_root_is_to_be_built_on_has_to_be_there() {
+    let tree = Tree::new();
+    let (root, brought) = (tree.path("root"), tree.path("brought"));
+    let body =
+        format!("command = /bin/true\nunshare = fs\nuid = 61001\ngid = 61001\nrootfs = {}\n", root.display());
+    let config = tree.vassal("x.ini", &body);
+    assert!(checked(None, &config).said.contains(&format!("x.ini:6:10: {} is not there", root.display())));
+    assert!(!assert_alike(None, &config, &body));
+    let emperor = Emperor::start(tree, &[]);
+    emperor.wait_for("x.ini", &format!("ENOENT: {}", root.display()));
+    let bring =
+        format!("{body}exec-post-jail = mkdir -p {} && touch {}\n", root.display(), brought.display());
+    let config = emperor.tree.vassal("x.ini", &bring);
+    assert!(assert_alike(None, &config, &bring));
+    common::eventually("what is brought", || brought.exists().then_some(()));
+}
+
+/// Each vassal is judged by the Emperor that was named before it.
+#[test]
+fn an_emperors_config_rules_those_behind_it() {
+    let tree = Tree::new();
+    let config = tree.vassal_of(ALICE, "x.ini", "command = x\nexec-as-root = true\n");
+    let emperor = emperors_config(&tree, "emperor-tyrant = true");
+    let (config, emperor) = (config.to_str().unwrap(), emperor.to_str().unwrap());
+    let codes = [vec![emperor, config], vec![config, emperor], vec![config]];
+    let codes = codes.map(|files| liege(&[&["check"], &files[..]].concat()).status.code());
+    assert_eq!(codes, [Some(0), Some(1), Some(1)]);
+}
