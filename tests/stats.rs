@@ -4,6 +4,7 @@
 mod common;
 
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 
 use common::{ALICE, BOB, Emperor, Start, Tree};
 use rustix::process::Signal;
@@ -251,4 +252,97 @@ fn a_pidfile_is_never_believed() {
     assert!(neighbour.try_wait().unwrap().is_none(), "the neighbour was signalled");
     neighbour.kill().unwrap();
     neighbour.wait().unwrap();
+}
+
+/// The vassal's namespaces that are not ours, by the names of the option.
+fn own_namespaces(pid: i64) -> Vec<&'static str> {
+    let names = [
+        ("fs", "mnt"),
+        ("net", "net"),
+        ("ipc", "ipc"),
+        ("pid", "pid"),
+        ("uts", "uts"),
+        ("user", "user"),
+        ("cgroup", "cgroup"),
+        ("time", "time"),
+    ];
+    let of = |who: &str, file: &str| std::fs::read_link(format!("/proc/{who}/ns/{file}")).unwrap();
+    let differs = |file: &str| of(&pid.to_string(), file) != of("self", file);
+    names.into_iter().filter(|(_, file)| differs(file)).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_jail_of_each_vassal_is_shown_as_it_is() {
+    for (kind, options) in [
+        ("none", &["--jail", "none"][..]),
+        ("none", &["--jail", "none", "--emperor-use-clone", "pid,uts"]),
+        ("standard", &["--jail", "standard"]),
+        ("strict", &["--jail", "strict"]),
+    ] {
+        let tree = Tree::new();
+        tree.vassal_of(ALICE, "hers.ini", SLEEP);
+        let emperor = Emperor::start(tree, &[&["--emperor-tyrant"], options].concat());
+        let one = emperor.wait_stats("hers.ini", |one| one["ready"] == 1);
+        let jail = &one["jail"];
+        assert_eq!(jail["kind"], kind, "{one}");
+        let pid = one["pid"].as_i64().unwrap();
+        let mut told: Vec<&str> = jail["namespaces"].as_str().unwrap().split(',').collect();
+        told.retain(|name| *name != "none");
+        told.sort();
+        let mut own = own_namespaces(pid);
+        own.sort();
+        assert_eq!(told, own, "{one}");
+        assert_eq!(jail["user"] == "host", !own.contains(&"user"), "{one}");
+        assert_eq!(jail["root"], if kind == "none" { "host" } else { "jail" }, "{one}");
+        let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let leaf = jail["cgroup"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        assert!(cgroup.contains(&leaf), "{jail} {cgroup}");
+        let table = Command::new(env!("CARGO_BIN_EXE_liege"))
+            .arg("status")
+            .arg(emperor.stats_socket())
+            .arg("hers*")
+            .output()
+            .unwrap();
+        let table = String::from_utf8(table.stdout).unwrap();
+        assert!(table.contains(&format!("jail of hers.ini: {kind}; namespaces ")), "{table}");
+        std::fs::remove_file(emperor.tree.vassals().join("hers.ini")).unwrap();
+        emperor.wait_for("hers.ini", "removed uwsgi instance");
+        emperor.stop();
+    }
+}
+
+#[test]
+fn a_vassal_without_a_process_is_in_no_jail() {
+    let tree = Tree::new();
+    tree.vassal("typo.ini", "comand = x\n");
+    let emperor = Emperor::start(tree, &[]);
+    let one = emperor.wait_stats("typo.ini", |one| one["state"] == "refused");
+    assert_eq!(one["jail"], Value::Null, "{one}");
+    emperor.stop();
+}
+
+#[test]
+fn configs_and_directories_are_shown_by_their_whole_paths_wherever_the_emperor_was_started() {
+    let tree = Tree::new();
+    for name in ["near", "found", "alone"] {
+        let directory = tree.dir(name);
+        std::fs::write(directory.join(format!("{name}.ini")), format!("[uwsgi]\n{SLEEP}")).unwrap();
+    }
+    let (top, start) = (tree.path(""), Start::in_tree(tree));
+    let sources = ["--emperor", "./near", "--emperor", "found/*.ini", "--emperor", "alone/alone.ini"];
+    let emperor = start.directory(top.clone()).options(&sources).start();
+    for (id, path) in [
+        ("near.ini", "near/near.ini"),
+        ("found/found.ini", "found/found.ini"),
+        ("alone/alone.ini", "alone/alone.ini"),
+    ] {
+        let one = emperor.wait_stats(id, |one| one["ready"] == 1);
+        assert_eq!(one["config"], top.join(path).display().to_string(), "{one}");
+    }
+    let sources = emperor.stats()["emperor"].clone();
+    assert!(
+        sources.as_array().unwrap().contains(&top.join("near").display().to_string().into()),
+        "{sources}"
+    );
+    emperor.stop();
 }

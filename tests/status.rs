@@ -353,6 +353,11 @@ fn a_tenant_sees_his_own_vassals_and_no_other_where_tenants_may_ask() {
     for (user, own, other) in [(ALICE, "hers", "his"), (BOB, "his", "hers")] {
         let status = text(&said_to(user, &emperor, &["status", "--json"]));
         assert_eq!(names(&status), [format!("{own}.ini")]);
+        let whole: Value = serde_json::from_str(&status).unwrap();
+        assert_eq!(
+            (&whole["vassals"][0]["jail"]["kind"], &whole["vassals"][0]["jail"]["cgroup"]),
+            (&"standard".into(), &"".into())
+        );
         assert_is_of_his_own(&emperor, &status);
         let events = text(&said_to(user, &emperor, &["events", "--json"]));
         assert!(

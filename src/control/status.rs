@@ -21,7 +21,8 @@ pub fn status(target: &Target, json: bool) -> Result<String> {
         return Ok(text);
     }
     keep(&mut document, target)?;
-    Ok(if json { format!("{document:#}\n") } else { table(&document) })
+    let jails = if target.is_narrow() { jails(&document) } else { String::new() };
+    Ok(if json { format!("{document:#}\n") } else { table(&document) + &jails })
 }
 
 /// Leaves only those vassals that are meant.
@@ -72,6 +73,30 @@ fn table(document: &Value) -> String {
     }
     text.push_str(&format!("{table}\n"));
     text
+}
+
+/// A line for the jail of each vassal that has a process.
+fn jails(document: &Value) -> String {
+    let vassals = document["vassals"].as_array().into_iter().flatten();
+    let told = vassals.map(|vassal| (plain(&vassal["id"]), jail(vassal)));
+    told.filter(|(_, jail)| !jail.is_empty())
+        .map(|(name, jail)| format!("\njail of {name}: {jail}\n"))
+        .collect()
+}
+
+/// The jail of a vassal in words; empty without a process.
+pub fn jail(vassal: &Value) -> String {
+    let jail = &vassal["jail"];
+    let word = |key: &str| jail[key].as_str().filter(|text| !text.is_empty()).map(|_| plain(&jail[key]));
+    let part = |key: &str, label: &str| word(key).map(|word| format!("{label} {word}"));
+    let parts = [
+        word("kind"),
+        part("namespaces", "namespaces"),
+        part("user", "user"),
+        part("root", "root of the"),
+        part("cgroup", "cgroup"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// How long ago that was, in its largest unit.

@@ -49,6 +49,7 @@ fn told(vassal: &Value, past: &[Value]) -> String {
     say("config", format!("{} (fingerprint {})", word("config"), word("fingerprint")));
     let uses = vassal["uses"].as_str().filter(|uses| !uses.is_empty() && vassal["fingerprint"] != *uses);
     say("it uses", uses.map(|uses| format!("the one with fingerprint {uses}")).unwrap_or_default());
+    say("jail", status::jail(vassal));
     let pid = if alive { word("pid") } else { "none".to_owned() };
     say("process", format!("pid {pid}, for {}:{}, starts {}", word("uid"), word("gid"), word("starts")));
     let own =

@@ -23,6 +23,21 @@ pub struct Snapshot {
 /// Name and value.
 pub type Attribute = (String, String);
 
+/// What a process was born into. What its own config adds to that (`unshare`, `rootfs`) is its own affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JailView {
+    /// `none`, `standard` or `strict`; `fork-server` for the one of whoever made it.
+    pub kind: &'static str,
+    /// Its namespaces, by name.
+    pub namespaces: String,
+    /// Who it is in its user namespace: `host` without one, `root`, `root, then its owner`, `owner`.
+    pub user: &'static str,
+    /// The root that it sees: that of the `host`, or of the `jail`.
+    pub root: &'static str,
+    /// The directory of its cgroup, where it has one of its own.
+    pub cgroup: Option<String>,
+}
+
 /// One vassal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VassalView {
@@ -100,6 +115,8 @@ pub struct VassalView {
     pub serves: Option<Arc<str>>,
     /// What it says of itself.
     pub said: Option<Arc<str>>,
+    /// Its jail, once its program runs.
+    pub jail: Option<JailView>,
     /// What its config says to the Emperor, in order (`emperor-collect-attr`).
     pub attributes: Arc<[Attribute]>,
     /// Its program runs, or did until it was told to end.
@@ -168,6 +185,7 @@ impl VassalView {
             suspended: vassal.suspended,
             serves: None,
             said: None,
+            jail: None,
             attributes: Arc::default(),
             up: vassal.state.is_up(),
             deadline: vassal.deadline(policy).map(|(at, due)| (at, due.word())),

@@ -149,6 +149,14 @@ pub fn bases(sources: &[Source], cwd: &Path) -> Result<Vec<PathBuf>, MonitorsErr
     sources.iter().map(base).collect::<Result<_, _>>().map_err(MonitorsError::Pattern)
 }
 
+/// A directory by its whole path, as uWSGI shows it; what a pattern finds is named as that is written.
+pub fn absolute(source: &Source, cwd: &Path) -> Source {
+    match source::settled(source, cwd) {
+        Source::Dir(path) if path.is_relative() => Source::Dir(cwd.join(path).components().collect()),
+        Source::Dir(_) | Source::Glob(_) => source.clone(),
+    }
+}
+
 /// These sources without those that name the same files as an earlier one; what is left out comes second.
 ///
 /// # Errors

@@ -2,14 +2,19 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
+use jail::plan::standard::Strictness;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::earshot::Heard;
 use super::spelling::{Spelled, Spelling, begins};
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
-use crate::emperor::snapshot::Snapshot;
+use crate::emperor::snapshot::{JailView, Snapshot};
+use crate::spawner::jailing::Inside;
+use crate::spawner::leaf_number;
+use crate::spawner::wire::Jailed;
 
 /// Most deaths of unknown children kept for a birth that is still to be told. Of one that is not kept, only the
 /// way it ended is lost.
@@ -34,6 +39,8 @@ struct Courtier {
     heard: Heard,
     /// What it says in words, if it ever does.
     words: Option<Box<Spelling>>,
+    /// What it was born into, once its program runs.
+    jail: Option<Jailed>,
 }
 
 /// A child of ours.
@@ -65,7 +72,7 @@ impl Courtiers {
     pub fn expect(&mut self, one: Incarnation, control: OwnedFd) {
         self.unborn.insert(one);
         let (attempt, heard) = (one.attempt, Heard::default());
-        let courtier = Courtier { attempt, pid: 0, control: Some(control), heard, words: None };
+        let courtier = Courtier { attempt, pid: 0, control: Some(control), heard, words: None, jail: None };
         self.present.insert(one.id, courtier);
     }
 
@@ -154,6 +161,20 @@ impl Courtiers {
         }
     }
 
+    /// Its program runs, in this jail.
+    pub fn confined(&mut self, one: Incarnation, jail: Jailed) {
+        self.get_mut(one).into_iter().for_each(|courtier| courtier.jail = Some(jail));
+    }
+
+    /// Adds to each vassal its jail; `leaves` is the directory of the cgroups of all.
+    pub fn add_jails(&self, snapshot: &mut Snapshot, leaves: Option<&Path>) {
+        for view in &mut snapshot.vassals {
+            let one = Incarnation { id: view.id, attempt: view.attempts };
+            let jail = self.get(one).and_then(|courtier| courtier.jail);
+            view.jail = jail.map(|jail| residence(jail, leaves.map(|leaves| leaf(leaves, one))));
+        }
+    }
+
     /// Adds to each vassal what it says of itself, and where it listens.
     pub fn add_words(&self, snapshot: &mut Snapshot) {
         for view in &mut snapshot.vassals {
@@ -199,6 +220,34 @@ impl Courtiers {
     fn get_mut(&mut self, one: Incarnation) -> Option<&mut Courtier> {
         self.present.get_mut(&one.id).filter(|courtier| courtier.attempt == one.attempt)
     }
+}
+
+/// The jail, in words.
+fn residence(jail: Jailed, cgroup: Option<String>) -> JailView {
+    let Jailed::Here { kind, namespaces, inside, leaf } = jail else {
+        let (namespaces, user, root) = (String::new(), "", "");
+        return JailView { kind: "fork-server", namespaces, user, root, cgroup };
+    };
+    JailView {
+        kind: match kind {
+            None => "none",
+            Some(Strictness::Standard) => "standard",
+            Some(Strictness::Strict) => "strict",
+        },
+        namespaces: namespaces.to_string(),
+        user: match inside {
+            Inside::Host => "host",
+            Inside::Root(false) => "root",
+            Inside::Root(true) => "root, then its owner",
+            Inside::Owner => "owner",
+        },
+        root: if kind.is_some() { "jail" } else { "host" },
+        cgroup: cgroup.filter(|_| leaf),
+    }
+}
+
+fn leaf(leaves: &Path, one: Incarnation) -> String {
+    leaves.join(leaf_number(one.into()).to_string()).display().to_string()
 }
 
 /// Whether a child of ours has this number, alive or not yet reaped (`waitid(2)`): until then nobody else gets it.

@@ -169,6 +169,7 @@ impl Runtime {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
                     held_back.add(&mut snapshot, facts.cgroup.as_deref());
                     courtiers.add_words(&mut snapshot);
+                    courtiers.add_jails(&mut snapshot, facts.cgroup.as_deref());
                     attributes.add(&mut snapshot);
                     let own = reader.is_master().then_some((monitors, facts));
                     stats::document(&snapshot, own, &Calendar::today())
@@ -217,7 +218,8 @@ impl Runtime {
                 }
                 return;
             }
-            Reply::Running { ticket, fingerprint, uid, gid } => {
+            Reply::Running { ticket, fingerprint, uid, gid, jail } => {
+                self.courtiers.confined(ticket.into(), jail);
                 // A zerg is nobody to take leave of.
                 let id = Incarnation::from(ticket).id;
                 if let Some((key, None)) = self.emperor.config_of(id) {

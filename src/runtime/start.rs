@@ -131,7 +131,7 @@ pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
 
 /// Each source once: two vassals of one config would get into each other's way.
 fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
-    let given = config.sources.iter().map(|source| source.value.clone()).collect();
+    let given = config.sources.iter().map(|source| monitors::absolute(&source.value, cwd)).collect();
     let (once, again) = monitors::distinct(given, cwd)?;
     for source in again {
         log::line(log::Level::Warn, &[("source", &source.to_string())], "is given twice: it is used once");

@@ -9,7 +9,7 @@ use super::court::{Court, Newborn, leaf_number};
 use super::jailing::Inside;
 use super::walks::Walk;
 use super::ward::Ward;
-use super::wire::{Reply, Ticket, cut};
+use super::wire::{Jailed, Reply, Ticket, cut};
 use crate::trust::Examined;
 
 impl Court {
@@ -21,7 +21,7 @@ impl Court {
         config: &Examined,
         newborn: Newborn,
     ) -> Vec<Reply> {
-        let running = running(ticket, config);
+        let running = running(ticket, config, self.jailed(config, newborn.inside));
         let (born, sequel) = match newborn.spawned {
             Spawned::Running(born) => (born, Some(running)),
             Spawned::Failed(born, failure) => {
@@ -36,6 +36,12 @@ impl Court {
         let pid = born.pid;
         self.enroll(ticket, (name, config), born, (newborn.inside, newborn.knobs));
         std::iter::once(Reply::Born(ticket, pid)).chain(sequel).collect()
+    }
+
+    fn jailed(&self, config: &Examined, inside: Inside) -> Jailed {
+        let namespaces = self.charter.namespaces_of(config.trust);
+        let leaf = self.cgroup.is_some() && self.charter.needs_leaf();
+        Jailed::Here { kind: self.charter.jail, namespaces, inside, leaf }
     }
 
     /// From now on it can be killed and buried.
@@ -58,7 +64,7 @@ impl Court {
 }
 
 /// What is told once the program of such a config runs.
-pub(super) fn running(ticket: Ticket, config: &Examined) -> Reply {
+pub(super) fn running(ticket: Ticket, config: &Examined, jail: Jailed) -> Reply {
     let fingerprint = config.sight.fingerprint.0;
-    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid }
+    Reply::Running { ticket, fingerprint, uid: config.owner.uid, gid: config.owner.gid, jail }
 }

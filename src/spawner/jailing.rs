@@ -7,13 +7,14 @@ use caps::Capability;
 use jail::plan::standard::{self, Strictness};
 use jail::plan::{HARMLESS, Made, Mount, Rootfs, Scopes, Source};
 use jail::{Capabilities, Namespaces};
+use serde::{Deserialize, Serialize};
 
 use super::charter::{Charter, Filtering, VassalProgram};
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
 
 /// Who a vassal is in its own user namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Inside {
     /// It has none.
     Host,

@@ -60,11 +60,12 @@ impl Partings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spawner::wire::Jailed;
 
     const FIRST: Ticket = Ticket { id: 7, attempt: 1 };
 
     fn running(ticket: Ticket) -> Reply {
-        Reply::Running { ticket, fingerprint: 1, uid: 0, gid: 0 }
+        Reply::Running { ticket, fingerprint: 1, uid: 0, gid: 0, jail: Jailed::FarFromHere }
     }
 
     fn expected() -> Partings {

@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use jail::Namespaces;
+use jail::plan::standard::Strictness;
+
+use super::jailing::Inside;
 use crate::emperor::event::{Incarnation, VassalId};
 pub use crate::trust::{Place, Report, Seen, Task, cut};
 
@@ -138,6 +142,8 @@ pub enum Reply {
         uid: u32,
         /// Group of that config.
         gid: u32,
+        /// What it was born into.
+        jail: Jailed,
     },
     /// A step failed: one sentence with cause and cure. When it was born its exit follows.
     Failed(Ticket, String),
@@ -153,6 +159,24 @@ pub enum Reply {
     Hook(Ticket, Result<i32, String>),
     /// Whoever does what is done before this vassal runs has this pid. Its birth follows.
     Herald(Ticket, i32),
+}
+
+/// The jail of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Jailed {
+    /// Born by us.
+    Here {
+        /// `jail` of the Emperor, if it holds for this vassal.
+        kind: Option<Strictness>,
+        /// Its namespaces.
+        namespaces: Namespaces,
+        /// Who it is in its user namespace.
+        inside: Inside,
+        /// It has a cgroup of its own.
+        leaf: bool,
+    },
+    /// Of the fork server that made it; our cgroup is all that it has of us.
+    FarFromHere,
 }
 
 /// Where a vassal listens, once that was read again.

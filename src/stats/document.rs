@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::emperor::event::{Fingerprint, Moment};
 use crate::emperor::past::End;
-use crate::emperor::snapshot::{BlacklistView, Snapshot, VassalView};
+use crate::emperor::snapshot::{BlacklistView, JailView, Snapshot, VassalView};
 use crate::monitors::Monitors;
 use crate::reactor::Calendar;
 
@@ -95,6 +95,17 @@ struct Vassal<'a> {
     limits_met: &'a str,
     sockets: &'a str,
     said: &'a str,
+    jail: Option<Jail<'a>>,
+}
+
+/// What its process was born into.
+#[derive(Serialize)]
+struct Jail<'a> {
+    kind: &'static str,
+    namespaces: &'a str,
+    user: &'static str,
+    root: &'static str,
+    cgroup: &'a str,
 }
 
 /// How and why its last process ended.
@@ -127,10 +138,13 @@ pub fn document(snapshot: &Snapshot, own: Option<(&Monitors, &Facts)>, calendar:
 
 /// Valid JSON whatever the names are.
 fn render(snapshot: &Snapshot, sources: &[String], facts: Option<&Facts>, calendar: &Calendar) -> Vec<u8> {
+    // A guest is told the name alone.
+    let cwd = facts.map_or("", |facts| facts.cwd.as_str());
+    let vassal = |view| Vassal::of(view, (sources, cwd), calendar);
     let document = Document {
         version: env!("CARGO_PKG_VERSION"),
         emperors: facts.map(|facts| Emperors::of(facts, sources)),
-        vassals: snapshot.vassals.iter().map(|view| Vassal::of(view, sources, calendar)).collect(),
+        vassals: snapshot.vassals.iter().map(vassal).collect(),
         blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
     };
     let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
@@ -158,7 +172,7 @@ impl<'a> Emperors<'a> {
 }
 
 impl<'a> Vassal<'a> {
-    fn of(view: &'a VassalView, sources: &'a [String], calendar: &Calendar) -> Self {
+    fn of(view: &'a VassalView, (sources, cwd): (&'a [String], &str), calendar: &Calendar) -> Self {
         let unix = |moment: Option<Moment>| moment.map_or(0, |moment| calendar.unix_s(moment));
         Self {
             id: &view.key.name,
@@ -190,7 +204,7 @@ impl<'a> Vassal<'a> {
             next_start: unix(view.next_start),
             note: view.note(calendar.now()),
             since: calendar.unix_s(view.since),
-            config: config(view, sources),
+            config: config(view, sources, cwd),
             fingerprint: fingerprint(view.fingerprint),
             uses: view.uses.map(fingerprint).unwrap_or_default(),
             deaths: view.deaths,
@@ -202,6 +216,20 @@ impl<'a> Vassal<'a> {
             limits_met: view.strain.as_deref().unwrap_or_default(),
             sockets: view.serves.as_deref().unwrap_or_default(),
             said: view.said.as_deref().unwrap_or_default(),
+            // Where the cgroups of all are is nothing for guests.
+            jail: view.jail.as_ref().map(|jail| Jail::of(jail, !sources.is_empty())),
+        }
+    }
+}
+
+impl<'a> Jail<'a> {
+    fn of(jail: &'a JailView, own: bool) -> Self {
+        Self {
+            kind: jail.kind,
+            namespaces: &jail.namespaces,
+            user: jail.user,
+            root: jail.root,
+            cgroup: jail.cgroup.as_deref().filter(|_| own).unwrap_or_default(),
         }
     }
 }
@@ -231,13 +259,13 @@ fn fingerprint(of: Fingerprint) -> String {
     format!("{:016x}", of.0)
 }
 
-/// A directory gives names of files in it, a pattern whole paths.
-fn config(view: &VassalView, sources: &[String]) -> String {
+/// A directory gives names of files in it, a pattern whole paths or such that count from where the Emperor was started.
+fn config(view: &VassalView, sources: &[String], cwd: &str) -> String {
     let source = sources.get(usize::from(view.key.monitor.0)).map_or("", String::as_str);
-    if source.contains(['*', '?', '[']) {
-        return view.key.name.to_string();
-    }
-    Path::new(source).join(&*view.key.name).to_string_lossy().into_owned()
+    let name = &*view.key.name;
+    let is_path = source.contains(['*', '?', '[']) || source == name;
+    let path = if is_path { PathBuf::from(name) } else { Path::new(source).join(name) };
+    Path::new(cwd).join(path).to_string_lossy().into_owned()
 }
 
 impl<'a> Blacklisted<'a> {

@@ -18,7 +18,7 @@ use crate::spawner::court::{Court, Summons};
 use crate::spawner::enroll::running;
 use crate::spawner::envoys::{Errand, Mission, Word, Work};
 use crate::spawner::owners::{identity_of, own_ids};
-use crate::spawner::wire::{Reply, Ticket};
+use crate::spawner::wire::{Jailed, Reply, Ticket};
 use crate::trust::{Examined, proc_path};
 
 /// What a vassal is called to whom it is not ours to run.
@@ -160,7 +160,7 @@ impl Court {
             self.bury_leaf(ticket);
             return Err(why);
         }
-        let running = running(ticket, &commission.config);
+        let running = running(ticket, &commission.config, Jailed::FarFromHere);
         let Commission { name, config, knobs, .. } = commission;
         let inside = self.charter.inside(config.trust);
         self.enroll(ticket, (name, &config), Born { pid, pidfd: process }, (inside, knobs));
