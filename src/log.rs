@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -47,7 +47,7 @@ enum Form {
 /// By this variable systemd says which file is its journal's (systemd.exec(5)).
 pub const JOURNAL: &str = "JOURNAL_STREAM";
 
-static SINK: OnceLock<Sink> = OnceLock::new();
+static SINK: RwLock<Option<Arc<Sink>>> = RwLock::new(None);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Opens standard error once more for ourselves, so that our writes can refuse to wait without changing
@@ -56,16 +56,34 @@ pub fn open() {
     let _ = sink();
 }
 
-fn sink() -> &'static Sink {
-    SINK.get_or_init(|| {
+/// Holds nothing open any more, until there is something to say.
+pub fn forget() {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// Looks anew what standard error is: another file stands there now.
+pub fn reopen() {
+    *SINK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Sink::new()));
+}
+
+fn sink() -> Arc<Sink> {
+    let known = SINK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    known.unwrap_or_else(|| {
+        let mut sink = SINK.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sink.get_or_insert_with(|| Arc::new(Sink::new())))
+    })
+}
+
+impl Sink {
+    fn new() -> Self {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let kind = kind();
         let open = || rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok();
         let own = may_block(kind).then(open).flatten();
         let form = form();
         let journal = (form == Form::Journal).then(Journal::new).and_then(Result::ok);
-        Sink { own, socket: kind == FileType::Socket, form, journal, since: Instant::now() }
-    })
+        Self { own, socket: kind == FileType::Socket, form, journal, since: Instant::now() }
+    }
 }
 
 fn form() -> Form {
@@ -116,7 +134,7 @@ pub fn line(level: Level, fields: &[(&str, &str)], message: &str) {
     };
     // What the journal does not take by fields it gets as a line.
     if !sink.journal.as_ref().is_some_and(|journal| take(journal, level, fields, text.trim_end())) {
-        write(sink, &text);
+        write(&sink, &text);
     }
 }
 
@@ -142,7 +160,7 @@ pub fn text(level: Level, fields: &[(&str, &str)], message: &str) -> String {
 
 /// Writes text for people as it is, a table for example.
 pub fn print(text: &str) {
-    write(sink(), text);
+    write(&sink(), text);
 }
 
 fn for_machines(level: Level, fields: &[(&str, &str)], message: &str) -> String {

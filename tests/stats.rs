@@ -3,7 +3,9 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Command;
 
 use common::{ALICE, BOB, Emperor, Start, Tree};
@@ -321,6 +323,69 @@ fn a_vassal_without_a_process_is_in_no_jail() {
     emperor.stop();
 }
 
+const UWSGI: &str = "/usr/bin/uwsgi";
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// What is served to somebody who says this first.
+fn served(path: &Path, request: &[u8]) -> String {
+    let mut socket = common::eventually("a socket", || UnixStream::connect(path).ok());
+    socket.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    socket.write_all(request).unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Status line and headers, sorted, and what follows them.
+fn parted(text: &str) -> (Vec<String>, Value) {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut head: Vec<String> = head.split("\r\n").map(str::to_owned).collect();
+    head[1..].sort();
+    (head, serde_json::from_str(body).unwrap())
+}
+
+/// Both send the same header, but ours lets no page of another origin read it.
+#[test]
+fn over_http_the_document_has_uwsgis_header() {
+    let [ours, theirs] = [common::LIEGE, UWSGI].map(|program| {
+        let mut emperor = Start::in_tree(Tree::new()).program(&[program]).option("--stats-http").start();
+        emperor.expect_no_tidy_end();
+        let served = parted(&served(&emperor.stats_socket(), REQUEST));
+        if program == UWSGI {
+            emperor.cgroup.kill();
+            emperor.wait();
+        }
+        emperor.stop();
+        served
+    });
+    assert!(ours.1["vassals"].is_array() && theirs.1["vassals"].is_array());
+    let theirs: Vec<&String> =
+        theirs.0.iter().filter(|line| !line.starts_with("Access-Control-Allow-Origin")).collect();
+    assert_eq!(ours.0.iter().collect::<Vec<_>>(), theirs);
+}
+
+#[test]
+fn over_http_who_says_half_a_word_is_waited_for_and_who_says_none_gets_the_document_alone() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let emperor = Emperor::start(tree, &["--stats-http"]);
+    let path = emperor.stats_socket();
+    emperor.vassal("a.ini");
+    let mut slow = UnixStream::connect(&path).unwrap();
+    slow.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    slow.write_all(&REQUEST[..9]).unwrap();
+    // Others are served meanwhile; then so is this one.
+    assert!(parted(&served(&path, REQUEST)).1["vassals"][0]["id"] == "a.ini");
+    slow.write_all(&REQUEST[9..]).unwrap();
+    let mut text = String::new();
+    slow.read_to_string(&mut text).unwrap();
+    assert!(parted(&text).1["vassals"][0]["id"] == "a.ini");
+    let status = common::liege(&["status", path.to_str().unwrap()]);
+    let shown = String::from_utf8(status.stdout).unwrap();
+    assert!(status.status.success() && shown.contains("a.ini"), "{shown}");
+    emperor.stop();
+}
+
 #[test]
 fn configs_and_directories_are_shown_by_their_whole_paths_wherever_the_emperor_was_started() {
     let tree = Tree::new();
@@ -344,5 +409,34 @@ fn configs_and_directories_are_shown_by_their_whole_paths_wherever_the_emperor_w
         sources.as_array().unwrap().contains(&top.join("near").display().to_string().into()),
         "{sources}"
     );
+    emperor.stop();
+}
+
+#[test]
+fn stats_is_another_place_for_the_same_document() {
+    let tree = Tree::new();
+    tree.vassal("a.ini", SLEEP);
+    let other = tree.path("run/other.sock");
+    let start = Start::in_tree(tree).option("--stats-server").option(&other).option("--stats-minified");
+    let mut emperor = start.start();
+    emperor.wait_stats("a.ini", |one| one["ready"] == 1);
+    let text = served(&other, b"");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["vassals"][0]["pid"], emperor.stats_of("a.ini").unwrap()["pid"]);
+    emperor.signal(Signal::TERM);
+    assert!(emperor.wait().success());
+    assert!(!other.exists());
+    emperor.stop();
+}
+
+#[test]
+fn stats_alone_is_the_place() {
+    let tree = Tree::new();
+    let place = tree.path("run/stats.sock");
+    let source = tree.vassals();
+    let start = Start::without_stats(tree).option("--emperor").option(source).option("--stats").option(place);
+    let emperor = start.start();
+    assert_eq!(emperor.stats()["pid"], emperor.process.pid);
     emperor.stop();
 }

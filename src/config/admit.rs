@@ -1,10 +1,11 @@
 //! Pure. Whether an option may stand in this config, and its value with its place.
 
+use super::emperor::plugins;
 use super::load::Loaded;
 use super::place::{ConfigError, Entry};
 use super::show::quoted;
 use super::values::{Wrong, odd_flag};
-use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing};
+use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing, uwsgi};
 
 /// The option that an entry of `reader`'s config names; `None` for one that is ignored (`Loaded::advice` says why).
 ///
@@ -13,6 +14,7 @@ use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, neare
 pub fn admit(entry: &Entry, reader: Scope) -> Result<Option<&'static OptionSpec>, ConfigError> {
     match standing(&entry.key) {
         Standing::Ours(group, option) if group.scope.admits(reader) => Ok(Some(option)),
+        Standing::Ours(..) if reader == Scope::Vassal && is_ignored(&entry.key) => Ok(None),
         Standing::Ours(group, _) => Err(misplaced(entry, group.scope, reader)),
         Standing::Uwsgi(option) if option.is_ignored() => Ok(None),
         Standing::Uwsgi(option) => Err(foreign(entry, option, reader)),
@@ -29,11 +31,24 @@ fn misplaced(entry: &Entry, scope: Scope, reader: Scope) -> ConfigError {
         return refuse(format!("{key} works on the command line only")).cure("leave it out of the file");
     }
     if reader == Scope::Emperor {
-        return refuse(format!("{key} is an option of a vassal, not of the Emperor"))
-            .cure("move it to a vassal's config");
+        let phase = ["hook-", "exec-", "mount-", "umount-"].iter().any(|verb| entry.key.starts_with(verb));
+        return refuse(format!("{key} is an option of a vassal, not of the Emperor")).cure(match phase {
+            true => {
+                "move it to a vassal's config; the Emperor itself has `hook-emperor-start = exec:COMMAND`"
+            }
+            false => "move it to a vassal's config",
+        });
+    }
+    if uwsgi(&entry.key).is_some_and(|option| option.part.word != "emperor") {
+        return refuse(format!("{key} is supported for the Emperor only"))
+            .cure("leave it out, or have vassals run by uwsgi: `binary-path` in the Emperor's config");
     }
     refuse(format!("{key} is an option of the Emperor, not of a vassal"))
         .cure("move it to the Emperor's config")
+}
+
+fn is_ignored(key: &str) -> bool {
+    uwsgi(key).is_some_and(|option| option.is_ignored())
 }
 
 /// An option of uWSGI that we cannot do without and do not have.
@@ -68,7 +83,11 @@ pub fn meant(key: &str) -> String {
 }
 
 /// That an option is ignored, and why.
-fn ignored(entry: &Entry) -> Option<ConfigError> {
+fn ignored(entry: &Entry, is_emperors: bool) -> Option<ConfigError> {
+    if is_emperors && plugins::is_idle(&entry.key) {
+        let cause = format!("{} is ignored: {}", quoted(&entry.key), plugins::IDLE);
+        return Some(ConfigError::at(&entry.place, cause));
+    }
     match standing(&entry.key) {
         Standing::Uwsgi(option) if option.is_ignored() => {
             let cause = format!("{} is ignored: {}", quoted(&entry.key), option.why());
@@ -99,7 +118,8 @@ impl Loaded {
 
     /// The oddities, and what is ignored.
     pub fn advice(&self) -> Vec<ConfigError> {
-        let ignored = self.entries.iter().filter_map(ignored).collect();
+        let is_emperors = self.entries.iter().any(|entry| entry.key == "emperor");
+        let ignored = self.entries.iter().filter_map(|entry| ignored(entry, is_emperors)).collect();
         self.oddities().into_iter().chain(self.texts.explain(ignored)).collect()
     }
 }

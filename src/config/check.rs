@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::admit::meant;
+use super::emperor::plugins;
 use super::hazard::{self, Runner};
 use super::load::{ERRORS_MAX, Loaded, load};
 use super::place::{COMMAND_LINE, ConfigError, Entry, Place, Texts};
@@ -239,8 +240,19 @@ fn judge_option((key, value): (&str, &str), place: &Place, runner: Runner) -> Op
         let (reason, safe) = (hazard.danger.to_owned(), Some(hazard.safe));
         return Some(Judged { option, place, fate: Fate::Unsafe, reason, safe });
     }
+    if runner == Runner::Emperor && plugins::is_idle(key) {
+        return Some(Judged {
+            option,
+            place,
+            fate: Fate::Ignored,
+            reason: plugins::IDLE.to_owned(),
+            safe: None,
+        });
+    }
     let fate = match runner {
         Runner::Uwsgi => Fate::Same,
+        // What is ignored of a vassal the Emperor may well have.
+        Runner::Emperor if option.is_ignored() && is_ours(key) => Fate::Same,
         _ if is_ours(key) || !option.is_app_servers() || option.is_ignored() => option.fate,
         _ => return None,
     };

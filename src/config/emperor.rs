@@ -6,9 +6,12 @@ mod hooks;
 pub mod id_range;
 pub mod limits_file;
 pub mod on_demand;
+pub mod plugins;
 pub mod presence;
+pub mod process;
 pub(super) mod read;
 pub mod resources;
+pub mod stats;
 
 use std::path::PathBuf;
 
@@ -69,8 +72,14 @@ pub struct EmperorConfig {
     pub broodlord: u32,
     /// `emperor-stats`.
     pub stats: Option<Placed<super::vassal::Address>>,
-    /// `emperor-procname`, `emperor-subreaper`.
+    /// `stats`, where that is another address.
+    pub more_stats: Option<Placed<super::vassal::Address>>,
+    /// `stats-http`, `stats-minified`.
+    pub stats_form: stats::Form,
+    /// `emperor-procname` and its kin, `emperor-subreaper`.
     pub presence: presence::Presence,
+    /// `daemonize`, `logto`, `pidfile`, `chdir`, `env` and their kin.
+    pub process: process::Process,
     /// `emperor-stats-for-tenants`, not known to uWSGI: everybody may ask, and is told of his own vassals.
     pub stats_for_tenants: Option<Placed<bool>>,
     /// `emperor-pidfile`.
@@ -184,7 +193,10 @@ impl Default for EmperorConfig {
             tenant_max: 1_000,
             broodlord: 0,
             stats: None,
+            more_stats: None,
+            stats_form: stats::Form::default(),
             presence: presence::Presence::default(),
+            process: process::Process::default(),
             stats_for_tenants: None,
             pidfile: None,
             extra_extensions: Vec::new(),

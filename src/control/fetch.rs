@@ -1,7 +1,7 @@
 //! Reads what an Emperor serves.
 
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ pub fn document(address: Option<&Address>) -> Result<String> {
             let socket = TcpStream::connect_timeout(address, PATIENCE)
                 .with_context(|| format!("cannot reach {address}"))?;
             socket.set_read_timeout(Some(PATIENCE))?;
+            socket.shutdown(Shutdown::Write)?;
             return read(socket);
         }
         Some(Address::Inherited(number)) => {
@@ -39,6 +40,8 @@ pub fn document(address: Option<&Address>) -> Result<String> {
         None => usual(Some).context("is an Emperor running? Its stats are where emperor-stats says")?,
     };
     socket.set_read_timeout(Some(PATIENCE))?;
+    // Who waits for a request of HTTP is to know that there will be none.
+    socket.shutdown(Shutdown::Write)?;
     read(socket)
 }
 

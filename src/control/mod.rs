@@ -3,11 +3,13 @@
 pub mod command;
 mod events;
 mod fetch;
+mod letter;
 mod status;
 mod target;
 mod why;
 
 pub use events::events;
+pub use letter::Letter;
 pub use status::status;
 pub use target::Target;
 pub use why::why;

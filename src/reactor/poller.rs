@@ -30,6 +30,8 @@ pub enum Token {
     Commands,
     /// Somebody wants the sources looked at.
     Trigger,
+    /// Somebody wrote to the master FIFO.
+    Fifo,
     /// Somebody wants to know what happens.
     EventsListener,
     /// One who follows that takes more, or is gone.
@@ -56,6 +58,7 @@ impl Token {
             Self::Commands => 4,
             Self::Trigger => 5,
             Self::EventsListener => 6,
+            Self::Fifo => 7,
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
             Self::Listener(id) => LISTENER | u64::from(id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
@@ -80,6 +83,7 @@ impl Token {
             (_, 4) => Self::Commands,
             (_, 5) => Self::Trigger,
             (_, 6) => Self::EventsListener,
+            (_, 7) => Self::Fifo,
             (_, _) => Self::Signals,
         }
     }
@@ -190,6 +194,7 @@ mod tests {
             Token::EventsListener,
             Token::Commands,
             Token::Trigger,
+            Token::Fifo,
             Token::Follower(7),
             Token::Listener(VassalId(u32::MAX)),
         ] {

@@ -103,7 +103,7 @@ fn is_free(config: &EmperorConfig, purpose: Purpose) -> bool {
 
 /// `fd://N` of the config means this one.
 fn is_named(config: &EmperorConfig, number: RawFd) -> bool {
-    let all = [&config.stats, &config.commands.socket, &config.commands.trigger];
+    let all = [&config.stats, &config.more_stats, &config.commands.socket, &config.commands.trigger];
     all.into_iter().flatten().any(|address| address.value == Address::Inherited(number))
 }
 

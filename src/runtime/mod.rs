@@ -4,10 +4,12 @@ mod activation;
 mod announce;
 mod asides;
 mod attributes;
+mod background;
 mod commissions;
 mod courtiers;
 mod doors;
 mod earshot;
+mod environment;
 mod errands;
 mod eyes;
 mod farewells;
@@ -17,6 +19,7 @@ mod herald;
 mod jailing;
 mod limits;
 mod listeners;
+mod logs;
 mod notify;
 mod obey;
 mod policy;
@@ -46,6 +49,7 @@ use crate::spawner::client::{Client, Lender};
 use crate::spawner::wire::{Reply, Request};
 use crate::stats;
 
+use background::Witness;
 use courtiers::Courtiers;
 use herald::Condition;
 pub use start::plan_for;
@@ -55,7 +59,15 @@ pub use start::plan_for;
 /// # Errors
 /// What keeps it from starting, or the loss of its spawner.
 pub fn main(config: &EmperorConfig) -> Result<ExitCode> {
+    match &config.process.background {
+        None => govern(config, &mut Witness::nobody()),
+        Some(log) => background::enter(config, log, |witness| govern(config, witness)),
+    }
+}
+
+fn govern(config: &EmperorConfig, witness: &mut Witness) -> Result<ExitCode> {
     let mut runtime = start::start(config)?;
+    witness.governs();
     let outcome = runtime.run();
     runtime.leave();
     if outcome.is_err() {
@@ -82,6 +94,7 @@ struct Runtime {
     events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
+    logs: logs::Logs,
     /// Something is done as Emperor after each start.
     follows: bool,
     farewells: farewells::Farewells,
@@ -163,7 +176,7 @@ impl Runtime {
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                let (courtiers, attributes) = (&self.courtiers, &self.attributes);
+                let (courtiers, attributes, form) = (&self.courtiers, &self.attributes, self.stats.form());
                 let held_back = &mut self.held_back;
                 let document = |reader: Sender| {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
@@ -172,12 +185,13 @@ impl Runtime {
                     courtiers.add_jails(&mut snapshot, facts.cgroup.as_deref());
                     attributes.add(&mut snapshot);
                     let own = reader.is_master().then_some((monitors, facts));
-                    stats::document(&snapshot, own, &Calendar::today())
+                    stats::document(&snapshot, own, &Calendar::today(), form)
                 };
                 self.stats.serve(number, &mut self.poller, document);
             }
             Token::Commands => self.hear_commands(),
             Token::Trigger => self.hear_trigger(),
+            Token::Fifo => self.hear_fifo(),
             Token::EventsListener => self.events.accept(&self.poller, clock::now()),
             Token::Follower(number) => self.events.serve(number, &self.poller, clock::now()),
             Token::Signals => self.hear_signals()?,
@@ -314,7 +328,7 @@ impl Runtime {
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
         self.doors.watch(&self.poller)?;
         self.events.watch(&self.poller)?;
-        self.stats.listener().map_or(Ok(()), |listener| self.poller.watch(Token::StatsListener, listener))
+        self.stats.watch(&self.poller)
     }
 
     fn hear_signals(&mut self) -> Result<()> {
@@ -325,7 +339,7 @@ impl Runtime {
                 Ok(Signal::SIGHUP) => self.reload_all(),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
-                Ok(Signal::SIGUSR2) => log::info("emperor", "SIGUSR2 means nothing here"),
+                Ok(Signal::SIGUSR2) => self.reopen_log("SIGUSR2"),
                 Ok(Signal::SIGWINCH) => self.monitors.rescan(clock::now()),
                 Ok(signal) => {
                     log::info("emperor", &format!("[emperor] *** RAGNAROK EVOKED *** ({signal})"));
@@ -335,6 +349,17 @@ impl Runtime {
             }
         }
         self.reap()
+    }
+
+    /// The log under its name, once somebody has moved it away.
+    fn reopen_log(&self, why: &str) {
+        match self.logs.reopen(&self.lender) {
+            Ok(true) => log::info("emperor", &format!("the log was opened anew ({why})")),
+            Ok(false) => {
+                log::info("emperor", &format!("{why} means nothing here: the log is no file of ours"))
+            }
+            Err(error) => log::warn("emperor", &format!("the log is not opened anew: {error:#}")),
+        }
     }
 
     fn reload_all(&mut self) {

@@ -25,11 +25,10 @@ pub struct Messenger {
 
 impl Messenger {
     /// To the service manager that our environment names.
-    pub fn of_environment() -> Self {
-        let text = |name| std::env::var(name).ok();
+    pub fn of_environment(text: &dyn Fn(&str) -> Option<String>) -> Self {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         let watchdog = Watchdog::new(text("WATCHDOG_USEC").as_deref(), text("WATCHDOG_PID").as_deref(), pid);
-        Self { herald: Herald::new(), watchdog, ear: Ear::of_environment() }
+        Self { herald: Herald::new(), watchdog, ear: Ear::of_environment(text) }
     }
 
     /// The Emperor as it is now. Each turn of the loop says so, and nobody else: a loop that hangs is missed by a watchdog.
@@ -81,9 +80,11 @@ enum Taken {
 
 impl Ear {
     /// The one that our environment names. A name that cannot be used is told, and is no reason not to start.
-    fn of_environment() -> Option<Self> {
-        let name = std::env::var_os(VARIABLE).filter(|name| !name.is_empty())?;
-        Self::at(&name).map_err(|why| log::warn("emperor", &format!("{VARIABLE} is not used: {why}"))).ok()
+    fn of_environment(text: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let name = text(VARIABLE).filter(|name| !name.is_empty())?;
+        Self::at(&name.into())
+            .map_err(|why| log::warn("emperor", &format!("{VARIABLE} is not used: {why}")))
+            .ok()
     }
 
     fn at(name: &OsString) -> Result<Self, String> {

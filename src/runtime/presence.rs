@@ -20,7 +20,7 @@ pub fn take(wanted: &Presence, fork_servers: bool) -> Result<()> {
     if wanted.subreaper || fork_servers {
         set_child_subreaper(Some(getpid())).context("emperor-subreaper")?;
     }
-    wanted.title.as_deref().map_or(Ok(()), call).context("emperor-procname")
+    wanted.title().as_deref().map_or(Ok(()), call).context("emperor-procname")
 }
 
 /// Writes a name over our arguments, as far as there is room, and sets what `top` shows.

@@ -1,6 +1,5 @@
 //! From an admin's config to a running loop: who we are, what is kept, what is given up, in this order.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -10,8 +9,9 @@ use jail::plan::standard::standard_namespaces;
 use jail::{Capabilities, Identity, Namespaces};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
 use super::Runtime;
 use super::activation;
@@ -21,6 +21,7 @@ use super::commissions;
 use super::courtiers::Courtiers;
 use super::doors::Doors;
 use super::earshot::Unheard;
+use super::environment;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::farewells::Farewells;
@@ -29,6 +30,7 @@ use super::held_back::HeldBack;
 use super::jailing;
 use super::limits;
 use super::listeners::{self, Listeners};
+use super::logs::{self, Logs};
 use super::notify::Messenger;
 use super::policy;
 use super::presence;
@@ -39,10 +41,10 @@ use crate::config::hook::Errand;
 use crate::config::place::{ConfigError, Placed};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
+use crate::logfile::LogFile;
 use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
-use crate::spawner::birth::SEARCH;
 use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
 use crate::spawner::wire::{Standing, Ticket};
 use crate::spawner::{client, fitness, lend};
@@ -50,32 +52,32 @@ use crate::{log, stats};
 
 /// Network namespaces kept ready.
 const POOL: u16 = 16;
-/// Variables that a vassal inherits from whoever started the Emperor.
-const INHERITED: [&str; 3] = ["LANG", "LANGUAGE", "TZ"];
 
 /// Starts everything. What needs privileges comes first; then they are given up.
 ///
 /// # Errors
 /// What keeps the Emperor from starting, with its cure.
 pub fn start(config: &EmperorConfig) -> Result<Runtime> {
-    log::open();
     let config = &activation::adopted(config)?;
-    let cwd = std::env::current_dir().context("cannot read the working directory")?;
-    let sources = sources(config, &cwd)?;
+    let first = directory()?;
     let identity = identity(config)?;
+    let log_file = begin(config, &first, identity)?;
+    let cwd = directory()?;
+    let sources = sources(config, &cwd)?;
     let roots = monitors::bases(&sources, &cwd)?;
     let files = monitors::files(&sources, &cwd);
-    let charter = Charter { files, ..charter(config, &roots, identity)? };
+    let charter = Charter { files, log: log_file, ..charter(config, &roots, identity)? };
     commissions::contradiction(&charter)?;
     let signals = block_signals()?;
     let guests = stats::Guests { welcome: config.shows_tenants(), owner: identity };
-    let stats = stats::Server::bind(config.stats.as_ref(), guests)?;
+    let asked: Vec<_> = config.stats.iter().chain(&config.more_stats).collect();
+    let stats = stats::Server::bind(&asked, config.stats_form, guests)?;
     let doors = Doors::open(&config.commands, identity)?;
     let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
-    let residence = Residence::open(config)?;
-    let paths = [stats.path(), events.path(), residence.pidfile.as_deref()].into_iter().flatten();
-    let paths = paths.chain(doors.paths());
-    let charter = Charter { leftovers: paths.filter_map(Leftover::of).collect(), ..charter };
+    let mut residence = Residence::open(config, &first, identity)?;
+    let paths = stats.paths().chain(events.path()).chain(doors.paths());
+    let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).collect();
+    let charter = Charter { leftovers, ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
@@ -89,6 +91,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     shed(&charter, identity)?;
     let _ = raise_descriptor_limit();
     let lender = Rc::new(started.lender);
+    let logs = Logs::settle(charter.log.as_ref(), &config.process, &lender)?;
+    residence.furnish(config)?;
+    enter(config.process.last_directory.as_ref(), "chdir2")?;
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
     let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
     let mut runtime = Runtime {
@@ -108,17 +113,37 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
+        logs,
         follows: charter.follows_starts(),
         asides: Asides::new(charter.asides()),
         farewells: Farewells::new(charter.stop_hook.is_some()),
         fetched: Fetched::default(),
-        messenger: Messenger::of_environment(),
+        messenger: Messenger::of_environment(&|name| config.process.variable(name, std::env::var(name).ok())),
         introduced: false,
         finishing: false,
         finished: false,
     };
     runtime.watch_all()?;
     Ok(runtime)
+}
+
+/// Mask, log and directory, before anything is made or looked for. The log of the background is there already.
+fn begin(config: &EmperorConfig, first: &Path, identity: Option<Owner>) -> Result<Option<LogFile>> {
+    let process = &config.process;
+    process.umask.map(|mask| umask(Mode::from_raw_mode(mask)));
+    let file = logs::begin(process.background.as_ref().or(process.log.as_ref()), first, identity)?;
+    log::open();
+    enter(process.directory.as_ref(), "chdir").map(|()| file)
+}
+
+fn directory() -> Result<PathBuf> {
+    std::env::current_dir().context("cannot read the working directory")
+}
+
+fn enter(directory: Option<&Placed<PathBuf>>, option: &str) -> Result<()> {
+    let Some(Placed { value, place }) = directory else { return Ok(()) };
+    std::env::set_current_dir(value)
+        .with_context(|| format!("{place}: {option}: cannot enter {}", value.display()))
 }
 
 /// The charter that `liege plan` shows the jail of: as `start` would make it.
@@ -140,7 +165,7 @@ fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
 }
 
 /// The ids that the Emperor itself takes.
-fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
+pub(super) fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
     let Some(uid) = &config.uid else {
         return match &config.gid {
             Some(gid) => bail!("{}: gid without uid: give both, or neither", gid.place),
@@ -211,7 +236,9 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         fork_servers: commissions::fork_servers(&config.commissions)?,
         attributes: commissions::attributes(&config.commissions),
         arguments: arguments(config),
-        environment: environment(readable(std::env::vars_os())),
+        environment: environment::of_vassals(&config.process),
+        log: None,
+        own_environment: environment::own(&config.process),
         scoped: filtering::is_scoped(namespaces, jail),
         filtering: filtering::of_config(config, (namespaces, jail))?,
         resources: limits::resources(config)?,
@@ -285,25 +312,6 @@ fn arguments(config: &EmperorConfig) -> Arguments {
     }
 }
 
-/// Without what is no UTF-8.
-fn readable(ours: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (String, String)> {
-    ours.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-/// A clean environment: a fixed `PATH`, the locale, and what the administrator meant for vassals
-/// (`UWSGI_VASSAL_FOO` arrives as `UWSGI_FOO`).
-fn environment(ours: impl Iterator<Item = (String, String)>) -> Vec<String> {
-    let mut list = vec![format!("PATH={}", SEARCH.join(":"))];
-    for (name, value) in ours {
-        if let Some(rest) = name.strip_prefix("UWSGI_VASSAL_") {
-            list.push(format!("UWSGI_{rest}={value}"));
-        } else if INHERITED.contains(&name.as_str()) || name.starts_with("LC_") {
-            list.push(format!("{name}={value}"));
-        }
-    }
-    list
-}
-
 fn block_signals() -> Result<SignalFd> {
     let mut set = SigSet::empty();
     for signal in [
@@ -364,7 +372,7 @@ fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         pid: rustix::process::getpid().as_raw_nonzero().get(),
-        cwd: std::env::current_dir().map_or_else(|_| String::new(), |cwd| cwd.display().to_string()),
+        cwd: directory().map_or_else(|_| String::new(), |cwd| cwd.display().to_string()),
         tyrant: charter.tyrant,
         jail: charter.namespaces.to_string(),
         emperor_capabilities: crate::permitted().to_string(),
@@ -389,24 +397,4 @@ fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
 /// A program runs, as the Emperor is told.
 pub fn running(ticket: Ticket, fingerprint: u64, uid: u32, gid: u32) -> Event {
     Event::Running(ticket.into(), Fingerprint(fingerprint), Owner { uid, gid })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::environment;
-
-    #[test]
-    fn a_vassal_inherits_the_locale_and_what_is_meant_for_it() {
-        let ours = [
-            ("SECRET", "s"),
-            ("LANG", "C"),
-            ("UWSGI_VASSAL_SOCKET", ":1"),
-            ("UWSGI_SOCKET", ":2"),
-            ("LD_PRELOAD", "x"),
-        ];
-        let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let list = environment(ours);
-        assert_eq!(list[1..], ["LANG=C", "UWSGI_SOCKET=:1"]);
-        assert!(list[0].starts_with("PATH=/usr/local/sbin:"));
-    }
 }

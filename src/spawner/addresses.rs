@@ -8,10 +8,11 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, pread};
 
 use super::charter::OnDemand;
-use super::listeners::{SHARED, Wanted};
+use super::listeners::Wanted;
 use crate::config::address;
 use crate::config::vassal::Address;
 use crate::emperor::event::Owner;
+use crate::guarded::SHARED;
 use crate::trust::{self, Examined, Mounts, Reach, Trust};
 
 /// Longest text with an address, in bytes.

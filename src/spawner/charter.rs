@@ -14,6 +14,7 @@ use crate::config::emperor::id_range::IdRanges;
 use crate::config::hook::Errand;
 use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
+use crate::logfile::LogFile;
 
 /// The spawner's standing orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,10 @@ pub struct Charter {
     pub privileged: bool,
     /// Files of the Emperor that are taken away at the end: it may have given up the right to.
     pub leftovers: Vec<Leftover>,
+    /// `logto` or `daemonize`, where that is a file.
+    pub log: Option<LogFile>,
+    /// `env` of the Emperor, `NAME=value`: for what is done as Emperor, before the environment of the vassals.
+    pub own_environment: Vec<String>,
     /// Ids of the vassals of trusted configs, where the Emperor gives up root and is no tyrant.
     pub identity: Option<Owner>,
     /// `emperor-tyrant`.
@@ -152,6 +157,8 @@ pub struct Leftover {
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+    /// The pid that it has to tell still.
+    pub pid: Option<u32>,
 }
 
 /// What is run for a vassal.

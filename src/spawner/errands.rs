@@ -11,6 +11,7 @@ use super::lend;
 use super::lookers::{Expected, Heard, Job, Message, Whence, Word};
 use super::wire::{Answer, Ask, Place, Reply, Report, Task, cut};
 use crate::emperor::event::Sight;
+use crate::logfile::{self, LogFile};
 use crate::reactor::clock;
 use crate::trust::{self, AWAY, Examined, Reach, Refusal};
 
@@ -22,6 +23,11 @@ type Parcel = (Reply, Option<OwnedFd>);
 impl Court {
     /// Answers one ask, about what is near.
     pub fn answer(&self, ask: &Ask, descriptors: &[OwnedFd]) -> (Answer, Vec<OwnedFd>) {
+        match (ask, descriptors) {
+            (Ask::OpenLog, []) => return open_log(self.charter.log.as_ref()),
+            (Ask::TakeLog, [log]) if logfile::is_one(log) => return (took(logfile::take(log)), Vec::new()),
+            _ => {}
+        }
         lend::answer(&self.charter, Reach::Near(&self.mounts), ask, descriptors)
     }
 
@@ -151,4 +157,17 @@ fn failed(job: Job, errno: Errno) -> Reply {
             Reply::Failed(expected.ticket, trust::trouble("cannot look at its config", errno))
         }
     }
+}
+
+/// Only where the administrator said.
+fn open_log(log: Option<&LogFile>) -> (Answer, Vec<OwnedFd>) {
+    let Some(log) = log else { return (Answer::Error(Errno::INVAL.raw_os_error()), Vec::new()) };
+    match log.open() {
+        Ok(opened) => (took(logfile::take(&opened)), vec![opened]),
+        Err(why) => (Answer::NoLog(cut(&why)), Vec::new()),
+    }
+}
+
+fn took(taken: Result<(), Errno>) -> Answer {
+    taken.map_or_else(|errno| Answer::Error(errno.raw_os_error()), |()| Answer::Log)
 }

@@ -186,6 +186,7 @@ impl Court {
     }
 
     fn send_doer(&self, doer: Doer<'_>) -> Result<jail::Born, String> {
+        let environment = self.environment_of(&doer);
         let mut descriptors = vec![(doer.brief.as_raw_fd(), 0), (1, 1), (2, 2)];
         descriptors.extend(doer.lent);
         let name = doer.vassal.map_or("", |vassal| vassal.name);
@@ -197,7 +198,7 @@ impl Court {
                 self.executable.as_raw_fd(),
                 Brief::argv(doer.which, name, doer.directory),
             ),
-            environment: self.environment_of(doer.vassal),
+            environment,
             ..Spec::default()
         };
         let plan = jail::plan::plan(&spec);
@@ -212,9 +213,15 @@ impl Court {
         }
     }
 
-    fn environment_of(&self, vassal: Option<Vassal<'_>>) -> Vec<CString> {
-        let mut list: Vec<CString> =
-            self.charter.environment.iter().map(|one| birth::c_string(one)).collect();
+    fn environment_of(&self, doer: &Doer<'_>) -> Vec<CString> {
+        let vassal = doer.vassal;
+        // Who enters a vassal can be looked at there.
+        let alone = !(vassal.is_some_and(|vassal| vassal.pid > 0) && self.enters_vassals());
+        let own: &[String] = if alone { &self.charter.own_environment } else { &[] };
+        let named = |one: &str| one.split_once('=').map(|(name, _)| name.to_owned());
+        let is_own = |one: &String| own.iter().any(|other| named(other) == named(one));
+        let general = self.charter.environment.iter().filter(|one| !is_own(one));
+        let mut list: Vec<CString> = general.chain(own).map(|one| birth::c_string(one)).collect();
         if let Some(vassal) = vassal {
             list.push(birth::c_string(&format!("UWSGI_VASSAL_CONFIG={}", vassal.name)));
         }

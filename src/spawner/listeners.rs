@@ -6,15 +6,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat, Uid, chmodat, chownat, fstat, openat, stat, statat,
-    unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid, chmodat, chownat, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, socket_acceptconn};
 use rustix::net::{AddressFamily, SocketAddrUnix, bind, listen};
-use rustix::process::geteuid;
 
 use super::addresses::{Place, place_of};
 use super::charter::{Charter, OnDemand};
@@ -22,16 +19,11 @@ use super::owners::own_ids;
 use super::wire::{Address, Reply, Ticket};
 use crate::bound;
 use crate::emperor::event::Owner;
+use crate::guarded::{self, Others};
 use crate::trust::Examined;
 
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// Others may write.
-pub const SHARED: u32 = 0o022;
-
-/// Only owners take something away.
-const STICKY: u32 = 0o1000;
-
 /// A config whose listener is wanted.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
@@ -74,7 +66,8 @@ impl Listeners {
     /// It cannot be opened, or others could put something there.
     pub fn open(charter: &Charter) -> Result<Self, String> {
         let path = charter.on_demand.as_ref().and_then(|wanted| wanted.sockets.as_ref());
-        let sockets = path.map(|path| open_directory(path)).transpose()?;
+        let opened = |path: &String| guarded::directory(Path::new(path), Others::default());
+        let sockets = path.map(opened).transpose().map_err(|why| format!("on-demand-sockets: {why}"))?;
         Ok(Self { sockets, ..Self::default() })
     }
 
@@ -256,34 +249,6 @@ impl Listeners {
 /// Under which the listener of one that moved is kept: no vassal has this number.
 fn moved(number: u32) -> Ticket {
     Ticket { id: u32::MAX, attempt: number }
-}
-
-fn open_directory(path: &str) -> Result<OwnedFd, String> {
-    let cannot = |why: String| format!("on-demand-sockets: {path} {why}");
-    // Nobody else can change what this path is made of: each of its directories is judged.
-    let real = std::fs::canonicalize(path)
-        .map_err(|error| cannot(format!("cannot be opened: {error}; make the directory")))?;
-    for above in real.ancestors().skip(1) {
-        let stat = stat(above).map_err(|errno| cannot(errno.to_string()))?;
-        judge(&stat, true).map_err(|why| cannot(format!("lies in {}, which {why}", above.display())))?;
-    }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = openat(CWD, &real, flags, Mode::empty())
-        .map_err(|errno| cannot(format!("cannot be opened: {errno}; make the directory")))?;
-    judge(&fstat(&opened).map_err(|errno| cannot(errno.to_string()))?, false).map_err(cannot)?;
-    Ok(opened)
-}
-
-/// Whether nobody but root and us can put anything into a directory; above it, take anything of ours out of it.
-fn judge(stat: &Stat, above: bool) -> Result<(), String> {
-    let sticky = above && stat.st_mode & STICKY != 0;
-    if stat.st_uid != geteuid().as_raw() && stat.st_uid != 0 {
-        return Err(format!("belongs to uid {}: only who starts liege may", stat.st_uid));
-    }
-    if stat.st_mode & SHARED != 0 && !sticky {
-        return Err(format!("is writable by others (mode {:04o})", stat.st_mode & 0o7777));
-    }
-    Ok(())
 }
 
 /// An address of one kind is not the other kind's, whatever the host's default is.

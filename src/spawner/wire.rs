@@ -233,6 +233,10 @@ pub enum Ask {
         /// Mask of `inotify_add_watch(2)`.
         mask: u32,
     },
+    /// Open the log of the charter anew, and write there from now on.
+    OpenLog,
+    /// Write to this log from now on. Descriptor: the log.
+    TakeLog,
 }
 
 /// What the emperor gets to know.
@@ -244,6 +248,10 @@ pub enum Answer {
     Seen(Seen),
     /// The watch descriptor.
     Watch(i32),
+    /// The log is in its place. Descriptor: the log, if it was to be opened.
+    Log,
+    /// It is not: one sentence.
+    NoLog(String),
     /// There is no such file.
     Missing,
     /// `errno(3)`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::config::emperor::stats::Form;
 use crate::emperor::event::{Fingerprint, Moment};
 use crate::emperor::past::End;
 use crate::emperor::snapshot::{BlacklistView, JailView, Snapshot, VassalView};
@@ -130,26 +131,41 @@ struct Blacklisted<'a> {
 }
 
 /// The stats of this moment; for a guest nothing of the Emperor's own, nor where it has its configs from.
-pub fn document(snapshot: &Snapshot, own: Option<(&Monitors, &Facts)>, calendar: &Calendar) -> Vec<u8> {
+pub fn document(
+    snapshot: &Snapshot,
+    own: Option<(&Monitors, &Facts)>,
+    calendar: &Calendar,
+    form: Form,
+) -> Vec<u8> {
     let sources: Vec<String> =
         own.into_iter().flat_map(|(monitors, _)| monitors.sources()).map(str::to_owned).collect();
-    render(snapshot, &sources, own.map(|(_, facts)| facts), calendar)
+    written(&assemble(snapshot, &sources, own.map(|(_, facts)| facts), calendar), form)
+}
+
+fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
+    let written =
+        if form.minified { serde_json::to_vec(document) } else { serde_json::to_vec_pretty(document) };
+    let mut bytes = written.unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 /// Valid JSON whatever the names are.
-fn render(snapshot: &Snapshot, sources: &[String], facts: Option<&Facts>, calendar: &Calendar) -> Vec<u8> {
+fn assemble<'a>(
+    snapshot: &'a Snapshot,
+    sources: &'a [String],
+    facts: Option<&'a Facts>,
+    calendar: &Calendar,
+) -> Document<'a> {
     // A guest is told the name alone.
     let cwd = facts.map_or("", |facts| facts.cwd.as_str());
     let vassal = |view| Vassal::of(view, (sources, cwd), calendar);
-    let document = Document {
+    Document {
         version: env!("CARGO_PKG_VERSION"),
         emperors: facts.map(|facts| Emperors::of(facts, sources)),
         vassals: snapshot.vassals.iter().map(vassal).collect(),
         blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
-    };
-    let mut bytes = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    }
 }
 
 impl<'a> Emperors<'a> {
@@ -299,8 +315,10 @@ mod tests {
             Sight { fingerprint: Fingerprint(1), owner, mtime_s: 5, refusal: Some("no \"way\"".into()) };
         emperor.handle(Event::Seen(key, sight), Moment(1));
         let calendar = Calendar::at(Moment(1), 1000);
-        let bytes =
-            render(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], Some(&Facts::default()), &calendar);
+        let bytes = written(
+            &assemble(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], Some(&Facts::default()), &calendar),
+            Form::default(),
+        );
         let document: Value = serde_json::from_slice(&bytes).expect("valid");
         let vassal = &document["vassals"][0];
         assert_eq!(vassal["id"], name);

@@ -2,6 +2,7 @@
 
 mod document;
 mod events;
+mod form;
 mod guests;
 mod naming;
 mod server;

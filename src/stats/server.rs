@@ -1,7 +1,7 @@
 //! Hands out one JSON document to everybody who connects, then closes. Never waits for a reader.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -12,8 +12,10 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{SendFlags, SocketFlags};
 
+use super::form::{Asked, HEADER, REQUEST_MAX, judge};
 use super::guests::{Guests, Pace};
 use crate::bound::born_with;
+use crate::config::emperor::stats::Form;
 use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
@@ -32,12 +34,13 @@ const PAUSE_MS: u64 = 100;
 
 /// The listener and those who are being served.
 pub struct Server {
-    listener: Option<OwnedFd>,
+    listeners: Vec<OwnedFd>,
+    form: Form,
     clients: HashMap<u32, Client>,
     next: u32,
     /// Until when nobody is taken in.
     paused: Option<Moment>,
-    path: Option<PathBuf>,
+    paths: Vec<PathBuf>,
     guests: Guests,
     pace: Pace,
 }
@@ -45,52 +48,82 @@ pub struct Server {
 struct Client {
     socket: OwnedFd,
     reader: Sender,
+    /// What was asked for so far, where that is waited for.
+    request: Option<Vec<u8>>,
+    header: &'static [u8],
     document: Option<(Vec<u8>, usize)>,
     until: Moment,
 }
 
 impl Server {
-    /// Listens at `emperor-stats`, or where `liege status` looks without being told.
+    /// Listens at each of these addresses, or where `liege status` looks without being told.
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn bind(asked: Option<&Placed<Address>>, guests: Guests) -> Result<Self> {
-        let (listener, path) = match asked {
-            Some(address) => {
-                let bound = listen(&address.value, guests.owner, guests.mode());
-                bound.with_context(|| format!("{}: cannot serve emperor-stats", address.place))?
-            }
-            None => usual(guests),
-        };
-        Ok(Self::serving((listener, path), guests))
+    pub fn bind(asked: &[&Placed<Address>], form: Form, guests: Guests) -> Result<Self> {
+        let mut bound = Vec::new();
+        for address in asked {
+            let listener = listen(&address.value, guests.owner, guests.mode());
+            bound.push(listener.with_context(|| format!("{}: cannot serve the stats", address.place))?);
+        }
+        if asked.is_empty() {
+            bound.push(usual(guests));
+        }
+        Ok(Self::serving(bound, form, guests))
     }
 
-    fn serving((listener, path): Bound, guests: Guests) -> Self {
+    fn serving(bound: Vec<Bound>, form: Form, guests: Guests) -> Self {
+        let (listeners, paths): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
+        let (listeners, paths) = (listeners.into_iter().flatten(), paths.into_iter().flatten());
         let (clients, pace) = (HashMap::new(), Pace::default());
-        Self { listener, clients, next: 0, paused: None, path, guests, pace }
+        Self {
+            listeners: listeners.collect(),
+            form,
+            clients,
+            next: 0,
+            paused: None,
+            paths: paths.collect(),
+            guests,
+            pace,
+        }
     }
 
-    /// Where it listens.
+    /// Where it listens first.
     pub fn address(&self, asked: Option<&Placed<Address>>) -> Option<Address> {
-        let usual = || self.path.clone().map(Address::Unix);
+        let usual = || self.paths.first().cloned().map(Address::Unix);
         asked.map(|address| address.value.clone()).or_else(usual)
     }
 
-    /// The file of the listening socket, if it has one.
-    pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+    /// The files of the listening sockets.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path)
     }
 
-    /// The listening socket.
-    pub fn listener(&self) -> Option<BorrowedFd<'_>> {
-        self.listener.as_ref().map(AsFd::as_fd)
+    /// How documents are handed out.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
-    /// Takes in one reader.
+    /// Watches the listening sockets.
+    ///
+    /// # Errors
+    /// The limit of watches.
+    pub fn watch(&self, poller: &Poller) -> Result<()> {
+        self.listeners.iter().try_for_each(|listener| poller.watch(Token::StatsListener, listener.as_fd()))
+    }
+
+    /// Takes in one reader at each socket.
     pub fn accept(&mut self, poller: &mut Poller, now: Moment) {
-        let Some(listener) = &self.listener else { return };
+        for place in 0..self.listeners.len() {
+            if self.paused.is_none() {
+                self.accept_at(place, poller, now);
+            }
+        }
+    }
+
+    fn accept_at(&mut self, place: usize, poller: &mut Poller, now: Moment) {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = match rustix::net::accept_with(listener, flags) {
+        let socket = match rustix::net::accept_with(&self.listeners[place], flags) {
             Ok(socket) => socket,
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
             // No descriptor is free, and whoever waits would have us ask again at once, for ever.
@@ -104,9 +137,16 @@ impl Server {
             return;
         }
         self.next = self.next.wrapping_add(1);
-        if poller.watch_output(Token::StatsClient(self.next), socket.as_fd()).is_ok() {
-            let client = Client { socket, reader, document: None, until: now.plus_ms(PATIENCE_MS) };
-            self.clients.insert(self.next, client);
+        let token = Token::StatsClient(self.next);
+        let watched = match self.form.http {
+            true => poller.watch(token, socket.as_fd()),
+            false => poller.watch_output(token, socket.as_fd()),
+        };
+        if watched.is_ok() {
+            let request = self.form.http.then(Vec::new);
+            let until = now.plus_ms(PATIENCE_MS);
+            self.clients
+                .insert(self.next, Client { socket, reader, request, header: b"", document: None, until });
         }
         if self.clients.len() >= CLIENTS_MAX {
             self.pause(poller, now);
@@ -114,26 +154,44 @@ impl Server {
     }
 
     fn pause(&mut self, poller: &Poller, now: Moment) {
-        self.listener.iter().for_each(|listener| poller.forget(listener));
+        self.listeners.iter().for_each(|listener| poller.forget(listener));
         self.paused = Some(now.plus_ms(PAUSE_MS));
     }
 
     /// Takes others in again as soon as there is room.
     fn resume(&mut self, poller: &Poller, now: Moment) {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.paused.is_some_and(|until| until <= now))
-        else {
+        if self.paused.is_none_or(|until| until > now) {
             return;
-        };
+        }
         let room = self.clients.len() < CLIENTS_MAX;
-        let watched = room && poller.watch(Token::StatsListener, listener.as_fd()).is_ok();
+        let watched = room && self.watch(poller).is_ok();
         self.paused = (!watched).then(|| now.plus_ms(PAUSE_MS));
     }
 
     /// Gives a reader what its socket takes; the document is made when the first byte can go.
     pub fn serve(&mut self, number: u32, poller: &mut Poller, document: impl FnOnce(Sender) -> Vec<u8>) {
         let Some(client) = self.clients.get_mut(&number) else { return };
+        if client.request.is_some() {
+            return self.hear(number, poller);
+        }
         if client.write(document) {
             self.let_go(number, poller);
+        }
+    }
+
+    /// Reads what a reader asks for; it is served once that is whole.
+    fn hear(&mut self, number: u32, poller: &mut Poller) {
+        let Some(client) = self.clients.get_mut(&number) else { return };
+        match client.read() {
+            Ok(Asked::NotYet) => return,
+            Ok(Asked::Request) => client.header = HEADER,
+            Ok(Asked::Bare) => {}
+            Err(_) => return self.let_go(number, poller),
+        }
+        client.request = None;
+        poller.forget(&client.socket);
+        if poller.watch_output(Token::StatsClient(number), client.socket.as_fd()).is_err() {
+            self.clients.remove(&number);
         }
     }
 
@@ -159,9 +217,27 @@ impl Server {
 }
 
 impl Client {
+    /// Reads what has come, as far as there is room.
+    fn read(&mut self) -> Result<Asked, Errno> {
+        let request = self.request.get_or_insert_default();
+        let mut piece = [0; REQUEST_MAX];
+        loop {
+            let room = REQUEST_MAX.saturating_sub(request.len());
+            let length = match rustix::io::read(&self.socket, &mut piece[..room]) {
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(judge(request, false)),
+                length => length?,
+            };
+            request.extend_from_slice(&piece[..length]);
+            if length == 0 || request.len() >= REQUEST_MAX {
+                return Ok(judge(request, length == 0));
+            }
+        }
+    }
+
     /// True when it has everything, or has gone.
     fn write(&mut self, document: impl FnOnce(Sender) -> Vec<u8>) -> bool {
-        let (bytes, sent) = self.document.get_or_insert_with(|| (document(self.reader), 0));
+        let whole = || [self.header, &document(self.reader)].concat();
+        let (bytes, sent) = self.document.get_or_insert_with(|| (whole(), 0));
         while *sent < bytes.len() {
             match rustix::net::send(&self.socket, &bytes[*sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => *sent += count,
@@ -175,7 +251,7 @@ impl Client {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
+        for path in &self.paths {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -313,10 +389,10 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("stats");
         let bound = listen(&Address::Unix(path), None, GUARDED).expect("a socket");
-        let mut server = Server::serving(bound, Guests::default());
+        let mut server = Server::serving(vec![bound], Form::default(), Guests::default());
         let mut poller = Poller::new().expect("a poller");
-        poller.watch(Token::StatsListener, server.listener().expect("a socket")).expect("a watch");
-        let name = server.path.clone().expect("a path");
+        server.watch(&poller).expect("a watch");
+        let name = server.paths[0].clone();
         let _clients: Vec<UnixStream> =
             (0..=CLIENTS_MAX).map(|_| UnixStream::connect(&name).expect("the queue is long")).collect();
         (0..CLIENTS_MAX).for_each(|_| server.accept(&mut poller, NOW));

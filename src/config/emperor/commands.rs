@@ -1,8 +1,10 @@
 //! Pure. Options of what an Emperor is told while it runs.
 
+use std::path::PathBuf;
+
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
-use crate::config::values::{Wrong, address, flag, text, wrong};
+use crate::config::values::{Wrong, address, flag, path, text, wrong};
 use crate::config::vassal::Address;
 
 /// What those options say.
@@ -16,6 +18,8 @@ pub struct Commands {
     pub except: Vec<String>,
     /// `emperor-trigger-socket`.
     pub trigger: Option<Placed<Address>>,
+    /// `master-fifo`.
+    pub fifo: Option<Placed<PathBuf>>,
 }
 
 impl Commands {
@@ -43,6 +47,13 @@ pub(super) fn apply(commands: &mut Commands, name: &str, entry: &Entry) -> Resul
         "emperor-wait-for-command" => commands.wait = Some(entry.placed(value(entry, flag)?)),
         "emperor-wait-for-command-ignore" => commands.except.push(value(entry, text)?),
         "emperor-trigger-socket" => commands.trigger = Some(entry.placed(value(entry, address)?)),
+        "master-fifo" => match &commands.fifo {
+            Some(known) => {
+                let cause = format!("a second `master-fifo` ({} has one)", known.place);
+                return Err(ConfigError::at(&entry.place, cause).cure("leave one of the two out"));
+            }
+            None => commands.fifo = Some(entry.placed(value(entry, path)?)),
+        },
         _ => return Ok(false),
     }
     Ok(true)

@@ -1,6 +1,9 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
-use super::{EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, presence, resources};
+use super::{
+    EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, plugins, presence, process,
+    resources, stats,
+};
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
 use crate::config::hook;
@@ -37,6 +40,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     let mut config = EmperorConfig::default();
     let wrong = entries.iter().filter_map(|entry| apply(&mut config, entry).err());
     let mut errors: Vec<ConfigError> = wrong.take(ERRORS_MAX).collect();
+    stats::join(&mut config);
     errors.extend(lonely_group(&config));
     errors.extend(root_again(&config));
     errors.extend(hooks::contradictions(&config));
@@ -48,14 +52,12 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
 /// The kernel names who connects to a socket of this host's that we have made, and nobody else.
 fn unknown_readers(config: &EmperorConfig) -> Option<ConfigError> {
     let asked = config.stats_for_tenants.as_ref().filter(|asked| asked.value)?;
-    match config.stats.as_ref().map(|stats| &stats.value) {
-        None | Some(Address::Unix(_) | Address::Abstract(_)) => None,
-        Some(Address::Tcp(_) | Address::Inherited(_)) => {
-            let error =
-                ConfigError::at(&asked.place, "`emperor-stats-for-tenants` cannot tell who asks there");
-            Some(error.cure("have `emperor-stats` at a path or @NAME"))
-        }
+    let known = |address: &Address| matches!(address, Address::Unix(_) | Address::Abstract(_));
+    if config.stats.iter().chain(&config.more_stats).all(|stats| known(&stats.value)) {
+        return None;
     }
+    let error = ConfigError::at(&asked.place, "`emperor-stats-for-tenants` cannot tell who asks there");
+    Some(error.cure("have `emperor-stats` at a path or @NAME"))
 }
 
 fn lonely_group(config: &EmperorConfig) -> Option<ConfigError> {
@@ -91,8 +93,11 @@ impl Loaded {
 }
 
 fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
-    if let Some(refusal) = hook::refusal(entry) {
+    if let Some(refusal) = hook::refusal(entry).or_else(|| plugins::missing(entry)) {
         return Err(refusal);
+    }
+    if plugins::is_idle(&entry.key) {
+        return Ok(());
     }
     let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
@@ -115,6 +120,9 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "reload-mercy" => config.reload_mercy_ms = mercy_ms(value(entry, seconds)?),
         "emperor-required-heartbeat" => config.required_heartbeat_ms = value(entry, seconds)?,
         "emperor-stats" => config.stats = Some(entry.placed(value(entry, address)?)),
+        "stats" => config.more_stats = Some(entry.placed(value(entry, address)?)),
+        "stats-http" => config.stats_form.http = value(entry, flag)?,
+        "stats-minified" => config.stats_form.minified = value(entry, flag)?,
         "emperor-stats-for-tenants" => {
             config.stats_for_tenants = Some(entry.placed(value(entry, flag)?));
         }
@@ -122,6 +130,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         "emperor-limits" => config.limits_file = Some(value(entry, path)?),
         name if resources::apply(&mut config.resources, name, entry)? => {}
         name if on_demand::apply(&mut config.on_demand, name, entry)? => {}
+        name if process::apply(&mut config.process, name, entry)? => {}
         name if presence::apply(&mut config.presence, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
         name if fork_server::apply(&mut config.commissions, name, entry)? => {}

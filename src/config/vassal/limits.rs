@@ -121,7 +121,11 @@ fn core(text: &str) -> Result<Limit, Wrong> {
     }
 }
 
-fn mask(text: &str) -> Result<u32, Wrong> {
+/// Permissions that new files do not get.
+///
+/// # Errors
+/// No mode, or bits that are no permissions.
+pub fn mask(text: &str) -> Result<u32, Wrong> {
     match mode(text)? {
         mask if mask <= 0o777 => Ok(mask),
         _ => wrong(

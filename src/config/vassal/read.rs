@@ -14,7 +14,7 @@ use crate::config::values::{
     words,
 };
 use crate::config::{confine, hook, jailed};
-use crate::options::{Scope, Standing, standing};
+use crate::options::{Scope, Standing, standing, uwsgi};
 
 type Read = Result<(), ConfigError>;
 
@@ -60,12 +60,17 @@ fn uwsgis(entries: &[Entry]) -> Option<&Entry> {
 
 /// An option of the application server that cannot be done without.
 fn is_uwsgis(entry: &Entry) -> bool {
-    let ignored = matches!(standing(&entry.key), Standing::Uwsgi(option) if option.is_ignored());
-    is_app_servers(entry) && !ignored
+    is_app_servers(entry) && !uwsgi(&entry.key).is_some_and(|option| option.is_ignored())
 }
 
+/// What the Emperor has as well means the application server in the config of a vassal.
 fn is_app_servers(entry: &Entry) -> bool {
-    matches!(standing(&entry.key), Standing::Uwsgi(option) if option.is_app_servers())
+    let emperors = match standing(&entry.key) {
+        Standing::Ours(group, _) => group.scope == Scope::Emperor,
+        Standing::Uwsgi(_) => true,
+        Standing::Unknown => false,
+    };
+    emperors && uwsgi(&entry.key).is_some_and(|option| option.is_app_servers())
 }
 
 fn is_program(entry: &Entry) -> bool {

@@ -58,9 +58,14 @@ fn other_program(config: &VassalConfig) -> Option<&Place> {
 /// As it is typed on a command line. What the environment says, the Emperor finds there by itself.
 fn word(entry: &Entry) -> Option<String> {
     let option = of_emperors(entry).filter(|_| &*entry.place.file != ENVIRONMENT)?;
+    let name = match option.name {
+        // As under any Emperor: who went into the background would be missed above.
+        "daemonize" => "logto",
+        name => name,
+    };
     Some(match entry.value.is_empty() {
-        true => format!("--{}", option.name),
-        false => format!("--{}={}", option.name, entry.value),
+        true => format!("--{name}"),
+        false => format!("--{name}={}", entry.value),
     })
 }
 

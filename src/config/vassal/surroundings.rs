@@ -68,7 +68,11 @@ impl Surroundings {
     }
 }
 
-fn variable(name: &str) -> Result<String, Wrong> {
+/// The name of a variable.
+///
+/// # Errors
+/// Nothing, or what no name has.
+pub fn variable(name: &str) -> Result<String, Wrong> {
     let name = text(name)?;
     match name.contains(['=', '\0']) {
         true => wrong(format!("{} is no name of a variable", quoted(&name)), "write the name alone"),

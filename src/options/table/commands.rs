@@ -25,4 +25,9 @@ pub(super) const COMMANDS: &[OptionSpec] = &[
         Kind::Address,
         "Looks at all sources anew whenever somebody connects here, at most once a second.",
     ),
+    OptionSpec::new(
+        "master-fifo",
+        Kind::Path,
+        "FIFO, mode 600, that takes letters: q and Q stop, r R c w W reload, s says how everybody is, E looks at all sources, l and L open the log anew, P writes the pidfiles anew.",
+    ),
 ];

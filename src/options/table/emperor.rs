@@ -150,6 +150,15 @@ pub(super) const TELLING: &[OptionSpec] = &[
         "Serves the state of all vassals as JSON, one document for each connection.",
     )
     .aliases(&["emperor-stats-server"]),
+    OptionSpec::new("stats", Kind::Address, "The same; beside `emperor-stats`, a second place for it.")
+        .aliases(&["stats-server"]),
+    OptionSpec::new(
+        "stats-http",
+        Kind::Flag,
+        "Each of these documents follows a request of HTTP, behind a header.",
+    )
+    .default("false"),
+    OptionSpec::new("stats-minified", Kind::Flag, "These documents are one line each.").default("false"),
     OptionSpec::new(
         "emperor-stats-for-tenants",
         Kind::Flag,

@@ -37,8 +37,6 @@ pub(super) const PROCESS: &[OptionSpec] = &[
         .repeats(),
     OptionSpec::new("cgroup-opt", Kind::Form("FILE=VALUE", "pids.max=7"), "Written to a file of each `cgroup` that has it.").repeats(),
     OptionSpec::new("cgroup-dir-mode", Kind::Mode, "Mode of the directory of each `cgroup`, octal.").default("700"),
-    OptionSpec::new("umask", Kind::Mode, "Permissions that new files do not get, octal, from the first phase on.")
-        .default("022"),
 ];
 
 const fn size(name: &'static str, help: &'static str) -> OptionSpec {

@@ -13,6 +13,7 @@ mod limits;
 mod namespaces;
 mod net;
 mod on_demand;
+mod process;
 mod rootfs;
 mod subscriptions;
 mod surroundings;
@@ -63,12 +64,14 @@ pub static GROUPS: &[Group] = &[
     },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
+    Group { heading: "Emperor: its own process", scope: Scope::Emperor, options: process::PROCESS },
     Group { heading: "Emperor: what it is told", scope: Scope::Emperor, options: commands::COMMANDS },
     Group {
         heading: "Identity, of the Emperor or of a vassal",
         scope: Scope::Both,
         options: general::IDENTITY,
     },
+    Group { heading: "Process, of the Emperor or of a vassal", scope: Scope::Both, options: process::BOTH },
     Group { heading: "Of all vassals or of one", scope: Scope::Both, options: health::BOTH },
     Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },

@@ -3,7 +3,6 @@
 use super::super::spec::{Kind, OptionSpec};
 
 pub(super) const SURROUNDINGS: &[OptionSpec] = &[
-    OptionSpec::new("unenv", Kind::Form("NAME", "LANG"), "Variable that the programs do not get.").repeats(),
     OptionSpec::new(
         "ienv",
         Kind::Form("NAME=VALUE", "STAGE=live"),
@@ -33,7 +32,6 @@ pub(super) const SURROUNDINGS: &[OptionSpec] = &[
     OptionSpec::new("flock-wait", Kind::Path, "The same; the vassal waits for it.").repeats(),
     OptionSpec::new("flock2", Kind::Path, "The same as flock, after the asap phase.").repeats(),
     OptionSpec::new("flock-wait2", Kind::Path, "The same as flock-wait, after the asap phase.").repeats(),
-    OptionSpec::new("chdir2", Kind::Path, "Working directory of the program, after the pre-app phase.").default("that of chdir"),
     OptionSpec::new("binsh", Kind::Path, "Shell of the programs of phases; the first one that is there is used.")
         .repeats()
         .default("/bin/sh"),

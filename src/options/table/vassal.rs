@@ -20,19 +20,6 @@ pub(super) const PROGRAM: &[OptionSpec] = &[
         "Program put in the vassal's place after the pre-jail phase, still with its first rights.",
     ),
     OptionSpec::new("privileged-binary-patch-arg", Kind::Shell, "The same for a shell command."),
-    OptionSpec::new("chdir", Kind::Path, "Working directory of the program.")
-        .default("the directory of the config"),
-    OptionSpec::new(
-        "env",
-        Kind::Pair,
-        "Environment variable of the phases and of the program; a later one replaces an earlier one.",
-    )
-    .repeats(),
-    OptionSpec::new(
-        "logto",
-        Kind::Path,
-        "File that standard output and error are appended to, opened with the vassal's ids.",
-    ),
 ];
 
 pub(super) const PHASES: &[OptionSpec] = &[

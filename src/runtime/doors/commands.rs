@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::io::Errno;
@@ -21,6 +21,7 @@ use crate::control::command::{Asked, DATAGRAM_MAX};
 use crate::emperor::event::Event;
 use crate::emperor::sender::Sender;
 use crate::reactor::{Token, clock};
+use crate::spawner::charter::Leftover;
 use crate::{inherited, log};
 
 /// Datagrams that are heard in one go at most; then nobody is heard for a moment.
@@ -50,7 +51,8 @@ pub(super) fn bind(address: &Address) -> Result<Door> {
     set_socket_passcred(&socket, true)?;
     // An older kernel cannot refuse them: there they are closed as they come.
     let _ = jail::sys::refuse_rights(socket.as_fd());
-    Ok(Door { socket: socket.into(), path, token: Token::Commands, closed_until: None })
+    let file = path.and_then(|path: PathBuf| Leftover::of(&path));
+    Ok(Door { socket: socket.into(), file, token: Token::Commands, closed_until: None })
 }
 
 /// Everybody may speak (mode 0666): who is obeyed is decided for each command. A socket that nobody listens at any
@@ -107,7 +109,7 @@ impl Runtime {
         }
     }
 
-    fn refuse_command(&mut self, sentence: &str) {
+    pub(super) fn refuse_command(&mut self, sentence: &str) {
         self.doors.refusals.tell(sentence, clock::now());
     }
 }

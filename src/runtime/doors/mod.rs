@@ -1,11 +1,12 @@
-//! Where an Emperor is spoken to: the command socket and the trigger socket. Each is closed for a moment after it was
+//! Where an Emperor is spoken to: the command socket, the trigger socket and the master FIFO. Each is closed for a moment after it was
 //! used much, so that nobody who knocks without end keeps the loop busy.
 
 mod commands;
+mod fifo;
 mod trigger;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -13,21 +14,23 @@ use crate::config::emperor::commands::Commands;
 use crate::emperor::event::{Moment, Owner};
 use crate::log;
 use crate::reactor::{Poller, Token};
+use crate::spawner::charter::Leftover;
 
 /// At most one line about what was refused in this time, in ms.
 const REFUSAL_MS: u64 = 10_000;
 
-/// Both sockets.
+/// All of them.
 pub struct Doors {
     commands: Option<Door>,
     trigger: Option<Door>,
+    fifo: Option<Door>,
     refusals: Refusals,
 }
 
-/// A socket that is watched, except for moments.
+/// A socket or FIFO that is watched, except for moments.
 struct Door {
     socket: OwnedFd,
-    path: Option<PathBuf>,
+    file: Option<Leftover>,
     token: Token,
     closed_until: Option<Moment>,
 }
@@ -53,16 +56,20 @@ impl Doors {
             let bound = trigger::bind(&address.value, owner);
             bound.with_context(|| format!("{}: cannot serve emperor-trigger-socket", address.place))
         });
-        let (commands, trigger) = (commands.transpose()?, trigger.transpose()?);
-        Ok(Self { commands, trigger, refusals: Refusals::default() })
+        let fifo = asked.fifo.as_ref().map(|path| {
+            let made = fifo::make(&path.value, owner);
+            made.with_context(|| format!("{}: cannot make the FIFO {}", path.place, path.value.display()))
+        });
+        let (commands, trigger, fifo) = (commands.transpose()?, trigger.transpose()?, fifo.transpose()?);
+        Ok(Self { commands, trigger, fifo, refusals: Refusals::default() })
     }
 
     /// Their files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.each().filter_map(|door| door.path.as_deref())
+        self.each().filter_map(|door| door.file.as_ref()).map(|file| Path::new(&file.path))
     }
 
-    /// Watches both.
+    /// Watches all of them.
     ///
     /// # Errors
     /// The limit of watches.
@@ -72,7 +79,7 @@ impl Doors {
 
     /// Opens again what was closed for a moment.
     pub fn handle_deadline(&mut self, now: Moment, poller: &Poller) {
-        let doors = self.commands.iter_mut().chain(&mut self.trigger);
+        let doors = self.commands.iter_mut().chain(&mut self.trigger).chain(&mut self.fifo);
         for door in doors.filter(|door| door.closed_until.is_some_and(|until| until <= now)) {
             let watched = poller.watch(door.token, door.socket.as_fd()).is_ok();
             door.closed_until = (!watched).then(|| now.plus_ms(trigger::PAUSE_MS));
@@ -85,7 +92,7 @@ impl Doors {
     }
 
     fn each(&self) -> impl Iterator<Item = &Door> {
-        self.commands.iter().chain(&self.trigger)
+        self.commands.iter().chain(&self.trigger).chain(&self.fifo)
     }
 }
 
@@ -98,9 +105,7 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            let _ = std::fs::remove_file(path);
-        }
+        self.file.iter().for_each(Leftover::remove);
     }
 }
 

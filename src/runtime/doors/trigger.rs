@@ -10,6 +10,7 @@ use super::Door;
 use crate::config::vassal::Address;
 use crate::emperor::event::Owner;
 use crate::reactor::{Token, clock};
+use crate::spawner::charter::Leftover;
 use crate::stats;
 
 /// How long nobody is let in after a look, in ms: a look costs something for each config there is.
@@ -20,7 +21,8 @@ const CALLERS_MAX: usize = 64;
 pub(super) fn bind(address: &Address, owner: Option<Owner>) -> Result<Door> {
     let (socket, path) = stats::listen(address, owner, stats::GUARDED)?;
     let socket = socket.context("there is no socket at this address")?;
-    Ok(Door { socket, path, token: Token::Trigger, closed_until: None })
+    let file = path.and_then(|path| Leftover::of(&path));
+    Ok(Door { socket, file, token: Token::Trigger, closed_until: None })
 }
 
 impl Runtime {
