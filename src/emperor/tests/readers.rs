@@ -16,7 +16,7 @@ struct Config {
 
 impl Config {
     fn is_good(self) -> bool {
-        self.text % 2 == 0
+        self.text.is_multiple_of(2)
     }
 }
 
