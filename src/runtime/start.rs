@@ -38,7 +38,7 @@ use super::residence::Residence;
 use super::rights::kept;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
-use crate::config::place::{ConfigError, Placed};
+use crate::config::place::Placed;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::logfile::LogFile;
@@ -254,17 +254,10 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         files: Vec::new(),
         pool: POOL,
     };
-    match unfit(config, &charter) {
+    match fitness::refused(config, &charter) {
         Some(error) => Err(error.into()),
         None => Ok(charter),
     }
-}
-
-/// What is to be done in each vassal and can be done in none.
-fn unfit(config: &EmperorConfig, charter: &Charter) -> Option<ConfigError> {
-    let unfit = fitness::unfit_for_all(charter)?;
-    let at = config.errands.iter().find(|errand| errand.place.to_string() == unfit.errand.origin)?;
-    Some(ConfigError::at(&at.place, unfit.cause).cure(unfit.cure))
 }
 
 /// In the order in which they are done: within a phase hooks, then mounts, then what is unmounted, then programs.

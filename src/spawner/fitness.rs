@@ -6,7 +6,9 @@ use jail::{Capabilities, Namespaces, Phase};
 use super::birth;
 use super::charter::Charter;
 use super::jailing::{self, Inside};
+use crate::config::emperor::EmperorConfig;
 use crate::config::hook::{Errand, Task};
+use crate::config::place::ConfigError;
 use crate::emperor::event::Owner;
 use crate::trust::Trust;
 
@@ -48,8 +50,15 @@ pub fn unfit(charter: &Charter, trust: Trust) -> Option<Unfit<'_>> {
     })
 }
 
+/// The error of an Emperor's config that has something done in each vassal which can be done in none.
+pub fn refused(config: &EmperorConfig, charter: &Charter) -> Option<ConfigError> {
+    let unfit = unfit_for_all(charter)?;
+    let at = config.errands.iter().find(|errand| errand.place.to_string() == unfit.errand.origin)?;
+    Some(ConfigError::at(&at.place, unfit.cause).cure(unfit.cure))
+}
+
 /// What can be done in no vassal at all.
-pub fn unfit_for_all(charter: &Charter) -> Option<Unfit<'_>> {
+fn unfit_for_all(charter: &Charter) -> Option<Unfit<'_>> {
     let kinds = kinds(charter);
     let (first, rest) = kinds.split_first()?;
     charter.errands.iter().find_map(|errand| {

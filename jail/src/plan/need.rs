@@ -65,6 +65,8 @@ impl Need {
     }
 }
 
+/// Of `netdevice(7)`: the same everywhere, but not of the same type.
+const SIOCSIFFLAGS: u64 = 0x8914;
 const MOUNTS: [Call; 2] = [Call::plain(libc::SYS_mount), Call::plain(libc::SYS_umount2)];
 const TREES: [Call; 3] = [
     Call::plain(libc::SYS_open_tree),
@@ -77,7 +79,7 @@ const INTERFACES: [Call; 2] = [
         number: libc::SYS_socket as u32,
         arguments: [libc::AF_INET as u64, libc::SOCK_DGRAM as u64, 0, 0, 0, 0],
     },
-    Call { number: libc::SYS_ioctl as u32, arguments: [0, libc::SIOCSIFFLAGS as u64, 0, 0, 0, 0] },
+    Call { number: libc::SYS_ioctl as u32, arguments: [0, SIOCSIFFLAGS, 0, 0, 0, 0] },
 ];
 
 #[cfg(test)]

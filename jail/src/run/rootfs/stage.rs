@@ -109,7 +109,7 @@ pub(super) fn memory(size: Option<u64>, mode: u32) -> Result<OwnedFd, Failure> {
 /// Bytes of the machine's memory.
 fn machines_memory() -> u64 {
     let known = rustix::system::sysinfo();
-    u64::from(known.totalram).saturating_mul(u64::from(known.mem_unit))
+    known.totalram.saturating_mul(known.mem_unit.into())
 }
 
 pub(super) fn proc() -> Result<OwnedFd, Failure> {
