@@ -1,0 +1,176 @@
+//! Pure. Addresses from a pool: each tenant gets one and keeps it, also when it was away for long.
+//!
+//! They are kept as lines `ADDRESS TENANT`, the one that came or left longest ago first, with `%XX` for what a line cannot have.
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::prefix::{Prefix, address, key};
+use super::words::Wrong;
+
+/// Most leases of one pool.
+pub const LEASES_MAX: usize = 65_536;
+
+/// Nobody can get an address any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("all addresses of {0} are in use")]
+pub struct Exhausted(pub Prefix);
+
+/// A pool and who has what of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leases {
+    pool: Prefix,
+    reserved: BTreeSet<u128>,
+    tenants: BTreeMap<String, Lease>,
+    taken: BTreeSet<u128>,
+    /// Tenants by when they came last, or left.
+    order: BTreeMap<u64, String>,
+    changes: u64,
+    /// All below are taken: an address that somebody has had is never free again.
+    lowest: u128,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lease {
+    key: u128,
+    at: u64,
+    is_held: bool,
+}
+
+impl Leases {
+    /// A pool whose network, broadcast and reserved addresses nobody gets.
+    pub fn new(pool: Prefix, reserved: &[IpAddr]) -> Self {
+        let edges = [pool.network(), pool.last()];
+        let reserved = edges.iter().chain(reserved).map(|address| key(*address)).collect();
+        let (tenants, taken, order) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { pool, reserved, tenants, taken, order, changes: 0, lowest: key(pool.network()) }
+    }
+
+    /// The tenant's address, from now on held: the one it had, or a free one, or the one whose tenant is longest away.
+    ///
+    /// # Errors
+    /// All are held.
+    pub fn hold(&mut self, tenant: &str) -> Result<IpAddr, Exhausted> {
+        let key = match self.forget(tenant) {
+            Some(lease) => lease.key,
+            None => self.free().or_else(|| self.reclaim()).ok_or(Exhausted(self.pool))?,
+        };
+        self.keep(tenant, key, true);
+        Ok(address(key, self.pool.network().is_ipv4()))
+    }
+
+    /// The tenant has gone; its address stays its own while there are others.
+    pub fn release(&mut self, tenant: &str) {
+        if let Some(lease) = self.tenants.get(tenant).copied().filter(|lease| lease.is_held) {
+            self.forget(tenant);
+            self.keep(tenant, lease.key, false);
+        }
+    }
+
+    /// All leases as text, which `read` takes.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for tenant in self.order.values() {
+            let address = address(self.tenants[tenant].key, self.pool.network().is_ipv4());
+            writeln!(text, "{address} {}", escape(tenant)).expect("text can always grow");
+        }
+        text
+    }
+
+    /// Takes leases of an earlier life; nobody holds any. Those that the pool has no more are left out.
+    ///
+    /// # Errors
+    /// The first line that is none, with its place in the text: a file that somebody has changed is not guessed at.
+    pub fn read(&mut self, text: &str) -> Result<(), Wrong> {
+        let mut start = 0;
+        for line in text.split_inclusive('\n') {
+            self.read_line(line.trim_end_matches('\n')).map_err(|cause| wrong(line, start, cause))?;
+            start += line.len();
+        }
+        Ok(())
+    }
+
+    fn read_line(&mut self, line: &str) -> Result<(), &'static str> {
+        let (address, tenant) = line.split_once(' ').ok_or("no address and tenant")?;
+        let address: IpAddr = address.parse().map_err(|_| "no address")?;
+        let tenant = unescape(tenant).ok_or("no tenant")?;
+        let key = key(address);
+        if self.tenants.contains_key(&tenant) || self.taken.contains(&key) {
+            return Err("an address or a tenant that stands there twice");
+        }
+        if self.pool.contains(address) && !self.reserved.contains(&key) && self.taken.len() < LEASES_MAX {
+            self.keep(&tenant, key, false);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, tenant: &str, key: u128, is_held: bool) {
+        self.changes += 1;
+        self.tenants.insert(tenant.to_owned(), Lease { key, at: self.changes, is_held });
+        self.order.insert(self.changes, tenant.to_owned());
+        self.taken.insert(key);
+    }
+
+    fn forget(&mut self, tenant: &str) -> Option<Lease> {
+        let lease = self.tenants.remove(tenant)?;
+        self.order.remove(&lease.at);
+        self.taken.remove(&lease.key);
+        Some(lease)
+    }
+
+    /// The lowest address that nobody has; each step passes one that somebody has.
+    fn free(&mut self) -> Option<u128> {
+        if self.taken.len() >= LEASES_MAX {
+            return None;
+        }
+        let mut left = self.lowest..=key(self.pool.last());
+        let free = left.find(|key| !self.taken.contains(key) && !self.reserved.contains(key));
+        self.lowest = free.unwrap_or(self.lowest);
+        free
+    }
+
+    fn reclaim(&mut self) -> Option<u128> {
+        let away = self.order.values().find(|tenant| !self.tenants[*tenant].is_held)?.clone();
+        self.forget(&away).map(|lease| lease.key)
+    }
+}
+
+fn wrong(line: &str, start: usize, cause: &str) -> Wrong {
+    let span = start..start + line.trim_end().len();
+    Wrong { span, cause: cause.into(), cure: "write ADDRESS TENANT, or take the line away".into() }
+}
+
+fn escape(tenant: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    tenant.bytes().map(one).collect()
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, behind @ ..] = rest {
+        rest = match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => {
+                bytes.push(hex(*high)? * 16 + hex(*low)?);
+                behind
+            }
+            (b'%', _) => return None,
+            (byte, behind) if byte.is_ascii_graphic() => {
+                bytes.push(*byte);
+                behind
+            }
+            (_, _) => return None,
+        };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn pool(length: u8) -> Leases {
+    let pool = Prefix::new([10, 0, 0, 0].into(), length).unwrap();
+    Leases::new(pool, &[[10, 0, 0, 1].into()])
+}
+
+fn host(last: u8) -> IpAddr {
+    [10, 0, 0, last].into()
+}
+
+#[test]
+fn a_tenant_that_comes_back_has_its_address_again() {
+    let mut leases = pool(24);
+    assert_eq!((leases.hold("shop"), leases.hold("blog")), (Ok(host(2)), Ok(host(3))));
+    leases.release("shop");
+    assert_eq!(leases.hold("news"), Ok(host(4)));
+    assert_eq!(leases.hold("shop"), Ok(host(2)));
+}
+
+#[test]
+fn a_full_pool_gives_the_address_of_who_is_longest_away() {
+    let mut leases = pool(29);
+    for (tenant, last) in ["a", "b", "c", "d", "e"].into_iter().zip(2..) {
+        assert_eq!(leases.hold(tenant), Ok(host(last)));
+    }
+    assert_eq!(leases.hold("f"), Err(Exhausted(leases.pool)));
+    leases.release("d");
+    leases.release("a");
+    leases.release("d");
+    assert_eq!(leases.hold("f"), Ok(host(5)), "d left before a");
+    assert_eq!(leases.hold("d"), Ok(host(2)));
+    assert_eq!(leases.hold("a"), Err(Exhausted(leases.pool)));
+}
+
+#[test]
+fn a_pool_of_version_6_is_as_good() {
+    let pool = Prefix::new("2001:db8::".parse().unwrap(), 64).unwrap();
+    assert_eq!(Leases::new(pool, &[]).hold("shop"), Ok("2001:db8::1".parse().unwrap()));
+}
+
+#[test]
+fn a_line_that_is_no_lease_is_refused_with_its_place() {
+    for (text, meant) in [
+        ("10.0.0.2 shop\nrubbish\n", "rubbish"),
+        ("10.0.0 shop\n", "10.0.0 shop"),
+        ("10.0.0.2 a%2\n", "10.0.0.2 a%2"),
+        ("10.0.0.2 a b\n", "10.0.0.2 a b"),
+        ("10.0.0.2 a\n10.0.0.2 b\n", "10.0.0.2 b"),
+        ("10.0.0.2 a\n10.0.0.3 a\n", "10.0.0.3 a"),
+        ("10.0.0.2 a\n\n", ""),
+    ] {
+        let wrong = pool(24).read(text).expect_err(text);
+        assert_eq!(&text[wrong.span], meant, "{text}");
+    }
+}
+
+#[test]
+fn what_the_pool_has_no_more_is_left_out() {
+    let mut leases = pool(24);
+    leases.read("10.0.1.5 far\n10.0.0.1 host\n10.0.0.0 network\n10.0.0.9 shop\n").unwrap();
+    assert_eq!(leases.text(), "10.0.0.9 shop\n");
+    assert_eq!(leases.hold("far"), Ok(host(2)));
+}
+
+proptest! {
+    #[test]
+    fn no_two_tenants_have_one_address_in_this_life_or_the_next(
+        steps in prop::collection::vec((0u8..14, any::<bool>()), 0..200),
+        names in prop::collection::vec("\\PC{0,6}", 14),
+    ) {
+        let mut leases = pool(29);
+        let mut held = BTreeMap::new();
+        for (who, comes) in steps {
+            let tenant = format!("{}{who}", names[usize::from(who)]);
+            if comes {
+                if let Ok(address) = leases.hold(&tenant) {
+                    held.insert(tenant.clone(), address);
+                }
+            } else {
+                leases.release(&tenant);
+                held.remove(&tenant);
+            }
+            let different: BTreeSet<_> = held.values().collect();
+            prop_assert_eq!(different.len(), held.len());
+        }
+        let mut next = pool(29);
+        prop_assert_eq!(next.read(&leases.text()), Ok(()));
+        prop_assert_eq!(next.text(), leases.text());
+    }
+}
