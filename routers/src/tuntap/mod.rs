@@ -1,28 +1,39 @@
 //! Pure. A switch for IP packets between jails, their host, and other routers: `tuntap-router`.
 //!
-//! Frames and records are what uWSGI 2.0 has on the wire; rules are what administrators write.
+//! `Router` is the door. Frames and records are what uWSGI 2.0 has on the wire; rules are what administrators write.
 
+mod accounts;
 mod chain;
 mod compiled;
 pub mod frame;
+mod grant;
 mod lease;
 mod packet;
+mod peers;
+mod policy;
 mod prefix;
 mod queue;
 mod reason;
 pub mod record;
+mod router;
 mod rule;
+mod standard;
 mod tally;
 mod turns;
 mod words;
 
+pub use accounts::{ACCOUNTS_MAX, Accounts};
 pub use chain::{Chain, Judgement, TooManyRules};
 pub use compiled::{Compiled, RULES_MAX};
+pub use grant::{ADDRESSES_MAX, Grant};
 pub use lease::{Exhausted, LEASES_MAX, Leases};
 pub use packet::{Packet, Piece};
+pub use peers::{GivenTwice, Peer, PeerId, Peers, Refused};
+pub use policy::{Admission, Policy, Settings};
 pub use prefix::Prefix;
 pub use queue::{Full, Queue};
 pub use reason::{REASONS, Reason};
+pub use router::{Chains, Router, Verdict};
 pub use rule::{Action, Direction, Rule};
 pub use tally::{Account, Flow, Tally};
 pub use turns::Turns;
