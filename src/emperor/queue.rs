@@ -1,8 +1,7 @@
-//! Pure. Who is started next: in turn over the owners, first come first served within one owner. Crash-looping
-//! vassals have a lane and slots of their own, so that a healthy start waits for nothing but healthy starts.
+//! Pure. Who is started next: the owner who had no turn for longest, and of theirs the vassal that waits longest.
+//! Crash-looping vassals have a lane and slots of their own, so that a healthy start waits for nothing but healthy starts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound::{Excluded, Unbounded};
 
 use super::event::{Moment, VassalId};
 use super::pacing::Class;
@@ -28,25 +27,35 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct Lane {
     owners: BTreeMap<u32, BTreeSet<(Moment, VassalId)>>,
-    /// The owner who had the last turn.
-    served: Option<u32>,
+    /// These owners, each behind its last turn.
+    order: BTreeSet<(u64, u32)>,
+    /// The last turn of each owner who had one, as long as anybody waits.
+    turns: BTreeMap<u32, u64>,
+    /// Turns that anybody had.
+    count: u64,
     under_way: u32,
 }
 
 impl Queue {
     /// A vassal waits here.
     pub fn join(&mut self, id: VassalId, place: Place) {
-        self.lane(place.class).owners.entry(place.uid).or_default().insert((place.since, id));
+        let lane = self.lane(place.class);
+        lane.order.insert((lane.last_turn(place.uid), place.uid));
+        lane.owners.entry(place.uid).or_default().insert((place.since, id));
     }
 
     /// It no longer waits here.
     pub fn leave(&mut self, id: VassalId, place: Place) {
-        let owners = &mut self.lane(place.class).owners;
-        if let Some(waiting) = owners.get_mut(&place.uid) {
+        let lane = self.lane(place.class);
+        if let Some(waiting) = lane.owners.get_mut(&place.uid) {
             waiting.remove(&(place.since, id));
             if waiting.is_empty() {
-                owners.remove(&place.uid);
+                lane.owners.remove(&place.uid);
+                lane.order.remove(&(lane.last_turn(place.uid), place.uid));
             }
+        }
+        if lane.owners.is_empty() {
+            lane.turns.clear();
         }
     }
 
@@ -94,17 +103,18 @@ impl Lane {
         if self.under_way >= slots {
             return None;
         }
-        let (uid, id) = self.whose_turn()?;
-        self.served = Some(uid);
+        let (before, uid) = *self.order.first()?;
+        let (_, id) = *self.owners.get(&uid)?.first()?;
+        self.order.remove(&(before, uid));
+        self.count += 1;
+        self.order.insert((self.count, uid));
+        self.turns.insert(uid, self.count);
         Some(id)
     }
 
-    /// The owner after the one served last, and the vassal of theirs that waits longest.
-    fn whose_turn(&self) -> Option<(u32, VassalId)> {
-        let after = self.served.map_or(Unbounded, Excluded);
-        let (uid, waiting) =
-            self.owners.range((after, Unbounded)).next().or_else(|| self.owners.iter().next())?;
-        waiting.first().map(|(_, id)| (*uid, *id))
+    /// Nought for who has had none.
+    fn last_turn(&self, uid: u32) -> u64 {
+        self.turns.get(&uid).copied().unwrap_or_default()
     }
 }
 
@@ -139,6 +149,22 @@ mod tests {
         let (mut queue, places) = filled(&places);
         let order = started(&mut queue, &places, 200);
         assert_eq!(order.iter().position(|id| *id == 100), Some(1));
+    }
+
+    #[test]
+    fn whoever_joins_does_not_wait_for_a_round_of_all_others() {
+        let places: Vec<(u32, Place)> = (0..100).map(|id| (id, place(Class::First, id % 10, 0))).collect();
+        let (mut queue, places) = filled(&places);
+        assert_eq!(started(&mut queue, &places, 13).len(), 13);
+        let late = place(Class::First, 99, 9);
+        queue.join(VassalId(100), late);
+        queue.vacate(Class::First);
+        assert_eq!(queue.next(13), Some(VassalId(100)));
+        queue.leave(VassalId(100), late);
+        // Having had its turn, it is behind everybody.
+        queue.join(VassalId(101), late);
+        let next: Vec<u32> = (0..11).filter_map(|_| queue.next(13)).map(|id| id.0 % 10).collect();
+        assert_eq!(next, [3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 1]);
     }
 
     #[test]

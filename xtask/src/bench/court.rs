@@ -112,6 +112,19 @@ impl Court {
         Ok(before)
     }
 
+    /// The same for somebody else, with [`Vassals::Tenants`].
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn create_of(&self, owner: u32, name: &str, text: &str) -> Result<u64> {
+        let target = self.directory.join(name);
+        fs::write(&self.waiting, text)?;
+        chown(&self.waiting, Some(owner), Some(owner))?;
+        let before = now_ns();
+        fs::rename(&self.waiting, target)?;
+        Ok(before)
+    }
+
     /// Gives a config a new time, two seconds further on each call: uWSGI sees whole seconds and only
     /// later ones. Returns the time before that.
     ///

@@ -22,6 +22,8 @@ const REST: Duration = Duration::from_millis(30);
 /// So many tenants share them: by default one has room for a thousand.
 const TENANTS: usize = 50;
 const FIRST_TENANT: u32 = 2000;
+/// The first of those who have one config each, created before, meanwhile or after.
+const FIRST_GUEST: u32 = 3000;
 /// Of these one stays.
 const STAYS: usize = 10;
 /// Vassals of another tenant's that are touched in turn: none of them more often than once a second.
@@ -105,7 +107,7 @@ impl<'a> Watch<'a> {
             crowd: Vec::new(),
             created: 0,
             starts: Table::new(format!("{crowd}: their starts"), "a second"),
-            create: Table::new(format!("{crowd}: another's config created → program runs"), "ms"),
+            create: Table::new(format!("{crowd}: a new tenant's config created → program runs"), "ms"),
             touch: Table::new(format!("{crowd}: another's config touched → program reloads"), "ms"),
             memory: Table::new(format!("{crowd}: memory (PSS) of Emperor and spawner"), "MiB"),
             descriptors: Table::new(format!("{crowd}: descriptors of Emperor and spawner"), "number"),
@@ -142,7 +144,8 @@ impl<'a> Watch<'a> {
     fn react(&mut self, row: &str) -> Result<()> {
         self.rest();
         let fresh = format!("c{}.ini", self.created);
-        let before = self.court.create(&fresh, "[uwsgi]\n")?;
+        let owner = FIRST_GUEST + u32::try_from(self.created)?;
+        let before = self.court.create_of(owner, &fresh, "[uwsgi]\n")?;
         let runs = self.wait_for('s', &fresh, before)?;
         self.create.add(row, ms(before, runs.at_ns));
         self.rest();
