@@ -90,9 +90,8 @@ fn who_calls_its_config_useless_harms_nobody_but_itself() {
     );
     assert_eq!(emperor.stats_of("stays.ini").unwrap()["state"], "running");
     assert_serves(&emperor);
-    let mark = emperor.lines.mark();
     emperor.tree.vassal("first.ini", "env = A=1\n");
-    emperor.wait_since(mark, "first.ini", "started with pid");
+    emperor.wait_stats("first.ini", |one| one["starts"] == 2);
     emperor.stop();
 }
 
