@@ -78,7 +78,8 @@ fn who_calls_its_config_useless_harms_nobody_but_itself() {
     let program = tree.script("program", FEIGNS).display().to_string();
     let names = ["first.ini", "stays.ini", "ready.ini", "flood.ini"];
     names.iter().for_each(|name| drop(tree.vassal(name, "")));
-    let options = ["--binary-path", &program, "--emperor-throttle", "1", "--emperor-max-throttle", "1"];
+    let pace = ["--emperor-throttle", "1", "--emperor-max-throttle", "1", "--emperor-curse-tolerance", "1"];
+    let options = [&["--binary-path", &program][..], &pace].concat();
     let emperor = Start::in_tree(tree).options(&options).start();
     emperor.wait_stats("ready.ini", |one| one["starts"].as_u64() > Some(3));
     let first = emperor.wait_stats("first.ini", |one| one["state"] == "refused");
