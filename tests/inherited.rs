@@ -151,7 +151,7 @@ fn an_emperor_that_was_left_no_socket_does_not_start_without_its_stats() {
     let source = tree.vassals().display().to_string();
     let output = liege(&["--emperor", &source, "--emperor-stats", "fd://77"]);
     assert_eq!(output.status.code(), Some(1));
-    let wanted = "cannot serve emperor-stats: no descriptor 77 is open";
+    let wanted = "cannot serve the stats: no descriptor 77 is open";
     assert!(said(&output).contains(wanted), "{}", said(&output));
 }
 

@@ -204,6 +204,8 @@ fn a_tenant_binds_what_he_may_see_and_nothing_else() {
 #[test]
 fn a_plan_shows_what_is_mounted_in_order() {
     let tree = Tree::new();
+    root(&tree);
+    tree.dir("root/srv");
     let text = config(
         &tree,
         "rootfs = ROOT ro\nbind = /srv:/srv:ro,noexec\nuid = 61001\ngid = 61001\n",

@@ -102,6 +102,8 @@ impl Pidfile {
     fn write(name: Name) -> Result<Self> {
         let pid = std::process::id();
         let fresh = format!(".{}.{pid}", name.name().to_string_lossy());
+        // Of one that had our pid and was killed here: in a container all have the same.
+        let _ = unlinkat(&name.directory, &fresh, AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&name.directory, &fresh, flags, Mode::from_raw_mode(MODE))?;
         let mut file = File::from(file);
