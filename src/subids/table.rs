@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jail::Extent;
+use jail::plan::PAYERS;
 
 use super::parse::{Grant, grants, number};
 use crate::emperor::event::Owner;
@@ -125,9 +126,8 @@ impl Side {
         let mut far: Option<&(Option<u32>, Grant)> = None;
         for one in sound {
             let (owner, grant) = one;
-            if let Some((id, name)) = self.taken.range(grant.first..=grant.last).next() {
-                let why = format!("{}:{} covers {id}, which is `{name}`", self.file, grant.line);
-                self.refuse(*owner, why);
+            if let Some(why) = self.not_to_give(grant) {
+                self.refuse(*owner, format!("{}:{} covers {why}", self.file, grant.line));
             }
             // Whoever reaches furthest overlaps this one, if any of those before does.
             if let Some((other, known)) = far.filter(|(_, known)| known.last >= grant.first) {
@@ -139,6 +139,14 @@ impl Side {
                 far = Some(one);
             }
         }
+    }
+
+    /// An id of it that somebody has already.
+    fn not_to_give(&self, grant: &Grant) -> Option<String> {
+        if let Some((id, name)) = self.taken.range(grant.first..=grant.last).next() {
+            return Some(format!("{id}, which is `{name}`"));
+        }
+        (grant.last >= PAYERS).then(|| format!("{}, and ids from {PAYERS} on own jails", grant.last))
     }
 
     /// The first reason stays: one is enough to be mended.

@@ -71,6 +71,8 @@ fn no_range_has_an_id_of_root_of_a_user_or_of_a_group() {
         ("65534:1", "`nobody`"),
         ("199999:2", "`zoe`"),
         ("299999:2", "`staff`"),
+        ("2147483647:2", "own jails"),
+        ("3000000000:1", "own jails"),
     ] {
         let why = refused(&format!("alice:{range}\n"), ALICE);
         assert!(why.contains(who), "{range}: {why}");

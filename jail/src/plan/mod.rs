@@ -45,6 +45,7 @@ pub use namespaces::Namespaces;
 pub use need::Need;
 pub use network::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 pub use order::plan;
+pub use payer::PAYERS;
 pub use restraint::{Joined, Restraint};
 pub use rootfs::{
     Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,

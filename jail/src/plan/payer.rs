@@ -3,8 +3,8 @@
 use super::{Phase, Plan, Step};
 
 /// Added to a tenant's uid: nobody is ever called by the sum. Numbers from here on are given out by no tool, because
-/// many programs take them for negative ones.
-const PAYERS: u32 = 1 << 31;
+/// many programs take them for negative ones. Whoever had such an id would own jails of others: nobody may be given one.
+pub const PAYERS: u32 = 1 << 31;
 
 impl Plan {
     /// The effective uid to make the user namespace with; `None` means our own.

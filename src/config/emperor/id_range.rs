@@ -12,6 +12,8 @@ const RULES_MAX: usize = 1_000;
 const NOBODY: u32 = 65_534;
 /// All ones is "no id" to the kernel.
 const LAST: u32 = u32::MAX - 1;
+/// The last one that is given: those from the next one on make the jails of tenants, and would own them.
+const LAST_GIVEN: u32 = jail::plan::PAYERS - 1;
 const FORM: &str =
     "write UIDS FIRST COUNT: 10000-10999 1000000 65536 gives each of these tenants 65536 ids of its own";
 const APART: &str = "choose ids that are nobody's yet";
@@ -83,9 +85,10 @@ impl Rule {
         let uids = Span::parse(uids)?;
         let (first, count) = (number(first)?, number(count)?);
         let all = u64::from(count) * uids.length();
-        let last = u32::try_from(u64::from(first) + all.saturating_sub(1)).ok().filter(|last| *last <= LAST);
+        let last =
+            u32::try_from(u64::from(first) + all.saturating_sub(1)).ok().filter(|last| *last <= LAST_GIVEN);
         let Some(last) = last.filter(|_| count > 0 && first > 0) else {
-            let cause = format!("{all} ids from {first} on are not all between 1 and {LAST}");
+            let cause = format!("{all} ids from {first} on are not all between 1 and {LAST_GIVEN}");
             return Err(Wrong::new(cause, APART));
         };
         Self { uids, ids: Span { first, last }, count }.sound()

@@ -24,9 +24,11 @@ fn each_tenant_has_its_own_part() {
 }
 
 #[test]
-fn the_last_id_of_all_can_be_given() {
-    let ranges = ranges(&["1-2 4294967293 1"]).unwrap();
-    assert_eq!(ranges.rules()[0].of(2), Some(span(LAST, LAST)));
+fn no_id_can_be_given_that_makes_the_jail_of_somebody() {
+    let last = ranges(&["1-2 2147483646 1"]).unwrap();
+    assert_eq!(last.rules()[0].of(2), Some(span(LAST_GIVEN, LAST_GIVEN)));
+    let told = ranges(&["1-2 2147483647 1"]).expect_err("2147483648 is one");
+    assert!(told.contains("not all between 1 and 2147483647"), "{told}");
 }
 
 #[test]
