@@ -34,22 +34,29 @@ pub fn join(vassal: &mut Vassal, path: &Path) -> Result<bool, Trouble> {
     Ok(joined.has(Namespaces::PID))
 }
 
-/// Into a new user namespace with these ids, as its root. Whoever our death was to follow, it still does.
+/// Changes our ids. Whoever our death was to follow, it still does: the change itself clears that.
 ///
 /// # Errors
-/// What the kernel refuses, or whose death ours follows has died.
-pub fn enter_user(ids: &[Extent]) -> Result<(), Trouble> {
+/// Those of the change, or whose death ours follows has died.
+pub fn keep_fate(change: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
     let told = |errno| Trouble::errno("keep our parent-death signal", errno);
     let (parent, signal) = (getppid(), parent_process_death_signal().map_err(told)?);
+    change()?;
+    set_parent_process_death_signal(signal).map_err(told)?;
+    if getppid() == parent { Ok(()) } else { Err(Trouble::new("our parent is gone")) }
+}
+
+/// Into a new user namespace with these ids, as its root.
+///
+/// # Errors
+/// What the kernel refuses.
+pub fn enter_user(ids: &[Extent]) -> Result<(), Trouble> {
     let map = UserMap { uid: ids.to_vec(), gid: ids.to_vec(), groups: true };
     run::enter_user_namespace(&map).map_err(|failure| {
         let advice = advise_birth(Namespaces::USER, failure.errno, &Host { vassal: true, ..Host::look() });
         let trouble = Trouble::new(format!("cannot enter a new user namespace: {}", failure.cause()));
         Trouble { advice, ..trouble }
-    })?;
-    // To change ids clears it.
-    set_parent_process_death_signal(signal).map_err(told)?;
-    if getppid() == parent { Ok(()) } else { Err(Trouble::new("our parent is gone")) }
+    })
 }
 
 /// Our namespaces as they are now, except those named.

@@ -103,11 +103,13 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
-        Step::Identity(wanted, keep) => take_identity(vassal, step, (wanted, *keep)),
+        Step::Identity(wanted, keep) => {
+            namespaces::keep_fate(|| take_identity(vassal, step, (wanted, *keep)))
+        }
         Step::Unshare(namespaces) => jailed(step, &jail::Step::Unshare(*namespaces)),
         Step::PrivateMounts => jailed(step, &jail::Step::PrivateMounts),
         Step::LoopbackUp => jailed(step, &jail::Step::LoopbackUp),
-        Step::NewUser(ids) => namespaces::enter_user(ids),
+        Step::NewUser(ids) => namespaces::keep_fate(|| namespaces::enter_user(ids)),
         Step::NewTime(offsets) => jailed(step, &jail::Step::NewTime(offsets.clone())),
         Step::OpenNamespaces(skip) => namespaces::own(skip).map(|own| vassal.namespaces = own),
         Step::Serve(socket) => serve(vassal, socket),

@@ -121,6 +121,26 @@ fn whoever_kills_the_first_process_kills_them_all() {
     line.split(' ').for_each(|pid| wait_until_gone(pid.parse().unwrap()));
 }
 
+fn child(pid: i32) -> i32 {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.trim().parse().unwrap()
+}
+
+#[test]
+fn a_change_of_ids_does_not_free_them_from_that() {
+    let ids = "uid = 61001\ngid = 61001\ncommand = sh -c 'echo up; exec sleep 1000'";
+    for before in ["unshare = pid", "refork-as-root = 1", "jail = standard"] {
+        let place = Place::new(&format!("{before}\n{ids}"));
+        let mut vassal = place.start();
+        assert_eq!(vassal.line(), "up");
+        let first = child(vassal.pid());
+        let all = [first, child(first)];
+        vassal.signal(Signal::KILL);
+        assert_eq!(vassal.end().code(), 137, "{before}");
+        all.into_iter().for_each(wait_until_gone);
+    }
+}
+
 /// Seconds that this machine has been up, as a test may compare them.
 fn monotonic() -> i64 {
     clock_gettime(ClockId::Monotonic).tv_sec
