@@ -6,31 +6,17 @@ mod neighbour;
 
 use std::path::{Path, PathBuf};
 
-use common::{ALICE, Emperor, Process, Start, Tree, eventually, processes};
+use common::{ALICE, Emperor, NAMESPACES, Process, RIGHTS, Start, Tree, eventually, processes};
 use neighbour::{IDLE, JAILS, Neighbour, alices, jailed, serve};
 use rustix::fs::{FileType, Mode, mknodat};
 
 /// With a user namespace: in all others a hook has the administrator's rights and runs nothing of the tenant's.
 const JOINED: [&str; 2] = [JAILS[1], "standard"];
-const STATUS: [&str; 11] = [
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-];
-const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 const FILES: [&str; 4] = ["cgroup", "limits", "uid_map", "oom_score_adj"];
 
 /// All that holds a process.
 fn held_by(process: &Process) -> Vec<String> {
-    let status = STATUS.map(|field| format!("{field} {}", process.status(field)));
+    let status = RIGHTS.map(|field| format!("{field} {}", process.status(field)));
     let namespaces = NAMESPACES.map(|name| process.namespace(name));
     let files = FILES.map(|name| format!("{name} {}", process.read(name)));
     status.into_iter().chain(namespaces).chain(files).collect()

@@ -73,7 +73,7 @@ fn every_capability() -> String {
 /// Each of them in namespaces of its own; in those that were not asked for, with everybody.
 fn assert_apart(alice: &Process, bob: &Process, apart: &[&str]) {
     let ours = Process::of_this_test();
-    for name in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
+    for name in common::NAMESPACES {
         let [a, b, o] = [alice, bob, &ours].map(|process| process.namespace(name));
         if apart.contains(&name) {
             assert!(a != b && a != o && b != o, "{name} is shared: {a} {b} {o}");

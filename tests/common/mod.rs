@@ -20,7 +20,7 @@ pub use cgroup::Cgroup;
 pub use emperor::{Emperor, LIEGE, Start, liege};
 pub use hung::{Hung, can_hang};
 pub use lines::Lines;
-pub use process::{Process, processes, running};
+pub use process::{NAMESPACES, Process, RIGHTS, processes, running};
 pub use program::{copy_program, lend_program};
 pub use tree::Tree;
 pub use wait::{PATIENCE, eventually};

@@ -7,6 +7,23 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::PATIENCE;
 
+/// Every kind of namespace, as `/proc/PID/ns` has it.
+pub const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
+/// What of `/proc/PID/status` says how much somebody may do.
+pub const RIGHTS: [&str; 11] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
+
 /// A process, held by a descriptor so that its number cannot become another's.
 pub struct Process {
     /// Its number out here.

@@ -5,23 +5,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::common::{ALICE, BOB, Emperor, Process, Tree};
+use super::common::{ALICE, BOB, Emperor, NAMESPACES, Process, RIGHTS, Tree};
 
-const NAMESPACES: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
-const STATUS: [&str; 12] = [
-    "Umask",
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-];
 /// What a jail has made of the file system; other mounts are the host's business.
 const PLACES: [&str; 8] = ["/", "/dev", "/dev/pts", "/dev/shm", "/proc", "/run", "/sys", "/tmp"];
 
@@ -92,7 +77,7 @@ impl Court {
             assert_ne!(process.namespace(name), self.neighbour.namespace(name), "{name} is the neighbour's");
         }
         writeln!(text, "namespaces: host's {shared:?}, jail's {jails:?}, own {own:?}").unwrap();
-        for field in STATUS {
+        for field in ["Umask"].into_iter().chain(RIGHTS) {
             writeln!(text, "{field}: {}", process.status(field)).unwrap();
         }
         for map in ["uid_map", "gid_map"] {
