@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use routers::tuntap::frame::{Decoder, Frame};
+use routers::tuntap::talk;
 use routers::tuntap::{Action, Admission, Chain, Chains, Grant, Policy, Router, Settings, Verdict};
 
 const PACKET_MAX: usize = 2048;
@@ -30,7 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
                     assert!(matches!(router.from_peer(id, packet), Verdict::Tun | Verdict::Drop(_)));
                 }
                 Ok(Some(Frame::Rules(table))) if router.upload(id, table).is_err() => return,
-                Ok(Some(Frame::Rules(_) | Frame::Greeting)) => (),
+                Ok(Some(Frame::Rules(_) | Frame::Greeting | Frame::Hello)) => (),
+                Ok(Some(Frame::Message(payload))) => drop(talk::decode::<talk::Say>(payload)),
                 Ok(None) => break,
                 Err(_) => return,
             }

@@ -1,4 +1,5 @@
 //! Routers between jails and the world. What they decide is pure and bears verdicts; this crate knows no emperor.
 #![forbid(unsafe_code)]
 
+pub mod parking;
 pub mod tuntap;

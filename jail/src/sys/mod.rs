@@ -24,6 +24,7 @@ mod sender;
 mod signals;
 mod sockets;
 mod stack;
+mod tun;
 mod unshare;
 
 pub use alarm::alarm;
@@ -54,6 +55,10 @@ pub use sender::{Message, receive_with_sender};
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub use sockets::{peer_uid, refuse_rights, tcp_backlog, unread};
 pub(crate) use stack::Stack;
+pub use tun::{
+    IFF_NO_PI, IFF_TUN, IFF_VNET_HDR, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4,
+    TUN_F_USO6, tun_flags, tun_make, tun_offload,
+};
 pub(crate) use unshare::unshare;
 
 use rustix::io::Errno;

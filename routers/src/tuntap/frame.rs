@@ -2,6 +2,8 @@
 //!
 //! A frame that is longer than a packet may be ends its peer, before a byte of it is kept.
 
+use super::talk::HELLO;
+
 /// Bytes of a header.
 pub const HEADER: usize = 4;
 /// Longest payload that a header can say.
@@ -11,6 +13,8 @@ pub const GREETING: &[u8; 12] = b"uwsgi-tuntap";
 
 const PACKET: u8 = 0;
 const RULES: u8 = 1;
+/// Of ours alone; a router of uWSGI would take it for a packet, so it is sent to nobody who has not welcomed us.
+const MESSAGE: u8 = 2;
 
 /// What a peer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,10 @@ pub enum Frame<'a> {
     Packet(&'a [u8]),
     /// Records of its own rules.
     Rules(&'a [u8]),
+    /// It speaks as we do.
+    Hello,
+    /// A message of `talk`.
+    Message(&'a [u8]),
 }
 
 /// Why a peer's stream makes no sense any more.
@@ -93,7 +101,12 @@ impl Decoder {
         let payload = self.start + HEADER..self.start + HEADER + length;
         (self.start, self.is_begin) = (payload.end, false);
         let payload = &self.buffer[payload];
-        Ok(Some(if kind == RULES { Frame::Rules(payload) } else { Frame::Packet(payload) }))
+        Ok(Some(match kind {
+            MESSAGE => Frame::Message(payload),
+            RULES if payload == HELLO => Frame::Hello,
+            RULES => Frame::Rules(payload),
+            _ => Frame::Packet(payload),
+        }))
     }
 
     fn greeting(&mut self) -> Result<Option<Frame<'_>>, Breach> {
@@ -120,7 +133,7 @@ fn early(held: &[u8]) -> Result<(), Breach> {
 
 fn parse_header([begin, low, high, kind]: [u8; HEADER]) -> Result<(usize, u8), Breach> {
     match (begin, kind) {
-        (0, PACKET | RULES) => Ok((u16::from_le_bytes([low, high]).into(), kind)),
+        (0, PACKET | RULES | MESSAGE) => Ok((u16::from_le_bytes([low, high]).into(), kind)),
         (0, kind) => Err(Breach::Kind(kind)),
         (begin, _) => Err(Breach::NoFrame(begin)),
     }
@@ -134,6 +147,11 @@ pub fn packet_header(length: usize) -> Option<[u8; HEADER]> {
 /// Header of a table of rules of so many bytes; none for more than a frame can have.
 pub fn rules_header(length: usize) -> Option<[u8; HEADER]> {
     header(length, RULES)
+}
+
+/// Header of a message of so many bytes; none for more than a frame can have.
+pub fn message_header(length: usize) -> Option<[u8; HEADER]> {
+    header(length, MESSAGE)
 }
 
 fn header(length: usize, kind: u8) -> Option<[u8; HEADER]> {

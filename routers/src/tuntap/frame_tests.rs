@@ -8,6 +8,7 @@ enum Kept {
     Greeting,
     Packet(Vec<u8>),
     Rules(Vec<u8>),
+    Message(Vec<u8>),
 }
 
 impl Kept {
@@ -16,6 +17,7 @@ impl Kept {
             Self::Greeting => GREETING.to_vec(),
             Self::Packet(payload) => [&packet_header(payload.len()).unwrap()[..], payload].concat(),
             Self::Rules(payload) => [&rules_header(payload.len()).unwrap()[..], payload].concat(),
+            Self::Message(payload) => [&message_header(payload.len()).unwrap()[..], payload].concat(),
         }
     }
 }
@@ -37,6 +39,8 @@ fn decode(stream: &[u8], packet_max: usize, pieces: &[usize]) -> (Vec<Kept>, Res
                 Ok(Some(Frame::Greeting)) => frames.push(Kept::Greeting),
                 Ok(Some(Frame::Packet(payload))) => frames.push(Kept::Packet(payload.to_vec())),
                 Ok(Some(Frame::Rules(payload))) => frames.push(Kept::Rules(payload.to_vec())),
+                Ok(Some(Frame::Hello)) => frames.push(Kept::Rules(HELLO.to_vec())),
+                Ok(Some(Frame::Message(payload))) => frames.push(Kept::Message(payload.to_vec())),
                 Ok(None) => break,
                 Err(breach) => return (frames, Err(breach)),
             }
@@ -65,7 +69,7 @@ fn a_frame_that_is_too_long_ends_its_peer_before_it_has_come() {
 #[test]
 fn a_stream_that_is_none_ends_its_peer() {
     assert_eq!(decode(&[1], 1500, &[1]).1, Err(Breach::NoFrame(1)));
-    assert_eq!(decode(&[0, 0, 0, 2], 1500, &[1]).1, Err(Breach::Kind(2)));
+    assert_eq!(decode(&[0, 0, 0, 3], 1500, &[1]).1, Err(Breach::Kind(3)));
     assert_eq!(decode(b"GET / HTTP/1.0\r\n", 1500, &[16]).1, Err(Breach::NoFrame(b'G')));
     assert_eq!(decode(b"uwsgi-tunnel", 1500, &[12]).1, Err(Breach::NoFrame(b'u')));
     let late = [Kept::Packet(vec![1]).bytes(), GREETING.to_vec()].concat();

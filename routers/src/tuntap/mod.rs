@@ -4,6 +4,7 @@
 
 mod accounts;
 mod chain;
+pub mod charter;
 mod compiled;
 pub mod frame;
 mod grant;
@@ -18,6 +19,7 @@ pub mod record;
 mod router;
 mod rule;
 mod standard;
+pub mod talk;
 mod tally;
 mod turns;
 mod words;
