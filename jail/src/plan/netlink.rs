@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::network::{Link, LinkKind, Prefix};
+use super::network::{Link, LinkKind, Prefix, Route};
 
 const NEW_LINK: u16 = 16;
 const NEW_ADDRESS: u16 = 20;
@@ -19,6 +19,10 @@ const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_PID: u16 = 19;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+/// The kernel makes up no address of version 6, and asks for none.
+const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
@@ -36,6 +40,8 @@ const SCOPE_HOST: u8 = 254;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
+const RTA_METRICS: u16 = 8;
+const RTAX_MTU: u16 = 2;
 const RT_TABLE_MAIN: u8 = 254;
 /// Set by an administrator (`RTPROT_STATIC`).
 const STATIC: u8 = 4;
@@ -116,8 +122,27 @@ pub fn address(prefix: &Prefix, interface: u32) -> Vec<u8> {
     message.bytes()
 }
 
+/// The request that sets the longest packet of an interface, in bytes.
+pub fn mtu(number: u32, bytes: u32) -> Vec<u8> {
+    let mut message = Message::new(NEW_LINK, ASK, &interface(number, false));
+    message.number(IFLA_MTU, bytes);
+    message.bytes()
+}
+
+/// The request by which an interface says nothing of version 6 until somebody gives it an address.
+pub fn silence(number: u32) -> Vec<u8> {
+    let mut message = Message::new(NEW_LINK, ASK, &interface(number, false));
+    message.nest(IFLA_AF_SPEC, |families| {
+        families.nest(libc::AF_INET6 as u16, |v6| {
+            v6.attribute(IFLA_INET6_ADDR_GEN_MODE, &[IN6_ADDR_GEN_MODE_NONE]);
+        });
+    });
+    message.bytes()
+}
+
 /// The request that adds a route; interface 0 is the one of the gateway.
-pub fn route(to: &Prefix, gateway: Option<IpAddr>, interface: u32) -> Vec<u8> {
+pub fn route(route: &Route, interface: u32) -> Vec<u8> {
+    let Route { to, gateway, .. } = route;
     let scope = if gateway.is_none() && to.address.is_ipv4() { SCOPE_LINK } else { 0 };
     let mut header = vec![family(to.address), to.length, 0, 0, RT_TABLE_MAIN, STATIC, scope, UNICAST];
     header.extend([0; 4]);
@@ -128,6 +153,9 @@ pub fn route(to: &Prefix, gateway: Option<IpAddr>, interface: u32) -> Vec<u8> {
     gateway.iter().for_each(|gateway| message.ip(RTA_GATEWAY, *gateway));
     if interface != 0 {
         message.number(RTA_OIF, interface);
+    }
+    if let Some(mtu) = route.mtu {
+        message.nest(RTA_METRICS, |metrics| metrics.number(RTAX_MTU, mtu));
     }
     message.bytes()
 }

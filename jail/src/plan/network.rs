@@ -75,6 +75,8 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// Name of the interface.
     pub interface: Option<String>,
+    /// Bytes of the longest packet that goes this way; what the interface has if none.
+    pub mtu: Option<u32>,
 }
 
 impl Prefix {
@@ -93,6 +95,25 @@ impl Prefix {
                 u128::from(address).checked_shl(self.length.into()).unwrap_or_default() == 0
             }
         }
+    }
+
+    /// True when this address lies in that network.
+    pub fn has(&self, address: IpAddr) -> bool {
+        let behind = u32::from(Self::bits(self.address).saturating_sub(self.length));
+        match (self.address, address) {
+            (IpAddr::V4(ours), IpAddr::V4(other)) => {
+                (u32::from(ours) ^ u32::from(other)).checked_shr(behind).unwrap_or_default() == 0
+            }
+            (IpAddr::V6(ours), IpAddr::V6(other)) => {
+                (u128::from(ours) ^ u128::from(other)).checked_shr(behind).unwrap_or_default() == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    /// This address alone.
+    pub fn host(address: IpAddr) -> Self {
+        Self { address, length: Self::bits(address) }
     }
 
     /// Anywhere, in this family.
@@ -145,13 +166,34 @@ impl fmt::Display for Route {
             _ => write!(f, "{}", self.to)?,
         }
         self.gateway.iter().try_for_each(|gateway| write!(f, " via {gateway}"))?;
-        self.interface.iter().try_for_each(|interface| write!(f, " dev {interface}"))
+        self.interface.iter().try_for_each(|interface| write!(f, " dev {interface}"))?;
+        self.mtu.map_or(Ok(()), |mtu| write!(f, " mtu {mtu}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_lies_in_the_networks_of_its_own_family() {
+        let has = |network: &str, length, address: &str| {
+            let network = Prefix { address: network.parse().expect("address"), length };
+            network.has(address.parse().expect("address"))
+        };
+        assert!(
+            has("10.0.0.2", 24, "10.0.0.1")
+                && has("10.0.0.2", 0, "192.0.2.1")
+                && has("fd00::2", 64, "fd00::1")
+        );
+        assert!(has("10.0.0.2", 32, "10.0.0.2") && has("fd00::2", 0, "2001:db8::1"));
+        assert!(
+            !has("10.0.0.2", 32, "10.0.0.1")
+                && !has("10.0.0.2", 24, "10.0.1.1")
+                && !has("fd00::2", 128, "fd00::1")
+        );
+        assert!(!has("10.0.0.2", 0, "fd00::1") && !has("::", 0, "10.0.0.1"));
+    }
 
     #[test]
     fn a_network_has_nothing_behind_its_length() {

@@ -42,7 +42,7 @@ pub use network::NetworkEnd;
 pub use parcel::{DESCRIPTORS_MAX, Parcel, receive, send};
 pub use perform::{perform, perform_with};
 pub use pool::Pool;
-pub use rootfs::{OldRoot, enter, lend};
+pub use rootfs::{OldRoot, cover, enter, lend};
 pub use settings::{limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};

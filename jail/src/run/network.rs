@@ -87,7 +87,23 @@ impl NetworkEnd {
     /// What the kernel refuses.
     pub fn route(&self, route: &Route) -> Result<(), Failure> {
         let interface = route.interface.as_ref().map_or(Ok(0), |name| self.number(name))?;
-        self.ask(&netlink::route(&route.to, route.gateway, interface))
+        self.ask(&netlink::route(route, interface))
+    }
+
+    /// Sets the longest packet of an interface of this network, in bytes.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn mtu(&self, interface: &str, bytes: u32) -> Result<(), Failure> {
+        self.ask(&netlink::mtu(self.number(interface)?, bytes))
+    }
+
+    /// An interface of this network, down still, says nothing of version 6 until somebody gives it such an address.
+    ///
+    /// # Errors
+    /// What the kernel refuses, `EAFNOSUPPORT` where it has no version 6.
+    pub fn silence(&self, interface: &str) -> Result<(), Failure> {
+        self.ask(&netlink::silence(self.number(interface)?))
     }
 
     /// True when this network has an interface of this name.

@@ -243,5 +243,5 @@ fn route(text: &str) -> Result<Route, Wrong> {
     if gateway.is_some_and(|gateway| gateway.is_ipv4() != to.address.is_ipv4()) {
         return wrong("network and gateway are of two families", "use IPv4 or IPv6 for both");
     }
-    Ok(Route { to, gateway, interface: name })
+    Ok(Route { to, gateway, interface: name, mtu: None })
 }

@@ -3,6 +3,7 @@
 //! Sources are opened once, before anything is mounted; places are opened beneath the new root, where no symbolic
 //! link is followed. What a name leads to later changes nothing any more. In the end it is read back.
 
+mod cover;
 mod directory;
 mod leave;
 mod owners;
@@ -21,6 +22,7 @@ use crate::plan::mountinfo::Expected;
 use crate::plan::{Attributes, Depth, Failure, HARMLESS, Mount, Old, Presence, Root, Rootfs, Source};
 use crate::sys;
 
+pub use cover::cover;
 pub(super) use directory::{change_directory, take_file_ids};
 pub use leave::OldRoot;
 pub(super) use leave::proc;
