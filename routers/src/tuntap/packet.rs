@@ -76,6 +76,11 @@ impl Packet {
     /// # Errors
     /// Why it is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
+        Self::locate(bytes).map(|(packet, _)| packet)
+    }
+
+    /// The same, with the offset in bytes of what the packet carries.
+    pub(super) fn locate(bytes: &[u8]) -> Result<(Self, usize), Reason> {
         match bytes.first().map(|byte| byte >> 4) {
             Some(4) => v4(bytes),
             Some(6) => v6(bytes),
@@ -118,7 +123,7 @@ pub fn is_multicast(address: IpAddr) -> bool {
     address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
-fn v4(bytes: &[u8]) -> Result<Packet, Reason> {
+fn v4(bytes: &[u8]) -> Result<(Packet, usize), Reason> {
     let header: &[u8; V4_HEADER] = bytes.first_chunk().ok_or(Reason::Short)?;
     let length = usize::from(header[0] & 0x0f) * 4;
     if length < V4_HEADER {
@@ -133,7 +138,8 @@ fn v4(bytes: &[u8]) -> Result<Packet, Reason> {
     let payload = &bytes[length..];
     let piece = piece(usize::from(place & 0x1fff) * UNIT, place & 0x2000 != 0, payload.len())?;
     let upper = Upper { protocol: Some(header[9]), payload, piece };
-    Packet::new(v4_address(header, 12).into(), v4_address(header, 16).into(), &upper)
+    let packet = Packet::new(v4_address(header, 12).into(), v4_address(header, 16).into(), &upper)?;
+    Ok((packet, length))
 }
 
 /// Options of version 4 (RFC 791): each within the header, none that chooses the way.
@@ -152,14 +158,15 @@ fn judge_options(mut options: &[u8]) -> Result<(), Reason> {
     Ok(())
 }
 
-fn v6(bytes: &[u8]) -> Result<Packet, Reason> {
+fn v6(bytes: &[u8]) -> Result<(Packet, usize), Reason> {
     let header: &[u8; V6_HEADER] = bytes.first_chunk().ok_or(Reason::Short)?;
     // A length of 0 would be a jumbogram (RFC 2675): no interface of ours takes one.
     if V6_HEADER + usize::from(number(header, 4)) != bytes.len() {
         return Err(Reason::Length);
     }
     let upper = walk(header[6], &bytes[V6_HEADER..])?;
-    Packet::new(v6_address(header, 8).into(), v6_address(header, 24).into(), &upper)
+    let packet = Packet::new(v6_address(header, 8).into(), v6_address(header, 24).into(), &upper)?;
+    Ok((packet, bytes.len() - upper.payload.len()))
 }
 
 /// Walks along the extension headers (RFC 8200) to what the packet carries.

@@ -41,6 +41,8 @@ pub enum Reason {
     NoPeer,
     /// From a gateway that the administrator has not named.
     Stranger,
+    /// It asks for a checksum or for segments where no kernel would.
+    Offload,
     /// The receiver does not read as fast as is sent to it.
     QueueFull,
 }
@@ -66,11 +68,12 @@ const NAMES: [(Reason, &str); REASONS] = [
     (Reason::NoGateway, "no-gateway"),
     (Reason::NoPeer, "no-peer"),
     (Reason::Stranger, "stranger"),
+    (Reason::Offload, "offload"),
     (Reason::QueueFull, "queue-full"),
 ];
 
 /// How many reasons there are.
-pub const REASONS: usize = 20;
+pub const REASONS: usize = 21;
 
 impl Reason {
     /// All of them, in order.

@@ -133,6 +133,14 @@ impl Router {
         verdict.unwrap_or_else(Verdict::Drop)
     }
 
+    /// A packet of a peer, or of the host or another router where there is none, went nowhere before it was judged.
+    pub fn refuse(&mut self, sender: Option<PeerId>, reason: Reason) {
+        match sender {
+            Some(id) => self.peers.accounts.of(self.account(id)).sent.drop(reason),
+            None => self.peers.accounts.of(AccountId::NOBODY).received.drop(reason),
+        }
+    }
+
     /// A packet whose verdict was this peer did not fit into its queue.
     pub fn undelivered(&mut self, id: PeerId, bytes: usize) {
         let Some(account) = self.peers.get(id).map(|peer| peer.account) else { return };
