@@ -15,6 +15,7 @@ mod keyring;
 mod landlock;
 mod lock;
 mod loopback;
+mod messages;
 mod modes;
 mod mounts;
 mod namespaces;
@@ -45,6 +46,7 @@ pub(crate) use keyring::join_session_keyring;
 pub(crate) use landlock::{landlock_allow, landlock_restrict, landlock_ruleset, landlock_version};
 pub use lock::lock;
 pub(crate) use loopback::loopback_up;
+pub use messages::{Arrived, receive_all};
 pub use modes::fchmodat2;
 pub use mounts::set_mount_attributes;
 pub(crate) use mounts::{nosuid_below_root, set_attributes, set_owners};
@@ -53,7 +55,7 @@ pub(crate) use netlink::explain_refusals;
 pub(crate) use seccomp::filter;
 pub use sender::{Message, receive_with_sender};
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
-pub use sockets::{peer_uid, refuse_rights, tcp_backlog, unread};
+pub use sockets::{Credentials, peer, peer_uid, refuse_rights, tcp_backlog, unread};
 pub(crate) use stack::Stack;
 pub use tun::{
     IFF_NO_PI, IFF_TUN, IFF_VNET_HDR, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4,

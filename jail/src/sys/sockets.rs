@@ -21,19 +21,44 @@ pub fn unread(socket: BorrowedFd<'_>) -> Result<usize, Errno> {
     answer(result.into()).map(|_| usize::try_from(bytes).unwrap_or(0))
 }
 
+/// A process, as our namespaces see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Its number; 0 where it has none in our pid namespace.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+impl From<libc::ucred> for Credentials {
+    fn from(libc::ucred { pid, uid, gid }: libc::ucred) -> Self {
+        Self { pid, uid, gid }
+    }
+}
+
 /// User id of whoever is at the other end, as our user namespace sees it (`SO_PEERCRED`): who listened, or who connected.
 /// Where he is in another pid namespace he has no number, but a user he is all the same.
 ///
 /// # Errors
 /// `ENOTSOCK`, `ENOTCONN`.
 pub fn peer_uid(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    peer(socket).map(|peer| peer.uid)
+}
+
+/// Whoever is at the other end, as `peer_uid` tells its user.
+///
+/// # Errors
+/// `ENOTSOCK`, `ENOTCONN`.
+pub fn peer(socket: BorrowedFd<'_>) -> Result<Credentials, Errno> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut size = size_of::<libc::ucred>() as libc::socklen_t;
     let (level, name) = (libc::SOL_SOCKET, libc::SO_PEERCRED);
     // SAFETY: the kernel writes at most `size` bytes, which are those of `peer`.
     let result =
         unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut peer).cast(), &raw mut size) };
-    answer(result.into()).map(|_| peer.uid)
+    answer(result.into()).map(|_| peer.into())
 }
 
 /// Whoever sends descriptors to this socket is refused (`EPERM`).
