@@ -46,6 +46,7 @@ fn router() -> Router {
         admission: Admission::Granted,
         hosts: vec![[10, 0, 0, 1].into()],
         networks: Vec::new(),
+        nameservers: Vec::new(),
         peers_max: 1,
         peers_of_user_max: 1,
     };

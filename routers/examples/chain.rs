@@ -53,6 +53,7 @@ fn router(count: usize, meets_last: bool) -> (Router, PeerId) {
         admission: Admission::Open,
         hosts: Vec::new(),
         networks: Vec::new(),
+        nameservers: Vec::new(),
         peers_max: 1,
         peers_of_user_max: 1,
     };

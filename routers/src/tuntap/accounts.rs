@@ -41,6 +41,12 @@ impl Accounts {
         AccountId(self.accounts.len() - 1)
     }
 
+    /// Goes on with what an earlier life has counted; without a name it is nobody's.
+    pub(super) fn restore(&mut self, tenant: &str, account: Account) {
+        let id = if tenant.is_empty() { AccountId::NOBODY } else { self.open(tenant) };
+        *self.of(id) = account;
+    }
+
     pub(super) fn of(&mut self, id: AccountId) -> &mut Account {
         &mut self.accounts[id.0].1
     }

@@ -60,6 +60,11 @@ impl Chain {
         self
     }
 
+    /// The administrator's rules alone.
+    pub fn written(&self) -> &[Rule] {
+        &self.rules[..self.explicit]
+    }
+
     /// What becomes of a packet of the peer with this number, and counts it.
     pub fn judge(&mut self, packet: &Packet, peer: Option<u32>, bytes: usize) -> Judgement {
         let Some(index) = self.compiled.find(packet, peer) else {

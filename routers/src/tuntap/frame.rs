@@ -86,41 +86,47 @@ impl Decoder {
     /// # Errors
     /// The stream cannot be followed any further: the peer has to go.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Breach> {
-        if self.is_begin && self.buffer[..self.end].first() == Some(&GREETING[0]) {
-            return self.greeting();
+        let packet_max = self.buffer.len() - HEADER;
+        match first(&self.buffer[self.start..self.end], self.is_begin, packet_max)? {
+            None => Ok(None),
+            Some((frame, length)) => {
+                (self.start, self.is_begin) = (self.start + length, false);
+                Ok(Some(frame))
+            }
         }
-        let held = &self.buffer[self.start..self.end];
-        let Some(header) = held.first_chunk::<HEADER>() else { return early(held).map(|()| None) };
-        let (length, kind) = parse_header(*header)?;
-        if HEADER + length > self.buffer.len() {
-            return Err(Breach::TooLong(length));
-        }
-        if held.len() < HEADER + length {
-            return Ok(None);
-        }
-        let payload = self.start + HEADER..self.start + HEADER + length;
-        (self.start, self.is_begin) = (payload.end, false);
-        let payload = &self.buffer[payload];
-        Ok(Some(match kind {
-            MESSAGE => Frame::Message(payload),
-            RULES if payload == HELLO => Frame::Hello,
-            RULES => Frame::Rules(payload),
-            _ => Frame::Packet(payload),
-        }))
     }
+}
 
-    fn greeting(&mut self) -> Result<Option<Frame<'_>>, Breach> {
-        let held = &self.buffer[self.start..self.end];
-        let length = held.len().min(GREETING.len());
-        if held[..length] != GREETING[..length] {
-            return Err(Breach::NoFrame(held[0]));
-        }
-        if length < GREETING.len() {
-            return Ok(None);
-        }
-        (self.start, self.is_begin) = (self.start + length, false);
-        Ok(Some(Frame::Greeting))
+/// The first frame in the bytes of a stream, if it is whole, and how many of them it is; only the begin of a stream may
+/// have a greeting.
+///
+/// # Errors
+/// The stream cannot be followed any further: the peer has to go.
+pub fn first(held: &[u8], is_begin: bool, packet_max: usize) -> Result<Option<(Frame<'_>, usize)>, Breach> {
+    if is_begin && held.first() == Some(&GREETING[0]) {
+        return greeting(held);
     }
+    let Some(header) = held.first_chunk::<HEADER>() else { return early(held).map(|()| None) };
+    let (length, kind) = parse_header(*header)?;
+    if length > packet_max {
+        return Err(Breach::TooLong(length));
+    }
+    let Some(payload) = held.get(HEADER..HEADER + length) else { return Ok(None) };
+    let frame = match kind {
+        MESSAGE => Frame::Message(payload),
+        RULES if payload == HELLO => Frame::Hello,
+        RULES => Frame::Rules(payload),
+        _ => Frame::Packet(payload),
+    };
+    Ok(Some((frame, HEADER + length)))
+}
+
+fn greeting(held: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Breach> {
+    let length = held.len().min(GREETING.len());
+    if held[..length] != GREETING[..length] {
+        return Err(Breach::NoFrame(held[0]));
+    }
+    Ok((length == GREETING.len()).then_some((Frame::Greeting, length)))
 }
 
 /// A header that has not come whole may be wrong already.

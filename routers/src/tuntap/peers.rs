@@ -18,6 +18,13 @@ pub struct PeerId {
     birth: u64,
 }
 
+impl PeerId {
+    /// Its place among all that are there; whoever comes later may get it again.
+    pub fn place(self) -> usize {
+        self.slot
+    }
+}
+
 /// Why nobody gets a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -82,6 +89,8 @@ pub struct Peers {
     births: u64,
     holders: HashMap<IpAddr, PeerId>,
     grants: Vec<Grant>,
+    /// Places of grants that were withdrawn.
+    withdrawn: Vec<usize>,
     /// Which grant an address is of.
     owners: HashMap<IpAddr, usize>,
     /// Which grants a user has.
@@ -99,6 +108,7 @@ impl Peers {
             births: 0,
             holders: HashMap::new(),
             grants: Vec::new(),
+            withdrawn: Vec::new(),
             owners: HashMap::new(),
             granted: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -120,11 +130,82 @@ impl Peers {
             return Err(GivenTwice { address, owner });
         }
         grant.addresses.iter().for_each(|address| self.take_away(*address));
-        let index = self.grants.len();
+        let index = self.withdrawn.pop().unwrap_or(self.grants.len());
         self.owners.extend(grant.addresses.iter().map(|address| (*address, index)));
         self.granted.entry(grant.uid).or_default().push(index);
-        self.grants.push(grant);
+        if index == self.grants.len() {
+            self.grants.push(grant);
+        } else {
+            self.grants[index] = grant;
+        }
         Ok(())
+    }
+
+    /// Takes addresses back from a tenant; its peers hold them no more.
+    pub(super) fn withdraw(&mut self, uid: u32, name: &str) {
+        let Some(index) = self.grant_of(uid, name) else { return };
+        for address in std::mem::take(&mut self.grants[index].addresses) {
+            self.owners.remove(&address);
+            self.take_away(address);
+        }
+        let Entry::Occupied(mut granted) = self.granted.entry(uid) else { return };
+        granted.get_mut().retain(|grant| *grant != index);
+        if granted.get().is_empty() {
+            granted.remove();
+        }
+        for id in self.users.get(&uid).cloned().unwrap_or_default() {
+            let grant = self.get_mut(id).map(|peer| &mut peer.grant);
+            grant.into_iter().for_each(|grant| drop(grant.take_if(|grant| *grant == index)));
+        }
+        self.withdrawn.push(index);
+    }
+
+    fn grant_of(&self, uid: u32, name: &str) -> Option<usize> {
+        self.granted.get(&uid)?.iter().copied().find(|grant| self.grants[*grant].name == name)
+    }
+
+    /// What was given to a user, in the order in which it was.
+    pub fn given(&self, uid: u32) -> impl Iterator<Item = &Grant> {
+        self.granted.get(&uid).into_iter().flatten().map(|grant| &self.grants[*grant])
+    }
+
+    /// The peer is this tenant, whatever it was taken for, and gets what nobody holds of its addresses; whether that
+    /// is all of them.
+    pub(super) fn settle(&mut self, id: PeerId, name: &str) -> bool {
+        let Some(grant) = self.get(id).and_then(|peer| self.grant_of(peer.uid, name)) else { return false };
+        let held = self.get_mut(id).map(|peer| std::mem::take(&mut peer.addresses)).unwrap_or_default();
+        held.iter().for_each(|address| drop(self.holders.remove(address)));
+        self.adopt(id, grant);
+        for address in self.grants[grant].addresses.clone() {
+            if !self.holders.contains_key(&address) {
+                self.take(id, address);
+            }
+        }
+        self.get(id).is_some_and(|peer| peer.addresses.len() == self.grants[grant].addresses.len())
+    }
+
+    /// The peer takes these addresses, all of them or as many as go before the first that does not.
+    ///
+    /// # Errors
+    /// The first one that it may not have.
+    pub(super) fn take_all(
+        &mut self,
+        id: PeerId,
+        addresses: &[IpAddr],
+        settings: &Settings,
+    ) -> Result<(), (IpAddr, Reason)> {
+        for address in addresses {
+            match self.standing(id, *address, settings).map_err(|reason| (*address, reason))? {
+                Standing::Held => {}
+                Standing::Free(grant) => self.claim(id, *address, grant),
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody holds what is the host's.
+    pub(super) fn clear(&mut self, hosts: &[IpAddr]) {
+        hosts.iter().for_each(|address| self.take_away(*address));
     }
 
     fn take_away(&mut self, address: IpAddr) {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub hosts: Vec<IpAddr>,
     /// Networks of the peers; with none, whoever comes first may have any address if everything is allowed.
     pub networks: Vec<Prefix>,
+    /// Whom the standard policy lets peers ask for names.
+    pub nameservers: Vec<IpAddr>,
     /// Most peers at once.
     pub peers_max: usize,
     /// Most peers of one user at once.
@@ -67,9 +69,7 @@ impl Settings {
                 Chain::new(rules, Vec::new(), Action::Allow)
             }
             (Policy::Deny, _) => Chain::new(rules, Vec::new(), Action::Deny),
-            (Policy::Standard, Direction::Out) => {
-                Chain::new(rules, standard::outgoing(&self.hosts, &self.networks), Action::Allow)
-            }
+            (Policy::Standard, Direction::Out) => Chain::new(rules, standard::outgoing(self), Action::Allow),
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! No clock, no descriptor, and no memory that is asked for because a packet has come.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeSet;
 
 use super::accounts::{AccountId, Accounts};
-use super::chain::Chain;
+use super::chain::{Chain, TooManyRules};
 use super::frame::Breach;
 use super::grant::Grant;
 use super::packet::Packet;
@@ -15,6 +15,7 @@ use super::policy::{Policy, Settings};
 use super::reason::Reason;
 use super::record::{self, Record};
 use super::rule::{Action, Direction};
+use super::tally::Account;
 
 /// Where a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,59 @@ impl Router {
     /// One of them is another tenant's or the host's.
     pub fn give(&mut self, grant: Grant) -> Result<(), GivenTwice> {
         self.peers.give(grant, &self.settings)
+    }
+
+    /// Takes back what was given to a tenant.
+    pub fn withdraw(&mut self, uid: u32, name: &str) {
+        self.peers.withdraw(uid, name);
+    }
+
+    /// The peer is this tenant of its user and gets the tenant's addresses; whether all of them.
+    pub fn settle(&mut self, id: PeerId, name: &str) -> bool {
+        let all = self.peers.settle(id, name);
+        self.number(id);
+        all
+    }
+
+    /// The peer takes addresses before it sends from them.
+    ///
+    /// # Errors
+    /// The first one that it may not have; it may have got those before.
+    pub fn take(&mut self, id: PeerId, addresses: &[IpAddr]) -> Result<(), (IpAddr, Reason)> {
+        let taken = self.peers.take_all(id, addresses, &self.settings);
+        self.number(id);
+        taken
+    }
+
+    /// Other addresses are the host's from now on.
+    ///
+    /// # Errors
+    /// So many that the standard policy has no room for its rules: all stays as it is.
+    pub fn set_hosts(&mut self, hosts: Vec<IpAddr>) -> Result<(), TooManyRules> {
+        let settings = Settings { hosts, ..self.settings.clone() };
+        let written = self.chains.outgoing.written().to_vec();
+        let outgoing = settings.chain(Direction::Out, written)?.succeed(&self.chains.outgoing);
+        (self.settings, self.chains.outgoing) = (settings, outgoing);
+        self.peers.clear(&self.settings.hosts);
+        let peers: Vec<PeerId> = self.peers.all().map(|(id, _)| id).collect();
+        peers.into_iter().for_each(|id| self.number(id));
+        Ok(())
+    }
+
+    /// What it was told.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Goes on with what an earlier life has counted.
+    pub fn restore(&mut self, tenant: &str, account: Account) {
+        self.peers.accounts.restore(tenant, account);
+    }
+
+    /// A packet of a peer, or of nobody, was dropped before it could be judged.
+    pub fn refuse(&mut self, from: Option<PeerId>, reason: Reason) {
+        let account = from.map_or(AccountId::NOBODY, |id| self.account(id));
+        self.peers.accounts.of(account).sent.drop(reason);
     }
 
     /// A peer of this user has come; the kernel says who it is (`SO_PEERCRED`).

@@ -48,6 +48,7 @@ fn settings(policy: Policy, admission: Admission) -> Settings {
             Prefix::new(address("10.0.0.0"), 24).unwrap(),
             Prefix::new(address("2001:db8::"), 64).unwrap(),
         ],
+        nameservers: Vec::new(),
         peers_max: 100,
         peers_of_user_max: 10,
     }

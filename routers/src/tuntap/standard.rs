@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use super::packet::{TCP, UDP};
+use super::policy::Settings;
 use super::prefix::Prefix;
 use super::rule::{Action, Rule};
 
@@ -31,18 +33,27 @@ const NEAR: [&str; 17] = [
 
 /// The rules behind those of an administrator for packets from peers, with `tuntap-router-policy = standard`.
 ///
-/// `hosts` are all addresses of the host, `networks` those of its peers. Whoever has opened a connection to a jail gets its
-/// answers, but nobody of the link does, and no other tenant.
-pub fn outgoing(hosts: &[IpAddr], networks: &[Prefix]) -> Vec<Rule> {
+/// Whoever has opened a connection to a jail gets its answers, but nobody of the link does, and no other tenant. Names may
+/// be asked for wherever the administrator says, be it the host.
+pub fn outgoing(settings: &Settings) -> Vec<Rule> {
+    let Settings { hosts, networks, nameservers, .. } = settings;
     let established = || Rule { established: true, ..Rule::all(Action::Allow) };
     let answers = hosts.iter().map(|host| Rule { destination: Some(Prefix::host(*host)), ..established() });
     let mut rules: Vec<Rule> = answers.collect();
+    rules.extend(nameservers.iter().flat_map(|server| [UDP, TCP].map(|protocol| ask(*server, protocol))));
     rules.extend(hosts.iter().map(|host| deny(Prefix::host(*host))));
     rules.extend(networks.iter().copied().map(deny));
     rules.extend(METADATA.into_iter().map(|network| deny(known(network))));
     rules.push(established());
     rules.extend(NEAR.into_iter().map(|network| deny(known(network))));
     rules
+}
+
+/// Questions for names (RFC 1035, 4.2).
+fn ask(server: IpAddr, protocol: u8) -> Rule {
+    let destination_ports = Some((53, 53));
+    let destination = Some(Prefix::host(server));
+    Rule { destination, protocol: Some(protocol), destination_ports, ..Rule::all(Action::Allow) }
 }
 
 fn deny(destination: Prefix) -> Rule {

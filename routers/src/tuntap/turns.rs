@@ -2,8 +2,9 @@
 //!
 //! Whoever has something gets as many bytes as everybody else, whether in many small packets or a few large ones.
 
+use core::hash::Hash;
 use std::collections::VecDeque;
-use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::hash_map::{Entry, HashMap};
 
 /// Those who have something, and what each may still have.
 #[derive(Debug)]
@@ -11,13 +12,13 @@ pub struct Turns<K> {
     quantum: i64,
     order: VecDeque<K>,
     /// Bytes that each of them may have; below 0 after a packet that was larger.
-    credit: BTreeMap<K, i64>,
+    credit: HashMap<K, i64>,
 }
 
-impl<K: Copy + Ord> Turns<K> {
+impl<K: Copy + Eq + Hash> Turns<K> {
     /// Turns of so many bytes, at least the longest packet: nobody waits for two rounds then.
     pub fn new(quantum: u32) -> Self {
-        Self { quantum: i64::from(quantum.max(1)), order: VecDeque::new(), credit: BTreeMap::new() }
+        Self { quantum: i64::from(quantum.max(1)), order: VecDeque::new(), credit: HashMap::new() }
     }
 
     /// It has something; its turn comes after those who wait already.
