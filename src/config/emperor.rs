@@ -12,6 +12,7 @@ pub mod process;
 pub(super) mod read;
 pub mod resources;
 pub mod stats;
+pub mod tuntap;
 
 use std::path::PathBuf;
 
@@ -132,6 +133,8 @@ pub struct EmperorConfig {
     pub errands: Vec<Placed<Errand>>,
     /// `vassals-stop-hook`.
     pub stop_hook: Option<Placed<Errand>>,
+    /// Routers between jails and the world.
+    pub tuntap: tuntap::Tuntap,
 }
 
 impl EmperorConfig {
@@ -223,6 +226,7 @@ impl Default for EmperorConfig {
             on_demand: on_demand::OnDemand::default(),
             errands: Vec::new(),
             stop_hook: None,
+            tuntap: tuntap::Tuntap::default(),
         }
     }
 }

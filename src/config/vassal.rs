@@ -104,6 +104,8 @@ pub struct VassalConfig {
     pub zerg: zerg::Zerg,
     /// What goes between it and its Emperor.
     pub ties: ties::Ties,
+    /// `tuntap-use-credentials`.
+    pub use_credentials: bool,
 }
 
 /// A program put in our place.

@@ -2,7 +2,7 @@
 
 use super::{
     EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, plugins, presence, process,
-    resources, stats,
+    resources, stats, tuntap,
 };
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
@@ -46,6 +46,7 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     errors.extend(hooks::contradictions(&config));
     errors.extend(config.commands.contradiction());
     errors.extend(unknown_readers(&config));
+    errors.extend(tuntap::contradictions(&config.tuntap));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -135,6 +136,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         name if hooks::apply(config, name, entry)? => {}
         name if fork_server::apply(&mut config.commissions, name, entry)? => {}
         name if commands::apply(&mut config.commands, name, entry)? => {}
+        name if tuntap::apply(&mut config.tuntap, name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())

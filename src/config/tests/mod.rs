@@ -14,6 +14,7 @@ mod logic;
 mod place;
 mod real_uwsgi;
 mod rootfs;
+mod tuntap;
 mod uwsgi;
 mod uwsgi_formats;
 mod values;

@@ -5,6 +5,7 @@ use jail::plan::standard::Strictness;
 use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, ties, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
+use crate::config::emperor::tuntap::credentials;
 use crate::config::load::{ERRORS_MAX, Loaded};
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
@@ -125,6 +126,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
         "chmod-socket" => config.socket_mode = Some(value(entry, mode)?),
+        "tuntap-use-credentials" => config.use_credentials = value(entry, credentials)?,
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}

@@ -17,6 +17,7 @@ mod process;
 mod rootfs;
 mod subscriptions;
 mod surroundings;
+mod tuntap;
 mod vassal;
 
 use super::spec::{Group, OptionSpec, Scope};
@@ -62,6 +63,11 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Emperor,
         options: fork_server::FORK_SERVERS,
     },
+    Group {
+        heading: "Emperor: routers between jails and the world",
+        scope: Scope::Emperor,
+        options: tuntap::ROUTERS,
+    },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
     Group { heading: "Emperor: its own process", scope: Scope::Emperor, options: process::PROCESS },
@@ -74,6 +80,7 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Process, of the Emperor or of a vassal", scope: Scope::Both, options: process::BOTH },
     Group { heading: "Of all vassals or of one", scope: Scope::Both, options: health::BOTH },
     Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
+    Group { heading: "Routers, of the Emperor or of a vassal", scope: Scope::Both, options: tuntap::BOTH },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
     Group {
         heading: "Vassal: jail and phases, in the order in which they happen",
