@@ -16,7 +16,7 @@ cargo xtask test                      everything that CI checks; installs what t
 cargo xtask vm [--all|--quick] [KERNEL…] [TEST…]
                                       tests-vm/ on a real kernel, as root of an emulated machine; --all: on every kernel
 cargo xtask bench [NAME…] [--quick] [--json]
-                                      measures; NAME: spawn, namespaces, peers, cold, latency, idle (default: all)
+                                      measures; NAME: spawn, namespaces, peers, cold, latency, network, idle (default: all)
 cargo xtask fuzz [SECONDS|--quick]    feeds the parsers that read what tenants write (default: 300 s)
 cargo xtask dist                      a static program as a tarball and as a Debian package, in target/dist";
 

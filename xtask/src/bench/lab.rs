@@ -50,6 +50,8 @@ impl Lab {
         compile("floor", scratch.path(), &[])?;
         compile("minisup", scratch.path(), &[])?;
         compile("answer", scratch.path(), &["-static"])?;
+        compile("relay", scratch.path(), &[])?;
+        compile("traffic", scratch.path(), &[])?;
         let stamps = Stamps::bind(&socket)?;
         let liege = std::env::var_os("LIEGE").map_or_else(build, |path| Ok(path.into()))?;
         let uwsgi = program::find("uwsgi").or_else(|| program::find("uwsgi-core"));

@@ -12,6 +12,7 @@ mod lab;
 mod latency;
 mod namespaces;
 mod neighbours;
+mod network;
 mod on_demand;
 mod peers;
 mod proc;
@@ -28,7 +29,7 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 9] = [
+const MEASURES: [(&str, Measure); 10] = [
     ("spawn", spawn::measure),
     ("namespaces", namespaces::measure),
     ("peers", peers::measure),
@@ -36,6 +37,7 @@ const MEASURES: [(&str, Measure); 9] = [
     ("latency", latency::measure),
     ("on-demand", on_demand::measure),
     ("neighbours", neighbours::measure),
+    ("network", network::measure),
     ("idle", idle::measure),
     ("files", files::measure),
 ];

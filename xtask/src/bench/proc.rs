@@ -37,6 +37,12 @@ pub fn parent(pid: i32) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// Whether a process calls itself this.
+pub fn is_named(pid: i32, name: &str) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.split(|byte| *byte == 0).next() == Some(name.as_bytes()))
+}
+
 /// A process and its descendants, less those that run `program`.
 pub fn family(root: i32, program: &Path) -> Vec<i32> {
     let all: Vec<(i32, i32)> = pids().into_iter().filter_map(|pid| Some((pid, parent(pid)?))).collect();

@@ -25,6 +25,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("procps", "ps"),
     ("iproute2", "ip"),
     ("iputils-ping", "ping"),
+    ("nftables", "nft"),
     ("python3", "python3"),
     ("strace", "strace"),
     ("libcap2-bin", "setcap"),
@@ -39,6 +40,8 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("crun", "crun"),
     ("runc", "runc"),
     ("mmdebstrap", "mmdebstrap"),
+    ("slirp4netns", "slirp4netns"),
+    ("passt", "pasta"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];
