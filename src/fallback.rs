@@ -16,6 +16,8 @@ const FALLEN: &str = "LIEGE_FALLBACK";
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
 /// A way to the network outside.
 const NETWORK_FD: &str = "LIEGE_NETWORK_FD";
+/// Ways to routers.
+const ROUTERS: &str = "LIEGE_ROUTERS";
 
 /// Becomes `liege FILE`, with our environment, our rights and the descriptor `kept`. Comes back only when that is
 /// not possible, with the reason; without one this is the second start already.
@@ -39,6 +41,7 @@ fn exec(file: &str) -> io::Error {
         .args([OsString::from("--"), file.into()])
         .env_remove(CONFIG_FD)
         .env_remove(NETWORK_FD)
+        .env_remove(ROUTERS)
         .env(FALLEN, "1");
     match jail::run::perform(&jail::Step::DefaultSignals) {
         Ok(()) => command.exec(),

@@ -13,6 +13,7 @@ pub mod sub_emperor;
 pub mod subscriptions;
 pub mod surroundings;
 pub mod ties;
+pub mod tuntap;
 pub mod waits;
 pub mod zerg;
 
@@ -92,6 +93,8 @@ pub struct VassalConfig {
     pub rootfs: rootfs::RootfsConfig,
     /// Its network.
     pub net: net::NetConfig,
+    /// Devices of uWSGI's router.
+    pub tuntap: tuntap::Tuntap,
     /// Variables from files, locks, the shell.
     pub surroundings: surroundings::Surroundings,
     /// Readiness, heartbeat, and the signals that it is told by.

@@ -21,7 +21,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, master, patch, sockets, upward};
+use super::{again, born, confine, master, patch, sockets, tuntap, upward};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
@@ -145,6 +145,7 @@ fn own(
     let facts = born::facts(control.is_some());
     let outside = inherited(born::OUTSIDE)?.map(NetworkEnd::lent).transpose();
     let outside = outside.map_err(|errno| Trouble::errno("use the way to the network outside", errno))?;
+    let routers = tuntap::inherited()?;
     let steps = match steps(&config, &facts) {
         Ok(steps) => steps,
         Err(errors) => {
@@ -163,10 +164,16 @@ fn own(
     }
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
     // Whoever has no use for it has it no longer.
+    vassal.routers = if is_routed(&config) { routers } else { Vec::new() };
     vassal.outside = outside.filter(|_| !config.net.links.is_empty());
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
     Ok(Life { source, teller, facts, steps, after, reactions, fallback, config, digest }.live(&mut vassal, 0))
+}
+
+/// Whether it has to do with a router.
+fn is_routed(config: &VassalConfig) -> bool {
+    !config.net.vias.is_empty() || !config.tuntap.devices.is_empty()
 }
 
 /// What is to be done, unless something that must be there is missing.
@@ -195,7 +202,9 @@ impl Life<'_> {
             Ok(Outcome::Status(status)) => status,
             // Nobody else would find the config again.
             // Who has given up what he was born with cannot begin anew: his Emperor does it.
-            Ok(Outcome::Renew) if fetch::has_pipe() && self.facts.can_begin_anew() => {
+            Ok(Outcome::Renew)
+                if fetch::has_pipe() && self.facts.can_begin_anew() && !is_routed(&self.config) =>
+            {
                 self.teller.trouble(&patch::become_us(vassal));
                 1
             }

@@ -40,6 +40,7 @@ pub mod surroundings;
 pub mod tell;
 mod touch;
 pub mod trouble;
+mod tuntap;
 mod upward;
 mod user;
 mod walk;

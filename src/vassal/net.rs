@@ -4,13 +4,15 @@ use std::fmt;
 
 use jail::Namespaces;
 use jail::plan::{Address, Link, Route};
+use routers::tuntap::record::RECORD;
 
 use super::phases::{Facts, needs_root, refusal};
 use super::rootfs;
-use super::step::Step;
-use crate::config::place::{ConfigError, Place};
+use super::step::{Step, Wanted};
+use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::net::Loopback;
+use crate::config::vassal::tuntap::{Device, Names, Via};
 
 /// One step towards a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,25 @@ pub enum NetStep {
     Address(Address),
     /// A route.
     Route(Route),
+    /// A network by a router that knows us, and who we say that we are: who the vassal will be.
+    Via(Via, Option<Wanted>),
+    /// The name servers that came along are written down; an error where that cannot be, if some were asked for.
+    Names(bool),
+    /// They are not: the file is the host's too.
+    NamesLeft,
+    /// A device as uWSGI makes it.
+    Device(Device, Feed),
+}
+
+/// What goes to the router of a device beside its packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Feed {
+    /// Rules of the device, `routers::tuntap::record::RECORD` bytes each.
+    pub records: Vec<u8>,
+    /// We say who we are before anything else.
+    pub credentials: bool,
+    /// Who the vassal will be, where that is somebody else.
+    pub who: Option<Wanted>,
 }
 
 const LO: &str = "lo";
@@ -60,6 +81,38 @@ pub fn made(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
     steps
 }
 
+/// Networks by routers: where processes are not numbered anew any more, since one of ours may carry packets.
+pub fn joined(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
+    let who = known_as(config, facts);
+    let vias = config.net.vias.iter().map(|via| NetStep::Via(via.value.clone(), who.clone()));
+    let feed =
+        || Feed { records: config.tuntap.records(), credentials: config.use_credentials, who: who.clone() };
+    let devices = config.tuntap.devices.iter().map(|device| NetStep::Device(device.value.clone(), feed()));
+    let addressed = |name: &String| config.net.named_addresses().any(|address| address.interface == *name);
+    let names = config.tuntap.devices.iter().map(|device| &device.value.name);
+    let up = names.filter(|name| addressed(name)).map(|name| NetStep::Up(name.clone()));
+    vias.chain(devices).chain(up).map(Step::Net).collect()
+}
+
+/// Root of the host says who it is going to be. Root of a user namespace is its owner already, to all outside.
+fn known_as(config: &VassalConfig, facts: &Facts) -> Option<Wanted> {
+    let made = config.unshare.with(facts.born).has(Namespaces::USER);
+    let wanted = super::phases::wanted(config);
+    (!made && wanted.uid.is_some()).then_some(wanted)
+}
+
+/// What programs are told of name servers, once they see the files that they will see.
+pub fn names(config: &VassalConfig, facts: &Facts) -> Option<Step> {
+    let wishes = || config.net.vias.iter().map(|via| &via.value.names);
+    let is_silent = |names: &Names| *names == Names::These(Vec::new());
+    if wishes().all(is_silent) || rootfs::names_resolvers(config) {
+        return None;
+    }
+    let asked = wishes().any(|names| matches!(names, Names::These(_)) && !is_silent(names));
+    let own = rootfs::owns_mounts(config, facts);
+    Some(Step::Net(if own { NetStep::Names(asked) } else { NetStep::NamesLeft }))
+}
+
 /// Addresses and routes, once all interfaces are there.
 pub fn set(config: &VassalConfig) -> Vec<Step> {
     let addresses = config.net.named_addresses().map(NetStep::Address);
@@ -75,19 +128,39 @@ pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         refusals.extend(refused_link(&link.place, facts));
     }
     let addresses = net.addresses.iter().map(|one| ("net-address", &one.place));
-    let set: Vec<(&str, &Place)> =
-        addresses.chain(net.routes.iter().map(|one| ("net-route", &one.place))).collect();
+    let devices = config.tuntap.devices.iter().map(|one| ("tuntap-device", &one.place));
+    let routes = net.routes.iter().map(|one| ("net-route", &one.place));
+    let set: Vec<(&str, &Place)> = addresses.chain(routes).chain(devices).collect();
     if !facts.root {
         let lo =
             net.loopback.iter().filter(|one| !(one.value == Loopback::Up && facts.born.has(Namespaces::NET)));
-        let lo = lo.map(|one| ("net", &one.place));
+        let lo =
+            lo.map(|one| ("net", &one.place)).chain(net.vias.iter().map(|one| ("net = … via", &one.place)));
         refusals.extend(lo.chain(set).map(|(name, place)| needs_root(&format!("`{name}`"), Some(place))));
     } else if !facts.born.with(rootfs::unshared(config, facts)).has(Namespaces::NET) {
         let cure = "add \"net\" to emperor-use-clone, or `net = lo`";
         let cause = "this would change the network of the whole host";
         refusals.extend(set.into_iter().map(|(_, place)| refusal(Some(place), cause, cure)));
     }
+    refusals.extend(unwritten(config, facts));
     refusals
+}
+
+/// Name servers that were asked for and would be those of the whole host.
+fn unwritten(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
+    let asked = |via: &&Placed<Via>| matches!(&via.value.names, Names::These(list) if !list.is_empty());
+    let named = rootfs::names_resolvers(config);
+    if !named && rootfs::owns_mounts(config, facts) {
+        return Vec::new();
+    }
+    let (cause, cure) = match named {
+        true => ("`dns` beside `resolv-conf`", "leave out one of the two"),
+        false => (
+            "`dns` would be the whole host's: /etc/resolv.conf is not this vassal's alone",
+            "add \"fs\" to emperor-use-clone, or `unshare = fs`; or leave out `dns`",
+        ),
+    };
+    config.net.vias.iter().filter(asked).map(|via| refusal(Some(&via.place), cause, cure)).collect()
 }
 
 /// Only root of the network outside can give something from it, and only before it has left.
@@ -114,7 +187,27 @@ impl fmt::Display for NetStep {
             Self::Down(name) => write!(f, "bring {name} down"),
             Self::Address(address) => write!(f, "set address {address}"),
             Self::Route(route) => write!(f, "set route {route}"),
+            Self::Via(via, who) => write!(f, "{via}{}", As(who)),
+            Self::Names(_) => f.write_str("write the name servers of the network to /etc/resolv.conf"),
+            Self::NamesLeft => f.write_str("leave /etc/resolv.conf as it is: it is not this vassal's alone"),
+            Self::Device(device, feed) => {
+                write!(f, "{device}")?;
+                match feed.records.len() / RECORD {
+                    0 => {}
+                    rules => write!(f, ", {rules} rules")?,
+                }
+                write!(f, "{}", As(&feed.who))
+            }
         }
+    }
+}
+
+/// Who the router is told that we are.
+struct As<'a>(&'a Option<Wanted>);
+
+impl fmt::Display for As<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |who| write!(f, ", known as {who}"))
     }
 }
 

@@ -9,6 +9,7 @@ use super::hooks::wait;
 use super::net::NetStep;
 use super::state::Vassal;
 use super::trouble::Trouble;
+use super::tuntap;
 
 /// Looks, one every 50 ms, at something that the vassal before us may still have.
 const LOOKS_MAX: usize = 60;
@@ -18,6 +19,19 @@ const LOOKS_MAX: usize = 60;
 /// # Errors
 /// What the kernel refuses, with its own words where it has some.
 pub fn take(vassal: &mut Vassal, step: &NetStep) -> Result<(), Trouble> {
+    match step {
+        NetStep::Via(via, who) => tuntap::join(vassal, via, who.as_ref()),
+        NetStep::Device(device, feed) => tuntap::start(vassal, device, feed),
+        NetStep::Names(asked) => tuntap::write(vassal, *asked),
+        NetStep::NamesLeft => {
+            vassal.resolvers.clear();
+            Ok(())
+        }
+        plain => take_plain(vassal, plain),
+    }
+}
+
+fn take_plain(vassal: &mut Vassal, step: &NetStep) -> Result<(), Trouble> {
     let mut done = carry_out(vassal, step);
     for _ in 0..LOOKS_MAX {
         if !done.as_ref().is_err_and(|failure| is_perhaps_ending(step, failure.errno)) {
@@ -56,6 +70,9 @@ fn carry_out(vassal: &mut Vassal, step: &NetStep) -> Result<(), Failure> {
         NetStep::Down(name) => sys::interface(name, false)?,
         NetStep::Address(address) => NetworkEnd::open()?.address(address)?,
         NetStep::Route(route) => NetworkEnd::open()?.route(route)?,
+        NetStep::Via(..) | NetStep::Device(..) | NetStep::Names(_) | NetStep::NamesLeft => {
+            unreachable!("take() has these carried out elsewhere")
+        }
     }
     Ok(())
 }

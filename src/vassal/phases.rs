@@ -113,6 +113,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
         steps.push(Step::LookUp(wanted(config)));
     }
     steps.extend(rootfs::enter(config, facts));
+    steps.extend(net::names(config, facts));
     steps.extend(separation::second(config));
     steps.extend(separation::refork(config, Refork::AsRoot));
     // A post-jail program, or somebody outside, may be about to bring them.
@@ -182,7 +183,8 @@ fn socket(config: &VassalConfig, address: Address, mode: u32) -> Socket {
     Socket { address, mode, owner: None, vassal: wanted(config) }
 }
 
-fn wanted(config: &VassalConfig) -> Wanted {
+/// Who the config wants to be.
+pub(super) fn wanted(config: &VassalConfig) -> Wanted {
     Wanted {
         uid: config.uid.as_ref().map(|uid| uid.value.clone()),
         gid: config.gid.as_ref().map(|gid| gid.value.clone()),

@@ -188,6 +188,15 @@ pub fn owns_mounts(config: &VassalConfig, facts: &Facts) -> bool {
     facts.born.with(unshared(config, facts)).has(Namespaces::FS)
 }
 
+/// Whether the config says itself whom to ask for names.
+pub fn names_resolvers(config: &VassalConfig) -> bool {
+    config
+        .rootfs
+        .mounts
+        .iter()
+        .any(|one| place_of(&one.value).is_some_and(|place| place == Path::new(RESOLV_CONF)))
+}
+
 fn in_user_namespace(config: &VassalConfig, facts: &Facts) -> bool {
     facts.born.with(config.unshare).has(Namespaces::USER)
 }

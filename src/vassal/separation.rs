@@ -23,6 +23,7 @@ pub fn first(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let unshare = rootfs::unshared(config, facts);
     let mut steps: Vec<Step> = net::before(config, facts).into_iter().collect();
     steps.extend(made(config, unshare, net::made(config, unshare)));
+    steps.extend(net::joined(config, facts));
     if !config.separation.later().has(Namespaces::UTS) {
         // After `unshare`, or the name would be set where others see it.
         steps.extend(hostname(config));
@@ -100,8 +101,10 @@ pub fn refusals(config: &VassalConfig, facts: &Facts) -> Vec<ConfigError> {
         let cause = "after `chroot` alone, mounts cannot be kept from the host";
         refusal(Some(&later.place), cause, "use `unshare = fs`")
     }));
-    refusals.extend(has(Namespaces::NET).filter(|_| config.net.is_own()).map(|later| {
-        refusal(Some(&later.place), "this would leave the network of `net` again", "take `net` out of it")
+    let there = config.net.is_own() || !config.tuntap.devices.is_empty();
+    refusals.extend(has(Namespaces::NET).filter(|_| there).map(|later| {
+        let cause = "this would leave the network of `net` or `tuntap-device` again";
+        refusal(Some(&later.place), cause, "take `net` out of it")
     }));
     refusals.extend(aimless_clock(config));
     if !facts.root {

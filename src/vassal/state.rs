@@ -1,5 +1,6 @@
 //! A vassal between its config and its command: what the steps have gathered so far.
 
+use core::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use super::sockets::Listening;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
+use super::tuntap::Router;
 use super::watch::{Happening, Watch, now};
 use crate::emperor::event::Moment;
 
@@ -72,6 +74,12 @@ pub struct Vassal {
     pub old_root: Option<OldRoot>,
     /// The network that it came from, as long as something is to be brought along.
     pub outside: Option<NetworkEnd>,
+    /// Routers that the Emperor lends.
+    pub routers: Vec<Router>,
+    /// Connections and devices that stand for us as long as they are open.
+    pub lines: Vec<OwnedFd>,
+    /// Name servers of the networks joined so far.
+    pub resolvers: Vec<IpAddr>,
     /// Sockets bound so far.
     pub sockets: Vec<Listening>,
     /// Namespaces of ours, taken to be served.
@@ -132,6 +140,9 @@ impl Vassal {
             moved: false,
             old_root: None,
             outside: None,
+            routers: Vec::new(),
+            lines: Vec::new(),
+            resolvers: Vec::new(),
             sockets: Vec::new(),
             namespaces: Vec::new(),
             served: Vec::new(),

@@ -18,6 +18,11 @@ impl Teller {
         Self { name: name.to_owned() }
     }
 
+    /// What the vassal is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Why the vassal cannot go on.
     pub fn trouble(&self, trouble: &Trouble) {
         write(&self.text(Level::Error, &trouble.to_string()));

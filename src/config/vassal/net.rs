@@ -4,9 +4,10 @@ use core::net::IpAddr;
 
 use jail::plan::{Address, IPVLAN_MODES, Link, LinkKind, MACVLAN_MODES, Mode, Prefix, Route, VethEnd};
 
+use super::tuntap::{self, Via};
 use crate::config::admit::value;
 use crate::config::hook::interface;
-use crate::config::place::{ConfigError, Entry, Placed};
+use crate::config::place::{ConfigError, Entry, Place, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, wrong};
 
@@ -14,13 +15,15 @@ use crate::config::values::{Wrong, count, wrong};
 const EACH_MAX: usize = 256;
 /// Bytes of a packet that every IPv4 host takes, and of the longest one that there can be.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_536;
-const FORMS: &str = "write none, lo, veth:NAME[@OUTSIDE], macvlan:NAME[@OUTSIDE], ipvlan:NAME[@OUTSIDE] or move:NAME[@OUTSIDE]";
+const FORMS: &str = "write none, lo, veth:NAME[@OUTSIDE], macvlan:NAME[@OUTSIDE], ipvlan:NAME[@OUTSIDE] move:NAME[@OUTSIDE], or ADDRESS/LENGTH via ROUTER";
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetConfig {
     /// `net = none` or `net = lo`, the last one.
     pub loopback: Option<Placed<Loopback>>,
+    /// `net = … via ROUTER`.
+    pub vias: Vec<Placed<Via>>,
     /// Every other `net`.
     pub links: Vec<Placed<Link>>,
     /// `net-address`: without a name it is that of the only link.
@@ -47,6 +50,9 @@ impl NetConfig {
         match (name, entry.value.as_str()) {
             ("net", "none") => self.loopback = Some(entry.placed(Loopback::Down)),
             ("net", "lo") => self.loopback = Some(entry.placed(Loopback::Up)),
+            ("net", text) if text.split_ascii_whitespace().any(|word| word == "via") => {
+                self.vias.push(entry.placed(value(entry, tuntap::via)?));
+            }
             ("net", _) => self.links.push(entry.placed(value(entry, link)?)),
             ("net-address", _) => self.addresses.push(entry.placed(value(entry, address)?)),
             ("net-route", _) => self.routes.push(entry.placed(value(entry, route)?)),
@@ -57,16 +63,22 @@ impl NetConfig {
 
     /// True when it needs a network that is nobody else's.
     pub fn is_own(&self) -> bool {
-        self.loopback.is_some() || !self.links.is_empty()
+        self.loopback.is_some() || !self.links.is_empty() || !self.vias.is_empty()
     }
 
     /// The addresses with the names of their interfaces.
     pub fn named_addresses(&self) -> impl Iterator<Item = Address> {
         self.addresses.iter().filter_map(|one| {
             let (prefix, name) = &one.value;
-            let name = name.as_ref().or_else(|| self.links.first().map(|link| &link.value.inside));
+            let name = name.as_ref().or_else(|| self.interfaces().next().map(|(name, _)| name));
             name.map(|name| Address { prefix: *prefix, interface: name.clone() })
         })
+    }
+
+    /// Interfaces that `net` gives, and where it says so.
+    fn interfaces(&self) -> impl Iterator<Item = (&String, &Place)> {
+        let links = self.links.iter().map(|link| (&link.value.inside, &link.place));
+        links.chain(self.vias.iter().map(|via| (&via.value.device, &via.place)))
     }
 }
 
@@ -74,9 +86,9 @@ impl NetConfig {
 pub(super) fn contradictions(config: &NetConfig) -> Vec<ConfigError> {
     let mut errors = Vec::new();
     if let (Some(Placed { value: Loopback::Down, place }), Some(link)) =
-        (&config.loopback, config.links.first())
+        (&config.loopback, config.interfaces().next())
     {
-        let cause = format!("`net = none` beside another interface ({})", link.place);
+        let cause = format!("`net = none` beside another interface ({})", link.1);
         errors.push(ConfigError::at(place, cause).cure("leave out one of the two"));
     }
     for (index, link) in config.links.iter().enumerate() {
@@ -86,7 +98,7 @@ pub(super) fn contradictions(config: &NetConfig) -> Vec<ConfigError> {
             ConfigError::at(&link.place, cause).cure("give it another name: KIND:NAME@OUTSIDE")
         }));
     }
-    if config.links.len() != 1 {
+    if config.interfaces().count() != 1 {
         let nameless = config.addresses.iter().filter(|address| address.value.1.is_none());
         errors.extend(nameless.map(|address| {
             ConfigError::at(&address.place, "an address without an interface")
@@ -94,7 +106,10 @@ pub(super) fn contradictions(config: &NetConfig) -> Vec<ConfigError> {
         }));
     }
     errors.extend(
-        beyond(&config.links).or_else(|| beyond(&config.addresses)).or_else(|| beyond(&config.routes)),
+        beyond(&config.links)
+            .or_else(|| beyond(&config.vias))
+            .or_else(|| beyond(&config.addresses))
+            .or_else(|| beyond(&config.routes)),
     );
     errors
 }
@@ -157,7 +172,8 @@ fn named(modes: &[Mode], text: &str) -> Result<Mode, Wrong> {
     })
 }
 
-fn mtu(text: &str) -> Result<u32, Wrong> {
+/// Bytes of a longest packet.
+pub(super) fn mtu(text: &str) -> Result<u32, Wrong> {
     let mtu = count(text)?;
     if MTU.contains(&mtu) {
         Ok(mtu)
@@ -198,6 +214,11 @@ fn prefix(text: &str) -> Result<Prefix, Wrong> {
 
 fn address(text: &str) -> Result<(Prefix, Option<String>), Wrong> {
     let (text, name) = text.split_once('@').map_or((text, None), |(text, name)| (text, Some(name)));
+    Ok((host_prefix(text)?, name.map(interface).transpose()?))
+}
+
+/// `ADDRESS/LENGTH` of one host.
+pub(super) fn host_prefix(text: &str) -> Result<Prefix, Wrong> {
     let prefix = prefix(text)?;
     if prefix.address.is_unspecified() || prefix.address.is_multicast() {
         return wrong(
@@ -205,7 +226,7 @@ fn address(text: &str) -> Result<(Prefix, Option<String>), Wrong> {
             "use an address that one host can have",
         );
     }
-    Ok((prefix, name.map(interface).transpose()?))
+    Ok(prefix)
 }
 
 /// `NETWORK|default [via GATEWAY] [dev NAME]`.

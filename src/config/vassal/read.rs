@@ -2,7 +2,7 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, ties, zerg};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, ties, tuntap, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::emperor::tuntap::credentials;
@@ -131,6 +131,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
         name if config.net.apply(name, entry)? => {}
+        name if config.tuntap.apply(name, entry)? => {}
         name if config.surroundings.apply(name, entry)? => {}
         name if config.waits.apply(name, entry)? => {}
         name if config.health.apply(name, entry)? => {}
@@ -215,6 +216,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     }
     errors.extend(rootfs::contradictions(&config.rootfs));
     errors.extend(net::contradictions(&config.net));
+    errors.extend(tuntap::contradictions(&config.net, &config.tuntap));
     errors.extend(zerg::contradiction(config));
     errors.extend(ties::contradiction(config));
     if does_nothing(config) {

@@ -5,8 +5,8 @@ use super::super::spec::{Kind, OptionSpec};
 pub(super) const NET: &[OptionSpec] = &[
     OptionSpec::new(
         "net",
-        Kind::Form("none|lo|KIND:NAME[@OUTSIDE] [KEY=VALUE…]", "lo"),
-        "A network of its own: `none` with nothing, `lo` with `lo` alone, or an interface of the host: veth:eth0@web0 bridge=br0, macvlan:eth0@enp1s0, ipvlan:…, move:enp2s0; mac= and mtu= with each.",
+        Kind::Form("none|lo|KIND:NAME[@OUTSIDE]|ADDRESS/LENGTH[,…] via ROUTER|auto via ROUTER [KEY=VALUE…]", "lo"),
+        "A network of its own: `none` with nothing, `lo` with `lo` alone, or an interface of the host: veth:eth0@web0 bridge=br0, macvlan:eth0@enp1s0, ipvlan:…, move:enp2s0; mac= and mtu= with each. Or one by a router of the Emperor's (`tuntap-router`): 10.0.0.2/24 via emperor0, auto via emperor0; dev=, mtu=, dns=, route=none.",
     )
     .repeats()
     .default("the Emperor's"),
@@ -20,6 +20,21 @@ pub(super) const NET: &[OptionSpec] = &[
         "net-route",
         Kind::Form("NETWORK|default [via GATEWAY] [dev NAME]", "default via 10.0.0.1"),
         "Route of the vassal's own network.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "tuntap-device",
+        Kind::Form("NAME[ SOCKET]", "uwsgi0 /run/tuntap.socket"),
+        "A tun device in the vassal's own network, whose packets go to the router on that socket, of liege or uWSGI; its address is set by a program, or by `net-address`.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "tuntap-device-rule",
+        Kind::Form(
+            "in|out SOURCE[/LENGTH] DESTINATION[/LENGTH] allow|deny|route|gateway [ADDRESS:PORT]",
+            "out 10.0.0.2 192.0.2.0/24 deny",
+        ),
+        "Rule that the router is asked to hold the vassal's own packets against.",
     )
     .repeats(),
 ];

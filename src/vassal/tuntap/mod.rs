@@ -1,0 +1,16 @@
+//! Networks of a vassal by a router in user space: devices of its own, whose packets go to the router.
+
+mod call;
+mod carry;
+mod device;
+mod join;
+mod knobs;
+mod lent;
+mod pump;
+mod resolvers;
+mod settle;
+
+pub use join::join;
+pub use lent::{Router, inherited};
+pub use pump::start;
+pub use resolvers::write;
