@@ -113,12 +113,6 @@ impl Router {
         self.peers.accounts.restore(tenant, account);
     }
 
-    /// A packet of a peer, or of nobody, was dropped before it could be judged.
-    pub fn refuse(&mut self, from: Option<PeerId>, reason: Reason) {
-        let account = from.map_or(AccountId::NOBODY, |id| self.account(id));
-        self.peers.accounts.of(account).sent.drop(reason);
-    }
-
     /// A peer of this user has come; the kernel says who it is (`SO_PEERCRED`).
     ///
     /// # Errors
