@@ -77,6 +77,7 @@ unsafe fn take_along(header: &libc::msghdr, arrived: &mut Arrived) {
 /// `entry` is one of `SCM_RIGHTS` within a living buffer.
 unsafe fn take_rights(entry: &libc::cmsghdr, descriptors: &mut Vec<OwnedFd>) {
     let head = size_of::<libc::cmsghdr>();
+    #[allow(clippy::unnecessary_cast, reason = "it is of another type in musl")]
     let count = (entry.cmsg_len as usize).saturating_sub(head) / size_of::<i32>();
     // SAFETY: that many numbers lie behind the header, and each is a descriptor that is ours alone.
     let take = |index| unsafe {

@@ -68,6 +68,31 @@ impl Leases {
         }
     }
 
+    /// Whether an address is of the version of this pool.
+    pub fn is_of(&self, address: IpAddr) -> bool {
+        self.pool.network().is_ipv4() == address.is_ipv4()
+    }
+
+    /// Nobody gets this address: it is somebody's already.
+    pub fn reserve(&mut self, address: IpAddr) {
+        self.reserved.insert(key(address));
+    }
+
+    /// The tenant has no address any more, and somebody else may get it.
+    pub fn discard(&mut self, tenant: &str) {
+        if let Some(lease) = self.forget(tenant) {
+            self.lowest = self.lowest.min(lease.key);
+        }
+    }
+
+    /// Tenants whose names begin so, each with its address and whether it is there.
+    pub fn named<'a>(&'a self, begin: &'a str) -> impl Iterator<Item = (&'a str, IpAddr, bool)> {
+        let tenants =
+            self.tenants.range(begin.to_owned()..).take_while(move |(name, _)| name.starts_with(begin));
+        let is_v4 = self.pool.network().is_ipv4();
+        tenants.map(move |(name, lease)| (name.as_str(), address(lease.key, is_v4), lease.is_held))
+    }
+
     /// All leases as text, which `read` takes.
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -141,7 +166,7 @@ fn wrong(line: &str, start: usize, cause: &str) -> Wrong {
     Wrong { span, cause: cause.into(), cure: "write ADDRESS TENANT, or take the line away".into() }
 }
 
-fn escape(tenant: &str) -> String {
+pub(super) fn escape(tenant: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%';
     let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     tenant.bytes().map(one).collect()

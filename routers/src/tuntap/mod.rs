@@ -3,12 +3,16 @@
 //! `Router` is the door. Frames and records are what uWSGI 2.0 has on the wire; rules are what administrators write.
 
 mod accounts;
+mod book;
 mod chain;
 pub mod charter;
 mod compiled;
 pub mod frame;
 mod grant;
+pub mod io;
+mod json;
 mod lease;
+mod netlink;
 mod offload;
 mod packet;
 mod peers;
@@ -17,6 +21,7 @@ mod prefix;
 mod queue;
 mod reason;
 pub mod record;
+mod report;
 mod router;
 mod rule;
 mod segment;
@@ -27,6 +32,7 @@ mod turns;
 mod words;
 
 pub use accounts::{ACCOUNTS_MAX, Accounts};
+pub use book::{Book, WrongLine};
 pub use chain::{Chain, Judgement, TooManyRules};
 pub use compiled::{Compiled, RULES_MAX};
 pub use grant::{ADDRESSES_MAX, Grant};

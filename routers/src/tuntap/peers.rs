@@ -93,8 +93,10 @@ pub struct Peers {
     withdrawn: Vec<usize>,
     /// Which grant an address is of.
     owners: HashMap<IpAddr, usize>,
-    /// Which grants a user has.
+    /// Which grants an administrator gave to a user.
     granted: BTreeMap<u32, Vec<usize>>,
+    /// Which ones a user was lent: he may choose others beside.
+    lent: BTreeMap<u32, Vec<usize>>,
     /// Peers of each user, in the order in which they came.
     users: BTreeMap<u32, Vec<PeerId>>,
     pub(super) accounts: Accounts,
@@ -111,6 +113,7 @@ impl Peers {
             withdrawn: Vec::new(),
             owners: HashMap::new(),
             granted: BTreeMap::new(),
+            lent: BTreeMap::new(),
             users: BTreeMap::new(),
             accounts: Accounts::new(),
         }
@@ -121,8 +124,26 @@ impl Peers {
     /// # Errors
     /// One of them is somebody's.
     pub(super) fn give(&mut self, grant: Grant, settings: &Settings) -> Result<(), GivenTwice> {
-        let owner = |address: &IpAddr| match self.owners.get(address) {
-            Some(owner) => Some(self.grants[*owner].name.clone()),
+        let uid = grant.uid;
+        let index = self.enter(grant, settings)?;
+        self.granted.entry(uid).or_default().push(index);
+        Ok(())
+    }
+
+    /// Lends addresses to a tenant until they are withdrawn.
+    ///
+    /// # Errors
+    /// One of them is somebody's.
+    pub(super) fn lend(&mut self, grant: Grant, settings: &Settings) -> Result<(), GivenTwice> {
+        let uid = grant.uid;
+        let index = self.enter(grant, settings)?;
+        self.lent.entry(uid).or_default().push(index);
+        Ok(())
+    }
+
+    fn enter(&mut self, grant: Grant, settings: &Settings) -> Result<usize, GivenTwice> {
+        let owner = |address: &IpAddr| match self.owner(*address) {
+            Some(owner) => Some(owner.name.clone()),
             None => settings.hosts.contains(address).then(|| "the host".to_owned()),
         };
         let taken = grant.addresses.iter().find_map(|address| Some((*address, owner(address)?)));
@@ -132,36 +153,49 @@ impl Peers {
         grant.addresses.iter().for_each(|address| self.take_away(*address));
         let index = self.withdrawn.pop().unwrap_or(self.grants.len());
         self.owners.extend(grant.addresses.iter().map(|address| (*address, index)));
-        self.granted.entry(grant.uid).or_default().push(index);
         if index == self.grants.len() {
             self.grants.push(grant);
         } else {
             self.grants[index] = grant;
         }
-        Ok(())
+        Ok(index)
     }
 
-    /// Takes addresses back from a tenant; its peers hold them no more.
+    /// Whose an address is, whether he is there or not.
+    pub fn owner(&self, address: IpAddr) -> Option<&Grant> {
+        self.owners.get(&address).map(|owner| &self.grants[*owner])
+    }
+
+    /// Takes back what was lent to a tenant; its peers hold it no more.
     pub(super) fn withdraw(&mut self, uid: u32, name: &str) {
-        let Some(index) = self.grant_of(uid, name) else { return };
+        let Entry::Occupied(mut lent) = self.lent.entry(uid) else { return };
+        let Some(place) = lent.get().iter().position(|grant| self.grants[*grant].name == name) else {
+            return;
+        };
+        let index = lent.get_mut().swap_remove(place);
+        if lent.get().is_empty() {
+            lent.remove();
+        }
         for address in std::mem::take(&mut self.grants[index].addresses) {
             self.owners.remove(&address);
             self.take_away(address);
         }
-        let Entry::Occupied(mut granted) = self.granted.entry(uid) else { return };
-        granted.get_mut().retain(|grant| *grant != index);
-        if granted.get().is_empty() {
-            granted.remove();
-        }
         for id in self.users.get(&uid).cloned().unwrap_or_default() {
-            let grant = self.get_mut(id).map(|peer| &mut peer.grant);
-            grant.into_iter().for_each(|grant| drop(grant.take_if(|grant| *grant == index)));
+            if let Some(peer) = self.get_mut(id) {
+                peer.grant = peer.grant.filter(|grant| *grant != index);
+            }
         }
         self.withdrawn.push(index);
     }
 
     fn grant_of(&self, uid: u32, name: &str) -> Option<usize> {
-        self.granted.get(&uid)?.iter().copied().find(|grant| self.grants[*grant].name == name)
+        let all = self.granted.get(&uid).into_iter().chain(self.lent.get(&uid)).flatten().copied();
+        all.into_iter().find(|grant| self.grants[*grant].name == name)
+    }
+
+    /// What was lent to a user.
+    pub fn lent(&self, uid: u32) -> impl Iterator<Item = &Grant> {
+        self.lent.get(&uid).into_iter().flatten().map(|grant| &self.grants[*grant])
     }
 
     /// What was given to a user, in the order in which it was.
@@ -174,7 +208,9 @@ impl Peers {
     pub(super) fn settle(&mut self, id: PeerId, name: &str) -> bool {
         let Some(grant) = self.get(id).and_then(|peer| self.grant_of(peer.uid, name)) else { return false };
         let held = self.get_mut(id).map(|peer| std::mem::take(&mut peer.addresses)).unwrap_or_default();
-        held.iter().for_each(|address| drop(self.holders.remove(address)));
+        for address in held {
+            self.holders.remove(&address);
+        }
         self.adopt(id, grant);
         for address in self.grants[grant].addresses.clone() {
             if !self.holders.contains_key(&address) {
@@ -238,7 +274,9 @@ impl Peers {
             return Err(Refused::Greedy(uid, same));
         }
         match settings.admission {
-            Admission::Granted if !self.granted.contains_key(&uid) => Err(Refused::NotGranted(uid)),
+            Admission::Granted if !self.granted.contains_key(&uid) && !self.lent.contains_key(&uid) => {
+                Err(Refused::NotGranted(uid))
+            }
             Admission::Granted | Admission::Open => Ok(()),
         }
     }

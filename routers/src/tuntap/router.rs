@@ -66,7 +66,15 @@ impl Router {
         self.peers.give(grant, &self.settings)
     }
 
-    /// Takes back what was given to a tenant.
+    /// Lends addresses to a tenant, for now.
+    ///
+    /// # Errors
+    /// One of them is another tenant's or the host's.
+    pub fn lend(&mut self, grant: Grant) -> Result<(), GivenTwice> {
+        self.peers.lend(grant, &self.settings)
+    }
+
+    /// Takes back what was lent to a tenant.
     pub fn withdraw(&mut self, uid: u32, name: &str) {
         self.peers.withdraw(uid, name);
     }

@@ -29,6 +29,11 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         }
     }
 
+    /// Whether anybody has something.
+    pub fn is_anybody(&self) -> bool {
+        !self.order.is_empty()
+    }
+
     /// Who is next, and has credit.
     pub fn next_turn(&mut self) -> Option<K> {
         loop {

@@ -1,0 +1,72 @@
+//! Who leaves, and what becomes of what was his.
+
+use super::closer::Rest;
+use super::events::Token;
+use super::leasing::tenant;
+use super::life::{Service, Source};
+use super::seats::{Connection, Seat};
+
+impl Service {
+    /// This peer has to go, as soon as nobody looks at it.
+    pub(super) fn end(&mut self, seat: Seat, why: String) {
+        self.ending.push((seat, why));
+    }
+
+    /// The other end says no more; what it said before still counts, where it is of any use.
+    pub(super) fn hang_up(&mut self, seat: Seat) {
+        let Some(connection) = self.seats.get_mut(seat) else { return };
+        connection.is_hung_up = true;
+        if connection.device.is_some() {
+            return self.end(seat, "it has left".into());
+        }
+        self.turns.wake(Source::Stream(seat));
+    }
+
+    /// Takes out all who have to go.
+    pub(super) fn end_all(&mut self) {
+        while let Some((seat, why)) = self.ending.pop() {
+            let Some(connection) = self.seats.remove(seat) else { continue };
+            self.forget(seat, &connection);
+            if connection.peer.is_some() {
+                let name = self.name_of(&connection);
+                self.telling.info(&format!("peer {name} of user {} has gone: {why}", connection.who.uid));
+            }
+            self.bury(connection);
+            self.hear_again();
+        }
+    }
+
+    fn forget(&mut self, seat: Seat, connection: &Connection) {
+        self.events.forget(&connection.socket);
+        connection.device.iter().for_each(|device| self.events.forget(device));
+        self.turns.rest(Source::Stream(seat));
+        self.turns.rest(Source::Tun(seat));
+        self.parking.forget(seat, connection.key);
+    }
+
+    /// What rules call a connection, or how its addresses are written where they do not.
+    pub(super) fn name_of(&self, connection: &Connection) -> String {
+        let peer = connection.peer.and_then(|id| self.router.peers().get(id));
+        let name = peer.map(|peer| peer.name().to_owned()).unwrap_or_default();
+        if name.is_empty() { "without an address".into() } else { name }
+    }
+
+    fn bury(&mut self, connection: Connection) {
+        let (uid, label) = (connection.who.uid, &connection.label);
+        connection.peer.into_iter().for_each(|id| self.router.disconnect(id));
+        if connection.tenant.as_ref().is_some_and(|name| *name == tenant(uid, label)) {
+            self.leasing.release(uid, label);
+        }
+        if let Some(device) = connection.device {
+            self.closer.close(uid, Rest::Descriptor(device.into_descriptor()));
+        }
+        self.closer.close(uid, Rest::Connection(connection.socket));
+    }
+
+    /// A number is free again for whoever waits to be accepted.
+    fn hear_again(&mut self) {
+        if std::mem::take(&mut self.is_full) {
+            let _ = self.events.watch(&self.ports.listener, Token::Listener);
+        }
+    }
+}

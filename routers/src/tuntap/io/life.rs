@@ -1,0 +1,295 @@
+//! The loop itself.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::super::charter::Charter;
+use super::super::frame::{HEADER, PAYLOAD_MAX};
+use super::super::{Admission, Book, Grant, OFFLOAD_HEADER, Policy, Prefix, Router, Settings, Turns};
+use super::addresses::Addresses;
+use super::closer::Closer;
+use super::events::{EVENTS_MAX, Events, Token};
+use super::keeping::{Keeping, Kept};
+use super::leasing::Leasing;
+use super::park::Parking;
+use super::ports::Ports;
+use super::questions::Asked;
+use super::seats::{Seat, Seats};
+use super::stats::Clients;
+use super::telling::{Log, Telling};
+use crate::parking::ToEmperor;
+
+/// What one turn may take, counted as `cost` does.
+pub(super) const QUANTUM: u32 = 128 * 1024;
+/// Turns between two looks at what else there is.
+const TURNS_MAX: usize = 16;
+/// Bytes that are looked at in a stream at once.
+const STREAM_ROOM: usize = 4 * (HEADER + PAYLOAD_MAX);
+
+/// Who has packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// Other routers.
+    Gateway,
+    /// A peer by its connection.
+    Stream(Seat),
+    /// A peer by its device.
+    Tun(Seat),
+}
+
+/// Rooms for packets, which are asked for once.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    /// One packet behind its offload header.
+    pub(super) packet: Box<[u8]>,
+    /// One of the packets that it stands for.
+    pub(super) segment: Box<[u8]>,
+    /// The begin of a stream.
+    pub(super) stream: Box<[u8]>,
+}
+
+/// A router that serves.
+pub(super) struct Service {
+    pub(super) charter: Charter,
+    pub(super) telling: Telling,
+    pub(super) ports: Ports,
+    pub(super) events: Events,
+    pub(super) router: Router,
+    pub(super) book: Book,
+    pub(super) generation: u64,
+    /// Users whom the charter has given addresses.
+    pub(super) granted: BTreeSet<u32>,
+    pub(super) seats: Seats,
+    pub(super) turns: Turns<Source>,
+    pub(super) rooms: Rooms,
+    pub(super) leasing: Leasing,
+    pub(super) keeping: Keeping,
+    pub(super) parking: Parking,
+    pub(super) clients: Clients,
+    pub(super) addresses: Addresses,
+    pub(super) closer: Closer,
+    pub(super) asked: Asked,
+    /// Who has to go, and why; nobody is taken out while somebody looks at him.
+    pub(super) ending: Vec<(Seat, String)>,
+    /// No number is free for another connection.
+    pub(super) is_full: bool,
+    /// The host's kernel has something.
+    host_waits: bool,
+    is_over: bool,
+}
+
+fn settings(charter: &Charter) -> Result<Settings, String> {
+    let networks = charter.addresses.iter().filter_map(|(address, length)| Prefix::new(*address, *length));
+    Ok(Settings {
+        policy: Policy::parse(&charter.policy).ok_or_else(|| format!("`{}` is no policy", charter.policy))?,
+        admission: if charter.open { Admission::Open } else { Admission::Granted },
+        hosts: charter.addresses.iter().map(|(address, _)| *address).collect(),
+        networks: networks.collect(),
+        nameservers: charter.nameservers.clone(),
+        peers_max: charter.peers_max,
+        peers_of_user_max: charter.peers_of_user_max,
+    })
+}
+
+impl Rooms {
+    fn new() -> Self {
+        let room = |bytes: usize| vec![0; bytes].into_boxed_slice();
+        Self {
+            packet: room(OFFLOAD_HEADER + PAYLOAD_MAX + 1),
+            segment: room(PAYLOAD_MAX),
+            stream: room(STREAM_ROOM),
+        }
+    }
+}
+
+impl Service {
+    /// A router of this charter without a peer.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(super) fn new(mut ports: Ports, charter: Charter, log: Log) -> Result<Self, String> {
+        let settings = settings(&charter)?;
+        let (keeping, kept) = Keeping::open(ports.state.take());
+        let kept = kept.unwrap_or_default();
+        let book = if kept.generation > 0 {
+            Book::parse(&kept.rules).map_err(|wrong| wrong.to_string())?
+        } else {
+            Book::of(&charter)
+        };
+        let chains = book.chains(&settings, ports.gateway.is_some())?;
+        let mut router = Router::new(settings, chains);
+        let mut granted = BTreeSet::new();
+        for text in &charter.peers {
+            let grant = Grant::parse(text).map_err(|wrong| format!("`{text}`: {wrong}"))?;
+            granted.insert(grant.uid);
+            router.give(grant).map_err(|twice| format!("`{text}`: {twice}"))?;
+        }
+        let mut leasing = Leasing::new(&charter, ports.leases.take(), &kept.leases)?;
+        leasing.restore(&mut router, &granted);
+        kept.restore(&mut router);
+        let events = Events::new().map_err(|errno| format!("cannot wait for anything: {errno}"))?;
+        let mut service = Self {
+            generation: kept.generation.max(1),
+            charter,
+            telling: Telling::new(log),
+            ports,
+            events,
+            router,
+            book,
+            granted,
+            seats: Seats::default(),
+            turns: Turns::new(QUANTUM),
+            rooms: Rooms::new(),
+            leasing,
+            keeping,
+            parking: Parking::new(),
+            clients: Clients::default(),
+            addresses: Addresses::default(),
+            closer: Closer::default(),
+            asked: Asked::default(),
+            ending: Vec::new(),
+            is_full: false,
+            host_waits: true,
+            is_over: false,
+        };
+        service.watch_all().map_err(|errno| format!("cannot wait for its descriptors: {errno}"))?;
+        Ok(service)
+    }
+
+    fn watch_all(&mut self) -> Result<(), Errno> {
+        let Self { events, ports, .. } = self;
+        events.watch(&ports.channel, Token::Channel)?;
+        events.watch_edge_in(&ports.device, Token::Host)?;
+        events.watch(&ports.listener, Token::Listener)?;
+        ports.stats.iter().try_for_each(|stats| events.watch(stats, Token::Stats))?;
+        ports.gateway.iter().try_for_each(|gateway| events.watch_edge_in(gateway, Token::Gateway))?;
+        ports.addresses.iter().try_for_each(|addresses| events.watch(addresses, Token::Addresses))?;
+        // Whatever came before is told of no more.
+        self.turns.wake(Source::Gateway);
+        self.ask_addresses();
+        Ok(())
+    }
+
+    /// Serves until the Emperor is gone.
+    ///
+    /// # Errors
+    /// One sentence: the device is gone, or there is nothing to wait with.
+    pub(super) fn live(&mut self) -> Result<(), String> {
+        self.ports
+            .tell(&ToEmperor::Ready, &[])
+            .map_err(|errno| format!("cannot tell the Emperor: {errno}"))?;
+        self.settle_affairs();
+        while !self.is_over {
+            let most = if self.host_waits || self.turns.is_anybody() {
+                Some(core::time::Duration::ZERO)
+            } else {
+                self.pause()
+            };
+            self.events.wait(most).map_err(|errno| format!("cannot wait: {errno}"))?;
+            self.take_events();
+            self.take_turns()?;
+            self.settle_affairs();
+        }
+        Ok(())
+    }
+
+    /// How long nothing has to be done.
+    fn pause(&self) -> Option<core::time::Duration> {
+        self.keeping.due().map(|due| due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whoever has left comes first: somebody who is here may wait for his place.
+    fn take_events(&mut self) {
+        for index in 0..EVENTS_MAX {
+            let Some((token, flags)) = self.events.get(index) else { break };
+            if let Token::Socket(seat) = token
+                && flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR)
+            {
+                self.hang_up(seat);
+            }
+        }
+        self.end_all();
+        for index in 0..EVENTS_MAX {
+            let Some((token, flags)) = self.events.get(index) else { break };
+            self.take_event(token, flags);
+        }
+    }
+
+    fn take_event(&mut self, token: Token, flags: EventFlags) {
+        match token {
+            Token::Channel => self.is_over = !self.hear_emperor(flags),
+            Token::Host => self.host_waits = true,
+            Token::Gateway => self.turns.wake(Source::Gateway),
+            Token::Listener => self.accept_all(),
+            Token::Stats => self.accept_clients(),
+            Token::Addresses => self.hear_addresses(),
+            Token::Client(number) => self.serve_client(number),
+            Token::Tun(seat) if self.seats.get(seat).is_some() => self.turns.wake(Source::Tun(seat)),
+            Token::Tun(_) => {}
+            Token::Socket(seat) => self.take_socket(seat, flags),
+        }
+    }
+
+    fn take_socket(&mut self, seat: Seat, flags: EventFlags) {
+        if self.seats.get(seat).is_none() {
+            return;
+        }
+        if flags.contains(EventFlags::OUT) {
+            self.flush(seat);
+        }
+        if flags.contains(EventFlags::IN) {
+            self.turns.wake(Source::Stream(seat));
+        }
+    }
+
+    /// Some turns of those who have something; the host, who speaks for everybody outside, has every second one.
+    fn take_turns(&mut self) -> Result<(), String> {
+        let mut cost = 0;
+        for _ in 0..TURNS_MAX {
+            if self.host_waits {
+                let moved = self.move_from_host()?;
+                (self.host_waits, cost) = (moved.has_more, cost + moved.cost);
+            }
+            let Some(source) = self.turns.next_turn() else { break };
+            let moved = match source {
+                Source::Gateway => self.move_from_gateway(),
+                Source::Tun(seat) => self.move_from_tun(seat),
+                Source::Stream(seat) => self.move_from_stream(seat),
+            };
+            cost += moved.cost;
+            self.turns.spend(source, moved.cost);
+            if !moved.has_more {
+                self.turns.rest(source);
+            }
+        }
+        if cost > 0 {
+            self.keeping.touch(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// What is better done when nobody waits for it.
+    fn settle_affairs(&mut self) {
+        self.end_all();
+        self.talk_to_emperor();
+        match self.leasing.save() {
+            Ok(false) => {}
+            Ok(true) => self.keeping.touch(Instant::now()),
+            Err(errno) => self.telling.warn(&format!("cannot write the file of leases: {errno}")),
+        }
+        if self.keeping.due().is_some_and(|due| due <= Instant::now()) {
+            self.keep();
+        }
+    }
+
+    /// Writes down what a successor has to know.
+    pub(super) fn keep(&mut self) {
+        let kept = Kept::of(&self.router, self.generation, &self.book, self.leasing.text());
+        if let Err(errno) = self.keeping.save(&kept) {
+            self.telling.warn(&format!("cannot keep the rules and what was counted: {errno}"));
+        }
+    }
+}

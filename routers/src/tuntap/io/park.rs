@@ -1,0 +1,270 @@
+//! Peers are kept by the Emperor as well: whoever comes after us finds them there.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use jail::sys::Credentials;
+use rustix::event::epoll::EventFlags;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use super::super::PeerId;
+use super::closer::Rest;
+use super::device::Device;
+use super::events::Token;
+use super::leasing::tenant;
+use super::life::{Service, Source};
+use super::ports::Adopted;
+use super::seats::{Connection, Seat};
+use crate::parking::{MESSAGE_MAX, ToEmperor};
+
+/// What a successor has to know of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Parked {
+    pid: i32,
+    uid: u32,
+    gid: u32,
+    greeted: bool,
+    speaks: bool,
+    is_peer: bool,
+    has_device: bool,
+    lent: bool,
+    since: u64,
+    label: String,
+    tenant: Option<String>,
+    addresses: Vec<IpAddr>,
+    records: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Park(Seat),
+    Forget(u64),
+}
+
+/// What the Emperor is still to be told.
+#[derive(Debug)]
+pub(super) struct Parking {
+    next: u64,
+    tasks: VecDeque<Task>,
+    waits_for_room: bool,
+}
+
+impl Parking {
+    /// Keys are greater than those of every router before us: the time since the machine's start in nanoseconds.
+    pub(super) fn new() -> Self {
+        let now = clock_gettime(ClockId::Monotonic);
+        let next = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
+        Self { next, tasks: VecDeque::new(), waits_for_room: false }
+    }
+
+    /// Nothing is to be kept of a connection any more.
+    pub(super) fn forget(&mut self, seat: Seat, key: Option<u64>) {
+        self.tasks.retain(|task| *task != Task::Park(seat));
+        key.into_iter().for_each(|key| self.tasks.push_back(Task::Forget(key)));
+    }
+}
+
+impl Service {
+    /// Has a connection kept, as it is when the Emperor is told.
+    pub(super) fn park(&mut self, seat: Seat) {
+        let Some(connection) = self.seats.get_mut(seat) else { return };
+        if connection.key.is_none() {
+            connection.key = Some(self.parking.next);
+            self.parking.next += 1;
+        }
+        if !self.parking.tasks.contains(&Task::Park(seat)) {
+            self.parking.tasks.push_back(Task::Park(seat));
+        }
+    }
+
+    /// The Emperor has nothing to say, but when he is gone it is over; whether he is still there.
+    pub(super) fn hear_emperor(&mut self, flags: EventFlags) -> bool {
+        let mut bytes = [0; MESSAGE_MAX];
+        if !flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
+            return true;
+        }
+        match jail::run::receive(&self.ports.channel, &mut bytes) {
+            Ok(None) => false,
+            Ok(Some(_)) | Err(Errno::AGAIN | Errno::MSGSIZE) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Our end of the channel never waits.
+    pub(super) fn hurry_channel(&self) -> Result<(), Errno> {
+        let flags = fcntl_getfl(&self.ports.channel)?;
+        fcntl_setfl(&self.ports.channel, flags | OFlags::NONBLOCK)
+    }
+
+    /// Tells him what there is to be told, as long as he listens.
+    pub(super) fn talk_to_emperor(&mut self) {
+        while let Some(task) = self.parking.tasks.front().copied() {
+            if self.tell_task(task) == Err(Errno::AGAIN) {
+                break;
+            }
+            self.parking.tasks.pop_front();
+        }
+        let waits = !self.parking.tasks.is_empty();
+        if waits != self.parking.waits_for_room {
+            self.parking.waits_for_room = waits;
+            let _ = self.events.expect_room(&self.ports.channel, Token::Channel, waits);
+        }
+    }
+
+    fn tell_task(&self, task: Task) -> Result<(), Errno> {
+        let seat = match task {
+            Task::Park(seat) => seat,
+            Task::Forget(key) => return self.ports.tell(&ToEmperor::Forget(key), &[]),
+        };
+        let Some(connection) = self.seats.get(seat) else { return Ok(()) };
+        let Some(key) = connection.key else { return Ok(()) };
+        let mut descriptors: Vec<BorrowedFd<'_>> = vec![connection.socket.as_fd()];
+        descriptors.extend(connection.device.as_ref().map(AsFd::as_fd));
+        self.ports.tell(&ToEmperor::Park { key, state: self.state_of(connection) }, &descriptors)
+    }
+
+    /// Its own rules stay behind where there is no room: it narrows itself, nobody else.
+    fn state_of(&self, connection: &Connection) -> Vec<u8> {
+        let peer = connection.peer.and_then(|id| self.router.peers().get(id));
+        let mut parked = Parked {
+            pid: connection.who.pid,
+            uid: connection.who.uid,
+            gid: connection.who.gid,
+            greeted: connection.greeted,
+            speaks: connection.speaks,
+            is_peer: connection.peer.is_some(),
+            has_device: connection.device.is_some(),
+            lent: connection.lent,
+            since: connection.since,
+            label: connection.label.clone(),
+            tenant: connection.tenant.clone(),
+            addresses: peer.map(|peer| peer.addresses().to_vec()).unwrap_or_default(),
+            records: connection.records.clone(),
+        };
+        let state = postcard::to_stdvec(&parked).unwrap_or_default();
+        if state.len() <= MESSAGE_MAX / 2 {
+            return state;
+        }
+        parked.records.clear();
+        postcard::to_stdvec(&parked).unwrap_or_default()
+    }
+
+    /// Takes over whom a router before us has parked.
+    ///
+    /// # Errors
+    /// One sentence: our own descriptors do not work.
+    pub(super) fn adopt_all(&mut self, adopted: Vec<Adopted>) -> Result<(), String> {
+        self.hurry_channel().map_err(|errno| format!("cannot use the channel to the Emperor: {errno}"))?;
+        let count = adopted.len();
+        for one in adopted {
+            self.parking.next = self.parking.next.max(one.key + 1);
+            let key = one.key;
+            if let Err(why) = self.adopt(one) {
+                self.telling.warn(&format!("cannot take a peer over: {why}"));
+                self.parking.tasks.push_back(Task::Forget(key));
+            }
+        }
+        if count > 0 {
+            self.telling.info(&format!("{count} peers were taken over"));
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, Adopted { key, state, descriptors }: Adopted) -> Result<(), String> {
+        let parked: Parked = postcard::from_bytes(&state).map_err(|wrong| wrong.to_string())?;
+        let mut descriptors = descriptors.into_iter();
+        let socket = descriptors.next().ok_or("it has no connection")?;
+        let who = Credentials { pid: parked.pid, uid: parked.uid, gid: parked.gid };
+        let mut connection = Connection::new(socket, who, self.charter.queue_bytes);
+        (connection.greeted, connection.speaks) = (parked.greeted, parked.speaks);
+        (connection.is_begin, connection.key, connection.lent) = (false, Some(key), parked.lent);
+        (connection.label, connection.since) = (parked.label.clone(), parked.since);
+        let seat = self.seats.seat(connection);
+        if let Err(why) = self.adopt_peer(seat, &parked, descriptors.next()) {
+            self.end(seat, why);
+        }
+        Ok(())
+    }
+
+    fn adopt_peer(
+        &mut self,
+        seat: Seat,
+        parked: &Parked,
+        device: Option<std::os::fd::OwnedFd>,
+    ) -> Result<(), String> {
+        let connection = self.seats.get(seat).expect("it has just been seated");
+        let watched = self.events.watch_edge(&connection.socket, Token::Socket(seat));
+        watched.map_err(|errno| format!("cannot wait for it: {errno}"))?;
+        self.turns.wake(Source::Stream(seat));
+        if !parked.is_peer {
+            return Ok(());
+        }
+        let id = self.router.connect(parked.uid).map_err(|refused| refused.to_string())?;
+        self.seats.enroll(seat, id);
+        self.give_back(seat, id, parked)?;
+        self.router.upload(id, &parked.records).map_err(|breach| breach.to_string())?;
+        let connection = self.seats.get_mut(seat).expect("it has just been seated");
+        connection.records.clone_from(&parked.records);
+        connection.parked_addresses = parked.addresses.len();
+        if !parked.has_device {
+            return Ok(());
+        }
+        let device = device.ok_or("its device is missing")?;
+        match Device::prove(device) {
+            Ok(device) => {
+                let watched = self.events.watch_edge_in(&device, Token::Tun(seat));
+                watched.map_err(|errno| format!("cannot wait for its device: {errno}"))?;
+                connection.device = Some(device);
+                self.turns.wake(Source::Tun(seat));
+                Ok(())
+            }
+            Err((device, wrong)) => {
+                self.closer.close(parked.uid, Rest::Descriptor(device));
+                Err(wrong.to_owned())
+            }
+        }
+    }
+
+    /// The addresses that it had.
+    fn give_back(&mut self, seat: Seat, id: PeerId, parked: &Parked) -> Result<(), String> {
+        let Some(name) = &parked.tenant else {
+            let taken = self.router.take(id, &parked.addresses);
+            return taken.map_err(|(address, _)| format!("{address} is somebody else's by now"));
+        };
+        if *name == tenant(parked.uid, &parked.label) {
+            self.leasing.hold(&mut self.router, parked.uid, &parked.label)?;
+        }
+        self.router.settle(id, name);
+        self.seats.get_mut(seat).into_iter().for_each(|connection| connection.tenant = Some(name.clone()));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_parked_has_room_for_the_longest_label_and_all_addresses() {
+        let parked = Parked {
+            pid: i32::MAX,
+            uid: u32::MAX,
+            gid: u32::MAX,
+            greeted: true,
+            speaks: true,
+            is_peer: true,
+            has_device: true,
+            lent: true,
+            since: u64::MAX,
+            label: "x".repeat(super::super::super::talk::LABEL_MAX),
+            tenant: Some(tenant(u32::MAX, &"\n".repeat(super::super::super::talk::LABEL_MAX))),
+            addresses: vec![std::net::Ipv6Addr::LOCALHOST.into(); super::super::super::ADDRESSES_MAX],
+            records: Vec::new(),
+        };
+        assert!(postcard::to_stdvec(&parked).unwrap().len() <= MESSAGE_MAX / 2);
+    }
+}

@@ -1,0 +1,105 @@
+//! Stats for whoever connects: one JSON, then the end, as with uWSGI; nobody who reads slowly is waited for.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv, send, shutdown};
+
+use super::events::Token;
+use super::life::Service;
+
+/// Readers at once; one more, and the oldest has to go.
+const CLIENTS_MAX: usize = 16;
+/// Readers that are accepted at once.
+const ACCEPT_MAX: usize = 16;
+/// What was told is told again for so long.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// Readers who have not got all.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    waiting: VecDeque<Client>,
+    next: u32,
+    last: Option<(Instant, Rc<[u8]>)>,
+}
+
+#[derive(Debug)]
+struct Client {
+    number: u32,
+    socket: OwnedFd,
+    text: Rc<[u8]>,
+    sent: usize,
+}
+
+impl Service {
+    pub(super) fn accept_clients(&mut self) {
+        for _ in 0..ACCEPT_MAX {
+            let Some(stats) = &self.ports.stats else { return };
+            match accept_with(stats, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => self.accept_client(socket),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn accept_client(&mut self, socket: OwnedFd) {
+        let text = self.stats();
+        let clients = &mut self.clients;
+        clients.next = clients.next.wrapping_add(1);
+        let number = clients.next;
+        if clients.waiting.len() >= CLIENTS_MAX {
+            let oldest = clients.waiting.pop_front();
+            oldest.into_iter().for_each(|client| self.events.forget(&client.socket));
+        }
+        if self.events.watch_edge(&socket, Token::Client(number)).is_ok() {
+            self.clients.waiting.push_back(Client { number, socket, text, sent: 0 });
+            self.serve_client(number);
+        }
+    }
+
+    /// Stats as they were a moment ago: whoever asks all the time makes no work.
+    fn stats(&mut self) -> Rc<[u8]> {
+        if let Some((since, text)) = &self.clients.last
+            && since.elapsed() < FRESH
+        {
+            return Rc::clone(text);
+        }
+        let head = if self.charter.stats_http {
+            "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n"
+        } else {
+            ""
+        };
+        let text: Rc<[u8]> = format!("{head}{}\n", self.table(None)).into_bytes().into();
+        self.clients.last = Some((Instant::now(), Rc::clone(&text)));
+        text
+    }
+
+    pub(super) fn serve_client(&mut self, number: u32) {
+        let Some(place) = self.clients.waiting.iter().position(|client| client.number == number) else {
+            return;
+        };
+        let client = &mut self.clients.waiting[place];
+        loop {
+            match send(&client.socket, &client.text[client.sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            {
+                Ok(sent) => client.sent += sent,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => break,
+            }
+            if client.sent == client.text.len() {
+                break;
+            }
+        }
+        if let Some(client) = self.clients.waiting.remove(place) {
+            self.events.forget(&client.socket);
+            // A request that nobody has read would break the connection before the answer is read.
+            let _ = shutdown(&client.socket, Shutdown::Write);
+            let _ = recv(&client.socket, &mut [0; 4096], RecvFlags::DONTWAIT);
+        }
+    }
+}
