@@ -10,6 +10,7 @@ mod envdir;
 mod errand;
 mod fallback;
 mod fetch;
+mod gateways;
 mod guarded;
 mod inherited;
 mod inspect;
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.first().is_some_and(|name| name == spawner::ROLE) {
         return ended("spawner", spawner::main().map(|()| ExitCode::SUCCESS));
+    }
+    if arguments.first().is_some_and(|name| name == gateways::role::ROLE) {
+        return ended("router", gateways::role::main().map(|()| ExitCode::SUCCESS));
     }
     let is_hook = arguments.first().is_some_and(|name| name == errand::ROLE);
     let arguments = arguments.into_iter().skip(1).collect();

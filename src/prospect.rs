@@ -131,6 +131,7 @@ fn subject<'a>(
         lent,
         network: None,
         scenery: Scenery { path: Some(parent.into()), backdrop: charter.privileged, ..Scenery::default() },
+        routers: Vec::new(),
     })
 }
 

@@ -47,7 +47,7 @@ fn table(document: &Value) -> String {
     // A guest is not told of the Emperor.
     if !document["pid"].is_null() {
         text = format!(
-            "emperor pid {}  uid {}  gid {}  capabilities {}\nspawner capabilities {}\njail {}\n\n",
+            "emperor pid {}  uid {}  gid {}  capabilities {}\nspawner capabilities {}\njail {}\n",
             word("pid"),
             word("uid"),
             word("gid"),
@@ -55,6 +55,7 @@ fn table(document: &Value) -> String {
             word("spawner_capabilities"),
             word("jail"),
         );
+        text.push_str(&routers(document));
     }
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -73,6 +74,23 @@ fn table(document: &Value) -> String {
     }
     text.push_str(&format!("{table}\n"));
     text
+}
+
+/// A line for each router, and an empty one.
+fn routers(document: &Value) -> String {
+    let routers = document["routers"].as_array().into_iter().flatten();
+    let line = |router: &Value| {
+        let word = |key: &str| plain(&router[key]);
+        let pid = if router["pid"] == -1 { "-".to_owned() } else { word("pid") };
+        format!(
+            "router {} pid {pid}  socket {}  restarts {}  peers kept {}\n",
+            word("device"),
+            word("socket"),
+            word("restarts"),
+            word("parked"),
+        )
+    };
+    routers.map(line).chain(["\n".to_owned()]).collect()
 }
 
 /// A line for the jail of each vassal that has a process.

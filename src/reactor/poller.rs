@@ -36,6 +36,8 @@ pub enum Token {
     EventsListener,
     /// One who follows that takes more, or is gone.
     Follower(u32),
+    /// A router says something, or takes more.
+    Router(u8),
     /// A signal, the death of a child among them.
     Signals,
 }
@@ -46,6 +48,8 @@ const CLIENT: u64 = 2 << 62;
 const LISTENER: u64 = 3 << 62;
 /// Among the clients: of the events, not of the stats.
 const FOLLOWER: u64 = CLIENT | 1 << 32;
+/// Of the routers, among those that stand alone.
+const ROUTER: u64 = 1 << 32;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -63,6 +67,7 @@ impl Token {
             Self::Listener(id) => LISTENER | u64::from(id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
             Self::Follower(number) => FOLLOWER | u64::from(number),
+            Self::Router(number) => ROUTER | u64::from(number),
         }
     }
 
@@ -77,6 +82,7 @@ impl Token {
             (CLIENT, _) if number & FOLLOWER == FOLLOWER => Self::Follower(low),
             (CLIENT, _) => Self::StatsClient(low),
             (LISTENER, _) => Self::Listener(VassalId(low)),
+            (_, _) if number & ROUTER == ROUTER => Self::Router(low as u8),
             (_, 0) => Self::Spawner,
             (_, 1) => Self::Monitors,
             (_, 2) => Self::StatsListener,
@@ -144,10 +150,18 @@ impl Poller {
             return Ok(());
         }
         self.output_wanted = wanted;
+        self.want(token, descriptor, wanted)
+    }
+
+    /// Watches a descriptor for room to write, too, or no longer.
+    ///
+    /// # Errors
+    /// A descriptor that is not watched.
+    pub fn want(&self, token: Token, descriptor: BorrowedFd<'_>, wanted: bool) -> Result<()> {
         let output = if wanted { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
         let data = epoll::EventData::new_u64(token.number());
         epoll::modify(&self.epoll, descriptor, data, epoll::EventFlags::IN | output)
-            .context("cannot watch the spawner")
+            .context("cannot watch a descriptor")
     }
 
     /// Watches no longer. To be called before the descriptor is closed.
@@ -196,6 +210,7 @@ mod tests {
             Token::Trigger,
             Token::Fifo,
             Token::Follower(7),
+            Token::Router(15),
             Token::Listener(VassalId(u32::MAX)),
         ] {
             assert_eq!(Token::of(token.number()), token);

@@ -52,6 +52,8 @@ pub enum Child {
     Hook(Incarnation),
     /// Whoever does what is done before it runs; its own process tells of a failure.
     Herald,
+    /// The router of this number.
+    Router(u8),
 }
 
 impl Default for Courtiers {
@@ -122,6 +124,17 @@ impl Courtiers {
         let early = pid.and_then(|pid| self.claim(pid));
         if let (Some(pid), None) = (pid, early) {
             self.by_pid.insert(pid, Child::Hook(one));
+        }
+        self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
+        self.forget_orphans();
+        early
+    }
+
+    /// A router that was expected as a hook is, or that will not come. If it has ended already, its end.
+    pub fn router_born(&mut self, number: u8, pid: Option<i32>) -> Option<Exit> {
+        let early = pid.and_then(|pid| self.claim(pid));
+        if let (Some(pid), None) = (pid, early) {
+            self.by_pid.insert(pid, Child::Router(number));
         }
         self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
         self.forget_orphans();

@@ -14,6 +14,7 @@ mod errands;
 mod eyes;
 mod farewells;
 mod filtering;
+mod gateways;
 mod held_back;
 mod herald;
 mod jailing;
@@ -91,6 +92,7 @@ struct Runtime {
     signals: nix::sys::signalfd::SignalFd,
     stats: stats::Server,
     doors: doors::Doors,
+    gateways: gateways::Gateways,
     events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
@@ -111,6 +113,8 @@ impl Runtime {
     fn run(&mut self) -> Result<()> {
         // What is wrong with a source from the beginning is told before anything is waited for.
         self.poll_monitors()?;
+        // Before any vassal: who comes first finds them there.
+        self.mind_routers(clock::now())?;
         while !self.finished {
             self.turn()?;
         }
@@ -131,6 +135,7 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
+        self.mind_routers(clock::now())?;
         self.say_farewells()?;
         self.step_aside()?;
         self.poll_monitors()?;
@@ -149,6 +154,7 @@ impl Runtime {
             self.unheard.next_deadline(),
             self.messenger.next_deadline(),
             self.doors.next_deadline(),
+            self.gateways.next_deadline(),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }
@@ -177,6 +183,7 @@ impl Runtime {
             Token::StatsClient(number) => {
                 let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
                 let (courtiers, attributes, form) = (&self.courtiers, &self.attributes, self.stats.form());
+                let gateways = &self.gateways;
                 let held_back = &mut self.held_back;
                 let document = |reader: Sender| {
                     let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
@@ -184,8 +191,13 @@ impl Runtime {
                     courtiers.add_words(&mut snapshot);
                     courtiers.add_jails(&mut snapshot, facts.cgroup.as_deref());
                     attributes.add(&mut snapshot);
-                    let own = reader.is_master().then_some((monitors, facts));
-                    stats::document(&snapshot, own, &Calendar::today(), form)
+                    let own = || stats::Own { monitors, facts, routers: gateways.views() };
+                    stats::document(
+                        &snapshot,
+                        reader.is_master().then(own).as_ref(),
+                        &Calendar::today(),
+                        form,
+                    )
                 };
                 self.stats.serve(number, &mut self.poller, document);
             }
@@ -194,6 +206,10 @@ impl Runtime {
             Token::Fifo => self.hear_fifo(),
             Token::EventsListener => self.events.accept(&self.poller, clock::now()),
             Token::Follower(number) => self.events.serve(number, &self.poller, clock::now()),
+            Token::Router(number) => {
+                self.speak_to_router(number)?;
+                self.hear_router(number)?;
+            }
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
@@ -209,6 +225,7 @@ impl Runtime {
                     self.take_listener(ticket, listeners::listener(uid, gid, address), lent);
                 }
                 Reply::Address(number, address) => self.take_address(number, address, lent)?,
+                Reply::Router(number, outcome) => self.router_born(number, outcome)?,
                 reply => self.take(reply),
             }
         }
@@ -257,9 +274,11 @@ impl Runtime {
                 return self.attributes.learn(Incarnation::from(ticket).id, list);
             }
             Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
-            Reply::Ready(_) | Reply::Report(..) | Reply::Listening { .. } | Reply::Address(..) => {
-                return;
-            }
+            Reply::Ready(_)
+            | Reply::Report(..)
+            | Reply::Listening { .. }
+            | Reply::Address(..)
+            | Reply::Router(..) => return,
         };
         self.tell(event);
     }
@@ -316,6 +335,7 @@ impl Runtime {
     }
 
     fn leave(&mut self) {
+        self.gateways.leave();
         self.residence.leave();
         self.spawner.dismiss();
     }

@@ -108,6 +108,7 @@ impl Runtime {
         match self.courtiers.died(pid, exit) {
             Some(Child::Vassal(one)) => self.exited(one, exit),
             Some(Child::Hook(one)) => self.hook_ended(one, exit),
+            Some(Child::Router(number)) => self.router_ended(number, exit)?,
             Some(Child::Herald) | None => {}
         }
         Ok(())

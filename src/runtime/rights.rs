@@ -49,14 +49,15 @@ fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
         // Sockets belong to the users of the vassals.
         list.push(Capability::CAP_CHOWN);
     }
-    if !namespaces.is_empty() {
+    if !namespaces.is_empty() || config.tuntap.has_routers() {
+        // A router has namespaces of its own.
         list.push(Capability::CAP_SYS_ADMIN);
     }
     if jailing::word(config, true).is_some() {
         // To stand before the backdrop of the jails for a moment.
         list.push(Capability::CAP_SYS_CHROOT);
     }
-    if namespaces.has(Namespaces::NET) {
+    if namespaces.has(Namespaces::NET) || config.tuntap.has_routers() {
         list.push(Capability::CAP_NET_ADMIN);
     }
     let own = config.vassal_cap.unwrap_or_default();

@@ -26,6 +26,7 @@ use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::farewells::Farewells;
 use super::filtering;
+use super::gateways::Gateways;
 use super::held_back::HeldBack;
 use super::jailing;
 use super::limits;
@@ -73,11 +74,12 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let asked: Vec<_> = config.stats.iter().chain(&config.more_stats).collect();
     let stats = stats::Server::bind(&asked, config.stats_form, guests)?;
     let doors = Doors::open(&config.commands, identity)?;
+    let gateways = Gateways::open(config, identity)?;
     let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
     let mut residence = Residence::open(config, &first, identity)?;
     let paths = stats.paths().chain(events.path()).chain(doors.paths());
-    let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).collect();
-    let charter = Charter { leftovers, ..charter };
+    let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).chain(gateways.leftovers());
+    let charter = Charter { leftovers: leftovers.collect(), routers: gateways.lodgings(), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
     if let Some(reason) = started.standing.impossible {
@@ -110,6 +112,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         signals,
         stats,
         doors,
+        gateways,
         events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
@@ -253,6 +256,7 @@ fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -
         roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
         files: Vec::new(),
         pool: POOL,
+        routers: Vec::new(),
     };
     match fitness::refused(config, &charter) {
         Some(error) => Err(error.into()),

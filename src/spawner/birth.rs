@@ -3,12 +3,11 @@
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-use caps::Capability;
 use jail::plan::{Awaited, Errand};
 use jail::plan::{Filter, Limit, Network, Resource, Restraint, Setting};
 use jail::{Capabilities, Extent, Identity, Namespaces, Phase, Program, Spec, UserMap};
 
-use super::charter::{Charter, Filtering, VassalProgram};
+use super::charter::{Charter, Filtering, Lodging, VassalProgram};
 use super::jailing::{self, Inside, Scenery};
 use crate::config::emperor::id_range::IdRanges;
 use crate::config::hook::{self, Action, Hook, Task};
@@ -17,7 +16,7 @@ use crate::emperor::event::Owner;
 use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
-use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
+use crate::vassal::born::{OUTSIDE, OWNER, ROUTERS, WHOLE};
 use crate::vassal::confine::{FILTER, Refused, STANDARD, STRICT, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
@@ -30,6 +29,8 @@ const PROGRAM_SCHEME: &str = "exec://";
 pub const CONFIG_FD: RawFd = 4;
 /// Where our own vassal master finds its way to our network.
 pub const NETWORK_FD: RawFd = 5;
+/// Where our own vassal master finds the first of its ways to routers, the others behind it.
+pub const ROUTER_FD: RawFd = 6;
 /// Directories in which programs are looked up, ours and those of the hooks.
 pub const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -60,6 +61,8 @@ pub struct Subject<'a> {
     pub network: Option<RawFd>,
     /// What its file system is built on.
     pub scenery: Scenery,
+    /// Ways to the routers of the charter, in their order.
+    pub routers: Vec<RawFd>,
 }
 
 /// Descriptors for one birth.
@@ -178,7 +181,7 @@ fn identity(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Option<
 /// Where the admin's list lacks `setpcap` and `emperor-cap` says nothing, it stays what the spawner itself is left with;
 /// an `emperor-cap` that cannot be kept to is a start that fails.
 fn bounding(charter: &Charter, dropped: bool, inside: Inside) -> Option<Capabilities> {
-    let can = charter.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP));
+    let can = charter.may_bound();
     let user = inside != Inside::Host;
     match charter.vassal_capabilities {
         _ if inside == Inside::Owner => Some(Capabilities::NONE),
@@ -295,6 +298,9 @@ fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> 
     // Another program would not know what it is, and keep it.
     let outside = lent.outside.filter(|_| charter.program == VassalProgram::Own);
     list.extend(outside.map(|outside| (outside, NETWORK_FD)));
+    if charter.program == VassalProgram::Own {
+        list.extend(subject.routers.iter().copied().zip(ROUTER_FD..));
+    }
     list
 }
 
@@ -344,6 +350,7 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
         }
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));
         list.extend(subject.lent.outside.map(|_| c_string(&format!("{OUTSIDE}={NETWORK_FD}"))));
+        list.extend(ways(charter, subject).map(|ways| c_string(&format!("{ROUTERS}={ways}"))));
         if inside == Inside::Root(true) {
             let Owner { uid, gid } = charter.owner_of(trust, subject.own);
             list.push(c_string(&format!("{OWNER}={uid}:{gid}")));
@@ -355,6 +362,14 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
     list
 }
 
+/// `DESCRIPTOR:DEVICE:PATH` of each router that is lent, with a blank between each two.
+fn ways(charter: &Charter, subject: &Subject<'_>) -> Option<String> {
+    let lent = (ROUTER_FD..).zip(&charter.routers).take(subject.routers.len());
+    let way = |(fd, router): (RawFd, &Lodging)| format!("{fd}:{}:{}", router.device, router.socket.path);
+    let ways: Vec<String> = lent.map(way).collect();
+    (!ways.is_empty()).then(|| ways.join(" "))
+}
+
 /// Up to the first NUL, which no argument of a program can hold.
 pub fn c_string(text: &str) -> CString {
     let end = text.find('\0').unwrap_or(text.len());
@@ -363,6 +378,7 @@ pub fn c_string(text: &str) -> CString {
 
 #[cfg(test)]
 mod tests {
+    use caps::Capability;
     use jail::plan::standard::Strictness;
 
     use super::*;
@@ -418,6 +434,7 @@ mod tests {
             lent,
             network: None,
             scenery: Scenery::default(),
+            routers: Vec::new(),
         };
         let has_way = |charter: &Charter| {
             let spec = spec(charter, &subject);

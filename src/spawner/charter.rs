@@ -86,6 +86,17 @@ pub struct Charter {
     pub files: Vec<String>,
     /// Network namespaces kept ready.
     pub pool: u16,
+    /// Routers of the Emperor's, each by its number.
+    pub routers: Vec<Lodging>,
+}
+
+/// A router, as vassals find it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lodging {
+    /// Name of its device.
+    pub device: String,
+    /// Its socket.
+    pub socket: Leftover,
 }
 
 /// Which vassals are started by their first connection, and where their sockets are.
@@ -192,6 +203,11 @@ pub struct Arguments {
 }
 
 impl Charter {
+    /// Whether the bounding set of somebody can be made smaller.
+    pub fn may_bound(&self) -> bool {
+        self.capabilities.is_none_or(|kept| kept.has(Capability::CAP_SETPCAP))
+    }
+
     /// Whether any vassal has limits of its cgroup, or may get some.
     pub fn is_limited(&self) -> bool {
         !self.resources.is_empty() || self.limits_file.is_some()

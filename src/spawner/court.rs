@@ -28,6 +28,7 @@ use super::partings::Partings;
 use super::push;
 use super::relimit::Limits;
 use super::rights::{keep_only, own_keyring};
+use super::routers::Routers;
 use super::scenery::backdrop;
 use super::stock::pool_size;
 use super::strains::Strains;
@@ -68,6 +69,7 @@ pub struct Court {
     unlimited: Option<String>,
     pub(super) strains: Strains,
     pub(super) partings: Partings,
+    pub(super) routers: Routers,
 }
 
 /// A vassal that is to be born, and where its config is.
@@ -113,6 +115,7 @@ impl Court {
             Ok(listeners) => (listeners, None),
             Err(reason) => (Listeners::default(), Some(reason)),
         };
+        let routers = Routers::open(&charter.routers).context("cannot show vassals the routers")?;
         let host = Host::look();
         let (backdrop, bare) = match backdrop(&charter, &host) {
             Ok(backdrop) => (backdrop, None),
@@ -151,6 +154,7 @@ impl Court {
             unlimited: unlimited.or(bare).or(deaf),
             strains: Strains::default(),
             partings: Partings::default(),
+            routers,
             mounts: Mounts::new(),
             lookers: Lookers::default(),
             listeners,
@@ -204,6 +208,19 @@ impl Court {
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
             (Request::Aside(ticket, wait, name), 0) => vec![Reply::Hook(ticket, self.aside(wait, &name))],
+            (Request::Router(number), 2) => {
+                vec![Reply::Router(number, self.bear_router(number, &descriptors))]
+            }
+            (Request::Router(number), _) => {
+                vec![Reply::Router(
+                    number,
+                    Err("its descriptors did not reach the spawner: no number is free".into()),
+                )]
+            }
+            (Request::EndRouter(number), 0) => {
+                self.routers.kill(number);
+                Vec::new()
+            }
             (Request::Farewell(ticket, id), 0) => vec![Reply::Hook(ticket, self.farewell(id))],
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
@@ -314,6 +331,7 @@ impl Court {
             lent,
             network: network.as_ref().map(AsRawFd::as_raw_fd),
             scenery: self.scenery(summons.directory, &trees),
+            routers: self.routers.lent(),
         };
         let mut spec = birth::spec(&charter, &subject);
         spec.arrival = values.arrival(&charter);

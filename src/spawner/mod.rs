@@ -33,6 +33,7 @@ mod partings;
 mod push;
 mod relimit;
 mod rights;
+mod routers;
 mod scenery;
 mod session;
 mod stock;

@@ -51,6 +51,7 @@ impl Court {
             network: None,
             ranges: Ranges::default(),
             scenery: Scenery { backdrop: self.backdrop.is_some(), ..Scenery::default() },
+            routers: Vec::new(),
         };
         let mut spec = birth::spec(&self.charter, &subject);
         spec.program = jail::Program::Descriptor(

@@ -99,6 +99,11 @@ pub enum Request {
     Farewell(Ticket, u32),
     /// Do what is done about a vassal of this name that waits for a connection. Answered by `Hook`.
     Aside(Ticket, Wait, String),
+    /// Make the process of the router of this number, which has none. Descriptors: its end of the channel to the emperor, what
+    /// it is told. Answered by `Router`.
+    Router(u8),
+    /// SIGKILL for the process of the router of this number.
+    EndRouter(u8),
 }
 
 /// What happened to a vassal that waits for a connection.
@@ -159,6 +164,8 @@ pub enum Reply {
     Hook(Ticket, Result<i32, String>),
     /// Whoever does what is done before this vassal runs has this pid. Its birth follows.
     Herald(Ticket, i32),
+    /// The process of the router of this number has this pid, or cannot be made.
+    Router(u8, Result<i32, String>),
 }
 
 /// The jail of a process.

@@ -28,6 +28,28 @@ pub struct Facts {
     pub cgroup: Option<PathBuf>,
 }
 
+/// What is the Emperor's own.
+pub struct Own<'a> {
+    /// Where configs come from.
+    pub monitors: &'a Monitors,
+    /// What does not change.
+    pub facts: &'a Facts,
+    /// Routers between jails and the world.
+    pub routers: Vec<RouterView<'a>>,
+}
+
+/// A router, as its Emperor knows it.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "they are the keys of the document")]
+pub struct RouterView<'a> {
+    pub device: &'a str,
+    pub socket: &'a str,
+    /// -1 while there is none.
+    pub pid: i32,
+    pub restarts: u32,
+    pub parked: usize,
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     version: &'static str,
@@ -51,6 +73,7 @@ struct Emperors<'a> {
     emperor_capabilities: &'a str,
     spawner_capabilities: &'a str,
     log_lines_dropped: u64,
+    routers: &'a [RouterView<'a>],
 }
 
 #[derive(Serialize)]
@@ -131,15 +154,11 @@ struct Blacklisted<'a> {
 }
 
 /// The stats of this moment; for a guest nothing of the Emperor's own, nor where it has its configs from.
-pub fn document(
-    snapshot: &Snapshot,
-    own: Option<(&Monitors, &Facts)>,
-    calendar: &Calendar,
-    form: Form,
-) -> Vec<u8> {
+pub fn document(snapshot: &Snapshot, own: Option<&Own<'_>>, calendar: &Calendar, form: Form) -> Vec<u8> {
     let sources: Vec<String> =
-        own.into_iter().flat_map(|(monitors, _)| monitors.sources()).map(str::to_owned).collect();
-    written(&assemble(snapshot, &sources, own.map(|(_, facts)| facts), calendar), form)
+        own.into_iter().flat_map(|own| own.monitors.sources()).map(str::to_owned).collect();
+    let known = own.map(|own| (own.facts, &own.routers[..]));
+    written(&assemble(snapshot, &sources, known, calendar), form)
 }
 
 fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
@@ -154,22 +173,22 @@ fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
 fn assemble<'a>(
     snapshot: &'a Snapshot,
     sources: &'a [String],
-    facts: Option<&'a Facts>,
+    known: Option<(&'a Facts, &'a [RouterView<'a>])>,
     calendar: &Calendar,
 ) -> Document<'a> {
     // A guest is told the name alone.
-    let cwd = facts.map_or("", |facts| facts.cwd.as_str());
+    let cwd = known.map_or("", |(facts, _)| facts.cwd.as_str());
     let vassal = |view| Vassal::of(view, (sources, cwd), calendar);
     Document {
         version: env!("CARGO_PKG_VERSION"),
-        emperors: facts.map(|facts| Emperors::of(facts, sources)),
+        emperors: known.map(|(facts, routers)| Emperors::of(facts, sources, routers)),
         vassals: snapshot.vassals.iter().map(vassal).collect(),
         blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
     }
 }
 
 impl<'a> Emperors<'a> {
-    fn of(facts: &'a Facts, sources: &'a [String]) -> Self {
+    fn of(facts: &'a Facts, sources: &'a [String], routers: &'a [RouterView<'a>]) -> Self {
         Self {
             pid: facts.pid,
             uid: facts.uid,
@@ -183,6 +202,7 @@ impl<'a> Emperors<'a> {
             emperor_capabilities: &facts.emperor_capabilities,
             spawner_capabilities: &facts.spawner_capabilities,
             log_lines_dropped: crate::log::dropped(),
+            routers,
         }
     }
 }
@@ -316,7 +336,12 @@ mod tests {
         emperor.handle(Event::Seen(key, sight), Moment(1));
         let calendar = Calendar::at(Moment(1), 1000);
         let bytes = written(
-            &assemble(&emperor.snapshot(), &["/srv/\"x\"".to_owned()], Some(&Facts::default()), &calendar),
+            &assemble(
+                &emperor.snapshot(),
+                &["/srv/\"x\"".to_owned()],
+                Some((&Facts::default(), &[])),
+                &calendar,
+            ),
             Form::default(),
         );
         let document: Value = serde_json::from_slice(&bytes).expect("valid");

@@ -7,7 +7,7 @@ mod guests;
 mod naming;
 mod server;
 
-pub use document::{Facts, document};
+pub use document::{Facts, Own, RouterView, document};
 pub use events::{Events, LINE_MAX, Line, beside};
 pub use guests::{GUARDED, Guests};
 pub use naming::Naming;

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 
-use crate::plan::{Failure, Fence, Filter, Rights};
+use crate::plan::{Failure, Fence, Filter, Rights, SCOPES_SINCE, Scopes};
 use crate::sys;
 
 /// The version of Landlock that this kernel has; 0 for none.
@@ -40,6 +40,19 @@ pub fn build(fence: &Fence) -> Result<OwnedFd, Failure> {
 /// Neither `no_new_privs` nor CAP_SYS_ADMIN, or too many fences.
 pub fn go_behind(fence: BorrowedFd<'_>) -> Result<(), Errno> {
     sys::landlock_restrict(fence)
+}
+
+/// From now on this process opens no file by name and, as far as the kernel knows how to, reaches no process or abstract socket of
+/// anybody; what is open stays open.
+///
+/// # Errors
+/// As [`build`] and [`go_behind`].
+pub fn open_nothing() -> Result<(), Failure> {
+    let version = sys::landlock_version()?;
+    let all = Scopes::ABSTRACT_SOCKETS.with(Scopes::SIGNALS);
+    let scopes = if version < SCOPES_SINCE { Scopes::default() } else { all };
+    let ruleset = sys::landlock_ruleset(Rights::all(version), scopes.0)?;
+    Ok(go_behind(ruleset.as_fd())?)
 }
 
 /// Puts this process under a filter of system calls, for ever.

@@ -78,6 +78,11 @@ impl Tuntap {
         self.doors.iter().map(|door| Router::of(door, self.about(&door.value.device), tyrant)).collect()
     }
 
+    /// Whether there is any.
+    pub fn has_routers(&self) -> bool {
+        !self.doors.is_empty()
+    }
+
     fn about<'a>(&'a self, device: &'a str) -> impl Iterator<Item = &'a Said> + Clone {
         self.said.iter().filter(move |said| said.only.as_deref().is_none_or(|only| only == device))
     }

@@ -31,10 +31,10 @@ fn a_router_of_uwsgis_manual_is_open_and_allows_everything() {
 
 #[test]
 fn the_four_words_of_a_router_may_be_quoted_and_parted_by_tabs() {
-    let text = "tuntap-router = emperor0\t'/run/my router' 127.0.0.1:1717  192.0.2.1:5000\n\
+    let text = "tuntap-router = emperor0\t'/run/router' 127.0.0.1:1717  192.0.2.1:5000\n\
                 tuntap-router-stats = /ignored\ntuntap-router-gateway = 192.0.2.9:1\n";
     let [router] = &routers(text)[..] else { panic!("one") };
-    assert_eq!(router.socket.to_str(), Some("/run/my router"));
+    assert_eq!(router.socket.to_str(), Some("/run/router"));
     assert_eq!(router.stats, Some(Address::Tcp("127.0.0.1:1717".parse().unwrap())));
     assert_eq!(router.gateway, Some("192.0.2.1:5000".parse().unwrap()), "its own line counts more");
 }
@@ -80,7 +80,7 @@ fn every_mistake_is_told_where_it_stands() {
     insta::assert_snapshot!(told(
         "tuntap-router = emperor0\ntuntap-router = emperor00000000000 /s\ntuntap-router = a0 127.0.0.1:3031\n\
          tuntap-router = a/0 /s\ntuntap-router = a0 @x\ntuntap-router = a0 /s host:80\ntuntap-router = a0 /s /t 1.2.3.4\n\
-         tuntap-router = a0 /s /t 1.2.3.4:5 more\ntuntap-router = a0 localhost:80\n"
+         tuntap-router = a0 /s /t 1.2.3.4:5 more\ntuntap-router = a0 localhost:80\ntuntap-router = a0 '/my s'\n"
     ));
     insta::assert_snapshot!(told(
         "tuntap-router = a0 /a\ntuntap-router-firewall-in = drop 10.0.0.0/8 any\n\

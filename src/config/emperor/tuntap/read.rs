@@ -128,6 +128,10 @@ fn device(name: &str) -> Result<String, Wrong> {
 fn socket(word: &str) -> Result<PathBuf, Wrong> {
     let cure = "write the path of a unix socket, such as /run/tuntap.socket";
     match address(word) {
+        // Vassals are told of several, with a blank between each two.
+        Ok(Address::Unix(_)) if word.contains(char::is_whitespace) => {
+            wrong(format!("{} has a blank", quoted(word)), cure)
+        }
         Ok(Address::Unix(path)) if path.file_name().is_some() => Ok(path),
         Ok(Address::Unix(_)) => wrong(format!("{} names no file", quoted(word)), cure),
         Ok(Address::Tcp(_)) => {

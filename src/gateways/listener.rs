@@ -1,0 +1,64 @@
+//! The socket that jails reach a router by: everybody may connect, as the kernel says who does.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::fs::{AtFlags, FileType, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::bound::born_with;
+use crate::emperor::event::Owner;
+use crate::guarded::{Name, Others};
+use crate::spawner::charter::Leftover;
+
+/// Whoever may connect is told apart by his credentials.
+const MODE: u32 = 0o666;
+/// Most that wait to be let in.
+const QUEUE_MAX: i32 = 128;
+/// `sun_path` of `unix(7)`, less the byte that ends it.
+const PATH_MAX: usize = 107;
+
+/// Listens at a path in a directory that nobody else can put anything into, and says which file that is. `owner`: whom the
+/// Emperor is about to become.
+///
+/// Must not: take away anything but a socket at which nobody listens any more, or follow a link.
+///
+/// # Errors
+/// A directory of others, something else in its place, somebody who listens there.
+pub fn listen(path: &Path, owner: Option<Owner>) -> Result<(OwnedFd, Leftover)> {
+    let name = Name::of(path, Others { owner, group: false }).map_err(|why| {
+        anyhow!("{why}: whoever can put a file there could pose as the router; use a path below /run")
+    })?;
+    if name.path.as_os_str().len() > PATH_MAX {
+        bail!("{} is longer than the {PATH_MAX} bytes of a socket's path", name.path.display());
+    }
+    clear(&name)?;
+    let listener = born_with(MODE, || UnixListener::bind(&name.path))
+        .with_context(|| format!("cannot listen at {}", name.path.display()))?;
+    listener.set_nonblocking(true)?;
+    rustix::net::listen(&listener, QUEUE_MAX)?;
+    let file = Leftover::of(&name.path).context("its file is gone again")?;
+    Ok((listener.into(), file))
+}
+
+/// Makes room: what an Emperor that was killed has left goes.
+fn clear(name: &Name) -> Result<()> {
+    let place = name.path.display();
+    let found = match statat(&name.directory, name.name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(()),
+        found => found.with_context(|| format!("cannot look at {place}"))?,
+    };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        bail!("{place} is there, and no socket: name another path, or take that away");
+    }
+    match UnixStream::connect(&name.path) {
+        Ok(_) => bail!("somebody listens at {place} already: name another path, or end that one"),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            unlinkat(&name.directory, name.name(), AtFlags::empty())
+                .with_context(|| format!("cannot take the old socket {place} away"))
+        }
+        Err(error) => bail!("cannot tell whether somebody listens at {place}: {error}"),
+    }
+}

@@ -1,0 +1,168 @@
+//! What one router is given, opened while there is the right to.
+
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use routers::parking::Role;
+use routers::tuntap::Policy;
+use routers::tuntap::charter::Charter;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+
+use super::{device, leases, listener, nameservers};
+use crate::config::emperor::tuntap::Router;
+use crate::emperor::event::Owner;
+use crate::spawner::charter::Leftover;
+use crate::stats;
+
+/// Who may read its stats: whoever the Emperor is.
+const STATS_MODE: u32 = 0o600;
+/// Addresses that come and go (`RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`, `rtnetlink(7)`).
+const ADDRESSES: u32 = 0x10 | 0x100;
+
+/// What all routers of an Emperor have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Whom the Emperor is about to become.
+    pub owner: Option<Owner>,
+    /// `stats-http`.
+    pub stats_http: bool,
+}
+
+/// Everything that a router needs, and its Emperor keeps for the next one.
+pub struct Opened {
+    /// What it is told.
+    pub charter: Charter,
+    /// What it is given.
+    pub given: Vec<(Role, OwnedFd)>,
+    /// The file of its socket.
+    pub socket: Leftover,
+    /// The file of its stats, if that is one.
+    pub stats: Option<PathBuf>,
+}
+
+impl Opened {
+    /// Opens all of it.
+    ///
+    /// Must: run before any right is given up, and before the spawner is started, which shows vassals the socket.
+    ///
+    /// # Errors
+    /// What cannot be had, with the place of the router in the config; then nothing of it stays.
+    pub fn open(router: &Router, setting: Setting) -> Result<Self> {
+        Self::of(router, setting)
+            .with_context(|| format!("{}: cannot open the router {}", router.place, router.device))
+    }
+
+    fn of(router: &Router, setting: Setting) -> Result<Self> {
+        let (listener, socket) = listener::listen(&router.socket, setting.owner)?;
+        let guard = Guard(Some(socket));
+        let mut given = vec![(Role::Device, device::make(router)?), (Role::Listener, listener)];
+        let mut path = None;
+        if let Some(address) = &router.stats {
+            let (socket, file) = stats::listen(address, setting.owner, STATS_MODE).context("its stats")?;
+            given.extend(socket.map(|socket| (Role::Stats, socket)));
+            path = file;
+        }
+        if let Some(address) = router.gateway {
+            let socket =
+                UdpSocket::bind(address).with_context(|| format!("cannot bind the gateway {address}"))?;
+            socket.set_nonblocking(true)?;
+            given.push((Role::Gateway, socket.into()));
+        }
+        given.push((
+            Role::State,
+            memfd_create("state", MemfdFlags::CLOEXEC).context("cannot make its memory")?,
+        ));
+        if let Some(file) = &router.leases {
+            let opened = leases::open(&file.value, setting.owner);
+            let opened = opened.with_context(|| format!("{}: tuntap-router-leases", file.place))?;
+            given.push((Role::Leases, opened));
+        }
+        given.push((Role::Addresses, addresses().context("cannot listen to the addresses of this host")?));
+        let socket = guard.keep();
+        Ok(Self { charter: charter(router, setting, &socket.path), given, socket, stats: path })
+    }
+
+    /// What each of its descriptors is, in order.
+    pub fn roles(&self) -> Vec<Role> {
+        self.given.iter().map(|(role, _)| *role).collect()
+    }
+
+    /// Those descriptors.
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.given.iter().map(|(_, descriptor)| descriptor.as_fd()).collect()
+    }
+
+    /// The charter for one process: nobody who reads it can change it for the next one.
+    ///
+    /// # Errors
+    /// Those of `memfd_create(2)`.
+    pub fn papers(&self) -> Result<OwnedFd> {
+        let memory = memfd_create("charter", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut file = std::fs::File::from(memory);
+        std::io::Write::write_all(&mut file, &postcard::to_stdvec(&self.charter)?)?;
+        std::io::Seek::rewind(&mut file)?;
+        fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+        Ok(file.into())
+    }
+}
+
+/// A socket file that goes unless the rest can be had too.
+struct Guard(Option<Leftover>);
+
+impl Guard {
+    fn keep(mut self) -> Leftover {
+        self.0.take().expect("it is taken once")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Leftover::remove);
+    }
+}
+
+fn addresses() -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+    bind(&socket, &SocketAddrNetlink::new(0, ADDRESSES))?;
+    Ok(socket)
+}
+
+fn charter(router: &Router, setting: Setting, socket: &str) -> Charter {
+    let nameservers = match router.nameservers.is_empty() {
+        true => nameservers::of_host(),
+        false => router.nameservers.clone(),
+    };
+    Charter {
+        device: router.device.clone(),
+        socket: socket.to_owned(),
+        addresses: router.addresses.clone(),
+        mtu: router.mtu,
+        mtu_beyond: router.mtu_beyond,
+        policy: word(router.policy).to_owned(),
+        open: router.open,
+        credentials: router.credentials,
+        peers: router.peers.clone(),
+        firewall_in: router.firewall_in.clone(),
+        firewall_out: router.firewall_out.clone(),
+        routes: router.routes.clone(),
+        nameservers,
+        peers_max: router.peers_max,
+        peers_of_user_max: router.peers_of_user_max,
+        queue_bytes: router.queue_bytes,
+        owner: setting.owner.map_or_else(|| rustix::process::geteuid().as_raw(), |owner| owner.uid),
+        stats_http: setting.stats_http,
+    }
+}
+
+fn word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Allow => "allow",
+        Policy::Deny => "deny",
+        Policy::Standard => "standard",
+    }
+}

@@ -1,0 +1,63 @@
+//! The process of a router: it was born as nobody, gives up what is left, and carries packets until its Emperor is gone.
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{SigSet, Signal};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::filter;
+use crate::log;
+
+/// `argv[0]` of this role; nothing in an environment or a file can choose it.
+pub const ROLE: &str = "liege tuntap-router";
+/// Bytes of the longest file that it may write: its leases, and what its successor has to know.
+const FILE_MAX: u64 = 64 << 20;
+
+/// Runs a router until its Emperor is gone.
+///
+/// # Errors
+/// What keeps it from serving.
+pub fn main() -> Result<()> {
+    // While there is a way to what stands behind standard error.
+    log::open();
+    leave_signals_to_the_emperor()?;
+    limit()?;
+    jail::run::not_dumpable()?;
+    // An older kernel has none of this; what is listed in the filter opens nothing either.
+    let _ = jail::run::open_nothing();
+    let filter = filter::filter().context("the filter of a router is too long")?;
+    jail::run::filter(&filter).context("cannot go under the filter of a router")?;
+    serve()
+}
+
+/// Whoever ends a service signals everybody at once: connections live as long as there are vassals, and our end is our
+/// Emperor's.
+fn leave_signals_to_the_emperor() -> Result<()> {
+    let all =
+        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let set: SigSet = all.into_iter().collect();
+    set.thread_block().context("cannot block signals")
+}
+
+/// Each peer costs two descriptors; a file of a limited length, and no core.
+fn limit() -> Result<()> {
+    let given = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given })?;
+    let most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    setrlimit(Resource::Core, most(0))?;
+    Ok(setrlimit(Resource::Fsize, most(FILE_MAX))?)
+}
+
+/// Takes over what there is, and carries nothing.
+fn serve() -> Result<()> {
+    use routers::parking::{CHANNEL_FD, MESSAGE_MAX, ToEmperor, ToRouter, decode, encode};
+    let channel = jail::sys::adopt(CHANNEL_FD)?;
+    let mut buffer = [0; MESSAGE_MAX];
+    let mut kept = Vec::new();
+    while let Some(parcel) = jail::run::receive(&channel, &mut buffer)? {
+        kept.extend(parcel.descriptors);
+        if decode::<ToRouter>(&buffer[..parcel.length])? == ToRouter::Go {
+            jail::run::send(&channel, &encode(&ToEmperor::Ready)?, &[])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The channel to a router: what it is told at its birth, in order, and what it says. Never waited for.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use anyhow::{Result, bail};
+use routers::parking::{self, MESSAGE_MAX, ToEmperor, ToRouter};
+use rustix::io::Errno;
+
+use super::keep::Keep;
+use crate::gateways::Opened;
+
+/// Our end.
+pub(super) struct Line {
+    socket: OwnedFd,
+    untold: VecDeque<Untold>,
+}
+
+/// What it is still to be told.
+#[derive(Clone, Copy)]
+enum Untold {
+    Begin,
+    Adopt(u64),
+    Go,
+}
+
+/// What was heard.
+pub(super) enum Heard {
+    Said(ToEmperor, Vec<OwnedFd>),
+    Nothing,
+    End,
+}
+
+impl Line {
+    /// To a router that will be told to begin, to adopt these, and to go.
+    pub fn new(socket: OwnedFd, keys: Vec<u64>) -> Self {
+        let adopted = keys.into_iter().map(Untold::Adopt);
+        Self { socket, untold: [Untold::Begin].into_iter().chain(adopted).chain([Untold::Go]).collect() }
+    }
+
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Sends as much as the socket takes; whether there is more.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn speak(&mut self, opened: &Opened, keep: &Keep) -> Result<bool> {
+        while let Some(next) = self.untold.front() {
+            match self.say(*next, opened, keep) {
+                Ok(()) => drop(self.untold.pop_front()),
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
+                Err(errno) => bail!("cannot be told what it has to know: {errno}"),
+            }
+        }
+        Ok(false)
+    }
+
+    fn say(&self, next: Untold, opened: &Opened, keep: &Keep) -> Result<(), Errno> {
+        let (word, lent) = match next {
+            Untold::Begin => (ToRouter::Begin(opened.roles()), opened.descriptors()),
+            Untold::Adopt(key) => match keep.get(key) {
+                Some(parked) => (ToRouter::Adopt { key, state: parked.state.clone() }, parked.lent()),
+                None => return Ok(()),
+            },
+            Untold::Go => (ToRouter::Go, Vec::new()),
+        };
+        let bytes = parking::encode(&word).map_err(|_| Errno::MSGSIZE)?;
+        jail::run::send(&self.socket, &bytes, &lent)
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// What it did that no router does.
+    pub fn hear(&self) -> Result<Heard, String> {
+        let mut buffer = [0; MESSAGE_MAX];
+        match jail::run::receive(&self.socket, &mut buffer) {
+            Ok(Some(parcel)) => parking::decode(&buffer[..parcel.length])
+                .map(|word| Heard::Said(word, parcel.descriptors))
+                .map_err(|_| "says what is no message".to_owned()),
+            Ok(None) | Err(Errno::CONNRESET) => Ok(Heard::End),
+            Err(Errno::AGAIN) => Ok(Heard::Nothing),
+            Err(Errno::MSGSIZE) => Err("says more than a message has".into()),
+            Err(errno) => Err(format!("cannot be heard: {errno}")),
+        }
+    }
+}
