@@ -1,7 +1,8 @@
 //! The process of a router: it was born as nobody, gives up what is left, and carries packets until its Emperor is gone.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use nix::sys::signal::{SigSet, Signal};
+use routers::tuntap::io::{self, Level};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::filter;
@@ -9,8 +10,10 @@ use crate::log;
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege tuntap-router";
-/// Bytes of the longest file that it may write: its leases, and what its successor has to know.
-const FILE_MAX: u64 = 64 << 20;
+/// Of whom its lines are.
+const WHO: &str = "router";
+/// Where the longest file that it may write ends, in bytes: what its successor has to know stands in two places, far apart.
+const FILE_MAX: u64 = 512 << 20;
 
 /// Runs a router until its Emperor is gone.
 ///
@@ -47,17 +50,10 @@ fn limit() -> Result<()> {
     Ok(setrlimit(Resource::Fsize, most(FILE_MAX))?)
 }
 
-/// Takes over what there is, and carries nothing.
 fn serve() -> Result<()> {
-    use routers::parking::{CHANNEL_FD, MESSAGE_MAX, ToEmperor, ToRouter, decode, encode};
-    let channel = jail::sys::adopt(CHANNEL_FD)?;
-    let mut buffer = [0; MESSAGE_MAX];
-    let mut kept = Vec::new();
-    while let Some(parcel) = jail::run::receive(&channel, &mut buffer)? {
-        kept.extend(parcel.descriptors);
-        if decode::<ToRouter>(&buffer[..parcel.length])? == ToRouter::Go {
-            jail::run::send(&channel, &encode(&ToEmperor::Ready)?, &[])?;
-        }
-    }
-    Ok(())
+    let tell = |level: Level, sentence: &str| match level {
+        Level::Warn => log::warn(WHO, sentence),
+        Level::Info => log::info(WHO, sentence),
+    };
+    io::serve(Box::new(tell)).map_err(Error::msg)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use caps::Capability;
 use jail::plan::standard::{self, Strictness};
-use jail::plan::{HARMLESS, Made, Mount, Rootfs, Scopes, Source};
+use jail::plan::{Device, HARMLESS, Made, Mount, Rootfs, Scopes, Source, TUN};
 use jail::{Capabilities, Namespaces};
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,11 @@ impl Charter {
         self.program == VassalProgram::Own && known && may_map
     }
 
+    /// Devices of a jail besides those of any: what it takes to reach a router.
+    pub fn devices(&self) -> &'static [Device] {
+        if self.routers.is_empty() { &[] } else { &[TUN] }
+    }
+
     /// What reaches nobody outside.
     pub fn scopes(&self) -> Scopes {
         match (self.scoped, self.jail) {
@@ -121,7 +126,8 @@ pub fn mounts(charter: &Charter, inside: Inside, scenery: &Scenery) -> Option<Ro
     let mut mounts = Vec::new();
     if !scenery.backdrop {
         // Without the right to make one for all: each for itself, as far as its user may.
-        mounts.extend(standard::backdrop(strictness, Made::Bound).mounts.into_iter().filter(is_needed_below));
+        let all = standard::backdrop(strictness, Made::Bound, charter.devices()).mounts;
+        mounts.extend(all.into_iter().filter(is_needed_below));
         // Root first: what lies above it is to be written to.
         mounts.sort_by_key(|mount| mount.target != Path::new("/"));
     }
@@ -147,6 +153,7 @@ mod tests {
     use jail::plan::Filter;
 
     use super::*;
+    use crate::spawner::charter::{Leftover, Lodging};
 
     const OWNER: Owner = Owner { uid: 1001, gid: 1001 };
 
@@ -220,8 +227,19 @@ mod tests {
         let root = text.lines().nth(1).expect("a mount");
         assert_eq!(root.trim(), "/: as it is (ro)", "{text}");
         assert!(
-            text.contains("/dev: as it is (ro)") && text.contains("/dev/null: device 1:3 as it is outside"),
+            !text.contains("tun") && text.contains("/dev: as it is (ro)") && text.contains("/dev/null: device 1:3 as it is outside"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_jail_has_the_device_of_networks_where_there_is_a_router() {
+        let socket = Leftover { path: "/s".into(), device: 1, inode: 2, pid: None };
+        let routers = vec![Lodging { device: "emperor0".into(), socket }];
+        let charter = Charter { routers, ..tyrant() };
+        let text = mounts(&charter, Inside::Owner, &Scenery::default()).expect("a jail").to_string();
+        let lines = "    /dev/net: an empty directory\n    /dev/null: device 1:3 as it is outside";
+        assert!(text.contains(lines), "{text}");
+        assert!(text.contains("/dev/net/tun: device 10:200 as it is outside (ro,nosuid,noexec)"), "{text}");
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn backdrop(charter: &Charter, host: &Host) -> Result<Option<Backdrop
     }
     // Root of a container may be without it.
     let may_make = crate::permitted().has(Capability::CAP_MKNOD) && !host.inside_user;
-    let rootfs = standard::backdrop(strictness, if may_make { Made::New } else { Made::Bound });
+    let made = if may_make { Made::New } else { Made::Bound };
+    let rootfs = standard::backdrop(strictness, made, charter.devices());
     Backdrop::make(&rootfs).map(Some).map_err(|failure| {
         let advice = advise(&Step::Mounts(rootfs), failure.errno, host);
         let advice = advice.map(|advice| format!("; advice: {advice}")).unwrap_or_default();

@@ -19,8 +19,6 @@ pub const JAIL: &str = "LIEGE_JAIL";
 pub const OWNER: &str = "LIEGE_OWNER";
 /// The descriptor of a way to the host's network, set by liege's spawner.
 pub const OUTSIDE: &str = "LIEGE_NETWORK_FD";
-/// The routers of the Emperor's, each as `DESCRIPTOR:DEVICE:PATH`, with a blank between each two; set by liege's spawner.
-pub const ROUTERS: &str = "LIEGE_ROUTERS";
 /// There in a jail of the Emperor's `jail`.
 pub const WHOLE: &str = "LIEGE_WHOLE";
 /// Inode of the host's uts namespace, the same on every Linux (`PROC_UTS_INIT_INO`).

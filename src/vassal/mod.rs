@@ -50,3 +50,4 @@ mod zerg;
 
 pub use life::main;
 pub use patch::program;
+pub use tuntap::ROUTERS;

@@ -49,7 +49,7 @@ pub use payer::PAYERS;
 pub use restraint::{Joined, Restraint};
 pub use rootfs::{
     Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Old, Owners, Presence, Root,
-    Rootfs, Source, files_max,
+    Rootfs, Source, TUN, files_max,
 };
 pub use rules::{Answer, Clause, Compare, Relation, Rules, Test};
 pub use securebits::SecureBits;

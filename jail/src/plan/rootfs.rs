@@ -153,6 +153,10 @@ pub const DEVICES: [Device; 6] = [
     Device { name: "tty", number: (5, 0) },
 ];
 
+/// Where network devices in user space are made (`Documentation/networking/tuntap.rst`): by whoever has CAP_NET_ADMIN over the network
+/// that he is in, so that to open it gives nobody anything.
+pub const TUN: Device = Device { name: "net/tun", number: (10, 200) };
+
 /// Symbolic links of a minimal `/dev`.
 pub const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),

@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Attributes, DEVICES, Depth, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs, Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs, Source,
 };
 
 /// Mode of private memory, as of `/tmp`.
@@ -46,9 +46,10 @@ pub fn standard_namespaces() -> Namespaces {
     all.into_iter().fold(Namespaces::CGROUP, Namespaces::with)
 }
 
-/// What is made once for all jails and changed by none: what each of them mounts lies above it.
-pub fn backdrop(strictness: Strictness, made: Made) -> Rootfs {
-    let mut mounts = devices(made);
+/// What is made once for all jails and changed by none: what each of them mounts lies above it. `more`: devices besides those that
+/// a program may expect anywhere.
+pub fn backdrop(strictness: Strictness, made: Made, more: &[Device]) -> Rootfs {
+    let mut mounts = devices(made, more);
     let empty = |target: &str| mount(target, Source::Directory, Attributes::NONE);
     mounts.extend([empty("/dev/pts"), empty("/dev/shm")]);
     mounts.push(mount("/dev", Source::Sealed(Presence::Needed, Depth::All), Attributes::RO));
@@ -97,7 +98,7 @@ pub fn proc(host: bool) -> Vec<Mount> {
 
 /// A minimal `/dev`.
 pub fn dev(user: bool) -> Vec<Mount> {
-    let mut mounts = devices(if user { Made::Bound } else { Made::New });
+    let mut mounts = devices(if user { Made::Bound } else { Made::New }, &[]);
     mounts.extend(terminals());
     mounts.push(sealed_dev());
     mounts
@@ -116,9 +117,15 @@ fn sealed_dev() -> Mount {
     mount("/dev", Source::Sealed(Presence::Needed, Depth::One), Attributes::RO)
 }
 
-fn devices(made: Made) -> Vec<Mount> {
+fn devices(made: Made, more: &[Device]) -> Vec<Mount> {
     let mut mounts = vec![mount("/dev", Source::Memory(Some(DEV_SIZE), ROOTS_MODE), QUIET)];
-    mounts.extend(DEVICES.iter().map(|device| Mount {
+    let above = more.iter().filter_map(|device| Some(device.path().parent()?.to_path_buf()));
+    mounts.extend(above.filter(|target| *target != Path::new("/dev")).map(|target| Mount {
+        target,
+        source: Source::Directory,
+        attributes: Attributes::NONE,
+    }));
+    mounts.extend(DEVICES.iter().chain(more).map(|device| Mount {
         target: device.path(),
         source: Source::Device(*device, made),
         // Written to all the same; but mode and owner are those of the host's, whose root may be that of the jail.

@@ -11,6 +11,6 @@ mod resolvers;
 mod settle;
 
 pub use join::join;
-pub use lent::{Router, inherited};
+pub use lent::{ROUTERS, Router, inherited};
 pub use pump::start;
 pub use resolvers::write;
