@@ -36,6 +36,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Status => shown(target(&invocation).and_then(|one| control::status(&one, invocation.json))),
         Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
         Verb::Events => events(&invocation),
+        Verb::Net => net(&invocation),
         Verb::Doctor => doctor(invocation.json),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
         Verb::Man => printed(|out| cli::man(out)),
@@ -135,6 +136,17 @@ fn events(invocation: &Invocation) -> ExitCode {
     match target(invocation) {
         Ok(target) => printed(|out| control::events(&target, invocation, out)),
         Err(error) => shown(Err(error)),
+    }
+}
+
+fn net(invocation: &Invocation) -> ExitCode {
+    let words: Vec<&str> = invocation.operands.iter().map(|operand| operand.value.as_str()).collect();
+    match control::NetAsked::parse(&words) {
+        Ok(asked) => shown(control::net(&asked, invocation.json)),
+        Err(wrong) => {
+            log::print(&format!("liege: {wrong}\n"));
+            ExitCode::from(USAGE)
+        }
     }
 }
 

@@ -35,7 +35,7 @@ fn its_help_names_every_option_of_this_step() {
     for option in options.split_whitespace() {
         assert!(help.contains(&format!("--{option}")), "--{option} is not in the help");
     }
-    for verb in ["run", "check", "plan", "status", "doctor", "vassal", "completions", "man"] {
+    for verb in ["run", "check", "plan", "status", "net", "doctor", "vassal", "completions", "man"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(verb)), "{verb} is not in the help");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 120), "a line is too long to read");

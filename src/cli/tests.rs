@@ -62,7 +62,7 @@ fn variables_come_before_arguments() {
 
 #[test]
 fn verbs() {
-    let table: [(&[&str], Verb, usize); 15] = [
+    let table: [(&[&str], Verb, usize); 16] = [
         (&[], Verb::Run, 0),
         (&["x.ini"], Verb::Run, 0),
         (&["vassal", "--ini", "x.ini"], Verb::Vassal, 0),
@@ -73,6 +73,7 @@ fn verbs() {
         (&["status", "--json", "/run/s"], Verb::Status, 1),
         (&["why", "/run/s", "shop.ini"], Verb::Why, 2),
         (&["events", "-f", "--json"], Verb::Events, 0),
+        (&["net", "rules", "emperor0", "replace", "-", "--json"], Verb::Net, 4),
         (&["doctor", "--json"], Verb::Doctor, 0),
         (&["completions", "bash"], Verb::Completions, 1),
         (&["man"], Verb::Man, 0),

@@ -12,6 +12,7 @@ pub enum Verb {
     Status,
     Why,
     Events,
+    Net,
     Doctor,
     Completions,
     Man,
@@ -86,6 +87,13 @@ pub static VERBS: &[VerbSpec] = &[
         "Prints what happened lately; --follow (-f) goes on.",
     ),
     spec(
+        Verb::Net,
+        "net",
+        "[rules] [ROUTER] [CHANGE] [--json]",
+        Some((0, usize::MAX)),
+        "Prints who is at a tuntap router; its rules; changes these.",
+    ),
+    spec(
         Verb::Doctor,
         "doctor",
         "[--json]",
@@ -113,8 +121,10 @@ const fn spec(
     help: &'static str,
 ) -> VerbSpec {
     let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan | Verb::ShowConfig);
-    let has_json =
-        matches!(verb, Verb::Status | Verb::Events | Verb::Doctor | Verb::Check | Verb::ShowConfig);
+    let has_json = matches!(
+        verb,
+        Verb::Status | Verb::Events | Verb::Net | Verb::Doctor | Verb::Check | Verb::ShowConfig
+    );
     VerbSpec { verb, name, operands, count, takes_options, has_json, help }
 }
 
