@@ -39,6 +39,7 @@ pub(super) struct Keeping {
     file: Option<OwnedFd>,
     number: u64,
     due: Option<Instant>,
+    last: Option<Instant>,
     pause: Duration,
 }
 
@@ -48,13 +49,13 @@ impl Keeping {
         let places = [0, PLACE].map(|at| file.as_ref().and_then(|file| read_place(file, at)));
         let newest = places.into_iter().flatten().max_by_key(|(number, _)| *number);
         let number = newest.as_ref().map_or(0, |(number, _)| *number);
-        (Self { file, number, due: None, pause: PAUSE }, newest.map(|(_, kept)| kept))
+        (Self { file, number, due: None, last: None, pause: PAUSE }, newest.map(|(_, kept)| kept))
     }
 
     /// Something has changed that may be lost for a moment.
     pub(super) fn touch(&mut self, now: Instant) {
         if self.due.is_none() && self.file.is_some() {
-            self.due = Some(now + self.pause);
+            self.due = Some(self.last.map_or(now, |last| now.max(last + self.pause)));
         }
     }
 
@@ -68,9 +69,9 @@ impl Keeping {
     /// # Errors
     /// Those of writing; what was written before is still there.
     pub(super) fn save(&mut self, kept: &Kept) -> Result<(), Errno> {
-        self.due = None;
-        let Some(file) = &self.file else { return Ok(()) };
         let begin = Instant::now();
+        (self.due, self.last) = (None, Some(begin));
+        let Some(file) = &self.file else { return Ok(()) };
         let body = postcard::to_stdvec(kept).map_err(|_| Errno::NOMEM)?;
         if body.len() as u64 > PLACE - HEAD as u64 {
             return Err(Errno::FBIG);
@@ -178,8 +179,10 @@ mod tests {
         let now = Instant::now();
         keeping.touch(now);
         keeping.touch(now + PAUSE);
-        assert_eq!(keeping.due(), Some(now + PAUSE));
+        assert_eq!(keeping.due(), Some(now));
         keeping.save(&kept(1)).unwrap();
         assert_eq!(keeping.due(), None);
+        keeping.touch(Instant::now());
+        assert!(keeping.due() >= Some(now + PAUSE), "not all the time");
     }
 }

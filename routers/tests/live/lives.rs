@@ -1,0 +1,122 @@
+//! Peers who live, and live on when their router dies.
+
+use routers::tuntap::talk::Word;
+
+use crate::emperor::{Emperor, charter};
+use crate::jail::{Client, Jail};
+use crate::peers::{connect, echo, ping, round_trip};
+
+#[test]
+fn two_jails_reach_the_host_and_not_each_other() {
+    let emperor = Emperor::new(charter());
+    let shop = Jail::new(&emperor, 1001, &[]);
+    let blog = Jail::new(&emperor, 1002, &["10.77.0.9", "fd77::9"]);
+    echo(&emperor.host, "10.77.0.1:7000");
+    echo(&emperor.host, "[fd77::1]:7000");
+    for jail in [&shop, &blog] {
+        round_trip(&connect(&jail.network, "10.77.0.1:7000").unwrap(), 5_000_000);
+        round_trip(&connect(&jail.network, "[fd77::1]:7000").unwrap(), 100_000);
+        assert!(ping(&jail.network, "10.77.0.1:7000"));
+    }
+    echo(&blog.network, "10.77.0.9:7000");
+    assert!(ping(&emperor.host, "10.77.0.9:7000"), "the host reaches a jail");
+    shop.network.run("ip route replace 10.77.0.9 dev net0");
+    let address = "10.77.0.9:7000".parse().unwrap();
+    let refused = shop.network.within(move || {
+        std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(300)).is_err()
+    });
+    assert!(refused, "a neighbour");
+    emperor.wait_for_stats("\"denied\":");
+}
+
+#[test]
+fn a_tenant_gets_the_address_again_that_it_had() {
+    let mut emperor = Emperor::new(charter());
+    let first = Jail::labelled(&emperor, (1001, "shop.ini"), &[]);
+    let second = Jail::labelled(&emperor, (1001, "blog.ini"), &[]);
+    let (had, others) = (first.addresses.clone(), second.addresses.clone());
+    assert_ne!(had, others);
+    let (mut client, _) = Client::hello(&emperor, 1001);
+    let word = client.claim(&[], "shop.ini", None);
+    assert!(matches!(&word, Word::Refused(why) if why.contains("`shop.ini` is there already")), "{word:?}");
+    drop((first, second));
+    emperor.wait_for_parked(0);
+    let leases = std::fs::read_to_string(emperor.path("leases")).unwrap();
+    assert!(leases.contains(&format!("{} 1001:shop.ini\n", had[0])), "{leases}");
+    emperor.kill();
+    emperor.start();
+    // Whoever comes by itself does not get what is lent to somebody who is away.
+    let (mut thief, _) = Client::hello(&emperor, 1002);
+    let word = thief.claim(&[&had[0]], "x", None);
+    assert!(matches!(word, Word::Refused(_)), "{word:?}");
+    let second = Jail::labelled(&emperor, (1001, "blog.ini"), &[]);
+    assert_eq!(second.addresses, others);
+    let first = Jail::labelled(&emperor, (1001, "shop.ini"), &[]);
+    assert_eq!(first.addresses, had);
+}
+
+#[test]
+fn a_tenant_has_what_its_administrator_gave_it() {
+    let mut charter = charter();
+    charter.open = false;
+    charter.peers =
+        vec!["uid=1001 addr=10.77.0.5 name=shop".into(), "uid=1001 addr=10.77.0.6 name=blog".into()];
+    let emperor = Emperor::new(charter);
+    let (client, welcome) = Client::hello(&emperor, 1001);
+    assert_eq!(welcome.given, [("10.77.0.5".parse().unwrap(), 24), ("10.77.0.6".parse().unwrap(), 24)]);
+    assert_eq!((welcome.mtu, welcome.mtu_beyond), (65000, 1500));
+    drop(client);
+    let blog = Jail::labelled(&emperor, (1001, "blog"), &[]);
+    assert_eq!(blog.addresses, ["10.77.0.6"]);
+    let other = Jail::labelled(&emperor, (1001, "whatever.ini"), &[]);
+    assert_eq!(other.addresses, ["10.77.0.5"]);
+    let (mut third, _) = Client::hello(&emperor, 1001);
+    let word = third.claim(&[], "third", None);
+    assert!(matches!(&word, Word::Refused(why) if why.contains("in use")), "{word:?}");
+    let (mut stranger, _) = Client::hello(&emperor, 1002);
+    let word = stranger.claim(&["10.77.0.5"], "x", None);
+    assert!(matches!(&word, Word::Refused(why) if why.contains("uid=1002")), "{word:?}");
+}
+
+#[test]
+fn an_open_connection_outlives_the_router() {
+    let mut emperor = Emperor::new(charter());
+    let jail = Jail::new(&emperor, 1001, &[]);
+    echo(&emperor.host, "10.77.0.1:7000");
+    let stream = connect(&jail.network, "10.77.0.1:7000").unwrap();
+    round_trip(&stream, 100_000);
+    emperor.wait_for_parked(1);
+    for _ in 0..3 {
+        emperor.kill();
+        emperor.start();
+        round_trip(&stream, 1_000_000);
+    }
+    emperor.wait_for_stats("\"uid\":1001");
+    drop(jail);
+    emperor.wait_for_parked(0);
+}
+
+#[test]
+fn what_was_counted_outlives_the_router() {
+    let mut emperor = Emperor::new(charter());
+    let jail = Jail::labelled(&emperor, (1001, "shop"), &[]);
+    echo(&emperor.host, "10.77.0.1:7000");
+    round_trip(&connect(&jail.network, "10.77.0.1:7000").unwrap(), 1_000_000);
+    let bytes = |stats: &str| -> u64 {
+        let account =
+            stats.split("\"name\":\"1001/shop\",\"sent\":{\"packets\":").nth(1).expect("an account");
+        account.split("\"bytes\":").nth(1).unwrap().split([',', '}']).next().unwrap().parse().unwrap()
+    };
+    // It is written at most a second later; the second life of a router shows it.
+    let begin = std::time::Instant::now();
+    loop {
+        emperor.kill();
+        emperor.start();
+        if bytes(&emperor.stats()) >= 1_000_000 {
+            break;
+        }
+        round_trip(&connect(&jail.network, "10.77.0.1:7000").unwrap(), 1_000_000);
+        assert!(begin.elapsed() < crate::emperor::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+    }
+}

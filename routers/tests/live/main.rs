@@ -1,0 +1,17 @@
+//! The router as a process, between real devices in network namespaces of their own. Needs root.
+//!
+//! The Emperor is this test; the router is this program again, as `the_router_itself`.
+
+mod attacks;
+mod emperor;
+mod jail;
+mod lives;
+mod network;
+mod peers;
+mod questions;
+
+/// What the Emperor of a test runs: nothing in an ordinary run.
+#[test]
+fn the_router_itself() {
+    emperor::be_the_router();
+}
