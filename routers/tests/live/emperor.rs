@@ -15,6 +15,7 @@ use routers::tuntap::charter::Charter;
 use routers::tuntap::io::{Level, run};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::network::Network;
@@ -87,6 +88,8 @@ impl Emperor {
     pub fn with(mut charter: Charter, more: impl FnOnce(&Network) -> Vec<(Role, OwnedFd)>) -> Self {
         let host = Network::new();
         let folder = tempfile::tempdir().unwrap();
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), everybody).unwrap();
         charter.socket = folder.path().join("router").to_str().unwrap().to_owned();
         let addresses = charter.addresses.iter().map(|(address, length)| format!("{address}/{length}"));
         let addresses: Vec<String> = addresses.collect();
@@ -94,6 +97,8 @@ impl Emperor {
         let device = host.device("emperor0", &addresses);
         let listener = UnixListener::bind(&charter.socket).unwrap();
         listener.set_nonblocking(true).unwrap();
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        std::fs::set_permissions(&charter.socket, everybody).unwrap();
         let stats = UnixListener::bind(folder.path().join("stats")).unwrap();
         stats.set_nonblocking(true).unwrap();
         let leases = std::fs::File::options()
@@ -163,6 +168,22 @@ impl Emperor {
         child.kill().unwrap();
         child.wait().unwrap();
         ears.into_iter().for_each(|ear| ear.join().unwrap());
+    }
+
+    /// The router does nothing for a while.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// And goes on.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = &self.router.as_ref().unwrap().child;
+        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// What it was made to work with.

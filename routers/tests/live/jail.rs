@@ -43,6 +43,19 @@ impl Client {
         Self { stream: emperor.connect(), decoder: Decoder::new(65_535) }
     }
 
+    /// Somebody who has connected as this user.
+    pub fn as_user(emperor: &Emperor, uid: u32) -> Self {
+        let socket = emperor.charter.socket.clone();
+        let stream = std::thread::spawn(move || {
+            let (user, root) = (Uid::from_raw(uid), Uid::from_raw(0));
+            rustix::thread::set_thread_res_uid(user, user, root).unwrap();
+            UnixStream::connect(socket).unwrap()
+        });
+        let stream = stream.join().unwrap();
+        stream.set_read_timeout(Some(crate::emperor::PATIENCE)).unwrap();
+        Self { stream, decoder: Decoder::new(65_535) }
+    }
+
     /// Sends bytes with credentials of somebody else, as root may.
     pub fn send_as(&self, uid: u32, bytes: &[u8]) {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];

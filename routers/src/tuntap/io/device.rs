@@ -66,6 +66,8 @@ fn proved(descriptor: BorrowedFd<'_>) -> Result<(), &'static str> {
     if kind != FileType::CharacterDevice || (seen.stx_rdev_major, seen.stx_rdev_minor) != TUN_NUMBER {
         return Err("it is no device of /dev/net/tun");
     }
+    // IFF_NO_PI cannot be asked for: TUNGETIFF has IFF_NOFILTER in its place. A device without it spoils what its own
+    // tenant sends and gets, and nothing else.
     match tun_flags(descriptor) {
         Ok(flags) if flags == IFF_TUN | IFF_NO_PI | IFF_VNET_HDR => {}
         Ok(_) => return Err("it was not made with IFF_TUN, IFF_NO_PI and IFF_VNET_HDR alone"),
