@@ -3,12 +3,14 @@
 //! The Emperor is this test; the router is this program again, as `the_router_itself`.
 
 mod attacks;
+mod clients;
 mod emperor;
 mod jail;
 mod lives;
 mod network;
 mod peers;
 mod questions;
+mod surroundings;
 
 /// What the Emperor of a test runs: nothing in an ordinary run.
 #[test]
