@@ -51,7 +51,9 @@ fn main() -> ExitCode {
         return ended("spawner", spawner::main().map(|()| ExitCode::SUCCESS));
     }
     if arguments.first().is_some_and(|name| name == gateways::role::ROLE) {
-        return ended("router", gateways::role::main().map(|()| ExitCode::SUCCESS));
+        let device = arguments.get(1).map(|device| device.to_string_lossy().into_owned());
+        let outcome = gateways::role::main(device.unwrap_or_default());
+        return ended("router", outcome.map(|()| ExitCode::SUCCESS));
     }
     let is_hook = arguments.first().is_some_and(|name| name == errand::ROLE);
     let arguments = arguments.into_iter().skip(1).collect();

@@ -10,16 +10,14 @@ use crate::log;
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege tuntap-router";
-/// Of whom its lines are.
-const WHO: &str = "router";
 /// Where the longest file that it may write ends, in bytes: what its successor has to know stands in two places, far apart.
 const FILE_MAX: u64 = 512 << 20;
 
-/// Runs a router until its Emperor is gone.
+/// Runs the router with this device until its Emperor is gone.
 ///
 /// # Errors
 /// What keeps it from serving.
-pub fn main() -> Result<()> {
+pub fn main(device: String) -> Result<()> {
     // While there is a way to what stands behind standard error.
     log::open();
     leave_signals_to_the_emperor()?;
@@ -29,7 +27,7 @@ pub fn main() -> Result<()> {
     let _ = jail::run::open_nothing();
     let filter = filter::filter().context("the filter of a router is too long")?;
     jail::run::filter(&filter).context("cannot go under the filter of a router")?;
-    serve()
+    serve(device)
 }
 
 /// Whoever ends a service signals everybody at once: connections live as long as there are vassals, and our end is our
@@ -50,10 +48,13 @@ fn limit() -> Result<()> {
     Ok(setrlimit(Resource::Fsize, most(FILE_MAX))?)
 }
 
-fn serve() -> Result<()> {
-    let tell = |level: Level, sentence: &str| match level {
-        Level::Warn => log::warn(WHO, sentence),
-        Level::Info => log::info(WHO, sentence),
+fn serve(device: String) -> Result<()> {
+    let tell = move |level: Level, sentence: &str| {
+        let level = match level {
+            Level::Warn => log::Level::Warn,
+            Level::Info => log::Level::Info,
+        };
+        log::line(level, &[("router", &device)], sentence);
     };
     io::serve(Box::new(tell)).map_err(Error::msg)
 }

@@ -16,8 +16,8 @@ use crate::emperor::event::Owner;
 use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
-use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
 use crate::vassal::ROUTERS;
+use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
 use crate::vassal::confine::{FILTER, Refused, STANDARD, STRICT, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.

@@ -227,7 +227,9 @@ mod tests {
         let root = text.lines().nth(1).expect("a mount");
         assert_eq!(root.trim(), "/: as it is (ro)", "{text}");
         assert!(
-            !text.contains("tun") && text.contains("/dev: as it is (ro)") && text.contains("/dev/null: device 1:3 as it is outside"),
+            !text.contains("tun")
+                && text.contains("/dev: as it is (ro)")
+                && text.contains("/dev/null: device 1:3 as it is outside"),
             "{text}"
         );
     }

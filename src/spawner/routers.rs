@@ -94,7 +94,8 @@ impl Court {
             return Err("this router runs already".into());
         }
         let [channel, papers] = lent else { return Err("it takes two descriptors".into()) };
-        let spec = self.router(channel.as_raw_fd(), papers.as_raw_fd());
+        let device = &self.charter.routers[usize::from(number)].device;
+        let spec = self.router(device, (channel.as_raw_fd(), papers.as_raw_fd()));
         let plan = jail::plan::plan(&spec);
         let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
         // It ends with everybody else.
@@ -114,7 +115,7 @@ impl Court {
     }
 
     /// Nobody, without a right, with nothing but two descriptors and the log.
-    fn router(&self, channel: RawFd, papers: RawFd) -> Spec {
+    fn router(&self, device: &str, (channel, papers): (RawFd, RawFd)) -> Spec {
         let privileged = self.charter.privileged;
         let nobody = || Identity { uid: nobodys("uid_map"), gid: nobodys("gid_map"), groups: Vec::new() };
         let journal = std::env::var(log::JOURNAL).map(|stream| format!("{}={stream}", log::JOURNAL));
@@ -128,7 +129,7 @@ impl Court {
             settings: self.charter.settings.clone(),
             arrival: Some(c"/".into()),
             descriptors: vec![(1, 1), (2, 2), (channel, CHANNEL_FD), (papers, CHARTER_FD)],
-            program: Program::Descriptor(self.executable.as_raw_fd(), vec![c_string(ROLE)]),
+            program: Program::Descriptor(self.executable.as_raw_fd(), vec![c_string(ROLE), c_string(device)]),
             environment: journal.into_iter().map(|one| c_string(&one)).collect::<Vec<CString>>(),
             ..Spec::default()
         }

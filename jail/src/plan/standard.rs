@@ -4,7 +4,8 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs, Source,
+    Attributes, DEVICES, Depth, Device, HARMLESS, INERT, LINKS, Made, Mount, Namespaces, Presence, Rootfs,
+    Source,
 };
 
 /// Mode of private memory, as of `/tmp`.
