@@ -359,3 +359,13 @@ fn the_devices_of_the_host_are_its_own_again_at_the_end() {
     assert!(devices(&emperor).contains("emperor0"));
     emperor.stop();
 }
+
+#[test]
+fn what_the_config_of_uwsgis_manual_does_as_root_is_done_once_the_device_is_there() {
+    let up = "ip addr add 10.77.0.1/24 dev emperor0; ip link set emperor0 up";
+    let emperor = serving(Tree::new(), &["--exec-as-root", up]);
+    assert!(there(&emperor, "ip addr show emperor0").contains("inet 10.77.0.1/24"));
+    emperor.stop();
+    let told = refused(Tree::new(), &["--exec-as-root", "exit 3"]);
+    assert!(told.contains("exec-as-root"), "{told}");
+}

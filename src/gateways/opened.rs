@@ -72,10 +72,7 @@ impl Opened {
             socket.set_nonblocking(true)?;
             given.push((Role::Gateway, socket.into()));
         }
-        given.push((
-            Role::State,
-            memfd_create("state", MemfdFlags::CLOEXEC).context("cannot make its memory")?,
-        ));
+        given.push((Role::State, state()?));
         if let Some(file) = &router.leases {
             let opened = leases::open(&file.value, setting.owner);
             let opened = opened.with_context(|| format!("{}: tuntap-router-leases", file.place))?;
@@ -94,6 +91,17 @@ impl Opened {
     /// Those descriptors.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         self.given.iter().map(|(_, descriptor)| descriptor.as_fd()).collect()
+    }
+
+    /// Forgets what earlier processes have written for the next one.
+    ///
+    /// # Errors
+    /// Those of `memfd_create(2)`.
+    pub fn forget_state(&mut self) -> Result<()> {
+        for (_, memory) in self.given.iter_mut().filter(|(role, _)| *role == Role::State) {
+            *memory = state()?;
+        }
+        Ok(())
     }
 
     /// The charter for one process: nobody who reads it can change it for the next one.
@@ -123,6 +131,10 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.0.iter().for_each(Leftover::remove);
     }
+}
+
+fn state() -> Result<OwnedFd> {
+    memfd_create("state", MemfdFlags::CLOEXEC).context("cannot make its memory")
 }
 
 fn addresses() -> Result<OwnedFd> {

@@ -8,6 +8,8 @@ const STEADY_MS: u64 = 10_000;
 const FIRST_MS: u64 = 100;
 /// The longest wait, in ms.
 const LONGEST_MS: u64 = 30_000;
+/// Whoever has ended so often in a row is not given again what was kept for it: a peer that makes routers end would make each one end.
+const HOPELESS: u32 = 5;
 /// How long one that was born may take until it serves, in ms.
 const READY_MS: u64 = 10_000;
 
@@ -68,6 +70,11 @@ impl Revival {
         wait_ms
     }
 
+    /// Whether it has ended so often that what is kept for it may be why.
+    pub fn is_hopeless(&self) -> bool {
+        self.hasty >= HOPELESS
+    }
+
     /// When there is something to do: a birth, or the end of one that does not serve in time.
     pub fn deadline(&self) -> Option<Moment> {
         match self.state {
@@ -125,6 +132,7 @@ mod tests {
             .collect();
         assert_eq!(waits, [0, 100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
         assert!(!revival.is_due(at(11)) && revival.is_due(at(30_011)));
+        assert!(revival.is_hopeless());
     }
 
     #[test]
@@ -142,6 +150,7 @@ mod tests {
         assert_eq!(revival.ended(at(10_101)), 0, "once more at once");
         revival.asked(at(10_101));
         assert_eq!(revival.ended(at(10_102)), 100);
+        assert!(!revival.is_hopeless(), "what it has is not why");
     }
 
     #[test]

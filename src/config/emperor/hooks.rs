@@ -40,6 +40,22 @@ pub(super) fn apply(config: &mut EmperorConfig, name: &str, entry: &Entry) -> Re
     Ok(true)
 }
 
+/// What an Emperor's config of uWSGI does while it is root, before any vassal: there the words are those of a vassal. False for any other
+/// option.
+///
+/// # Errors
+/// What is wrong with its value.
+pub(super) fn as_root(config: &mut EmperorConfig, entry: &Entry) -> Result<bool, ConfigError> {
+    let manner = match entry.key.as_str() {
+        "exec-as-root" => Manner::Exec,
+        "hook-as-root" => Manner::Hook,
+        _ => return Ok(false),
+    };
+    let errand = value(entry, |text| Errand::parse(Phase::EmperorStart, manner, text));
+    config.errands.push(entry.placed(errand.map_err(|error| unseen(entry, error))?));
+    Ok(true)
+}
+
 fn named(name: &str) -> Option<(Manner, Phase)> {
     match name {
         "vassals-start-hook" => return Some((Manner::Program, Phase::AsVassal)),

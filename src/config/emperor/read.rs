@@ -100,6 +100,9 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
     if plugins::is_idle(&entry.key) {
         return Ok(());
     }
+    if hooks::as_root(config, entry)? {
+        return Ok(());
+    }
     let Some(option) = admit(entry, Scope::Emperor)? else { return Ok(()) };
     match option.name {
         "emperor" => config.sources.push(entry.placed(value(entry, source)?)),

@@ -81,6 +81,8 @@ impl Errand {
         let verb = match self.manner {
             Manner::Program if self.phase == Phase::AsVassal => return "vassals-start-hook".into(),
             Manner::Program => return "vassals-stop-hook".into(),
+            // The only one of its phase that is called otherwise.
+            Manner::Exec if self.phase == Phase::EmperorStart => return "exec-as-root".into(),
             Manner::Hook => "hook",
             Manner::Mount => "mount",
             Manner::Umount => "umount",

@@ -74,6 +74,18 @@ fn a_small_buffer_holds_two_packets_all_the_same() {
     assert_eq!((queue("8192"), queue("1M")), (131_078, 1 << 20));
 }
 
+#[test]
+fn an_emperors_config_of_uwsgis_manual_is_taken_as_it_is() {
+    let text = "[uwsgi]\ntuntap-router = emperor0 /run/tuntap.socket\nexec-as-root = ifconfig emperor0 192.168.0.1 netmask 255.255.255.0 up\n\
+                exec-as-root = iptables -t nat -F\nexec-as-root = echo 1 > /proc/sys/net/ipv4/ip_forward\n\
+                emperor-tyrant = true\nemperor-use-clone = ipc,uts,fs,pid,net\nemperor = /etc/vassals\n";
+    let config = load_text(text).emperor().unwrap_or_else(|errors| panic!("{}", sentences(&errors)));
+    let named: Vec<String> = config.errands.iter().map(|errand| errand.value.named()).collect();
+    assert_eq!(named[1], "exec-as-root `iptables -t nat -F`");
+    assert!(config.errands.iter().all(|errand| errand.value.phase == jail::Phase::EmperorStart));
+    assert!(told("exec-as-root =\n").contains("a.ini:3:15: `exec-as-root`: needs a value"));
+}
+
 /// Row W2.
 #[test]
 fn every_mistake_is_told_where_it_stands() {

@@ -53,6 +53,11 @@ impl Keep {
         self.parked.remove(&key);
     }
 
+    /// Closes all that is kept.
+    pub fn clear(&mut self) {
+        self.parked.clear();
+    }
+
     /// What is kept under this key.
     pub fn get(&self, key: u64) -> Option<&Parked> {
         self.parked.get(&key)

@@ -113,11 +113,27 @@ impl Gateway {
         log::line(level, &[("router", &self.opened.charter.device)], sentence);
     }
 
+    /// Whoever is kept is let go, and comes back by himself.
+    fn begin_anew(&mut self) -> Result<()> {
+        if self.keep.len() > 0 {
+            let sentence = format!(
+                "begins anew without the {} peers that were kept: it ended too often",
+                self.keep.len()
+            );
+            self.tell(log::Level::Error, &sentence);
+        }
+        self.keep.clear();
+        self.opened.forget_state()
+    }
+
     /// The request for a process, with what it is given at once.
     fn request(&mut self, number: u8) -> Result<(Request, Vec<OwnedFd>)> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
+        if self.revival.is_hopeless() {
+            self.begin_anew()?;
+        }
         let papers = self.opened.papers()?;
         self.line = Some(Line::new(ours, self.keep.keys()));
         Ok((Request::Router(number), vec![theirs, papers]))
