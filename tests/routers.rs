@@ -57,7 +57,7 @@ fn devices(emperor: &Emperor) -> BTreeSet<String> {
         .collect()
 }
 
-/// Row N3.
+/// Row W8.
 #[test]
 fn a_router_is_nobody_and_has_nothing_but_what_it_was_given() {
     let tree = Tree::new();
@@ -251,7 +251,7 @@ fn refused(tree: Tree, options: &[&str]) -> String {
     told
 }
 
-/// Row N3.
+/// Row W9.
 #[test]
 fn a_socket_is_made_nowhere_where_somebody_else_could_put_one() {
     let tree = Tree::new();
@@ -267,6 +267,7 @@ fn a_socket_is_made_nowhere_where_somebody_else_could_put_one() {
     assert!(told.contains("is writable by others (mode 1777)"), "{told}");
 }
 
+/// Row W9.
 #[test]
 fn what_stands_in_the_place_of_a_socket_is_neither_followed_nor_taken_away() {
     let tree = Tree::new();
@@ -282,6 +283,7 @@ fn what_stands_in_the_place_of_a_socket_is_neither_followed_nor_taken_away() {
     assert!(told.contains("router.sock is there, and no socket"), "{told}");
 }
 
+/// Row W9.
 #[test]
 fn a_socket_at_which_somebody_listens_is_his_and_one_at_which_nobody_does_goes() {
     let tree = Tree::new();
@@ -298,7 +300,7 @@ fn a_socket_at_which_somebody_listens_is_his_and_one_at_which_nobody_does_goes()
     serving(tree, &[]).stop();
 }
 
-/// Row W2.
+/// Row W9.
 #[test]
 fn leases_are_kept_in_no_file_that_others_could_write() {
     let with = |make: &dyn Fn(&Tree, &Path)| {

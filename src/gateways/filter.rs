@@ -144,7 +144,7 @@ mod tests {
         filter().expect("short").lets(&Call { number, arguments })
     }
 
-    /// Row N3.
+    /// Row W8.
     #[test]
     fn nothing_new_can_be_had() {
         for name in [
@@ -199,7 +199,7 @@ mod tests {
         );
     }
 
-    /// Row N3.
+    /// Row W8.
     #[test]
     fn a_device_is_neither_kept_nor_given_away() {
         let (persist, owner, group, filter) = (0x4004_54cb, 0x4004_54cc, 0x4004_54ce, 0x4010_54d5);

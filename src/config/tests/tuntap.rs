@@ -86,7 +86,6 @@ fn an_emperors_config_of_uwsgis_manual_is_taken_as_it_is() {
     assert!(told("exec-as-root =\n").contains("a.ini:3:15: `exec-as-root`: needs a value"));
 }
 
-/// Row W2.
 #[test]
 fn every_mistake_is_told_where_it_stands() {
     insta::assert_snapshot!(told(

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!((keep.len(), keep.keys()), (1, vec![7]));
     }
 
-    /// Row W6.
+    /// Row W8.
     #[test]
     fn nobody_fills_the_emperor_with_what_he_parks() {
         let mut keep = Keep::of(2);
