@@ -1,10 +1,10 @@
 //! Another program in our place: `privileged-binary-patch`, `unprivileged-binary-patch`, the real uWSGI.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use rustix::fs::{Access, access};
-use rustix::io::fcntl_dupfd_cloexec;
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::fchdir;
 
 use super::confine;
@@ -41,6 +41,10 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
     if let Err(errno) = vassal.directory.as_ref().map_or(Ok(()), fchdir) {
         return Trouble::errno("change directory", errno);
     }
+    let _lines = match kept_open(vassal, launch.first_free()) {
+        Ok(lines) => lines,
+        Err(errno) => return Trouble::errno("keep the network of a router", errno),
+    };
     let Some(control) = &vassal.control else { return launch.replace_us(None) };
     upward::serves(vassal);
     control.send(BECOMES);
@@ -49,6 +53,15 @@ pub fn become_it(vassal: &Vassal, patch: &Patch) -> Trouble {
         Ok(moved) => with_control(launch, moved.as_fd()),
         Err(errno) => Trouble::errno("keep the control descriptor", errno),
     }
+}
+
+/// Networks by routers last as long as somebody has their lines: whoever takes our place does.
+fn kept_open(vassal: &Vassal, from: RawFd) -> Result<Vec<OwnedFd>, Errno> {
+    let keep = |line: &OwnedFd| {
+        let moved = fcntl_dupfd_cloexec(line, from)?;
+        fcntl_setfd(&moved, FdFlags::empty()).map(|()| moved)
+    };
+    vassal.lines.iter().map(keep).collect()
 }
 
 /// Becomes the real uWSGI, which reads the config itself. Comes back only when that fails.

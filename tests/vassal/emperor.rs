@@ -213,6 +213,11 @@ impl Vassal {
         line.trim_end().to_owned()
     }
 
+    /// True once nobody is left who could say a line.
+    pub fn has_ended(&mut self) -> bool {
+        self.lines.fill_buf().unwrap().is_empty()
+    }
+
     /// Sends a signal to the master.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.pid()).unwrap();

@@ -16,11 +16,14 @@ mod proxy;
 mod real;
 mod rootfs;
 mod rootfs_attacks;
+mod router;
 mod separation;
 mod setns;
 #[path = "../common/siege.rs"]
 mod siege;
 mod sockets;
 mod surroundings;
+mod tuntap_device;
 mod user;
+mod via;
 mod zerg;

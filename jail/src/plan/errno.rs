@@ -7,7 +7,7 @@ pub fn errno_name(errno: i32) -> String {
 }
 
 /// The errors that the system calls of this crate are documented to give.
-const NAMES: [(i32, &str); 52] = [
+const NAMES: [(i32, &str); 56] = [
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
     (libc::ESRCH, "ESRCH"),
@@ -58,6 +58,10 @@ const NAMES: [(i32, &str); 52] = [
     (libc::ENOBUFS, "ENOBUFS"),
     (libc::ETIMEDOUT, "ETIMEDOUT"),
     (libc::ECONNRESET, "ECONNRESET"),
+    (libc::ECONNREFUSED, "ECONNREFUSED"),
+    (libc::ENOTSOCK, "ENOTSOCK"),
+    (libc::EPROTOTYPE, "EPROTOTYPE"),
+    (libc::EBADFD, "EBADFD"),
     (libc::EDQUOT, "EDQUOT"),
     (libc::ECANCELED, "ECANCELED"),
 ];

@@ -30,6 +30,7 @@ mod unshare;
 
 pub use alarm::alarm;
 pub(crate) use clone::{CAN_SHARE, CHILD_FAILED, Child, CloneFlags, clone_apart, clone_sharing};
+pub use credentials::set_real_ids;
 pub(crate) use credentials::{
     file_gid, real_effective_saved_gid, real_effective_saved_uid, set_file_gid, set_file_uid,
 };

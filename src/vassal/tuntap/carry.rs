@@ -31,6 +31,8 @@ pub enum End {
     Router,
     /// The device is gone.
     Device,
+    /// The vassal is gone.
+    Vassal,
 }
 
 /// Who reads the device.
@@ -47,6 +49,8 @@ enum Reader {
 /// Carries the packets of one device.
 pub struct Carrier<'a> {
     tun: BorrowedFd<'a>,
+    /// To the vassal.
+    line: BorrowedFd<'a>,
     feed: &'a Feed,
     who: Option<UCred>,
     buffer: Box<[u8]>,
@@ -56,10 +60,13 @@ pub struct Carrier<'a> {
 }
 
 impl<'a> Carrier<'a> {
-    /// For this device; `who` is whom we speak for.
-    pub fn new(tun: BorrowedFd<'a>, (feed, who): (&'a Feed, Option<UCred>)) -> Self {
+    /// For this device, as long as the other end of the line is there; `who` is whom we speak for.
+    pub fn new(
+        (tun, line): (BorrowedFd<'a>, BorrowedFd<'a>),
+        (feed, who): (&'a Feed, Option<UCred>),
+    ) -> Self {
         let buffer = vec![0; BEFORE + PAYLOAD_MAX].into();
-        Self { tun, feed, who, buffer, rest: 0..0, reader: Reader::Us }
+        Self { tun, line, feed, who, buffer, rest: 0..0, reader: Reader::Us }
     }
 
     /// Carries packets over this connection until it is over. Nothing is allocated for a packet.
@@ -75,6 +82,7 @@ impl<'a> Carrier<'a> {
         match end {
             Ok(never) => match never {},
             Err(Over::Device) => End::Device,
+            Err(Over::Vassal) => End::Vassal,
             Err(Over::Router(why)) => {
                 teller.nuisance(&Trouble::new(format!(
                     "router {name}: {why}; the device stays, and it is called again"
@@ -119,8 +127,13 @@ impl<'a> Carrier<'a> {
         let ours = self.reader == Reader::Us && self.rest.is_empty();
         let tun = if ours { PollFlags::IN } else { PollFlags::empty() };
         let more = if self.rest.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-        let mut watched = [PollFd::new(&self.tun, tun), PollFd::new(socket, PollFlags::IN | more)];
+        let mut watched = [
+            PollFd::new(&self.tun, tun),
+            PollFd::new(socket, PollFlags::IN | more),
+            PollFd::new(&self.line, PollFlags::IN),
+        ];
         match poll(&mut watched, None) {
+            Ok(_) if !watched[2].revents().is_empty() => Err(Over::Vassal),
             Ok(_) => Ok((watched[0].revents(), watched[1].revents())),
             Err(Errno::INTR) => Ok((PollFlags::empty(), PollFlags::empty())),
             Err(errno) => Err(Over::Router(format!("cannot wait for it: {errno}"))),
@@ -203,8 +216,10 @@ impl<'a> Carrier<'a> {
         while !self.rest.is_empty() {
             // A frame that has begun is not left.
             self.send_rest(socket)?;
-            let mut watched = [PollFd::new(socket, PollFlags::OUT)];
-            let _ = poll(&mut watched, None);
+            let mut watched = [PollFd::new(socket, PollFlags::OUT), PollFd::new(&self.line, PollFlags::IN)];
+            if poll(&mut watched, None).is_ok() && !watched[1].revents().is_empty() {
+                return Err(Over::Vassal);
+            }
         }
         let told = |errno: Errno| Over::Router(format!("cannot lend it the device: {errno}"));
         device::offload(self.tun).map_err(told)?;
@@ -246,6 +261,7 @@ enum Never {}
 #[derive(Debug)]
 enum Over {
     Device,
+    Vassal,
     Router(String),
 }
 

@@ -1,17 +1,17 @@
 //! `tuntap-device`: a device, and the process that carries its packets to a router as a client of uWSGI does.
 //!
-//! The process is a child of the vassal master and ends with it. It keeps the device while the router is away, and comes back
+//! The process is a child of the vassal master and ends with it: when it is told that its parent is gone, or when the other
+//! end of its line is. It keeps the device while the router is away, and comes back
 //! to it. A router that knows us gets the device itself; then the process only waits for its end.
 
-use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use caps::Capability;
 use jail::run::{NetworkEnd, die_with_parent, not_dumpable, perform};
 use jail::{Capabilities, Identity, Step, sys};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use rustix::process::{Pid, getpid, getppid};
 use rustix::thread::set_name;
 
@@ -30,10 +30,12 @@ use crate::config::vassal::tuntap::Device;
 const NAME: &std::ffi::CStr = c"liege-tuntap";
 /// The longest that is waited for the router at the start, as in uWSGI.
 const WAIT_MS_MAX: u64 = 30_000;
-/// Pauses between two attempts to reach the router: the first, the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// Pauses are not longer before the router was reached for the first time.
-const FIRST_PAUSE_MAX: Duration = Duration::from_millis(200);
+/// Before the second attempt to reach the router; then twice as long each time.
+const PAUSE_MS: u64 = 50;
+/// Longest pause.
+const PAUSE_MS_MAX: u64 = 5_000;
+/// Longest pause before the router was reached for the first time.
+const FIRST_PAUSE_MS_MAX: u64 = 200;
 /// Bytes of one report.
 const REPORT: usize = 4;
 
@@ -75,38 +77,37 @@ fn launch(
     (tun, way): (&OwnedFd, &Way<'_>),
     (feed, who): (&Feed, Option<&Identity>),
 ) -> Result<(), Trouble> {
-    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
-    let (reports, reporter) = pipe_with(flags).map_err(|errno| Trouble::errno("make a pipe", errno))?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (ours, line) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+        .map_err(|errno| Trouble::errno("make a pair of sockets", errno))?;
     let parent = getpid();
     let teller = vassal.teller.clone();
-    sys::fork(|| {
-        let pump = Pump { tun, way, feed, who, teller: &teller };
-        pump.live(parent, reporter.as_raw_fd(), &reporter)
-    })
-    .map_err(|errno| Trouble::errno("fork", errno))?;
-    drop(reporter);
-    first_report(vassal, &way.name, reports)
+    sys::fork(|| Pump { tun, way, feed, who, teller: &teller, line: &line }.live(parent))
+        .map_err(|errno| Trouble::errno("fork", errno))?;
+    drop(line);
+    first_report(vassal, &way.name, &ours)?;
+    vassal.lines.push(ours);
+    Ok(())
 }
 
 /// Waits until the process has reached the router.
-fn first_report(vassal: &mut Vassal, name: &str, reports: OwnedFd) -> Result<(), Trouble> {
+fn first_report(vassal: &mut Vassal, name: &str, reports: &OwnedFd) -> Result<(), Trouble> {
     let end = now().plus_ms(WAIT_MS_MAX);
-    let mut reports = std::fs::File::from(reports);
-    let mut last = None;
+    let mut last = Errno::TIMEDOUT;
     loop {
         let mut report = [0; REPORT];
-        match reports.read(&mut report) {
-            Ok(0) => return Err(Trouble::new(format!("the process for router {name} has ended"))),
+        match recv(reports, &mut report, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => return Err(Trouble::new(format!("the process for router {name} has ended"))),
             Ok(_) if report == [0; REPORT] => return Ok(()),
-            Ok(_) => last = Some(Errno::from_raw_os_error(i32::from_ne_bytes(report))),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Ok(_) => last = Errno::from_raw_os_error(i32::from_ne_bytes(report)),
+            Err(Errno::AGAIN | Errno::INTR) => {
                 let left = Duration::from_nanos(end.0.saturating_sub(now().0));
                 if left.is_zero() {
-                    return Err(unreached(name, last.unwrap_or(Errno::TIMEDOUT)));
+                    return Err(unreached(name, last));
                 }
                 pause(vassal, name, Some(reports.as_fd()), left)?;
             }
-            Err(error) => return Err(Trouble::new(format!("cannot read a pipe: {error}"))),
+            Err(errno) => return Err(Trouble::errno(format!("hear the process for router {name}"), errno)),
         }
     }
 }
@@ -118,63 +119,74 @@ struct Pump<'a> {
     feed: &'a Feed,
     who: Option<&'a Identity>,
     teller: &'a Teller,
+    /// To the master; it says nothing on it, but has it as long as it lives.
+    line: &'a OwnedFd,
 }
 
 impl Pump<'_> {
     /// Carries packets until its parent is gone or the device is.
-    fn live(&self, parent: Pid, number: RawFd, reporter: &OwnedFd) -> i32 {
-        let kept: Vec<RawFd> =
-            [Some(self.tun.as_raw_fd()), Some(number), self.way.kept()].into_iter().flatten().collect();
-        if let Err(trouble) = self.settle_down(parent, &kept) {
+    fn live(&self, parent: Pid) -> i32 {
+        if let Err(trouble) = self.settle_down(parent) {
             self.teller.trouble(&trouble);
             return 1;
         }
         let who = self.who.map(credentials);
-        let mut carrier = Carrier::new(self.tun.as_fd(), (self.feed, who));
-        let mut reporter = Some(reporter);
-        let mut pause = PAUSES.0;
+        let mut carrier = Carrier::new((self.tun.as_fd(), self.line.as_fd()), (self.feed, who));
+        let (mut is_known, mut pause_ms) = (false, PAUSE_MS);
         loop {
             let reached = self.way.connect();
-            if let Some(pipe) = reporter {
-                let errno = reached.as_ref().err().map_or(0, |errno| errno.raw_os_error());
-                // Who does not read any more has given up, and ends us.
-                let _ = rustix::io::write(pipe, &errno.to_ne_bytes());
+            if !is_known {
+                self.report(reached.as_ref().err());
             }
-            match reached {
-                Ok(socket) => {
-                    reporter = None;
-                    pause = PAUSES.0;
-                    match carrier.serve(&socket, (&self.way.name, self.teller)) {
-                        End::Device => return 0,
-                        End::Router => {}
-                    }
+            if let Ok(socket) = reached {
+                (is_known, pause_ms) = (true, PAUSE_MS);
+                match carrier.serve(&socket, (&self.way.name, self.teller)) {
+                    End::Router => {}
+                    End::Device | End::Vassal => return 0,
                 }
-                Err(_) => {}
             }
-            std::thread::sleep(pause);
-            let longest = if reporter.is_some() { FIRST_PAUSE_MAX } else { PAUSES.1 };
-            pause = (pause * 2).min(longest);
+            if self.is_over_after(pause_ms) {
+                return 0;
+            }
+            pause_ms = (pause_ms * 2).min(if is_known { PAUSE_MS_MAX } else { FIRST_PAUSE_MS_MAX });
         }
     }
 
+    fn report(&self, errno: Option<&Errno>) {
+        let report = errno.map_or(0, |errno| errno.raw_os_error()).to_ne_bytes();
+        // Whoever does not read any more is gone, which is seen next.
+        let _ = send(self.line, &report, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+
+    /// Waits so long, unless the master is gone.
+    fn is_over_after(&self, pause_ms: u64) -> bool {
+        let pause = Duration::from_millis(pause_ms);
+        let mut watched = [PollFd::new(self.line, PollFlags::IN)];
+        let timeout = Timespec::try_from(pause).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        matches!(poll(&mut watched, Some(&timeout)), Ok(1))
+    }
+
     /// Gives up all that carrying packets does not take.
-    fn settle_down(&self, parent: Pid, kept: &[RawFd]) -> Result<(), Trouble> {
+    fn settle_down(&self, parent: Pid) -> Result<(), Trouble> {
         let told = |errno| Trouble::errno("set up the process of a device", errno);
+        let kept = [Some(self.tun.as_raw_fd()), Some(self.line.as_raw_fd()), self.way.kept()];
+        let kept: Vec<RawFd> = kept.into_iter().flatten().collect();
         // Ours alone; the numbers of all else are the master's.
-        sys::close_all_but(kept).map_err(told)?;
+        sys::close_all_but(&kept).map_err(told)?;
         set_name(NAME).map_err(told)?;
-        not_dumpable().map_err(told)?;
-        // To say that it speaks for another user takes the right to become him.
-        let rights: &[Capability] = match self.who {
-            Some(_) => &[Capability::CAP_SETUID, Capability::CAP_SETGID],
-            None => &[],
-        };
-        let rights = Capabilities::of(rights);
-        for step in
-            [Step::Bound(rights), Step::Capabilities(Capabilities::NONE.with(rights)), Step::NoNewPrivs]
-        {
-            perform(&step).map_err(|failure| Trouble::new(format!("cannot {step}: {}", failure.cause())))?;
+        if let Some(who) = self.who {
+            // In name alone: the master may end us when it is that user, and we may say that we speak for him. Sockets
+            // of root stay open to us.
+            sys::set_real_ids(who.uid, who.gid).map_err(told)?;
         }
+        for step in
+            [Step::Bound(Capabilities::NONE), Step::Capabilities(Capabilities::NONE), Step::NoNewPrivs]
+        {
+            perform(&step).map_err(|failure| {
+                Trouble::new(format!("cannot set up the process of a device: {}", failure.cause()))
+            })?;
+        }
+        not_dumpable().map_err(told)?;
         die_with_parent().map_err(told)?;
         if getppid().is_some_and(|now| now != parent) {
             return Err(Trouble::new("the vassal has ended"));
