@@ -16,6 +16,7 @@ use crate::cli::world::{Opened, Surroundings};
 use crate::config::check::naming;
 use crate::config::load;
 use crate::config::place::{COMMAND_LINE, ConfigError, Place, Texts};
+use crate::config::vassal::tuntap::RouterName;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::spawner::birth::{self, Lent, Subject};
 use crate::spawner::charter::{Charter, VassalProgram};
@@ -150,6 +151,10 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
         VassalKind::Uwsgi(option) => Ok(Life::Uwsgi(option)),
         VassalKind::Own(config) => {
             let steps = phases::plan(&config, &facts(charter, examined));
+            let steps = steps.and_then(|steps| match unlent(charter, &config) {
+                none if none.is_empty() => Ok(steps),
+                unlent => Err(unlent),
+            });
             let steps = steps.and_then(|steps| match missing(charter, (&config, &steps)) {
                 none if none.is_empty() => Ok(steps),
                 missing => Err(missing),
@@ -157,6 +162,21 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
             steps.map(|steps| Life::Own(config, steps)).map_err(|errors| texts.explain(errors))
         }
     }
+}
+
+/// Networks by routers that this Emperor has not.
+fn unlent(charter: &Charter, config: &VassalConfig) -> Errors {
+    let names: Vec<&str> = charter.routers.iter().map(|router| router.device.as_str()).collect();
+    let odd = config.net.vias.iter().filter_map(|via| match &via.value.router {
+        RouterName::Lent(name) if !names.contains(&name.as_str()) => Some((name, &via.place)),
+        RouterName::Lent(_) | RouterName::At(_) => None,
+    });
+    let cure = |name: &str| match names[..] {
+        [] => format!("the Emperor has no router: `tuntap-router = {name} SOCKET` in its config"),
+        _ => format!("the Emperor has {}", names.join(", ")),
+    };
+    odd.map(|(name, place)| ConfigError::at(place, format!("there is no router {name}")).cure(cure(name)))
+        .collect()
 }
 
 /// What its file system is to be built on and is not there, where nobody brings it in time.

@@ -46,7 +46,7 @@ use crate::logfile::LogFile;
 use crate::monitors::{self, Monitors, Settings};
 use crate::names;
 use crate::reactor::{Poller, clock};
-use crate::spawner::charter::{Arguments, Charter, Leftover, VassalProgram};
+use crate::spawner::charter::{Arguments, Charter, Leftover, Lodging, VassalProgram};
 use crate::spawner::wire::{Standing, Ticket};
 use crate::spawner::{client, fitness, lend};
 use crate::{log, stats};
@@ -154,7 +154,12 @@ fn enter(directory: Option<&Placed<PathBuf>>, option: &str) -> Result<()> {
 /// # Errors
 /// Names that cannot be resolved, capabilities that are not there.
 pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
-    charter(config, &[], identity(config)?)
+    let routers = config.tuntap.routers(config.tyrant).into_iter().map(|router| Lodging {
+        device: router.device.clone(),
+        // Nothing is opened, and nothing removed.
+        socket: Leftover { path: router.socket.display().to_string(), device: 0, inode: 0, pid: None },
+    });
+    Ok(Charter { routers: routers.collect(), ..charter(config, &[], identity(config)?)? })
 }
 
 /// Each source once: two vassals of one config would get into each other's way.

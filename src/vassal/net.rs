@@ -84,14 +84,16 @@ pub fn made(config: &VassalConfig, unshare: Namespaces) -> Vec<Step> {
 /// Networks by routers: where processes are not numbered anew any more, since one of ours may carry packets.
 pub fn joined(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     let who = known_as(config, facts);
-    let vias = config.net.vias.iter().map(|via| NetStep::Via(via.value.clone(), who.clone()));
-    let feed =
-        || Feed { records: config.tuntap.records(), credentials: config.use_credentials, who: who.clone() };
-    let devices = config.tuntap.devices.iter().map(|device| NetStep::Device(device.value.clone(), feed()));
+    let via = |via: &Placed<Via>| NetStep::Via(via.value.clone(), who.clone());
+    let mut steps: Vec<NetStep> = config.net.vias.iter().map(via).collect();
+    let feed = Feed { records: config.tuntap.records(), credentials: config.use_credentials, who };
+    let fed = |device: &Device| device.router.as_ref().map_or_else(Feed::default, |_| feed.clone());
+    let devices = || config.tuntap.devices.iter().map(|device| &device.value);
+    steps.extend(devices().map(|device| NetStep::Device(device.clone(), fed(device))));
     let addressed = |name: &String| config.net.named_addresses().any(|address| address.interface == *name);
-    let names = config.tuntap.devices.iter().map(|device| &device.value.name);
-    let up = names.filter(|name| addressed(name)).map(|name| NetStep::Up(name.clone()));
-    vias.chain(devices).chain(up).map(Step::Net).collect()
+    let up = devices().filter(|device| addressed(&device.name));
+    steps.extend(up.map(|device| NetStep::Up(device.name.clone())));
+    steps.into_iter().map(Step::Net).collect()
 }
 
 /// Root of the host says who it is going to be. Root of a user namespace is its owner already, to all outside.
@@ -194,6 +196,7 @@ impl fmt::Display for NetStep {
                 write!(f, "{device}")?;
                 match feed.records.len() / RECORD {
                     0 => {}
+                    1 => f.write_str(", one rule")?,
                     rules => write!(f, ", {rules} rules")?,
                 }
                 write!(f, "{}", As(&feed.who))

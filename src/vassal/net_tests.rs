@@ -113,3 +113,80 @@ fn nobody_changes_the_network_of_the_host_by_it() {
     assert!(told("net = lo\n", &Facts::default()).contains("`net` needs root"));
     assert_eq!(told("net = lo\n", &Facts { born: Namespaces::NET, ..Facts::default() }), "");
 }
+
+const ROUTED: &str = "uid = 54321
+gid = 54322
+net = 10.0.0.2/24,fd00::2/64 via emperor0
+net = auto via /run/other.socket dev=lan0 mtu=1400 dns=none route=none
+tuntap-device = uwsgi0 /run/tuntap.socket
+tuntap-device-rule = out 10.1.2.3/24 0.0.0.0 deny
+tuntap-device = spare0
+net-address = 10.9.0.2/24@uwsgi0
+unshare = fs,pid
+hook-post-jail = exec:use it
+rootfs = /r
+";
+
+#[test]
+fn networks_by_routers_are_there_before_the_post_jail_phase_and_name_servers_once_files_are_its_own() {
+    insta::assert_snapshot!(plan(ROUTED, &root(Namespaces::NONE)), @r"
+    unshare fs,net,pid
+    make all mounts private
+    bring lo up
+    go on as PID 1 of the new pid namespace
+    give the jail tun0, a network by router emperor0, with address 10.0.0.2/24, fd00::2/64, known as uid=54321 gid=54322
+    give the jail lan0, a network by router /run/other.socket, with an address that it chooses, mtu 1400, no default route, known as uid=54321 gid=54322
+    make the device uwsgi0, its packets to the router on /run/tuntap.socket, one rule, known as uid=54321 gid=54322
+    make the device spare0
+    bring uwsgi0 up
+    do hook-post-jail `exec:use it`
+    look up uid=54321 gid=54322
+    build the file system
+        root: /r (nosuid,nodev)
+        leave the old root behind
+        read back what was mounted
+    write the name servers of the network to /etc/resolv.conf
+    set address 10.9.0.2/24 of uwsgi0
+    reduce the bounding set to none
+    become uid=54321 gid=54322 (keeps capabilities: none)
+    forbid new privileges
+    filter system calls (the default: docs/filters.md)
+    start `a`
+    ");
+}
+
+#[test]
+fn where_mounts_are_everybodys_name_servers_stay_as_they_are() {
+    let born = root(Namespaces::NET);
+    assert!(plan("net = auto via emperor0\n", &born).contains("leave /etc/resolv.conf as it is"));
+    assert!(!plan("net = auto via emperor0 dns=none\n", &born).contains("resolv.conf"));
+    assert!(told("net = auto via emperor0 dns=192.0.2.1\n", &born).contains("would be the whole host's"));
+    let own = "unshare = fs\nnet = auto via emperor0\nresolv-conf = 192.0.2.1\n";
+    assert!(!plan(own, &born).contains("write the name servers"), "the config says them itself");
+    let both = own.replace("emperor0", "emperor0 dns=192.0.2.1");
+    assert!(told(&both, &born).contains("`dns` beside `resolv-conf`"));
+}
+
+#[test]
+fn who_makes_a_device_is_root_of_its_network_and_known_as_who_he_will_be() {
+    let via = "net = auto via emperor0\n";
+    assert_eq!(told(via, &root(Namespaces::NONE)), "");
+    assert_eq!(told(via, &root(Namespaces::USER)), "");
+    assert!(
+        told(via, &Facts::default()).contains("`net = … via` needs root of the vassal's own user namespace")
+    );
+    let device = "tuntap-device = uwsgi0 /r\n";
+    assert!(told(device, &root(Namespaces::NONE)).contains("the whole host"));
+    assert_eq!(told(device, &root(Namespaces::NET)), "");
+    assert!(told(device, &Facts::default()).contains("`tuntap-device` needs root"));
+    let user = format!("uid = 54321\ngid = 54322\n{via}");
+    assert!(plan(&user, &root(Namespaces::NET)).contains("known as uid=54321 gid=54322"));
+    assert!(
+        !plan(&user, &root(Namespaces::NET.with(Namespaces::USER))).contains("known as"),
+        "he is his owner"
+    );
+    assert!(
+        plan(&format!("unshare2 = net\n{device}"), &root(Namespaces::NET))
+            .contains("would leave the network")
+    );
+}

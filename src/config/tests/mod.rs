@@ -15,6 +15,7 @@ mod place;
 mod real_uwsgi;
 mod rootfs;
 mod tuntap;
+mod tuntap_device;
 mod uwsgi;
 mod uwsgi_formats;
 mod values;

@@ -5,7 +5,7 @@ use crate::config::vassal::health::Readiness;
 use crate::config::vassal::{Patch, VassalConfig, VassalKind};
 use crate::options::{Scope, options};
 
-fn read(text: &str) -> VassalConfig {
+pub(super) fn read(text: &str) -> VassalConfig {
     match load_text(&format!("[uwsgi]\n{text}")).vassal() {
         Ok(VassalKind::Own(config)) => *config,
         other => panic!("{other:?}"),
