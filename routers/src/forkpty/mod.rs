@@ -1,0 +1,16 @@
+//! Pure. Terminals for whoever connects: `forkpty-router` (bytes as they are) and `forkpty-urouter` (frames of uWSGI 2.0).
+//!
+//! `Session` is the door: what a client and a program do goes in, orders come out.
+
+pub mod frame;
+mod ration;
+mod session;
+mod signal;
+mod stream;
+mod window;
+
+pub use ration::Ration;
+pub use session::{Event, Mode, Order, Rules, Session};
+pub use signal::allowed;
+pub use stream::Stream;
+pub use window::{Sizes, Window};
