@@ -10,7 +10,6 @@ use rustix::time::Timespec;
 
 use super::charter::Leftover;
 use super::court::{Court, leaf_number};
-use super::session;
 use super::wire::{Reply, Ticket};
 
 /// A busy cgroup is tried again after this long.
@@ -59,7 +58,7 @@ impl Court {
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {
-            session::kill(ward.pid);
+            kill_session(ward.pid);
         }
         strains
     }
@@ -94,7 +93,7 @@ impl Court {
             if let (Some(pidfd), None) = (&ward.pidfd, &self.cgroup) {
                 let _ = pidfd_send_signal(pidfd, Signal::KILL);
                 if !self.charter.namespaces.has(Namespaces::PID) {
-                    session::kill(ward.pid);
+                    kill_session(ward.pid);
                 }
             }
         }
@@ -109,7 +108,7 @@ impl Court {
 /// hides the process nothing is known.
 fn is_of_emperor(pid: i32) -> bool {
     let emperor = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
-    session::parent(pid).is_none_or(|parent| Some(parent) == emperor)
+    parent_of(pid).is_none_or(|parent| Some(parent) == emperor)
 }
 
 /// Kills all and takes the cgroup away, as soon as the last one is gone.

@@ -35,7 +35,6 @@ mod relimit;
 mod rights;
 mod routers;
 mod scenery;
-mod session;
 mod stock;
 mod strains;
 mod trial;

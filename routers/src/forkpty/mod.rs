@@ -1,8 +1,9 @@
-//! Pure. Terminals for whoever connects: `forkpty-router` (bytes as they are) and `forkpty-urouter` (frames of uWSGI 2.0).
+//! Terminals for whoever connects: `forkpty-router` (bytes as they are) and `forkpty-urouter` (frames of uWSGI 2.0).
 //!
-//! `Session` is the door: what a client and a program do goes in, orders come out.
+//! `Session` decides: what a client and a program do goes in, orders come out. `io::serve` carries them out.
 
 pub mod frame;
+pub mod io;
 mod ration;
 mod session;
 mod signal;

@@ -12,7 +12,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::Door;
 use super::packet::{ANSWER_MAX, answer};
 use super::proof::{Claim, began};
-use crate::spawner::session::parent;
+use jail::run::parent_of;
 
 /// How many forks a server may put between itself and the vassal.
 const FORKS_MAX: usize = 8;
@@ -92,7 +92,7 @@ fn hear(socket: BorrowedFd<'_>) -> Result<(i32, i32), String> {
 /// Whoever stands between the server and the vassal ends, and leaves it to the Emperor.
 fn wait_for_orphan(process: i32, emperor: i32) {
     for _ in 0..FORKS_MAX {
-        let between = parent(process).filter(|parent| *parent != emperor && *parent > 1);
+        let between = parent_of(process).filter(|parent| *parent != emperor && *parent > 1);
         let opened = between.and_then(Pid::from_raw).map(|pid| pidfd_open(pid, PidfdFlags::empty()));
         match opened {
             // Seen while it went: who is its parent now?

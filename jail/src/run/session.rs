@@ -1,4 +1,4 @@
-//! Ends a whole session, where neither a pid namespace nor a cgroup holds a vassal together.
+//! Whole sessions, where neither a pid namespace nor a cgroup holds processes together.
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -6,29 +6,33 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 const PARENT: usize = 1;
 const SESSION: usize = 3;
 
-/// SIGKILL for every process whose session was begun by this pid. The number cannot stand for another session
-/// while a member of this one lives.
-pub fn kill(leader: i32) {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return };
+/// A signal for every process whose session was begun by this pid, and how many that were. The number cannot stand for
+/// another session while a member of this one lives, or its leader was not reaped.
+pub fn signal_session(leader: i32, signal: Signal) -> usize {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.for_each(|pid| kill_member(pid, leader));
+    pids.filter(|pid| signal_member(*pid, leader, signal)).count()
 }
 
 /// The pid of a process's parent; `None` when it cannot be seen.
-pub fn parent(pid: i32) -> Option<i32> {
+pub fn parent_of(pid: i32) -> Option<i32> {
     field(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, PARENT)
 }
 
-/// Must: look at the session after the descriptor was opened, so that the process that is killed is the one
+/// Must: look at the session after the descriptor was opened, so that the process that gets it is the one
 /// that was looked at.
-fn kill_member(pid: i32, leader: i32) {
+fn signal_member(pid: i32, leader: i32, signal: Signal) -> bool {
     let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
-        return;
+        return false;
     };
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    if field(&stat, SESSION) == Some(leader) {
-        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-    }
+    let is_member = field(&stat, SESSION) == Some(leader) && !has_ended(&stat);
+    is_member && pidfd_send_signal(&pidfd, signal).is_ok()
+}
+
+/// A process that waits for nothing but to be reaped (`Z`, `X`).
+fn has_ended(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
 }
 
 /// A number of that line; the name in it may hold anything but ends at the last parenthesis.
@@ -47,5 +51,6 @@ mod tests {
         assert_eq!(field("12 (a) S 1 2 3) S 5 12 77 0", SESSION), Some(77));
         assert_eq!(field("12 (a) S 1 2 3) S 5 12 77 0", PARENT), Some(5));
         assert_eq!(field("garbage", SESSION), None);
+        assert_eq!([has_ended("12 (a) Z) S 5"), has_ended("12 (a) Z 5")], [false, true]);
     }
 }
