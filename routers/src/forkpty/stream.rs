@@ -86,7 +86,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_come_out_as_they_went_in(steps in prop::collection::vec((0usize..20, 0usize..20), 1..60)) {
-            let (mut stream, mut put, mut got) = (Stream::new(16), Vec::<u8>::new(), Vec::new());
+            let (mut stream, mut put, mut got) = (Stream::new(16), Vec::<u8>::new(), Vec::<u8>::new());
             for (number, (length, sent)) in steps.into_iter().enumerate() {
                 let bytes = vec![u8::try_from(number).unwrap(); length];
                 let taken = stream.take(&bytes);

@@ -130,10 +130,10 @@ impl Live {
     /// Moves what can be moved, and does what is ordered.
     fn pump(&mut self, now_ms: u64) {
         self.obey();
-        self.to_program();
+        self.feed_program();
         for _ in 0..ROUNDS_MAX {
-            let has_read = self.from_program(now_ms);
-            let has_sent = self.to_client(now_ms);
+            let has_read = self.hear_program(now_ms);
+            let has_sent = self.feed_client(now_ms);
             if !has_read && !has_sent {
                 break;
             }
@@ -142,7 +142,7 @@ impl Live {
         self.obey();
     }
 
-    fn to_program(&mut self) {
+    fn feed_program(&mut self) {
         let Some(terminal) = &self.terminal else { return };
         while !self.session.input.is_empty() {
             match write(terminal, self.session.input.pending()) {
@@ -158,7 +158,7 @@ impl Live {
     }
 
     /// Whether something was read.
-    fn from_program(&mut self, now_ms: u64) -> bool {
+    fn hear_program(&mut self, now_ms: u64) -> bool {
         let Some(terminal) = self.terminal.as_ref().filter(|_| self.session.output.free() > 0) else {
             return false;
         };
@@ -179,7 +179,7 @@ impl Live {
     }
 
     /// Whether something was sent.
-    fn to_client(&mut self, now_ms: u64) -> bool {
+    fn feed_client(&mut self, now_ms: u64) -> bool {
         let Some(client) = self.client.as_ref().filter(|_| !self.session.output.is_empty()) else {
             return false;
         };
