@@ -12,6 +12,7 @@ pub mod signing;
 pub mod sub_emperor;
 pub mod subscriptions;
 pub mod surroundings;
+pub mod terminals;
 pub mod ties;
 pub mod tuntap;
 pub mod waits;
@@ -105,6 +106,8 @@ pub struct VassalConfig {
     pub waits: waits::Waits,
     /// Sockets shared with others.
     pub zerg: zerg::Zerg,
+    /// Terminals for whoever connects.
+    pub terminals: terminals::Terminals,
     /// What goes between it and its Emperor.
     pub ties: ties::Ties,
     /// `tuntap-use-credentials`.

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use jail::Namespaces;
-use jail::run::{Cgroup, Removed, pid_of};
+use jail::run::{Cgroup, Removed, parent_of, pid_of, signal_session};
 use rustix::event::poll;
 use rustix::process::{Signal, pidfd_send_signal};
 use rustix::time::Timespec;
@@ -58,7 +58,7 @@ impl Court {
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {
-            kill_session(ward.pid);
+            signal_session(ward.pid, Signal::KILL);
         }
         strains
     }
@@ -93,7 +93,7 @@ impl Court {
             if let (Some(pidfd), None) = (&ward.pidfd, &self.cgroup) {
                 let _ = pidfd_send_signal(pidfd, Signal::KILL);
                 if !self.charter.namespaces.has(Namespaces::PID) {
-                    kill_session(ward.pid);
+                    signal_session(ward.pid, Signal::KILL);
                 }
             }
         }

@@ -21,7 +21,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, master, patch, sockets, tuntap, upward};
+use super::{again, born, confine, master, patch, sockets, terminals, tuntap, upward};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
@@ -196,6 +196,7 @@ impl Life<'_> {
         vassal.sockets.clear();
         vassal.served.clear();
         vassal.pooled.clear();
+        vassal.terminals = terminals::Bound::default();
         vassal.proxy = None;
         vassal.notified = None;
         match outcome {

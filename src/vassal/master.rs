@@ -18,7 +18,7 @@ use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
 use super::watch::{Happening, now, reap};
-use super::{programs, walk};
+use super::{companions, programs, walk};
 use crate::config::vassal::health::{Health, Readiness};
 use crate::emperor::order::{from_vassal, to_vassal};
 
@@ -61,6 +61,9 @@ pub fn mind(
                 Order::Renew => return Ok(Outcome::Renew),
             }
         }
+        if !duties.is_stopping() {
+            companions::revive(vassal);
+        }
         if duties.is_stopping() {
             // A reaction would keep us from seeing that the command has ended.
             touches = None;
@@ -87,7 +90,7 @@ pub fn mind(
                 config = Some(sent);
                 duties.handle(Event::Byte(byte), now());
             }
-            Happening::Child => children(pid, &mut duties),
+            Happening::Child => children(vassal, pid, &mut duties),
             Happening::Other => {}
         }
         heed(vassal, &mut duties);
@@ -184,8 +187,9 @@ pub fn serve(
     loop {
         let happening = match vassal.reload.take() {
             Some(config) => Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)),
-            None => vassal.next(None)?,
+            None => vassal.next(vassal.companions.patience())?,
         };
+        companions::revive(vassal);
         if let Some(status) = reactions.react(vassal, &happening, None) {
             return Ok(Outcome::Status(status));
         }
@@ -221,7 +225,12 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
     // The file of the socket is the child's as long as it lives.
-    let _kept = (std::mem::take(&mut vassal.served), std::mem::take(&mut vassal.pooled), vassal.proxy.take());
+    let _kept = (
+        std::mem::take(&mut vassal.served),
+        std::mem::take(&mut vassal.pooled),
+        std::mem::take(&mut vassal.terminals),
+        vassal.proxy.take(),
+    );
     loop {
         match vassal.next(None)? {
             Happening::Signal(number) => pass_on(child, number),
@@ -251,11 +260,12 @@ fn pass_on(child: Pid, number: i32) {
     let _ = Signal::from_named_raw(number).map(|signal| kill_process(child, signal));
 }
 
-fn children(command: Pid, duties: &mut Duties) {
+fn children(vassal: &mut Vassal, command: Pid, duties: &mut Duties) {
     while let Some((pid, exit)) = reap() {
         if pid == command {
             command_ended(command, exit, duties);
         }
+        companions::mourn(vassal, pid, exit);
     }
 }
 
@@ -278,5 +288,6 @@ fn wait_at_most(vassal: &Vassal, duties: &Duties, idle: Option<&Idle>) -> Option
     let looks = idle.map(Idle::next_deadline);
     let counts = vassal.backlog.as_ref().and_then(Backlog::next_deadline);
     let deadlines = duties.next_deadline().into_iter().chain(announcement).chain(words).chain(looks);
-    deadlines.chain(counts).min().map(left)
+    let births = vassal.companions.patience().filter(|_| !duties.is_stopping());
+    deadlines.chain(counts).min().map(left).into_iter().chain(births).min()
 }

@@ -20,7 +20,7 @@ use super::confine::{self, Around};
 use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{net, power, rootfs, separation, zerg};
+use super::{net, power, rootfs, separation, terminals, zerg};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +125,7 @@ fn order(config: &VassalConfig, facts: &Facts) -> Vec<Step> {
     steps.extend(sockets(config));
     let mode = config.socket_mode.unwrap_or(SOCKET_MODE);
     steps.extend(zerg::serve(config, mode, |address, mode| socket(config, address, mode)));
+    steps.extend(terminals::bind(config, |address, mode| socket(config, address, mode)));
     if let Some(proxy) = config.ties.proxy.as_ref().filter(|_| facts.emperor) {
         steps.push(Step::Proxy(socket(config, Address::Unix(proxy.value.clone()), PROXY_MODE)));
     }
@@ -304,6 +305,7 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
     if emperor && config.command.is_some() && config.ties.sos_backlog > 0 {
         steps.push(Step::CountWaiting(config.ties.sos_backlog));
     }
+    steps.extend(terminals::served(config));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in PHASES.into_iter().filter(|phase| STARTED.contains(phase)) {
         steps.extend(phase(config, started));

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::companions;
 use super::control::Word;
 use super::duties::Exit;
 use super::environment::Environment;
@@ -101,6 +102,7 @@ pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
         if Some(who) == vassal.command {
             vassal.command_ended = Some(exit);
         }
+        companions::mourn(vassal, who, exit);
     }
     of_pid
 }

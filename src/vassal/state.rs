@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::backlog::Backlog;
 use super::born;
+use super::companions::Companions;
 use super::confine::Ready;
 use super::control::{Control, Word};
 use super::duties::Exit;
@@ -27,6 +28,7 @@ use super::proxy::Proxy;
 use super::sockets::Listening;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
+use super::terminals;
 use super::trouble::Trouble;
 use super::tuntap::Router;
 use super::watch::{Happening, Watch, now};
@@ -90,6 +92,10 @@ pub struct Vassal {
     pub pooled: Vec<Listening>,
     /// Where somebody else speaks with the Emperor.
     pub proxy: Option<Proxy>,
+    /// Sockets of terminals.
+    pub terminals: terminals::Bound,
+    /// Processes that stay.
+    pub companions: Companions,
     /// Who waits at our sockets.
     pub backlog: Option<Backlog>,
     /// Where the command says that it is well.
@@ -148,6 +154,8 @@ impl Vassal {
             served: Vec::new(),
             pooled: Vec::new(),
             proxy: None,
+            terminals: terminals::Bound::default(),
+            companions: Companions::default(),
             backlog: None,
             notified: None,
             subscriber: None,

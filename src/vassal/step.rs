@@ -10,6 +10,7 @@ use super::confine;
 use super::net::NetStep;
 use super::notify::Reach;
 use super::surroundings::FileStep;
+use super::terminals::TerminalStep;
 use super::zerg::ZergStep;
 use crate::config::hook::{Action, Hook};
 use crate::config::vassal::cgroups::Cgroups;
@@ -94,6 +95,8 @@ pub enum Step {
     Bind(Socket),
     /// Sockets shared with others.
     Zerg(ZergStep),
+    /// Terminals for whoever connects.
+    Terminals(TerminalStep),
     /// A line to the Emperor for a program that runs elsewhere.
     Proxy(Socket),
     /// The Emperor is asked for help when so many wait.
@@ -194,6 +197,7 @@ impl fmt::Display for Step {
             Self::LeaveOldRoot => f.write_str("leave the old root behind"),
             Self::Bind(socket) => write!(f, "bind {socket}"),
             Self::Zerg(step) => step.fmt(f),
+            Self::Terminals(step) => step.fmt(f),
             Self::Proxy(socket) => write!(f, "let a program speak with the Emperor on {socket}"),
             Self::CountWaiting(most) => write!(f, "ask for a zerg when {most} connections wait"),
             Self::Set(setting) => setting.fmt(f),

@@ -21,7 +21,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{backlog, cgroups, confine, network, subscribe, surroundings, zerg};
+use super::{backlog, cgroups, confine, network, subscribe, surroundings, terminals, zerg};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,8 @@ pub fn walk(
             return Ok(end);
         }
     }
-    let serving = (!vassal.served.is_empty()).then_some(End::Serving);
+    let serves = !vassal.served.is_empty() || vassal.companions.is_any();
+    let serving = serves.then_some(End::Serving);
     vassal
         .command
         .map(End::Command)
@@ -91,6 +92,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::LookUp(wanted) => identity::resolve(wanted).map(|who| vassal.identity = Some(who)),
         Step::File(step) => surroundings::take(vassal, step),
         Step::Net(step) => network::take(vassal, step),
+        Step::Terminals(step) => terminals::take(vassal, step),
         Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),

@@ -2,7 +2,7 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, ties, tuntap, zerg};
+use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::emperor::tuntap::credentials;
@@ -138,6 +138,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.separation.apply(name, entry)? => {}
         name if config.subscriptions.apply(name, entry)? => {}
         name if config.zerg.apply(name, entry)? => {}
+        name if config.terminals.apply(name, entry)? => {}
         name if config.ties.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
@@ -218,6 +219,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     errors.extend(net::contradictions(&config.net));
     errors.extend(tuntap::contradictions(&config.net, &config.tuntap));
     errors.extend(zerg::contradiction(config));
+    errors.extend(terminals::contradiction(config));
     errors.extend(ties::contradiction(config));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
@@ -229,6 +231,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
 fn does_nothing(config: &VassalConfig) -> bool {
     let program =
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    let serves = !config.sockets.is_empty() || !config.zerg.pools.is_empty();
+    let serves =
+        !config.sockets.is_empty() || !config.zerg.pools.is_empty() || config.terminals.is_asked_for();
     !program && !serves && config.programs.is_empty() && config.hooks.is_empty()
 }

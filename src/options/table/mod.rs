@@ -17,6 +17,7 @@ mod process;
 mod rootfs;
 mod subscriptions;
 mod surroundings;
+mod terminals;
 mod tuntap;
 mod vassal;
 
@@ -121,6 +122,11 @@ pub static GROUPS: &[Group] = &[
         options: health::HEALTH,
     },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
+    Group {
+        heading: "Vassal: terminals for whoever connects",
+        scope: Scope::Vassal,
+        options: terminals::TERMINALS,
+    },
     Group {
         heading: "Vassal: routers that it is announced to",
         scope: Scope::Vassal,

@@ -1,0 +1,46 @@
+//! Pure. Options by which a vassal gives terminals to whoever connects.
+
+use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const TERMINALS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "forkpty-router",
+        Kind::Form("PATH|fd://N", "/run/shop/pty.sock"),
+        "Unix socket whose clients get a program on a terminal of its own each, as the vassal's user in its jail; bytes go as they are.",
+    )
+    .aliases(&["forkptyrouter"])
+    .repeats(),
+    OptionSpec::new(
+        "forkpty-urouter",
+        Kind::Form("PATH|fd://N", "/run/shop/upty.sock"),
+        "The same for clients that send frames: input, signals and the size of their window.",
+    )
+    .aliases(&["forkptyurouter"])
+    .repeats(),
+    OptionSpec::new(
+        "forkptyrouter-command",
+        Kind::Text,
+        "Program of each terminal: a name or path, or with a blank in it a line for the shell (`binsh`).",
+    )
+    .aliases(&["forkpty-router-command", "forkptyrouter-cmd", "forkpty-router-cmd"])
+    .default("/bin/sh"),
+    OptionSpec::new("forkptyrouter-rows", Kind::Int(""), "Height of a terminal before its client says one.")
+        .default("24"),
+    OptionSpec::new("forkptyrouter-cols", Kind::Int(""), "Width of a terminal before its client says one.")
+        .default("80"),
+    OptionSpec::new(
+        "forkptyrouter-timeout",
+        Kind::Int("SECONDS"),
+        "Seconds without a byte either way that end a session; 0 is never.",
+    )
+    .default("0"),
+    OptionSpec::new("forkptyrouter-processes", Kind::Int(""), "Processes that share the sockets.")
+        .aliases(&["forkptyrouter-workers"])
+        .default("1"),
+    OptionSpec::new(
+        "forkptyrouter-stats",
+        Kind::Address,
+        "Address that serves its numbers as JSON.",
+    )
+    .aliases(&["forkptyrouter-stats-server", "forkptyrouter-ss"]),
+];

@@ -1,0 +1,169 @@
+//! Processes that stay beside the command, or in its place: reborn when they end, and paced when they end at once.
+
+use std::time::Duration;
+
+use rustix::process::Pid;
+
+use super::duties::Exit;
+use super::state::Vassal;
+use super::terminals;
+use super::trouble::Trouble;
+use super::watch::now;
+use crate::emperor::event::Moment;
+
+/// Whoever lived so long is reborn at once, in ms.
+const STEADY_MS: u64 = 10_000;
+/// Between two births of one that does not, doubled each time.
+const FIRST_DELAY_MS: u64 = 100;
+/// But no longer than this.
+const DELAY_MAX_MS: u64 = 10_000;
+
+/// What a companion does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Serves terminals.
+    Terminals(terminals::Wanted),
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Companions(Vec<Companion>);
+
+#[derive(Debug)]
+struct Companion {
+    work: Work,
+    state: State,
+    pace: Pace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Alive(Pid),
+    /// Born then.
+    Due(Moment),
+}
+
+/// When one that has ended is reborn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pace {
+    born: Moment,
+    delay_ms: u64,
+}
+
+impl Pace {
+    fn born(&mut self, now: Moment) {
+        self.born = now;
+    }
+
+    fn ended(&mut self, now: Moment) -> Moment {
+        self.delay_ms = match now.ms_since(self.born) >= STEADY_MS {
+            true => 0,
+            false => (self.delay_ms * 2).clamp(FIRST_DELAY_MS, DELAY_MAX_MS),
+        };
+        now.plus_ms(self.delay_ms)
+    }
+}
+
+impl Companions {
+    /// One more, already born.
+    fn add(&mut self, work: Work, pid: Pid) {
+        let pace = Pace { born: now(), delay_ms: 0 };
+        self.0.push(Companion { work, state: State::Alive(pid), pace });
+    }
+
+    /// True when there is one.
+    pub fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// How long until the next one is to be born.
+    pub fn patience(&self) -> Option<Duration> {
+        let due = |one: &Companion| match one.state {
+            State::Due(at) => Some(Duration::from_nanos(at.0.saturating_sub(now().0))),
+            State::Alive(_) => None,
+        };
+        self.0.iter().filter_map(due).min()
+    }
+
+    /// One of these has ended; a sentence about it.
+    pub fn ended(&mut self, pid: Pid, exit: Exit) -> Option<String> {
+        let one = self.0.iter_mut().find(|one| one.state == State::Alive(pid))?;
+        let at = one.pace.ended(now());
+        one.state = State::Due(at);
+        let wait = match one.pace.delay_ms {
+            0 => String::new(),
+            ms => format!(" in {ms} ms"),
+        };
+        Some(format!("{} (pid {}) {exit}; it is started again{wait}", one.work.name(), pid.as_raw_nonzero()))
+    }
+}
+
+impl Work {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Terminals(_) => "the router of terminals",
+        }
+    }
+
+    fn begin(&self, vassal: &Vassal) -> Result<Pid, Trouble> {
+        match self {
+            Self::Terminals(wanted) => terminals::begin(vassal, wanted),
+        }
+    }
+}
+
+/// Starts one for the first time.
+///
+/// # Errors
+/// It cannot be started.
+pub fn start(vassal: &mut Vassal, work: Work) -> Result<(), Trouble> {
+    let pid = work.begin(vassal)?;
+    vassal.companions.add(work, pid);
+    Ok(())
+}
+
+/// Gives birth to those whose time has come; who cannot be born is tried again later.
+pub fn revive(vassal: &mut Vassal) {
+    let mut companions = std::mem::take(&mut vassal.companions);
+    for one in &mut companions.0 {
+        if !matches!(one.state, State::Due(at) if at <= now()) {
+            continue;
+        }
+        one.pace.born(now());
+        one.state = match one.work.begin(vassal) {
+            Ok(pid) => State::Alive(pid),
+            Err(trouble) => {
+                vassal.teller.nuisance(&trouble);
+                State::Due(one.pace.ended(now()))
+            }
+        };
+    }
+    vassal.companions = companions;
+}
+
+/// Tells of one that has ended.
+pub fn mourn(vassal: &mut Vassal, pid: Pid, exit: Exit) {
+    if let Some(text) = vassal.companions.ended(pid, exit) {
+        vassal.teller.nuisance(&Trouble::new(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_ends_at_once_waits_longer_each_time_and_whoever_lived_does_not() {
+        let (mut pace, mut now) = (Pace::default(), Moment::default());
+        let mut waits = Vec::new();
+        for _ in 0..9 {
+            pace.born(now);
+            let at = pace.ended(now.plus_ms(5));
+            waits.push(at.ms_since(now) - 5);
+            now = at;
+        }
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        pace.born(now);
+        assert_eq!(pace.ended(now.plus_ms(STEADY_MS)), now.plus_ms(STEADY_MS));
+    }
+}
