@@ -62,12 +62,7 @@ impl Terminals {
 
 /// What no single option shows.
 pub(super) fn contradiction(config: &VassalConfig) -> Option<ConfigError> {
-    let terminals = &config.terminals;
-    let Placed { value: option, place } = terminals.last.as_ref()?;
-    if !terminals.is_asked_for() {
-        let error = ConfigError::at(place, format!("`{option}` without a router of terminals"));
-        return Some(error.cure("add `forkpty-router = PATH`, or leave it out"));
-    }
+    let Placed { value: option, place } = config.terminals.last.as_ref()?;
     let patched = config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
     patched.then(|| {
         let error = ConfigError::at(place, format!("`{option}`: another program takes the vassal's place"));
