@@ -34,9 +34,13 @@ pub(super) const TERMINALS: &[OptionSpec] = &[
         "Seconds without a byte either way that end a session; 0 is never.",
     )
     .default("0"),
-    OptionSpec::new("forkptyrouter-processes", Kind::Int(""), "Processes that share the sockets.")
-        .aliases(&["forkptyrouter-workers"])
-        .default("1"),
+    OptionSpec::new(
+        "forkptyrouter-processes",
+        Kind::Form("NUMBER", "2"),
+        "Processes that share the sockets, 64 at most.",
+    )
+    .aliases(&["forkptyrouter-workers"])
+    .default("1"),
     OptionSpec::new(
         "forkptyrouter-stats",
         Kind::Address,
