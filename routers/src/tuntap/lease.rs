@@ -60,6 +60,19 @@ impl Leases {
         Ok(address(key, self.pool.network().is_ipv4()))
     }
 
+    /// The tenant goes on holding this address, as it did in an earlier life; whether it can.
+    pub fn hold_at(&mut self, tenant: &str, address: IpAddr) -> bool {
+        let wanted = key(address);
+        let is_own = self.tenants.get(tenant).is_some_and(|lease| lease.key == wanted);
+        let is_free = !self.taken.contains(&wanted) && !self.reserved.contains(&wanted);
+        if !self.is_of(address) || !self.pool.contains(address) || !(is_own || is_free) {
+            return false;
+        }
+        self.discard(tenant);
+        self.keep(tenant, wanted, true);
+        true
+    }
+
     /// The tenant has gone; its address stays its own while there are others.
     pub fn release(&mut self, tenant: &str) {
         if let Some(lease) = self.tenants.get(tenant).copied().filter(|lease| lease.is_held) {

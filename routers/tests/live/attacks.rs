@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use std::process::Command;
 
 use jail::sys::{IFF_NO_PI, IFF_TUN, IFF_VNET_HDR};
-use routers::tuntap::talk::{Say, Word, hello};
-use rustix::fs::{MemfdFlags, OFlags, fcntl_getfl, fcntl_setfl, memfd_create};
+use routers::tuntap::talk::{Say, Word, encode, hello};
+use rustix::fs::{MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_getfl, fcntl_setfl, memfd_create};
 
 use crate::emperor::{Emperor, charter};
 use crate::jail::{Client, Jail};
@@ -229,6 +229,26 @@ fn rules_of_a_tenant_touch_nobody_else() {
     assert!(matches!(&word, Word::Refused(why) if why.contains("root's")), "{word:?}");
     client.say(&Say::Rules, &[]);
     assert!(matches!(client.word(), Word::Refused(_)));
+}
+
+/// Row W4. A vassal of uWSGI connects as root, and its workers have the connection.
+#[test]
+fn roots_connection_in_other_hands_is_not_roots() {
+    let emperor = Emperor::new(charter());
+    let rules = memfd_create("rules", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::io::pwrite(&rules, b"out allow", 0).unwrap();
+    fcntl_add_seals(&rules, SealFlags::WRITE | SealFlags::SHRINK).unwrap();
+    let replace = encode(&Say::Replace { generation: None }).unwrap();
+    let mut client = Client::silent(&emperor);
+    client.write(&frame(0, &packet([10, 77, 0, 30], [10, 77, 0, 1], 60)));
+    emperor.wait_for_line("peer 10.77.0.30 of user 0");
+    client.send_as(65534, &hello());
+    assert!(matches!(client.word(), Word::Welcome(_)));
+    client.send_all_as(65534, &replace, &[rules.as_fd()]);
+    let word = client.word();
+    assert!(matches!(&word, Word::Refused(why) if why.contains("root's")), "{word:?}");
+    client.send_all_as(0, &replace, &[rules.as_fd()]);
+    assert!(matches!(client.word(), Word::Done(_)), "root himself may");
 }
 
 /// Row W6.

@@ -219,6 +219,19 @@ impl Emperor {
         }
     }
 
+    /// A file of leases with these lines in it.
+    pub fn wait_for_leases(&self, lines: &[String]) {
+        let begin = Instant::now();
+        loop {
+            let leases = std::fs::read_to_string(self.path("leases")).unwrap();
+            if lines.iter().all(|line| leases.contains(line)) {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{leases}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// How many peers are parked, once they are so many.
     pub fn wait_for_parked(&self, count: usize) {
         self.seen.wait("parked peers", |state| (state.parked.len() == count).then_some(()));

@@ -58,10 +58,16 @@ impl Client {
 
     /// Sends bytes with credentials of somebody else, as root may.
     pub fn send_as(&self, uid: u32, bytes: &[u8]) {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+        self.send_all_as(uid, bytes, &[]);
+    }
+
+    /// The same, with descriptors.
+    pub fn send_all_as(&self, uid: u32, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1), ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let who = UCred { pid: getpid(), uid: Uid::from_raw(uid), gid: Gid::from_raw(uid) };
         assert!(control.push(SendAncillaryMessage::ScmCredentials(who)));
+        assert!(descriptors.is_empty() || control.push(SendAncillaryMessage::ScmRights(descriptors)));
         sendmsg(&self.stream, &[std::io::IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! The router as a process, between real devices in network namespaces of their own. Needs root.
 //!
 //! The Emperor is this test; the router is this program again, as `the_router_itself`.
-#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+#![allow(clippy::unwrap_used, reason = "a test ends where anything is not as it should be")]
 
 mod attacks;
 mod clients;

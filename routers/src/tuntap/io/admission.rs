@@ -159,27 +159,35 @@ impl Service {
     pub(super) fn hear(
         &mut self,
         seat: Seat,
-        payload: &[u8],
+        (payload, sender): (&[u8], Option<Credentials>),
         descriptor: Option<OwnedFd>,
     ) -> Result<(), String> {
         let connection = self.seats.get(seat).ok_or("it has left")?;
-        let (uid, speaks) = (connection.who.uid, connection.speaks);
-        let say = if speaks {
-            talk::decode::<Say>(payload).map_err(|unsaid| unsaid.to_string())
-        } else {
-            Err("it speaks before its hello".into())
+        let uid = connection.who.uid;
+        let understood = match talk::decode::<Say>(payload) {
+            Ok(_) if !connection.speaks => Err("it speaks before its hello".to_owned()),
+            Ok(say) => Ok(say),
+            Err(unsaid) => Err(unsaid.to_string()),
         };
-        let say = match say {
+        let say = match understood {
             Ok(say) => say,
             Err(why) => {
                 descriptor.into_iter().for_each(|one| self.closer.close(uid, Rest::Descriptor(one)));
                 return Err(why);
             }
         };
+        // Root's connection in the hands of somebody else is not root's.
+        let is_own = sender.is_some_and(|sender| sender.uid == uid || sender.uid == 0);
+        if !is_own {
+            self.identify(seat, sender);
+        }
         match say {
             Say::Claim { addresses, label } => self.answer_claim(seat, (addresses, label), descriptor),
             Say::Lend => self.answer_lend(seat, descriptor),
-            Say::Table | Say::Rules | Say::Replace { .. } => self.answer(seat, &say, descriptor),
+            Say::Table | Say::Rules | Say::Replace { .. } => {
+                let may_rule = is_own && (uid == 0 || uid == self.charter.owner);
+                self.answer(seat, (&say, may_rule), descriptor);
+            }
         }
         Ok(())
     }

@@ -10,7 +10,9 @@ use jail::sys::receive_all;
 use rustix::net::{RecvFlags, Shutdown, shutdown};
 
 /// Most threads that close; one that waits for a tenant is none that closes.
-const CLOSERS_MAX: usize = 8;
+const CLOSERS_MAX: usize = 64;
+/// Threads that one user may keep waiting.
+const BUSY_OF_USER_MAX: usize = 2;
 /// Closings of one user that may be under way; who has more gets no connection.
 const OF_USER_MAX: usize = 64;
 const STACK: usize = 128 * 1024;
@@ -63,8 +65,19 @@ impl Closer {
     pub(super) fn is_held_up_by(&self, uid: u32) -> bool {
         let work = self.shared.lock();
         let waiting = work.queue.iter().filter(|(of, _)| *of == uid).take(OF_USER_MAX).count();
-        let busy = work.busy.iter().filter(|of| **of == uid).count();
-        waiting >= OF_USER_MAX || (busy > 1 && waiting > 0)
+        waiting >= OF_USER_MAX || (work.is_enough(uid) && waiting > 0)
+    }
+}
+
+impl Work {
+    fn is_enough(&self, uid: u32) -> bool {
+        self.busy.iter().filter(|of| **of == uid).count() >= BUSY_OF_USER_MAX
+    }
+
+    /// The next one whose user keeps not too many waiting already.
+    fn next(&mut self) -> Option<(u32, Rest)> {
+        let place = self.queue.iter().position(|(uid, _)| !self.is_enough(*uid))?;
+        self.queue.remove(place)
     }
 }
 
@@ -76,7 +89,7 @@ impl Shared {
     fn work(&self) {
         let mut work = self.lock();
         loop {
-            let Some((uid, rest)) = work.queue.pop_front() else {
+            let Some((uid, rest)) = work.next() else {
                 work.idle += 1;
                 work = self.bell.wait(work).unwrap_or_else(PoisonError::into_inner);
                 work.idle -= 1;

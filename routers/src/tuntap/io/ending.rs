@@ -41,7 +41,7 @@ impl Service {
         connection.device.iter().for_each(|device| self.events.forget(device));
         self.turns.rest(Source::Stream(seat));
         self.turns.rest(Source::Tun(seat));
-        self.parking.forget(seat, connection.key);
+        self.parking.forget(connection);
     }
 
     /// What rules call a connection, or how its addresses are written where they do not.

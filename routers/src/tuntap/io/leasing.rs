@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -10,9 +11,12 @@ use super::super::charter::Charter;
 use super::super::lease::escape;
 use super::super::{Grant, Leases, Prefix, Router};
 use super::ports::read_all;
+use super::writer::Writer;
 
 /// Longest file of leases in bytes.
 pub(super) const FILE_MAX: u64 = 64 * 1024 * 1024;
+/// Least time between two writings: tenants come and go as often as they like.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Addresses of others that are passed over before somebody gets none.
 const PASSED_MAX: usize = 256;
 
@@ -20,9 +24,11 @@ const PASSED_MAX: usize = 256;
 #[derive(Debug)]
 pub(super) struct Leasing {
     pools: Vec<Leases>,
-    file: Option<OwnedFd>,
+    file: Option<Writer>,
     labels_max: usize,
     has_changed: bool,
+    /// When they were written last.
+    last: Option<Instant>,
 }
 
 /// What a peer is called that has an address lent: nobody can choose the name of another user's.
@@ -58,7 +64,8 @@ impl Leasing {
             None => kept.to_owned(),
         };
         let labels_max = charter.peers_of_user_max.saturating_mul(2);
-        let mut leasing = Self { pools: pools(charter, &reserved), file, labels_max, has_changed: false };
+        let (pools, file) = (pools(charter, &reserved), file.map(Writer::new));
+        let mut leasing = Self { pools, file, labels_max, has_changed: false, last: None };
         leasing.read(&text)?;
         Ok(leasing)
     }
@@ -194,20 +201,46 @@ impl Leasing {
         self.pools.iter().map(Leases::text).collect()
     }
 
-    /// Writes the file, if anything has changed; whether there was anything to keep elsewhere.
+    /// Has a peer of an earlier life go on with what it was lent then.
     ///
     /// # Errors
-    /// Those of writing.
-    pub(super) fn save(&mut self) -> Result<bool, Errno> {
-        if !std::mem::take(&mut self.has_changed) {
-            return Ok(false);
+    /// One sentence: somebody else has it by now.
+    pub(super) fn resume(
+        &mut self,
+        router: &mut Router,
+        (uid, label): (u32, &str),
+        addresses: &[IpAddr],
+    ) -> Result<(), String> {
+        let key = key(uid, label);
+        for address in addresses {
+            let mut of_version = self.pools.iter_mut().filter(|pool| pool.is_of(*address));
+            if !of_version.all(|pool| pool.hold_at(&key, *address)) {
+                return Err(format!("{address} is somebody else's by now"));
+            }
         }
-        let Some(file) = &self.file else { return Ok(true) };
-        let text = self.text();
-        write_all(file, text.as_bytes(), 0)?;
-        rustix::fs::ftruncate(file, text.len() as u64)?;
-        rustix::fs::fdatasync(file)?;
-        Ok(false)
+        self.has_changed = true;
+        let (name, addresses) = (tenant(uid, label), addresses.to_vec());
+        self.lend(router, Grant { uid, addresses, name }).map(drop)
+    }
+
+    /// When the file is to be written, if ever.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let is_due = self.has_changed && self.file.is_some();
+        is_due.then(|| self.last.map_or_else(Instant::now, |last| last + PAUSE))
+    }
+
+    /// Has the file written if it is time; whether there was anything to keep elsewhere.
+    ///
+    /// # Errors
+    /// Those of the last writing.
+    pub(super) fn save(&mut self) -> Result<bool, Errno> {
+        let Some(file) = &self.file else { return Ok(std::mem::take(&mut self.has_changed)) };
+        let failure = file.failure();
+        if self.due().is_some_and(|due| due <= Instant::now()) {
+            (self.has_changed, self.last) = (false, Some(Instant::now()));
+            file.write(self.text());
+        }
+        failure.map_or(Ok(false), Err)
     }
 }
 

@@ -198,7 +198,9 @@ impl Service {
 
     /// How long nothing has to be done.
     fn pause(&self) -> Option<core::time::Duration> {
-        self.keeping.due().map(|due| due.saturating_duration_since(Instant::now()))
+        let due = [self.keeping.due(), self.parking.due(), self.leasing.due()];
+        let first = due.into_iter().flatten().min()?;
+        Some(first.saturating_duration_since(Instant::now()))
     }
 
     /// Whoever has left comes first: somebody who is here may wait for his place.

@@ -19,6 +19,7 @@ mod stats;
 mod stream;
 mod telling;
 mod traffic;
+mod writer;
 
 use std::os::fd::OwnedFd;
 

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use jail::sys::Credentials;
 use rustix::event::epoll::EventFlags;
@@ -39,6 +40,10 @@ struct Parked {
     records: Vec<u8>,
 }
 
+/// Peers that the Emperor is asked to keep in one second: he has more to do.
+const PARKED_MAX: u32 = 1000;
+const SECOND: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
     Park(Seat),
@@ -51,6 +56,8 @@ pub(super) struct Parking {
     next: u64,
     tasks: VecDeque<Task>,
     waits_for_room: bool,
+    /// Since when, and how many he was asked to keep.
+    asked: (Instant, u32),
 }
 
 impl Parking {
@@ -58,13 +65,28 @@ impl Parking {
     pub(super) fn new() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
         let next = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
-        Self { next, tasks: VecDeque::new(), waits_for_room: false }
+        Self { next, tasks: VecDeque::new(), waits_for_room: false, asked: (Instant::now(), 0) }
     }
 
-    /// Nothing is to be kept of a connection any more.
-    pub(super) fn forget(&mut self, seat: Seat, key: Option<u64>) {
-        self.tasks.retain(|task| *task != Task::Park(seat));
-        key.into_iter().for_each(|key| self.tasks.push_back(Task::Forget(key)));
+    /// Nothing is to be kept of a connection any more, if anything was.
+    pub(super) fn forget(&mut self, connection: &Connection) {
+        if let (Some(key), true) = (connection.key, connection.is_parked) {
+            self.tasks.push_back(Task::Forget(key));
+        }
+    }
+
+    /// When the Emperor may be asked again, if there is anything to ask.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.tasks.is_empty() && !self.waits_for_room).then(|| self.asked.0 + SECOND)
+    }
+
+    /// Whether he may be asked to keep one more.
+    fn may_ask(&mut self) -> bool {
+        if self.asked.0.elapsed() >= SECOND {
+            self.asked = (Instant::now(), 0);
+        }
+        self.asked.1 += 1;
+        self.asked.1 <= PARKED_MAX
     }
 }
 
@@ -76,7 +98,7 @@ impl Service {
             connection.key = Some(self.parking.next);
             self.parking.next += 1;
         }
-        if !self.parking.tasks.contains(&Task::Park(seat)) {
+        if !std::mem::replace(&mut connection.is_to_be_parked, true) {
             self.parking.tasks.push_back(Task::Park(seat));
         }
     }
@@ -102,20 +124,24 @@ impl Service {
 
     /// Tells him what there is to be told, as long as he listens.
     pub(super) fn talk_to_emperor(&mut self) {
+        let mut waits = false;
         while let Some(task) = self.parking.tasks.front().copied() {
+            if matches!(task, Task::Park(_)) && !self.parking.may_ask() {
+                break;
+            }
             if self.tell_task(task) == Err(Errno::AGAIN) {
+                waits = true;
                 break;
             }
             self.parking.tasks.pop_front();
         }
-        let waits = !self.parking.tasks.is_empty();
         if waits != self.parking.waits_for_room {
             self.parking.waits_for_room = waits;
             let _ = self.events.expect_room(&self.ports.channel, Token::Channel, waits);
         }
     }
 
-    fn tell_task(&self, task: Task) -> Result<(), Errno> {
+    fn tell_task(&mut self, task: Task) -> Result<(), Errno> {
         let seat = match task {
             Task::Park(seat) => seat,
             Task::Forget(key) => return self.ports.tell(&ToEmperor::Forget(key), &[]),
@@ -124,7 +150,11 @@ impl Service {
         let Some(key) = connection.key else { return Ok(()) };
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![connection.socket.as_fd()];
         descriptors.extend(connection.device.as_ref().map(AsFd::as_fd));
-        self.ports.tell(&ToEmperor::Park { key, state: self.state_of(connection) }, &descriptors)
+        self.ports.tell(&ToEmperor::Park { key, state: self.state_of(connection) }, &descriptors)?;
+        if let Some(connection) = self.seats.get_mut(seat) {
+            (connection.is_to_be_parked, connection.is_parked) = (false, true);
+        }
+        Ok(())
     }
 
     /// Its own rules stay behind where there is no room: it narrows itself, nobody else.
@@ -182,6 +212,7 @@ impl Service {
         let mut connection = Connection::new(socket, who, self.charter.queue_bytes);
         (connection.greeted, connection.speaks) = (parked.greeted, parked.speaks);
         (connection.is_begin, connection.key, connection.lent) = (false, Some(key), parked.lent);
+        connection.is_parked = true;
         (connection.label, connection.since) = (parked.label.clone(), parked.since);
         let seat = self.seats.seat(connection);
         if let Err(why) = self.adopt_peer(seat, &parked, descriptors.next()) {
@@ -236,7 +267,7 @@ impl Service {
             return taken.map_err(|(address, _)| format!("{address} is somebody else's by now"));
         };
         if *name == tenant(parked.uid, &parked.label) {
-            self.leasing.hold(&mut self.router, parked.uid, &parked.label)?;
+            self.leasing.resume(&mut self.router, (parked.uid, &parked.label), &parked.addresses)?;
         }
         self.router.settle(id, name);
         self.seats.get_mut(seat).into_iter().for_each(|connection| connection.tenant = Some(name.clone()));

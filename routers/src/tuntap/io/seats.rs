@@ -40,6 +40,8 @@ pub(super) struct Connection {
     pub(super) queue: Queue,
     /// Key of what is parked for it.
     pub(super) key: Option<u64>,
+    pub(super) is_to_be_parked: bool,
+    pub(super) is_parked: bool,
     /// How many addresses it had when it was parked.
     pub(super) parked_addresses: usize,
     pub(super) is_hung_up: bool,
@@ -79,6 +81,8 @@ impl Connection {
             records: Vec::new(),
             queue: Queue::new(queue_bytes),
             key: None,
+            is_to_be_parked: false,
+            is_parked: false,
             parked_addresses: 0,
             is_hung_up: false,
             received: 0,

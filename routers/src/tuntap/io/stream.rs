@@ -180,10 +180,13 @@ impl Service {
         let heard = match frame {
             Frame::Greeting => self.greet(seat, taken.sender),
             Frame::Hello => self.welcome(seat, taken.sender),
-            Frame::Message(payload) => self.hear(seat, payload, descriptors.next()),
+            Frame::Message(payload) => self.hear(seat, (payload, taken.sender), descriptors.next()),
             Frame::Packet(_) | Frame::Rules(_) => Ok(()),
         };
         descriptors.for_each(|one| self.closer.close(uid, Rest::Descriptor(one)));
+        if self.closer.is_held_up_by(uid) {
+            return self.leave(seat, "what it has sent cannot be closed");
+        }
         heard.map_or_else(|why| self.leave(seat, &why), |()| true)
     }
 
