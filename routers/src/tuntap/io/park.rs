@@ -234,6 +234,7 @@ impl Service {
         if !parked.is_peer {
             return Ok(());
         }
+        self.lend_again(parked)?;
         let id = self.router.connect(parked.uid).map_err(|refused| refused.to_string())?;
         self.seats.enroll(seat, id);
         self.give_back(seat, id, parked)?;
@@ -260,15 +261,24 @@ impl Service {
         }
     }
 
+    /// Its lease, which the router before us may not have had the time to write down: without it, where addresses are
+    /// granted, its user has no place.
+    fn lend_again(&mut self, parked: &Parked) -> Result<(), String> {
+        let whose = (parked.uid, parked.label.as_str());
+        match &parked.tenant {
+            Some(name) if *name == tenant(whose.0, whose.1) => {
+                self.leasing.resume(&mut self.router, whose, &parked.addresses)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The addresses that it had.
     fn give_back(&mut self, seat: Seat, id: PeerId, parked: &Parked) -> Result<(), String> {
         let Some(name) = &parked.tenant else {
             let taken = self.router.take(id, &parked.addresses);
             return taken.map_err(|(address, _)| format!("{address} is somebody else's by now"));
         };
-        if *name == tenant(parked.uid, &parked.label) {
-            self.leasing.resume(&mut self.router, (parked.uid, &parked.label), &parked.addresses)?;
-        }
         self.router.settle(id, name);
         self.seats.get_mut(seat).into_iter().for_each(|connection| connection.tenant = Some(name.clone()));
         Ok(())
