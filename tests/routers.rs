@@ -371,3 +371,36 @@ fn what_the_config_of_uwsgis_manual_does_as_root_is_done_once_the_device_is_ther
     let told = refused(Tree::new(), &["--exec-as-root", "exit 3"]);
     assert!(told.contains("exec-as-root"), "{told}");
 }
+
+/// Whether the router answers from the network of a vassal.
+fn answers(vassal: &Process) -> bool {
+    let network = format!("--net=/proc/{}/ns/net", vassal.pid);
+    let ping = ["ping", "-c", "1", "-W", "10", "10.77.0.1"];
+    Command::new("nsenter").arg(network).args(ping).output().unwrap().status.success()
+}
+
+#[test]
+fn what_a_router_has_parked_is_handed_to_the_next_one() {
+    let tree = Tree::new();
+    for (owner, name) in [(ALICE, "a.ini"), (BOB, "b.ini")] {
+        tree.vassal_of(owner, name, "net = auto via emperor0\ncommand = sleep 1000\n");
+    }
+    let policy = ["--emperor-tyrant", "--tuntap-router-policy", "allow"];
+    let emperor = serving(tree, &[&policy[..], &["--tuntap-router-address", "10.77.0.1/24"]].concat());
+    let vassals = ["a.ini", "b.ini"].map(|name| emperor.vassal(name));
+    let parked = || emperor.stats()["routers"][0]["parked"].as_u64().unwrap();
+    eventually("two peers", || (parked() == 2).then_some(()));
+    assert!(vassals.iter().all(answers));
+    for _ in 0..2 {
+        let mark = emperor.lines.mark();
+        router(&emperor).signal(Signal::KILL);
+        serves(&emperor, mark);
+        emperor.lines.wait_since(mark, |line| line.contains("2 peers were handed over"));
+        assert!(vassals.iter().all(answers), "through a router that was not there when they came");
+    }
+    // Whoever goes is kept no longer.
+    std::fs::remove_file(emperor.tree.path("vassals/b.ini")).unwrap();
+    eventually("one peer", || (parked() == 1).then_some(()));
+    assert!(answers(&vassals[0]));
+    emperor.stop();
+}

@@ -88,3 +88,46 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    fn pair() -> (Line, OwnedFd) {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .expect("a pair");
+        rustix::io::ioctl_fionbio(&ours, true).expect("a socket");
+        (Line::new(ours, vec![3]), theirs)
+    }
+
+    /// Row W8.
+    #[test]
+    fn a_router_that_says_nonsense_is_not_heard() {
+        for (said, why) in [(&b"\xff\xff"[..], "no message"), (&[0; MESSAGE_MAX + 1], "more than a message")]
+        {
+            let (line, theirs) = pair();
+            jail::run::send(&theirs, said, &[]).expect("room");
+            assert!(line.hear().is_err_and(|told| told.contains(why)), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_heard_with_its_descriptors_until_the_end() {
+        let (line, theirs) = pair();
+        let bytes = parking::encode(&ToEmperor::Forget(7)).expect("short");
+        jail::run::send(&theirs, &bytes, &[theirs.as_fd()]).expect("room");
+        let Ok(Heard::Said(ToEmperor::Forget(7), lent)) = line.hear() else { panic!("not heard") };
+        assert_eq!(lent.len(), 1);
+        drop((lent, theirs));
+        assert!(matches!(line.hear(), Ok(Heard::End)));
+    }
+
+    #[test]
+    fn nobody_who_does_not_listen_is_waited_for() {
+        let (line, _theirs) = pair();
+        assert!(matches!(line.hear(), Ok(Heard::Nothing)));
+    }
+}
