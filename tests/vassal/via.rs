@@ -365,3 +365,12 @@ fn the_connection_stands_for_the_vassal_whatever_its_program_does() {
     vassal.end();
     drop(device);
 }
+
+#[test]
+fn a_program_in_the_place_of_the_master_keeps_the_network() {
+    let place = Place::new("net = auto via DIR/r\nunprivileged-binary-patch-arg = ping -c 1 -W 10 10.0.0.1");
+    let router = obliging(Router::at(&place.path("r")));
+    let outcome = place.run();
+    assert!(fine(&outcome).contains("1 received"), "{}", outcome.output);
+    router.join().unwrap();
+}

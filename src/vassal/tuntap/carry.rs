@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags, UCred, recv, send};
 
 use super::super::net::Feed;
 use super::super::tell::Teller;
-use super::super::trouble::Trouble;
+use super::super::trouble::{Trouble, name};
 use super::call::{self, plain};
 use super::device;
 
@@ -25,10 +25,10 @@ const BATCH: usize = 64;
 const WHOLE: [u8; BEFORE] = [0; BEFORE];
 
 /// Why a connection is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The router is gone, or makes no sense.
-    Router,
+    Router(String),
     /// The device is gone.
     Device,
     /// The vassal is gone.
@@ -70,25 +70,18 @@ impl<'a> Carrier<'a> {
     }
 
     /// Carries packets over this connection until it is over. Nothing is allocated for a packet.
-    pub fn serve(&mut self, socket: &OwnedFd, (name, teller): (&str, &Teller)) -> End {
+    pub fn serve(&mut self, socket: &OwnedFd, teller: &Teller) -> End {
         (self.rest, self.reader) = (0..0, Reader::Us);
         let mut decoder = Decoder::new(PAYLOAD_MAX);
         let end = match self.begin(socket) {
             Ok(()) => self.carry(socket, &mut decoder, teller),
-            Err(errno) => Err(Over::Router(format!("cannot speak with it: {errno}"))),
+            Err(errno) => Err(End::Router(format!("it does not listen: {}", name(errno)))),
         };
         // Whatever a router has made of it.
         let _ = device::plain(self.tun);
         match end {
             Ok(never) => match never {},
-            Err(Over::Device) => End::Device,
-            Err(Over::Vassal) => End::Vassal,
-            Err(Over::Router(why)) => {
-                teller.nuisance(&Trouble::new(format!(
-                    "router {name}: {why}; the device stays, and it is called again"
-                )));
-                End::Router
-            }
+            Err(end) => end,
         }
     }
 
@@ -106,7 +99,7 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
-    fn carry(&mut self, socket: &OwnedFd, decoder: &mut Decoder, teller: &Teller) -> Result<Never, Over> {
+    fn carry(&mut self, socket: &OwnedFd, decoder: &mut Decoder, teller: &Teller) -> Result<Never, End> {
         loop {
             let (tun, router) = self.wait(socket)?;
             if router.contains(PollFlags::OUT) && !self.rest.is_empty() {
@@ -118,12 +111,12 @@ impl<'a> Carrier<'a> {
             if tun.contains(PollFlags::IN) {
                 self.collect(socket)?;
             } else if tun.contains(PollFlags::ERR) {
-                return Err(Over::Device);
+                return Err(End::Device);
             }
         }
     }
 
-    fn wait(&self, socket: &OwnedFd) -> Result<(PollFlags, PollFlags), Over> {
+    fn wait(&self, socket: &OwnedFd) -> Result<(PollFlags, PollFlags), End> {
         let ours = self.reader == Reader::Us && self.rest.is_empty();
         let tun = if ours { PollFlags::IN } else { PollFlags::empty() };
         let more = if self.rest.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
@@ -133,15 +126,15 @@ impl<'a> Carrier<'a> {
             PollFd::new(&self.line, PollFlags::IN),
         ];
         match poll(&mut watched, None) {
-            Ok(_) if !watched[2].revents().is_empty() => Err(Over::Vassal),
+            Ok(_) if !watched[2].revents().is_empty() => Err(End::Vassal),
             Ok(_) => Ok((watched[0].revents(), watched[1].revents())),
             Err(Errno::INTR) => Ok((PollFlags::empty(), PollFlags::empty())),
-            Err(errno) => Err(Over::Router(format!("cannot wait for it: {errno}"))),
+            Err(errno) => Err(End::Router(format!("cannot wait for it: {}", name(errno)))),
         }
     }
 
     /// From the device to the router. A frame is sent whole, or the rest of it before any other.
-    fn collect(&mut self, socket: &OwnedFd) -> Result<(), Over> {
+    fn collect(&mut self, socket: &OwnedFd) -> Result<(), End> {
         for _ in 0..BATCH {
             if !self.rest.is_empty() || self.reader != Reader::Us {
                 return Ok(());
@@ -149,7 +142,7 @@ impl<'a> Carrier<'a> {
             let length = match read(self.tun, &mut self.buffer[..]) {
                 Ok(length) => length,
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                Err(_) => return Err(Over::Device),
+                Err(_) => return Err(End::Device),
             };
             let Some(header) = to_be_sent(&self.buffer[..length]) else { continue };
             self.buffer[BEFORE - HEADER..BEFORE].copy_from_slice(&header);
@@ -159,23 +152,23 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
-    fn send_rest(&mut self, socket: &OwnedFd) -> Result<(), Over> {
+    fn send_rest(&mut self, socket: &OwnedFd) -> Result<(), End> {
         match send(socket, &self.buffer[self.rest.clone()], SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
             Ok(sent) => self.rest.start += sent,
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(errno) => return Err(Over::Router(format!("it is gone: {errno}"))),
+            Err(errno) => return Err(End::Router(format!("it is gone: {}", name(errno)))),
         }
         Ok(())
     }
 
     /// From the router to the device. The kernel drops what comes while the device is down, and so do we.
-    fn receive(&mut self, socket: &OwnedFd, decoder: &mut Decoder, teller: &Teller) -> Result<(), Over> {
+    fn receive(&mut self, socket: &OwnedFd, decoder: &mut Decoder, teller: &Teller) -> Result<(), End> {
         for _ in 0..BATCH {
             match recv(socket, decoder.room(), RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return Err(Over::Router("it has hung up".into())),
+                Ok((_, 0)) => return Err(End::Router("it has hung up".into())),
                 Ok((_, bytes)) => decoder.received(bytes),
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                Err(errno) => return Err(Over::Router(format!("it is gone: {errno}"))),
+                Err(errno) => return Err(End::Router(format!("it is gone: {}", name(errno)))),
             }
             loop {
                 match decoder.next_frame() {
@@ -183,7 +176,7 @@ impl<'a> Carrier<'a> {
                     Ok(Some(Frame::Packet(packet))) => deliver(self.tun, packet)?,
                     Ok(Some(Frame::Message(payload))) => self.hear(socket, payload, teller)?,
                     Ok(Some(Frame::Greeting | Frame::Rules(_) | Frame::Hello)) => {}
-                    Err(breach) => return Err(Over::Router(format!("it makes no sense: {breach}"))),
+                    Err(breach) => return Err(End::Router(format!("it makes no sense: {breach}"))),
                 }
             }
         }
@@ -191,39 +184,41 @@ impl<'a> Carrier<'a> {
     }
 
     /// A router that knows us.
-    fn hear(&mut self, socket: &OwnedFd, payload: &[u8], teller: &Teller) -> Result<(), Over> {
+    fn hear(&mut self, socket: &OwnedFd, payload: &[u8], teller: &Teller) -> Result<(), End> {
         match (talk::decode(payload), self.reader) {
             (Ok(Word::Welcome(_)), Reader::Us) => self.lend(socket),
             (Ok(Word::Taken), Reader::Asked) => {
                 self.reader = Reader::Router;
                 Ok(())
             }
-            (Ok(Word::Refused(why)), _) => {
-                if self.reader == Reader::Asked {
-                    let _ = device::plain(self.tun);
-                    self.reader = Reader::Us;
-                }
-                teller.nuisance(&Trouble::new(format!("the router refuses: {}", plain(&why))));
+            (Ok(Word::Refused(why)), Reader::Us | Reader::Router) => {
+                Err(End::Router(format!("it refuses: {}", plain(&why))))
+            }
+            // Then packets go through the connection, as a client of uWSGI has it.
+            (Ok(Word::Refused(why)), Reader::Asked) => {
+                let _ = device::plain(self.tun);
+                self.reader = Reader::Us;
+                teller.nuisance(&Trouble::new(format!("the router refuses the device: {}", plain(&why))));
                 Ok(())
             }
-            (Ok(_), _) => Err(Over::Router("it answers what nobody has asked".into())),
-            (Err(unsaid), _) => Err(Over::Router(format!("it makes no sense: {unsaid}"))),
+            (Ok(_), _) => Err(End::Router("it answers what nobody has asked".into())),
+            (Err(unsaid), _) => Err(End::Router(format!("it makes no sense: {unsaid}"))),
         }
     }
 
     /// The router reads and writes the device from here on.
-    fn lend(&mut self, socket: &OwnedFd) -> Result<(), Over> {
+    fn lend(&mut self, socket: &OwnedFd) -> Result<(), End> {
         while !self.rest.is_empty() {
             // A frame that has begun is not left.
             self.send_rest(socket)?;
             let mut watched = [PollFd::new(socket, PollFlags::OUT), PollFd::new(&self.line, PollFlags::IN)];
             if poll(&mut watched, None).is_ok() && !watched[1].revents().is_empty() {
-                return Err(Over::Vassal);
+                return Err(End::Vassal);
             }
         }
-        let told = |errno: Errno| Over::Router(format!("cannot lend it the device: {errno}"));
+        let told = |errno: Errno| End::Router(format!("cannot lend it the device: {}", name(errno)));
         device::offload(self.tun).map_err(told)?;
-        let frame = talk::encode(&Say::Lend).map_err(|unsaid| Over::Router(unsaid.to_string()))?;
+        let frame = talk::encode(&Say::Lend).map_err(|unsaid| End::Router(unsaid.to_string()))?;
         match call::send(socket.as_fd(), &frame, (Some(self.tun), self.who)) {
             Ok(sent) if sent == frame.len() => self.reader = Reader::Asked,
             Ok(_) => return Err(told(Errno::AGAIN)),
@@ -242,9 +237,9 @@ fn to_be_sent(given: &[u8]) -> Option<[u8; HEADER]> {
     (is_v4 && is_whole && packet.len() <= PACKET_MAX).then(|| frame::packet_header(packet.len())).flatten()
 }
 
-fn deliver(tun: BorrowedFd<'_>, packet: &[u8]) -> Result<(), Over> {
+fn deliver(tun: BorrowedFd<'_>, packet: &[u8]) -> Result<(), End> {
     match writev(tun, &[IoSlice::new(&WHOLE), IoSlice::new(packet)]) {
-        Err(Errno::BADFD) => Err(Over::Device),
+        Err(Errno::BADFD) => Err(End::Device),
         _ => Ok(()),
     }
 }
@@ -256,14 +251,6 @@ fn ourselves() -> UCred {
 
 /// Nothing.
 enum Never {}
-
-/// Why it is over.
-#[derive(Debug)]
-enum Over {
-    Device,
-    Vassal,
-    Router(String),
-}
 
 #[cfg(test)]
 mod tests {

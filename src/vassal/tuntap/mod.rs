@@ -6,6 +6,7 @@ mod device;
 mod join;
 mod knobs;
 mod lent;
+mod pace;
 mod pump;
 mod resolvers;
 mod settle;

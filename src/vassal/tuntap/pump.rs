@@ -23,19 +23,15 @@ use super::super::watch::now;
 use super::call::{credentials, pause, unreached};
 use super::carry::{Carrier, End};
 use super::lent::{Way, way_to};
+use super::pace::Pace;
 use super::{device, join, knobs};
 use crate::config::vassal::tuntap::Device;
+use crate::emperor::event::Moment;
 
 /// What the process is called.
 const NAME: &std::ffi::CStr = c"liege-tuntap";
 /// The longest that is waited for the router at the start, as in uWSGI.
 const WAIT_MS_MAX: u64 = 30_000;
-/// Before the second attempt to reach the router; then twice as long each time.
-const PAUSE_MS: u64 = 50;
-/// Longest pause.
-const PAUSE_MS_MAX: u64 = 5_000;
-/// Longest pause before the router was reached for the first time.
-const FIRST_PAUSE_MS_MAX: u64 = 200;
 /// Bytes of one report.
 const REPORT: usize = 4;
 
@@ -132,23 +128,32 @@ impl Pump<'_> {
         }
         let who = self.who.map(credentials);
         let mut carrier = Carrier::new((self.tun.as_fd(), self.line.as_fd()), (self.feed, who));
-        let (mut is_known, mut pause_ms) = (false, PAUSE_MS);
+        let mut pace = Pace::default();
         loop {
             let reached = self.way.connect();
-            if !is_known {
+            if !pace.is_known() {
                 self.report(reached.as_ref().err());
             }
             if let Ok(socket) = reached {
-                (is_known, pause_ms) = (true, PAUSE_MS);
-                match carrier.serve(&socket, (&self.way.name, self.teller)) {
-                    End::Router => {}
+                pace.reached();
+                let begin = now();
+                match carrier.serve(&socket, self.teller) {
+                    End::Router(why) => self.lost(&mut pace, &why, begin),
                     End::Device | End::Vassal => return 0,
                 }
             }
-            if self.is_over_after(pause_ms) {
+            if self.is_over_after(pace.pause_ms()) {
                 return 0;
             }
-            pause_ms = (pause_ms * 2).min(if is_known { PAUSE_MS_MAX } else { FIRST_PAUSE_MS_MAX });
+        }
+    }
+
+    fn lost(&self, pace: &mut Pace, why: &str, begin: Moment) {
+        let lasted_ms = now().0.saturating_sub(begin.0) / 1_000_000;
+        if pace.lost(why, lasted_ms) {
+            let name = &self.way.name;
+            let trouble = format!("router {name}: {why}; the device stays, and it is called again");
+            self.teller.nuisance(&Trouble::new(trouble));
         }
     }
 
