@@ -134,7 +134,7 @@ fn device(pid: i32) -> String {
     String::from_utf8(output.unwrap().stdout).unwrap()
 }
 
-/// Row W1, seen from the other side.
+/// Row W10.
 #[test]
 fn a_router_that_goes_or_makes_no_sense_ends_no_vassal_and_is_called_again() {
     let place = Place::new(&format!("unshare = net\ntuntap-device = uwsgi0 DIR/r\n{ADDRESS}{STAY}"));

@@ -254,7 +254,7 @@ fn what_the_router_refuses_is_passed_on_with_the_step() {
     assert!(errors.contains("refuses: 10.0.0.2 is of shop.ini [31m: choose another one (step "), "{errors}");
 }
 
-/// Rows W1 and W2, seen from the other side: a vassal that is told nonsense ends with a sentence.
+/// Row W10: a vassal that is told nonsense ends with a sentence.
 #[test]
 fn a_router_that_makes_no_sense_ends_the_start_with_a_sentence() {
     let says = |bytes: &'static [u8]| {
@@ -293,6 +293,7 @@ fn a_router_that_makes_no_sense_ends_the_start_with_a_sentence() {
     assert!(stranger.contains("127.0.0.1/8, which is no address of a host"), "{stranger}");
 }
 
+/// Row W10.
 #[test]
 fn a_router_that_says_nothing_is_not_waited_for_for_ever() {
     let silent = told("net = auto via DIR/r", |mut peer| assert_eq!(peer.hear(), Heard::End));
@@ -312,7 +313,7 @@ fn a_stop_is_heard_while_a_router_says_nothing() {
     assert_eq!(peer.hear(), Heard::End);
 }
 
-/// A link in the place of `/etc/resolv.conf` leads nowhere: it is covered itself.
+/// Row W10: a link in the place of `/etc/resolv.conf` leads nowhere: it is covered itself.
 #[test]
 fn the_name_servers_are_written_over_no_link() {
     let place = Place::new(&format!(

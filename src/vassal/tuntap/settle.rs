@@ -190,7 +190,7 @@ mod tests {
         ");
     }
 
-    /// Row W2.
+    /// Row W10.
     #[test]
     fn a_router_that_gives_what_there_is_not_is_not_believed() {
         let refused = |held: &[(&str, u8)]| shown(&via(&[]), &welcome(), held);
