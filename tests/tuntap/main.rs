@@ -1,0 +1,165 @@
+//! Jails on a network by a router, under an Emperor, as an administrator has them. Rows W of the list of known attacks.
+#![allow(clippy::unwrap_used, reason = "a test ends where it finds what it did not expect")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod world;
+
+use std::time::Duration;
+
+use common::{ALICE, BOB, Process, Tree, eventually};
+use rustix::process::Signal;
+use world::{ROUTER, Talk, WORLD, World, datagram, inside};
+
+const SLEEP: &str = "net = auto via emperor0\ncommand = sleep infinity\n";
+
+/// Two tenants in the default jail.
+fn two_tenants(options: &[&str]) -> (World, Process, Process) {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "alice.ini", SLEEP);
+    tree.vassal_of(BOB, "bob.ini", SLEEP);
+    let world = World::of_tenants(tree, options);
+    let [alice, bob] = ["alice.ini", "bob.ini"].map(|name| runs(&world, name));
+    (world, alice, bob)
+}
+
+/// The process of a vassal that runs its command.
+fn runs(world: &World, name: &str) -> Process {
+    let vassal = world.emperor.vassal(name);
+    world.emperor.wait_stats(name, |one| one["state"] == "running");
+    vassal
+}
+
+/// Its address of version 4.
+fn address(process: &Process) -> String {
+    eventually("an address", || {
+        let (_, text) = inside(process, "ip -4 -o address show scope global");
+        let address = text.split_whitespace().skip_while(|word| *word != "inet").nth(1)?;
+        Some(address.split('/').next()?.to_owned())
+    })
+}
+
+/// Row W5.
+#[test]
+fn two_tenants_reach_the_world_and_nobody_near() {
+    let (world, alice, bob) = two_tenants(&[]);
+    assert_ne!(address(&alice), address(&bob));
+    for tenant in [&alice, &bob] {
+        assert_eq!(Talk::open(tenant, WORLD).ask("hello"), "answer hello");
+        let (_, pings) = inside(tenant, &format!("ping -c 1 -W 20 {WORLD}"));
+        assert!(pings.contains("1 received"), "{pings}");
+        inside(tenant, &datagram(WORLD, 7777, "by-udp"));
+        world.outside.lines.wait_since(0, |line| line == "udp 203.0.113.2 by-udp");
+    }
+    // A server of the host on all of its addresses.
+    let mut server = std::process::Command::new("nsenter");
+    let network = format!("--net=/proc/{}/ns/net", world.emperor.process.pid);
+    server.arg(network).arg("python3").arg("tests/programs/outside.py");
+    let server = world::Kept::start(&mut server);
+    server.lines.wait_since(0, |line| line == "ready");
+    world.drops("neighbour", &alice, &datagram(&address(&bob), 7777, "neighbour"));
+    for near in [ROUTER, "203.0.113.2", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1"] {
+        world.drops("denied", &alice, &datagram(near, 7777, "near"));
+        world.drops("denied", &alice, &format!("timeout 1 python3 tests/programs/converse.py {near}"));
+    }
+    assert!(!server.lines.has(|line| line.contains("near")), "{:?}", server.lines.all());
+    assert!(!world.outside.lines.has(|line| line.contains("near")), "{:?}", world.outside.lines.all());
+    drop(server);
+    world.emperor.stop();
+}
+
+#[test]
+fn a_program_in_the_default_jail_has_names_and_the_world() {
+    let tree = Tree::new();
+    let ask = format!(
+        "net = auto via emperor0 dns=203.0.113.53\ncommand = python3 -c \"import socket; s = socket.create_connection(('{WORLD}', 7777)); s.sendall(b'from-the-jail\\n'); print('> ' + s.recv(100).decode() + '> ' + open('/etc/resolv.conf').read(), flush=True); import time; time.sleep(1000)\"\n"
+    );
+    tree.vassal_of(ALICE, "alice.ini", &ask);
+    let world = World::of_tenants(tree, &[]);
+    world.emperor.wait_for_line(|line| line == "> answer from-the-jail");
+    world.emperor.wait_for_line(|line| line == "> nameserver 203.0.113.53");
+    world.outside.lines.wait_since(0, |line| line == "tcp 203.0.113.2 from-the-jail");
+    world.emperor.stop();
+}
+
+#[test]
+fn a_router_that_is_killed_comes_back_with_all_connections() {
+    let (world, alice, bob) = two_tenants(&[]);
+    let mut talks = [&alice, &bob].map(|tenant| Talk::open(tenant, WORLD));
+    for round in 0..3 {
+        talks
+            .iter_mut()
+            .for_each(|talk| assert_eq!(talk.ask(&format!("{round}")), format!("answer {round}")));
+        let (router, mark) = (world.router(), world.emperor.lines.mark());
+        router.signal(Signal::KILL);
+        world.emperor.lines.wait_since(mark, |line| line.contains("serves; 2 peers were handed over"));
+        talks.iter_mut().for_each(|talk| assert_eq!(talk.ask("again"), "answer again"));
+    }
+    assert!(alice.is_alive() && bob.is_alive());
+    drop(talks);
+    world.emperor.stop();
+}
+
+#[test]
+fn rules_change_while_connections_go_on() {
+    let (world, alice, bob) = two_tenants(&[]);
+    let mut talk = Talk::open(&alice, WORLD);
+    assert_eq!(talk.ask("one"), "answer one");
+    world.net(&format!("rules ROUTER add out deny any {WORLD} proto udp")).unwrap();
+    world.drops("denied", &alice, &datagram(WORLD, 7777, "denied-by-rule"));
+    assert_eq!(talk.ask("two"), "answer two");
+    let rules = world.net("rules ROUTER").unwrap();
+    assert!(rules.ends_with(&format!("\nout deny any {WORLD} proto udp\n")), "{rules}");
+    world.net("rules ROUTER delete out 1").unwrap();
+    eventually("a datagram in the world", || {
+        inside(&alice, &datagram(WORLD, 7777, "allowed-again"));
+        world.outside.lines.has(|line| line.ends_with("allowed-again")).then_some(())
+    });
+    assert!(!world.outside.lines.has(|line| line.ends_with("denied-by-rule")));
+    // A neighbour is opened by a rule, in one piece with another.
+    let file = world.emperor.tree.path("rules");
+    let (from, to) = (address(&alice), address(&bob));
+    std::fs::write(&file, format!("# both ways\nout allow {from} {to}\nout allow {to} {from}\n")).unwrap();
+    world.net(&format!("rules ROUTER replace {}", file.display())).unwrap();
+    let (_, pings) = inside(&alice, &format!("ping -c 1 -W 20 {to}"));
+    assert!(pings.contains("1 received"), "{pings}");
+    let wrong = world.net("rules ROUTER add out deny any 192.0.2.300").unwrap_err();
+    assert!(wrong.contains("command line:1:14"), "{wrong}");
+    assert_eq!(talk.ask("three"), "answer three");
+    drop(talk);
+    world.emperor.stop();
+}
+
+#[test]
+fn what_a_tenant_has_sent_is_counted_across_his_reload_and_the_routers_end() {
+    let (world, alice, _) = two_tenants(&[]);
+    assert_eq!(Talk::open(&alice, WORLD).ask("hello"), "answer hello");
+    let sent = |world: &World, of: &str| {
+        let table = world.table();
+        let accounts = table["accounts"].as_array().unwrap().iter();
+        accounts
+            .filter(|one| one["name"] == of)
+            .map(|one| one["sent"]["packets"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    let table = world.table();
+    let peers = table["peers"].as_array().unwrap();
+    let name = peers.iter().find(|peer| peer["uid"] == ALICE).unwrap()["name"].as_str().unwrap().to_owned();
+    let before = sent(&world, &name);
+    assert!(before >= 4, "{table}");
+    let mark = world.emperor.lines.mark();
+    world.emperor.tree.vassal_of(ALICE, "alice.ini", &format!("{SLEEP}; changed\n"));
+    let again = world.emperor.vassal_since(mark, "alice.ini");
+    assert_eq!(Talk::open(&again, WORLD).ask("hello"), "answer hello");
+    assert!(sent(&world, &name) >= before + 4, "{}", world.table());
+    let before = sent(&world, &name);
+    // What was counted is written down within a second.
+    eventually("the successor's count", || {
+        std::thread::park_timeout(Duration::from_millis(1_100));
+        let (router, mark) = (world.router(), world.emperor.lines.mark());
+        router.signal(Signal::KILL);
+        world.emperor.lines.wait_since(mark, |line| line.contains("2 peers were handed over"));
+        (sent(&world, &name) >= before).then_some(())
+    });
+    world.emperor.stop();
+}
