@@ -57,7 +57,7 @@ fn two_tenants_reach_the_world_and_nobody_near() {
     server.arg(network).arg("python3").arg("tests/programs/outside.py");
     let server = world::Kept::start(&mut server);
     server.lines.wait_since(0, |line| line == "ready");
-    world.drops("neighbour", &alice, &datagram(&address(&bob), 7777, "neighbour"));
+    world.drops("denied", &alice, &datagram(&address(&bob), 7777, "near"));
     for near in [ROUTER, "203.0.113.2", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1"] {
         world.drops("denied", &alice, &datagram(near, 7777, "near"));
         world.drops("denied", &alice, &format!("timeout 1 python3 tests/programs/converse.py {near}"));
