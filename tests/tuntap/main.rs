@@ -5,6 +5,8 @@
 mod common;
 mod world;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use common::{ALICE, BOB, Process, Tree, eventually};
@@ -52,15 +54,19 @@ fn two_tenants_reach_the_world_and_nobody_near() {
         world.outside.lines.wait_since(0, |line| line == "udp 203.0.113.2 by-udp");
     }
     // A server of the host on all of its addresses.
-    let mut server = std::process::Command::new("nsenter");
+    let mut server = Command::new("nsenter");
     let network = format!("--net=/proc/{}/ns/net", world.emperor.process.pid);
-    server.arg(network).arg("python3").arg("tests/programs/outside.py");
+    server.arg(network).arg("python3").arg(world::program("outside.py"));
     let server = world::Kept::start(&mut server);
     server.lines.wait_since(0, |line| line == "ready");
     world.drops("denied", &alice, &datagram(&address(&bob), 7777, "near"));
     for near in [ROUTER, "203.0.113.2", "169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1"] {
         world.drops("denied", &alice, &datagram(near, 7777, "near"));
-        world.drops("denied", &alice, &format!("timeout 1 python3 tests/programs/converse.py {near}"));
+        world.drops(
+            "denied",
+            &alice,
+            &format!("timeout 1 python3 {} {near}", world::program("converse.py").display()),
+        );
     }
     assert!(!server.lines.has(|line| line.contains("near")), "{:?}", server.lines.all());
     assert!(!world.outside.lines.has(|line| line.contains("near")), "{:?}", world.outside.lines.all());
@@ -161,5 +167,135 @@ fn what_a_tenant_has_sent_is_counted_across_his_reload_and_the_routers_end() {
         world.emperor.lines.wait_since(mark, |line| line.contains("2 peers were handed over"));
         (sent(&world, &name) >= before).then_some(())
     });
+    world.emperor.stop();
+}
+
+/// A vassal of the real uWSGI, as its manual has it, on a network of its own.
+fn real_uwsgi(world_options: &[&str], config: &str) -> Option<(World, Process)> {
+    let uwsgi = ["/usr/bin/uwsgi-core", "/usr/bin/uwsgi"].into_iter().find(|path| Path::new(path).exists());
+    let plugin = Path::new("/usr/lib/uwsgi/plugins/tuntap_plugin.so");
+    let Some(uwsgi) = uwsgi.filter(|_| plugin.exists()) else {
+        eprintln!("skipped: uWSGI or its tuntap plugin is not installed");
+        return None;
+    };
+    let tree = Tree::new();
+    let (socket, router) = (tree.dir_of(ALICE, "sockets").join("app.sock"), tree.path("run/router.sock"));
+    let common = format!(
+        "plugin = tuntap\nmaster = true\njailed = true\nuid = {ALICE}\ngid = {ALICE}\nsocket = {}\nvacuum = true\n\
+         tuntap-device = uwsgi0 {}\n",
+        socket.display(),
+        router.display()
+    );
+    tree.vassal("app.ini", &format!("{common}{config}"));
+    let options = [&["--binary-path", uwsgi, "--emperor-use-clone", "net"], world_options].concat();
+    let world = World::new(tree, &options);
+    let pid = world
+        .emperor
+        .wait_stats("app.ini", |one| one["accepting"] == 1 || one["pid"].as_i64() > Some(0))["pid"]
+        .as_i64()
+        .unwrap();
+    Some((world, Process::of(i32::try_from(pid).unwrap())))
+}
+
+const BY_HAND: &str = "exec-as-root = ip address replace 10.123.0.9/24 dev uwsgi0
+exec-as-root = ip link set uwsgi0 up
+exec-as-root = ip route replace default via 10.123.0.1
+";
+
+#[test]
+fn a_client_of_uwsgi_is_a_peer_like_any_other_and_outlives_the_router() {
+    let Some((world, app)) = real_uwsgi(&[], BY_HAND) else { return };
+    eventually("a way to the world", || inside(&app, &format!("ping -c 1 -W 1 {WORLD}")).0.then_some(()));
+    let mut talk = Talk::open(&app, WORLD);
+    for text in ["one", "two"] {
+        assert_eq!(talk.ask(text), format!("answer {text}"));
+        let (router, mark) = (world.router(), world.emperor.lines.mark());
+        router.signal(Signal::KILL);
+        world.emperor.lines.wait_since(mark, |line| line.contains("serves; 1 peers were handed over"));
+        assert_eq!(talk.ask("again"), "answer again");
+    }
+    let table = world.table();
+    let peers = table["peers"].as_array().unwrap();
+    let peer = peers.iter().find(|peer| peer["addr"] == "10.123.0.9").unwrap();
+    assert_eq!(peer["through"], "stream", "{table}");
+    assert!(peer["sent"]["packets"].as_u64() > Some(0), "{table}");
+    drop(talk);
+    world.emperor.stop();
+}
+
+#[test]
+fn a_client_of_uwsgi_says_who_it_is_and_gets_what_its_user_was_given() {
+    let given = format!("uid={ALICE} addr=10.123.0.9");
+    let options = ["--tuntap-use-credentials", "--tuntap-router-peer", &given];
+    let config = format!("{BY_HAND}tuntap-use-credentials = true\n");
+    let Some((world, app)) = real_uwsgi(&options, &config) else { return };
+    eventually("a way to the world", || inside(&app, &format!("ping -c 1 -W 1 {WORLD}")).0.then_some(()));
+    let table = world.table();
+    assert_eq!(table["peers"][0]["uid"], ALICE, "{table}");
+    world.emperor.stop();
+}
+
+/// Row W4.
+#[test]
+fn a_tenant_speaks_for_nobody_else_at_the_router() {
+    let (world, _alice, bob) = two_tenants(&[]);
+    let socket = world.emperor.tree.path("run/router.sock");
+    // Bob, from outside of his jail: he has his own name only, and no say.
+    let ids = ["--reuid", &BOB.to_string(), "--regid", &BOB.to_string(), "--clear-groups"].map(str::to_owned);
+    let liege = world.emperor.tree.liege();
+    let as_bob = |words: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(&ids).arg(&liege).arg("net").args(words.split_whitespace());
+        command.output().unwrap()
+    };
+    let socket = socket.display().to_string();
+    let table: serde_json::Value =
+        serde_json::from_slice(&as_bob(&format!("{socket} --json")).stdout).unwrap();
+    let peers = table["peers"].as_array().unwrap();
+    assert!(peers.iter().all(|peer| peer["uid"] == BOB), "{table}");
+    assert!(peers.iter().any(|peer| peer["addr"] == address(&bob)), "{table}");
+    assert!(table["accounts"].is_null() && table["rules"].is_null(), "{table}");
+    for words in ["add out allow any any", "delete out 1", "replace /dev/null"] {
+        let refused = as_bob(&format!("rules {socket} {words}"));
+        assert_eq!(refused.status.code(), Some(1), "{words}");
+    }
+    let text = world.net("rules ROUTER").unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    world.emperor.stop();
+}
+
+/// Row W7.
+#[test]
+fn nobody_connects_to_what_a_neighbour_listens_on() {
+    let tree = Tree::new();
+    let socket = tree.dir_of(ALICE, "sockets").join("alice.sock");
+    let listens = format!("socket = {}\n{SLEEP}", socket.display());
+    tree.vassal_of(ALICE, "alice.ini", &listens);
+    tree.vassal_of(BOB, "bob.ini", SLEEP);
+    let world = World::of_tenants(tree, &[]);
+    let [alice, bob] = ["alice.ini", "bob.ini"].map(|name| runs(&world, name));
+    let connect = format!("import socket; socket.socket(socket.AF_UNIX).connect('{}')", socket.display());
+    let as_user = |id: u32| {
+        let id = id.to_string();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", &connect]);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (is_there, refused) = as_user(ALICE);
+    assert!(is_there, "{refused}");
+    let (_, refused) = as_user(BOB);
+    assert!(refused.contains("PermissionError"), "{refused}");
+    // By the network: a server in Alice's jail, which the world would not reach either.
+    let mut server = Command::new("nsenter");
+    server.arg(format!("--net=/proc/{}/ns/net", alice.pid)).arg("python3").arg(world::program("outside.py"));
+    let server = world::Kept::start(&mut server);
+    server.lines.wait_since(0, |line| line == "ready");
+    let alices = address(&alice);
+    let converse = format!("timeout 1 python3 {} {alices}", world::program("converse.py").display());
+    world.drops("denied", &bob, &converse);
+    world.drops("denied", &bob, &datagram(&alices, 7777, "hello"));
+    assert_eq!(server.lines.all(), ["ready"]);
+    drop(server);
     world.emperor.stop();
 }
