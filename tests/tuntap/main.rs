@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{ALICE, BOB, Process, Tree, eventually};
+use common::{ALICE, BOB, Process, Start, Tree, eventually};
 use rustix::process::Signal;
 use world::{ROUTER, Talk, WORLD, World, datagram, inside};
 
@@ -71,6 +71,41 @@ fn two_tenants_reach_the_world_and_nobody_near() {
     assert!(!server.lines.has(|line| line.contains("near")), "{:?}", server.lines.all());
     assert!(!world.outside.lines.has(|line| line.contains("near")), "{:?}", world.outside.lines.all());
     drop(server);
+    world.emperor.stop();
+}
+
+/// What stands in the first blocks of this kind.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_first_lines_of_the_manual_bring_two_jails_to_the_internet() {
+    let manual =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/network.md")).unwrap();
+    let (configs, commands) = (blocks(&manual, "ini"), blocks(&manual, "sh"));
+    let (emperors, vassals) = (configs[0], configs[1]);
+    // Beside what says where things are and what runs, it is five lines.
+    let lines =
+        |text: &str| text.lines().filter(|line| !line.starts_with('[') && !line.contains("command")).count();
+    assert_eq!(lines(emperors) + lines(vassals), 5);
+    let tree = Tree::new();
+    let here = |text: &str| {
+        text.replace("/srv/vassals", &tree.vassals().display().to_string())
+            .replace("/run/tuntap.socket", &tree.path("run/router.sock").display().to_string())
+            .replace("/srv/shop/serve", "sleep infinity")
+    };
+    let config = tree.path("emperor.ini");
+    tree.place(&config, 0, &here(emperors));
+    for (owner, name) in [(ALICE, "alice.ini"), (BOB, "bob.ini")] {
+        let text = here(vassals);
+        tree.vassal_of(owner, name, text.strip_prefix("[uwsgi]\n").unwrap());
+    }
+    let world = World::begin(Start::bare(tree).option(config), commands[0]);
+    for name in ["alice.ini", "bob.ini"] {
+        assert_eq!(Talk::open(&runs(&world, name), WORLD).ask("hello"), "answer hello");
+    }
     world.emperor.stop();
 }
 

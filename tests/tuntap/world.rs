@@ -13,8 +13,8 @@ pub const WORLD: &str = "203.0.113.1";
 /// The router's device, in the Emperor's network.
 pub const ROUTER: &str = "10.123.0.1";
 
-/// What an administrator does: a way to the world, behind one address of his own.
-const HOST: &str = r#"set -e
+/// A host that is on the internet, by one address: `$0` is a process of the world.
+const INTERNET: &str = r#"set -e
 ip link set lo up
 ip link add up0 type veth peer name up1
 ip link set up1 netns "$0"
@@ -22,7 +22,10 @@ ip address add 203.0.113.2/24 dev up0
 ip link set up0 up
 ip route add default via 203.0.113.1
 nsenter --net=/proc/$0/ns/net sh -ec 'ip link set lo up; ip address add 203.0.113.1/24 dev up1; ip address add 169.254.169.254/32 dev up1; ip link set up1 up'
-echo 1 > /proc/sys/net/ipv4/ip_forward
+"#;
+
+/// What an administrator does so that it passes on what comes from jails.
+const PASS_ON: &str = r#"echo 1 > /proc/sys/net/ipv4/ip_forward
 nft -f - <<END
 table ip nat {
   chain post {
@@ -31,7 +34,6 @@ table ip nat {
   }
 }
 END
-exec "$@"
 "#;
 
 /// A process that ends with this.
@@ -72,15 +74,20 @@ pub struct World {
 impl World {
     /// Starts it with these further options.
     pub fn new(tree: Tree, options: &[&str]) -> Self {
+        let router = format!("emperor0 {}", tree.path("run/router.sock").display());
+        let start = Start::in_tree(tree).options(&["--tuntap-router", &router]);
+        Self::begin(start.options(&["--tuntap-router-address", "10.123.0.1/24"]).options(options), PASS_ON)
+    }
+
+    /// Starts it on a host where these commands were given.
+    pub fn begin(start: Start, pass_on: &str) -> Self {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "unshare", "--net", "python3"]).arg(program("outside.py"));
         let outside = Kept::start(&mut command);
         outside.lines.wait_since(0, |line| line == "ready");
-        let router = format!("emperor0 {}", tree.path("run/router.sock").display());
-        let start = Start::in_tree(tree).options(&["--tuntap-router", &router]);
-        let start = start.options(&["--tuntap-router-address", "10.123.0.1/24"]).options(options);
+        let host = format!("{INTERNET}{pass_on}exec \"$@\"\n");
         let pid = outside.pid().to_string();
-        let emperor = start.through(&["unshare", "--net", "sh", "-c", HOST, &pid]).start();
+        let emperor = start.through(&["unshare", "--net", "sh", "-c", &host, &pid]).start();
         emperor.wait_for_line(|line| line.contains("router=emperor0") && line.contains("serves"));
         Self { emperor, outside }
     }
