@@ -35,7 +35,12 @@ pub fn refusal(entry: &Entry) -> Option<ConfigError> {
         }
         "hook-post-fork" => "belongs to the workers of uWSGI, and a command has none that we fork",
         "hook-as-mule" => "belongs to the mules of uWSGI, and there are none here",
-        "hook-as-gateway" => "belongs to the gateways of uWSGI, and there are none here",
+        "hook-as-gateway" => {
+            return refused(
+                "is done by a router, and a router has no right to do anything",
+                "use hook-emperor-start in the Emperor's config (the devices of its routers are there by then), hook-as-root in a vassal's",
+            );
+        }
         _ => return None,
     };
     refused(why, BY_UWSGI)
