@@ -36,6 +36,33 @@ fn a_full_pool_gives_the_address_of_who_is_longest_away() {
 }
 
 #[test]
+fn whoever_goes_on_has_the_address_that_it_had_and_no_other() {
+    let mut leases = pool(24);
+    assert!(leases.hold_at("shop", host(7)) && leases.hold_at("shop", host(7)));
+    assert!(!leases.hold_at("blog", host(7)), "it is somebody's");
+    assert!(!leases.hold_at("blog", host(1)) && !leases.hold_at("blog", host(255)), "nobody gets these");
+    assert!(!leases.hold_at("blog", [10, 0, 1, 7].into()), "another network");
+    assert!(leases.hold_at("shop", host(9)), "and lets the other one go");
+    assert!(leases.hold_at("blog", host(7)));
+    assert_eq!(leases.hold("news"), Ok(host(2)));
+}
+
+#[test]
+fn what_is_given_up_or_reserved_is_looked_for_no_more() {
+    let mut leases = pool(29);
+    assert_eq!((leases.hold("a"), leases.hold("b")), (Ok(host(2)), Ok(host(3))));
+    leases.discard("a");
+    leases.reserve(host(2));
+    assert_eq!(leases.hold("c"), Ok(host(4)));
+    leases.discard("b");
+    assert_eq!(leases.hold("d"), Ok(host(3)), "what was given up comes first");
+    leases.release("c");
+    let named: Vec<_> = leases.named("").collect();
+    assert_eq!(named, [("c", host(4), false), ("d", host(3), true)]);
+    assert_eq!(leases.named("x").count(), 0);
+}
+
+#[test]
 fn a_pool_of_version_6_is_as_good() {
     let pool = Prefix::new("2001:db8::".parse().unwrap(), 64).unwrap();
     assert_eq!(Leases::new(pool, &[]).hold("shop"), Ok("2001:db8::1".parse().unwrap()));

@@ -6,6 +6,8 @@ use super::super::rule::Rule;
 use super::super::tally::Tally;
 use super::*;
 
+#[path = "router_lending_tests.rs"]
+mod lending;
 #[path = "router_simulation_tests.rs"]
 mod simulation;
 

@@ -38,11 +38,15 @@ impl Device {
         }
     }
 
-    /// Hands a packet to the tenant's kernel.
-    pub(super) fn write(&self, header: &[u8; OFFLOAD_HEADER], packet: &[u8]) -> Result<usize, Errno> {
-        let parts = [IoSlice::new(header), IoSlice::new(packet)];
-        match pwritev2(&self.0, &parts, NOWHERE, ReadWriteFlags::NOWAIT) {
-            Err(Errno::OPNOTSUPP) => rustix::io::writev(&self.0, &parts),
+    /// Hands a packet to the tenant's kernel: behind its header, or without anything left to do about it.
+    pub(super) fn write(&self, whole: Option<&[u8]>, packet: &[u8]) -> Result<usize, Errno> {
+        let parts = match whole {
+            Some(whole) => [IoSlice::new(whole), IoSlice::new(&[])],
+            None => [IoSlice::new(&[0; OFFLOAD_HEADER]), IoSlice::new(packet)],
+        };
+        let parts = if whole.is_some() { &parts[..1] } else { &parts };
+        match pwritev2(&self.0, parts, NOWHERE, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP) => rustix::io::writev(&self.0, parts),
             written => written,
         }
     }

@@ -8,7 +8,6 @@ use jail::sys::{Credentials, receive_all};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
-use super::super::Offload;
 use super::super::frame::{self, Breach, Frame, HEADER};
 use super::super::talk::{self, Word};
 use super::closer::Rest;
@@ -122,7 +121,7 @@ impl Service {
             return Err("it has lent a device and sends packets beside it".into());
         }
         let verdict = self.router.from_peer(id, bytes);
-        self.deliver(verdict, Parcel { offload: Offload::default(), bytes });
+        self.deliver(verdict, Parcel::plain(bytes));
         Ok(())
     }
 

@@ -30,8 +30,17 @@ pub(super) struct Moved {
 /// A packet on its way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parcel<'a> {
-    pub(super) offload: Offload,
+    offload: Offload,
+    /// The packet behind a header that says what was proved, if there was room for one.
+    whole: Option<&'a [u8]>,
     pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Parcel<'a> {
+    /// A packet that nothing is left to do about.
+    pub(super) fn plain(bytes: &'a [u8]) -> Self {
+        Self { offload: Offload::default(), whole: None, bytes }
+    }
 }
 
 impl Moved {
@@ -42,10 +51,12 @@ impl Moved {
     }
 }
 
-/// A packet with what stands in front of it.
-fn parse(room: &[u8]) -> Result<Parcel<'_>, Reason> {
-    let (header, bytes) = room.split_first_chunk::<OFFLOAD_HEADER>().ok_or(Reason::Short)?;
-    Ok(Parcel { offload: Offload::parse(header, bytes)?, bytes })
+/// A packet with what stands in front of it, which afterwards is nothing but what was proved.
+fn parse(room: &mut [u8]) -> Result<Parcel<'_>, Reason> {
+    let (header, bytes) = room.split_first_chunk_mut::<OFFLOAD_HEADER>().ok_or(Reason::Short)?;
+    let offload = Offload::parse(header, bytes)?;
+    *header = offload.header();
+    Ok(Parcel { offload, whole: Some(room), bytes: &room[OFFLOAD_HEADER..] })
 }
 
 impl Service {
@@ -58,7 +69,7 @@ impl Service {
         for _ in 0..BATCH {
             match rustix::io::read(&self.ports.device, &mut room[..]) {
                 Ok(read) => {
-                    self.judge_of_host(&room[..read]);
+                    self.judge_of_host(&mut room[..read]);
                     if !moved.count(read) {
                         break;
                     }
@@ -78,7 +89,7 @@ impl Service {
         outcome.map(|()| moved)
     }
 
-    fn judge_of_host(&mut self, room: &[u8]) {
+    fn judge_of_host(&mut self, room: &mut [u8]) {
         match parse(room) {
             Ok(parcel) => {
                 let verdict = self.router.from_tun(parcel.bytes);
@@ -97,7 +108,7 @@ impl Service {
             match device.read(&mut room) {
                 Ok(read) => {
                     connection.received += read.saturating_sub(OFFLOAD_HEADER) as u64;
-                    self.judge_of_peer(id, &room[..read]);
+                    self.judge_of_peer(id, &mut room[..read]);
                     if !moved.count(read) {
                         break;
                     }
@@ -120,7 +131,7 @@ impl Service {
         moved
     }
 
-    fn judge_of_peer(&mut self, id: PeerId, room: &[u8]) {
+    fn judge_of_peer(&mut self, id: PeerId, room: &mut [u8]) {
         match parse(room) {
             Ok(parcel) => {
                 let verdict = self.router.from_peer(id, parcel.bytes);
@@ -162,7 +173,7 @@ impl Service {
         // To a socket of both versions, one of version 4 has an address of version 6.
         let sender = SocketAddr::new(sender.ip().to_canonical(), sender.port());
         let verdict = self.router.from_gateway(bytes, sender);
-        self.deliver(verdict, Parcel { offload: Offload::default(), bytes });
+        self.deliver(verdict, Parcel::plain(bytes));
     }
 
     /// Carries a verdict out.
@@ -177,8 +188,13 @@ impl Service {
 
     /// What the host's kernel does not take is lost, as on any link.
     fn send_to_host(&mut self, parcel: Parcel<'_>) {
-        let header = parcel.offload.header();
-        let _ = rustix::io::writev(&self.ports.device, &[IoSlice::new(&header), IoSlice::new(parcel.bytes)]);
+        let device = &self.ports.device;
+        let _ = match parcel.whole {
+            Some(whole) => rustix::io::write(device, whole),
+            None => {
+                rustix::io::writev(device, &[IoSlice::new(&[0; OFFLOAD_HEADER]), IoSlice::new(parcel.bytes)])
+            }
+        };
     }
 
     fn send_to_peer(&mut self, id: PeerId, parcel: Parcel<'_>) {
@@ -187,7 +203,7 @@ impl Service {
         let Some(device) = &connection.device else {
             return self.send_to_stream(seat, id, parcel);
         };
-        match device.write(&parcel.offload.header(), parcel.bytes) {
+        match device.write(parcel.whole, parcel.bytes) {
             Ok(_) => connection.sent += parcel.bytes.len() as u64,
             Err(errno) => {
                 connection.dropped += 1;
