@@ -73,7 +73,7 @@ fn a_router_is_nobody_and_has_nothing_but_what_it_was_given() {
     let own: Vec<&str> = NAMESPACES.into_iter().filter(own).collect();
     assert_eq!(own, ["cgroup", "ipc", "net", "uts"]);
     assert!(router.environment().is_empty(), "{:?}", router.environment());
-    assert_eq!(router.link("cwd"), "/");
+    assert_eq!((router.link("cwd").as_str(), router.read("comm").as_str()), ("/", "tuntap-router\n"));
     let mut held: Vec<String> = router.descriptors().into_values().collect();
     held.retain(|one| {
         !one.starts_with("pipe:") && !one.starts_with("socket:") && !one.starts_with("anon_inode:")
@@ -277,10 +277,15 @@ fn what_stands_in_the_place_of_a_socket_is_neither_followed_nor_taken_away() {
     let told = refused(tree, &[]);
     assert!(told.contains("router.sock is there, and no socket"), "{told}");
 
-    let tree = Tree::new();
-    std::fs::write(tree.path("run/router.sock"), "mine").unwrap();
-    let told = refused(tree, &[]);
-    assert!(told.contains("router.sock is there, and no socket"), "{told}");
+    for name in ["run/router.sock", "run/router.stats"] {
+        let tree = Tree::new();
+        std::fs::write(tree.path(name), "mine").unwrap();
+        let mut emperor = start(tree, &[]).options(&["--tuntap-router-stats", "run/router.stats"]).start();
+        assert!(!emperor.wait().success());
+        emperor.wait_for_line(|line| line.contains(name) && line.contains("is there, and no socket"));
+        assert_eq!(std::fs::read_to_string(emperor.tree.path(name)).unwrap(), "mine");
+        emperor.expect_no_tidy_end();
+    }
 }
 
 /// Row W9.

@@ -1,4 +1,4 @@
-//! The socket that jails reach a router by: everybody may connect, as the kernel says who does.
+//! Sockets of a router, each in a directory that nobody else can put anything into.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -13,21 +13,18 @@ use crate::emperor::event::Owner;
 use crate::guarded::{Name, Others};
 use crate::spawner::charter::Leftover;
 
-/// Whoever may connect is told apart by his credentials.
-const MODE: u32 = 0o666;
 /// Most that wait to be let in.
 const QUEUE_MAX: i32 = 128;
 /// `sun_path` of `unix(7)`, less the byte that ends it.
 const PATH_MAX: usize = 107;
 
-/// Listens at a path in a directory that nobody else can put anything into, and says which file that is. `owner`: whom the
-/// Emperor is about to become.
+/// Listens at a path, in a file of this mode, and says which file that is. `owner`: whom the Emperor is about to become.
 ///
 /// Must not: take away anything but a socket at which nobody listens any more, or follow a link.
 ///
 /// # Errors
 /// A directory of others, something else in its place, somebody who listens there.
-pub fn listen(path: &Path, owner: Option<Owner>) -> Result<(OwnedFd, Leftover)> {
+pub fn listen(path: &Path, owner: Option<Owner>, mode: u32) -> Result<(OwnedFd, Leftover)> {
     let name = Name::of(path, Others { owner, group: false }).map_err(|why| {
         anyhow!("{why}: whoever can put a file there could pose as the router; use a path below /run")
     })?;
@@ -35,7 +32,7 @@ pub fn listen(path: &Path, owner: Option<Owner>) -> Result<(OwnedFd, Leftover)> 
         bail!("{} is longer than the {PATH_MAX} bytes of a socket's path", name.path.display());
     }
     clear(&name)?;
-    let listener = born_with(MODE, || UnixListener::bind(&name.path))
+    let listener = born_with(mode, || UnixListener::bind(&name.path))
         .with_context(|| format!("cannot listen at {}", name.path.display()))?;
     listener.set_nonblocking(true)?;
     rustix::net::listen(&listener, QUEUE_MAX)?;

@@ -2,7 +2,7 @@
 
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use routers::parking::Role;
@@ -14,10 +14,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 
 use super::{device, leases, listener, nameservers};
 use crate::config::emperor::tuntap::Router;
+use crate::config::vassal::Address;
 use crate::emperor::event::Owner;
 use crate::spawner::charter::Leftover;
 use crate::stats;
 
+/// Everybody may connect: the kernel says who does.
+const PEERS_MODE: u32 = 0o666;
 /// Who may read its stats: whoever the Emperor is.
 const STATS_MODE: u32 = 0o600;
 /// Addresses that come and go (`RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`, `rtnetlink(7)`).
@@ -41,7 +44,7 @@ pub struct Opened {
     /// The file of its socket.
     pub socket: Leftover,
     /// The file of its stats, if that is one.
-    pub stats: Option<PathBuf>,
+    pub stats: Option<Leftover>,
 }
 
 impl Opened {
@@ -57,15 +60,13 @@ impl Opened {
     }
 
     fn of(router: &Router, setting: Setting) -> Result<Self> {
-        let (listener, socket) = listener::listen(&router.socket, setting.owner)?;
-        let guard = Guard(Some(socket));
+        let (listener, socket) = listener::listen(&router.socket, setting.owner, PEERS_MODE)?;
+        let socket = Guard(Some(socket));
         let mut given = vec![(Role::Device, device::make(router)?), (Role::Listener, listener)];
-        let mut path = None;
-        if let Some(address) = &router.stats {
-            let (socket, file) = stats::listen(address, setting.owner, STATS_MODE).context("its stats")?;
-            given.extend(socket.map(|socket| (Role::Stats, socket)));
-            path = file;
-        }
+        let stats = router.stats.as_ref().map(|address| stats(address, setting.owner).context("its stats"));
+        let (socket_of_stats, file) = stats.transpose()?.unwrap_or_default();
+        let stats = Guard(file);
+        given.extend(socket_of_stats.map(|socket| (Role::Stats, socket)));
         if let Some(address) = router.gateway {
             let socket =
                 UdpSocket::bind(address).with_context(|| format!("cannot bind the gateway {address}"))?;
@@ -79,8 +80,8 @@ impl Opened {
             given.push((Role::Leases, opened));
         }
         given.push((Role::Addresses, addresses().context("cannot listen to the addresses of this host")?));
-        let socket = guard.keep();
-        Ok(Self { charter: charter(router, setting, &socket.path), given, socket, stats: path })
+        let (socket, stats) = (socket.keep().expect("it was made"), stats.keep());
+        Ok(Self { charter: charter(router, setting, &socket.path), given, socket, stats })
     }
 
     /// What each of its descriptors is, in order.
@@ -122,14 +123,26 @@ impl Opened {
 struct Guard(Option<Leftover>);
 
 impl Guard {
-    fn keep(mut self) -> Leftover {
-        self.0.take().expect("it is taken once")
+    fn keep(mut self) -> Option<Leftover> {
+        self.0.take()
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.iter().for_each(Leftover::remove);
+    }
+}
+
+/// Where its stats are served.
+fn stats(address: &Address, owner: Option<Owner>) -> Result<(Option<OwnedFd>, Option<Leftover>)> {
+    match address {
+        Address::Unix(path) => {
+            let (socket, file) = listener::listen(path, owner, STATS_MODE)?;
+            owner.map_or(Ok(()), |owner| stats::give(Path::new(&file.path), owner))?;
+            Ok((Some(socket), Some(file)))
+        }
+        _ => stats::listen(address, owner, STATS_MODE).map(|(socket, _)| (socket, None)),
     }
 }
 

@@ -4,6 +4,8 @@ use anyhow::{Context, Error, Result};
 use nix::sys::signal::{SigSet, Signal};
 use routers::tuntap::io::{self, Level};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::set_name;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::filter;
 use crate::log;
@@ -23,6 +25,10 @@ pub fn main(device: String) -> Result<()> {
     leave_signals_to_the_emperor()?;
     limit()?;
     jail::run::not_dumpable()?;
+    // It is called by the file that it runs otherwise, which is memory.
+    let _ = set_name(c"tuntap-router");
+    // While there is a way to what the kernel tells of it: without, to ask for the time would be a call each time.
+    let _ = clock_gettime(ClockId::Monotonic);
     // An older kernel has none of this; what is listed in the filter opens nothing either.
     let _ = jail::run::open_nothing();
     let filter = filter::filter().context("the filter of a router is too long")?;

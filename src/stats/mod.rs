@@ -11,4 +11,4 @@ pub use document::{Facts, Own, RouterView, document};
 pub use events::{Events, LINE_MAX, Line, beside};
 pub use guests::{GUARDED, Guests};
 pub use naming::Naming;
-pub use server::{OF_ROOT, Server, listen, usual_path};
+pub use server::{OF_ROOT, Server, give, listen, usual_path};

@@ -312,7 +312,10 @@ fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListene
 }
 
 /// Hands over the socket that we have just made, and nothing else that somebody may have put in its place.
-fn give(path: &Path, owner: Owner) -> Result<()> {
+///
+/// # Errors
+/// Something else stands there.
+pub fn give(path: &Path, owner: Owner) -> Result<()> {
     let made = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     let stat = fstat(&made)?;
     let ours = FileType::from_raw_mode(stat.st_mode) == FileType::Socket && stat.st_nlink == 1;

@@ -2,7 +2,9 @@
 
 use jail::plan::standard::Strictness;
 
-use super::{Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg};
+use super::{
+    Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg,
+};
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
 use crate::config::emperor::tuntap::credentials;

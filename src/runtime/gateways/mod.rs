@@ -62,10 +62,7 @@ impl Gateways {
 
     /// Their files.
     pub fn leftovers(&self) -> Vec<Leftover> {
-        let files = |gateway: &Gateway| {
-            let stats = gateway.opened.stats.as_deref().and_then(Leftover::of);
-            [Some(gateway.opened.socket.clone()), stats]
-        };
+        let files = |gateway: &Gateway| [Some(gateway.opened.socket.clone()), gateway.opened.stats.clone()];
         self.0.iter().flat_map(files).flatten().collect()
     }
 
