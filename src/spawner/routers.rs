@@ -166,6 +166,41 @@ fn of_map(map: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spawner::charter::Leftover;
+
+    fn lodging(path: &std::path::Path) -> Lodging {
+        Lodging { device: "emperor0".into(), socket: Leftover::of(path).expect("a file") }
+    }
+
+    /// Row W9.
+    #[test]
+    fn only_the_very_socket_that_was_made_is_shown_to_vassals() {
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("router.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+        let made = lodging(&path);
+        assert_eq!(Routers::open(std::slice::from_ref(&made)).expect("it is there").lent().len(), 1);
+        // Held open, so that its number is not another's.
+        let _old = open(&path, OFlags::PATH, Mode::empty()).expect("a file");
+        std::fs::rename(&path, place.path().join("old")).expect("it can be moved");
+        assert!(Routers::open(std::slice::from_ref(&made)).is_err(), "it is gone");
+        let other = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+        assert!(Routers::open(std::slice::from_ref(&made)).is_err(), "it is another");
+        std::fs::remove_file(&path).expect("it is there");
+        std::os::unix::fs::symlink(place.path().join("old"), &path).expect("a link");
+        assert!(Routers::open(&[made]).is_err(), "a link leads to it");
+        std::fs::remove_file(&path).expect("it is there");
+        std::fs::write(&path, "").expect("a file");
+        assert!(Routers::open(&[lodging(&path)]).is_err(), "no socket");
+        drop((listener, other));
+    }
+
+    #[test]
+    fn nobody_is_killed_whose_number_is_none_of_the_charter() {
+        let routers = Routers::default();
+        routers.kill(0);
+        assert!(!routers.lives(0) && !routers.lives(255));
+    }
 
     #[test]
     fn a_router_is_somebody_whom_nobody_else_is() {
