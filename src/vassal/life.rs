@@ -215,7 +215,10 @@ impl Life<'_> {
     }
 
     fn go_on(&self, vassal: &mut Vassal, from: usize) -> Result<Outcome, Trouble> {
-        match walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))? {
+        let end = walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))?;
+        // Whatever takes a way to a router has taken it.
+        vassal.routers.clear();
+        match end {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
                 self.say_which(vassal);

@@ -74,7 +74,7 @@ const LOOK: &str = "exec-as-root = ip -o address; ip -o link; ip route; ip -6 ro
 #[test]
 fn a_network_by_a_router_has_addresses_routes_name_servers_and_its_packets() {
     let config = format!(
-        "net = 10.0.0.2/24,fd00::2/64 via DIR/r\nunshare = fs,pid\nuid = 54321\ngid = 54322\n{LOOK}\
+        "net = 10.0.0.2/24,fd00::2/64 via DIR/r\nunshare = fs,pid\nuid = 54321\ngid = 54322\n{LOOK}exec-as-root = test -f v.ini\n\
          exec-as-root = ping -c 1 -W 10 10.0.0.1 && ping -c 1 -W 10 fd00::1\n\
          command = sh -c 'ls -l /proc/self/fd && env'"
     );

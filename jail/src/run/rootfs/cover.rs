@@ -3,8 +3,9 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{MoveMountFlags, move_mount};
+use rustix::process::fchdir;
 
 use super::place::{kind_of, path_flags, top, walk};
 use super::sources::named;
@@ -21,9 +22,12 @@ use crate::sys;
 /// Nothing is there (`ENOENT`), a directory is, or what the kernel refuses.
 pub fn cover(path: &Path, text: &str) -> Result<(), Failure> {
     let place = place(path).map_err(|failure| named(path, failure))?;
+    let here = openat(CWD, c".", path_flags() | OFlags::DIRECTORY, Mode::empty())?;
     let stage = Stage::new(&Root::Present)?;
     let covered = stage.file(text.as_bytes()).and_then(|file| put(&file, &place));
     stage.remove()?;
+    // Taking that away has led us to the root.
+    fchdir(here)?;
     covered.map_err(|failure| named(path, failure))
 }
 
