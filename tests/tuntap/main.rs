@@ -110,6 +110,33 @@ fn the_first_lines_of_the_manual_bring_two_jails_to_the_internet() {
 }
 
 #[test]
+fn the_example_runs_as_it_says() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/networks");
+    let text = |name: &str| std::fs::read_to_string(examples.join(name)).unwrap();
+    let tree = Tree::new();
+    let config = tree.path("emperor.ini");
+    let here = text("emperor.ini")
+        .replace("/srv/vassals", &tree.vassals().display().to_string())
+        .replace("/run/tuntap", &tree.path("run/tuntap").display().to_string());
+    tree.place(&config, 0, &here);
+    for (owner, name) in [(ALICE, "shop.ini"), (BOB, "wiki.ini")] {
+        tree.place(&tree.vassals().join(name), owner, &text(&format!("vassals/{name}")));
+    }
+    let checked = common::liege(&["check", &config.display().to_string()]);
+    assert!(checked.status.success(), "{checked:?}");
+    let world = World::begin(Start::bare(tree).option(config), "");
+    let [shop, wiki] = ["shop.ini", "wiki.ini"].map(|name| runs(&world, name));
+    assert_eq!((address(&shop), address(&wiki)), ("10.77.0.5".to_owned(), "10.77.0.2".to_owned()));
+    let (_, names) = inside(&wiki, "ip -6 -o address show scope global");
+    assert!(names.contains("fd77::"), "{names}");
+    let stats = std::os::unix::net::UnixStream::connect(world.emperor.tree.path("run/tuntap-stats.socket"));
+    let stats: serde_json::Value = serde_json::from_reader(stats.unwrap()).unwrap();
+    let peers = stats["peers"].as_array().unwrap();
+    assert!(peers.iter().any(|peer| peer["name"] == "shop" && peer["addr"] == "10.77.0.5"), "{stats}");
+    world.emperor.stop();
+}
+
+#[test]
 fn a_program_in_the_default_jail_has_names_and_the_world() {
     let tree = Tree::new();
     let ask = format!(

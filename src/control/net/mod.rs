@@ -38,7 +38,10 @@ fn tables(found: &[Found], json: bool) -> Result<String> {
     match (json, &documents[..]) {
         (true, [one]) => Ok(format!("{one:#}\n")),
         (true, all) => Ok(format!("{:#}\n", Value::from(all.to_vec()))),
-        (false, all) => Ok(all.iter().map(table::table).collect::<Vec<_>>().join("\n")),
+        (false, all) => {
+            let tables = all.iter().map(|one| table::table(one, std::process::id()));
+            Ok(tables.collect::<Vec<_>>().join("\n"))
+        }
     }
 }
 

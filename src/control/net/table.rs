@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::control::fetch::plain;
 
-/// One line about the router, and a table of who is or was there.
-pub(super) fn table(document: &Value) -> String {
+/// One line about the router, and a table of who is or was there, but for the process that asks.
+pub(super) fn table(document: &Value, asker: u32) -> String {
     let word = |key: &str| plain(&document[key]);
     let addresses = texts(&document["addresses"]).join(" ");
     let mut text =
@@ -20,7 +20,8 @@ pub(super) fn table(document: &Value) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["PEER", "UID", "ADDRESSES", "THROUGH", "SENT", "RECEIVED", "DROPPED"]);
-    let peers = || document["peers"].as_array().into_iter().flatten();
+    let asks = |peer: &Value| peer["pid"] == asker && texts(&peer["addresses"]).is_empty();
+    let peers = || document["peers"].as_array().into_iter().flatten().filter(|peer| !asks(peer));
     for peer in peers() {
         table.add_row(row(peer, peer));
     }
@@ -103,7 +104,7 @@ mod tests {
         let document = json!({
             "device": "emperor0", "socket": "/run/r", "policy": "standard", "addresses": ["10.0.0.1/24"],
             "rules": {"in": [], "out": [{"rule": "deny"}], "route": []},
-            "peers": [{
+            "peers": [{"name": "", "uid": 0, "pid": 77, "addresses": [], "through": "stream"}, {
                 "name": "shop\u{1b}[2J", "uid": 1001, "addresses": ["10.0.0.2"], "through": "device",
                 "sent": flow(1000, json!({"denied": 2, "spoofed": 5})), "received": flow(3, json!({"denied": 4})),
             }],
@@ -114,7 +115,8 @@ mod tests {
                 {"name": "never", "sent": flow(0, json!({})), "received": flow(0, json!({}))},
             ],
         });
-        let shown: Vec<String> = table(&document).lines().map(|line| line.trim_end().to_owned()).collect();
+        let shown: Vec<String> =
+            table(&document, 77).lines().map(|line| line.trim_end().to_owned()).collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
         emperor0  10.0.0.1/24  socket /run/r  policy standard  rules 0 in, 1 out, 0 route
 
