@@ -118,6 +118,11 @@ impl Client {
         matches!(self.stream.read(&mut [0; 4096]), Ok(0) | Err(_))
     }
 
+    /// Whether nothing can come any more.
+    pub fn is_closed(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0; 16]), Ok(0))
+    }
+
     /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();

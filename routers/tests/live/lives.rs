@@ -39,7 +39,7 @@ fn a_tenant_gets_the_address_again_that_it_had() {
     let (mut client, _) = Client::hello(&emperor, 1001);
     let word = client.claim(&[], "shop.ini", None);
     assert!(matches!(&word, Word::Refused(why) if why.contains("`shop.ini` is there already")), "{word:?}");
-    drop((first, second));
+    drop((first, second, client));
     emperor.wait_for_parked(0);
     let lines = [format!("{} 1001:shop.ini\n", had[0]), format!("{} 1001:blog.ini\n", others[0])];
     emperor.wait_for_leases(&lines);
@@ -118,5 +118,47 @@ fn what_was_counted_outlives_the_router() {
         round_trip(&connect(&jail.network, "10.77.0.1:7000").unwrap(), 1_000_000);
         assert!(begin.elapsed() < crate::emperor::PATIENCE);
         std::thread::sleep(std::time::Duration::from_millis(1200));
+    }
+}
+
+#[test]
+fn whoever_has_said_nothing_yet_outlives_the_router_too() {
+    let mut charter = charter();
+    charter.peers_max = 4;
+    let mut emperor = Emperor::new(charter);
+    let mut silent: Vec<Client> = (0..4).map(|_| Client::silent(&emperor)).collect();
+    emperor.wait_for_parked(2);
+    emperor.kill();
+    emperor.start();
+    // Two of them have lost their connection; all places are for peers who want them.
+    let first = silent.iter_mut().position(|client| {
+        client.stream.set_read_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        !client.is_closed()
+    });
+    let greeting = b"uwsgi-tuntap";
+    silent[first.expect("one that lives")].send_as(1003, greeting);
+    let peers: Vec<Jail> = (0..3).map(|uid| Jail::new(&emperor, 1010 + uid, &[])).collect();
+    echo(&emperor.host, "10.77.0.1:7000");
+    emperor.kill();
+    emperor.start();
+    assert!(peers.iter().all(|jail| ping(&jail.network, "10.77.0.1:7000")));
+}
+
+#[test]
+fn a_lease_that_nobody_has_written_down_outlives_the_router() {
+    let mut charter = charter();
+    charter.open = false;
+    let mut emperor = Emperor::new(charter);
+    let jail = Jail::new(&emperor, 1001, &[]);
+    let other = Jail::labelled(&emperor, (1001, "other"), &[]);
+    echo(&emperor.host, "10.77.0.1:7000");
+    let stream = connect(&other.network, "10.77.0.1:7000").unwrap();
+    emperor.wait_for_parked(2);
+    for _ in 0..3 {
+        emperor.kill();
+        std::fs::write(emperor.path("leases"), "").unwrap();
+        emperor.start();
+        round_trip(&stream, 100_000);
+        assert!(ping(&jail.network, "10.77.0.1:7000"));
     }
 }

@@ -57,6 +57,8 @@ impl Service {
             return self.end(seat, format!("cannot wait for it: {errno}"));
         }
         self.turns.wake(Source::Stream(seat));
+        // A client of uWSGI may say nothing for long, and ends with its connection.
+        self.park(seat);
     }
 
     fn too_many(&self, uid: u32) -> Option<&'static str> {

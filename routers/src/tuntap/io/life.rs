@@ -94,6 +94,17 @@ fn settings(charter: &Charter) -> Result<Settings, String> {
     })
 }
 
+/// What the charter gives, and to whom.
+fn give_all(router: &mut Router, charter: &Charter) -> Result<BTreeSet<u32>, String> {
+    let mut granted = BTreeSet::new();
+    for text in &charter.peers {
+        let grant = Grant::parse(text).map_err(|wrong| format!("`{text}`: {wrong}"))?;
+        granted.insert(grant.uid);
+        router.give(grant).map_err(|twice| format!("`{text}`: {twice}"))?;
+    }
+    Ok(granted)
+}
+
 impl Rooms {
     fn new() -> Self {
         let room = |bytes: usize| vec![0; bytes].into_boxed_slice();
@@ -121,12 +132,7 @@ impl Service {
         };
         let chains = book.chains(&settings, ports.gateway.is_some())?;
         let mut router = Router::new(settings, chains);
-        let mut granted = BTreeSet::new();
-        for text in &charter.peers {
-            let grant = Grant::parse(text).map_err(|wrong| format!("`{text}`: {wrong}"))?;
-            granted.insert(grant.uid);
-            router.give(grant).map_err(|twice| format!("`{text}`: {twice}"))?;
-        }
+        let granted = give_all(&mut router, &charter)?;
         let mut leasing = Leasing::new(&charter, ports.leases.take(), &kept.leases)?;
         leasing.restore(&mut router, &granted);
         kept.restore(&mut router);

@@ -30,6 +30,8 @@ struct Parked {
     gid: u32,
     greeted: bool,
     speaks: bool,
+    /// It has said nothing.
+    is_begin: bool,
     is_peer: bool,
     has_device: bool,
     lent: bool,
@@ -56,6 +58,8 @@ pub(super) struct Parking {
     next: u64,
     tasks: VecDeque<Task>,
     waits_for_room: bool,
+    /// How many he keeps.
+    count: usize,
     /// Since when, and how many he was asked to keep.
     asked: (Instant, u32),
 }
@@ -65,7 +69,7 @@ impl Parking {
     pub(super) fn new() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
         let next = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
-        Self { next, tasks: VecDeque::new(), waits_for_room: false, asked: (Instant::now(), 0) }
+        Self { next, tasks: VecDeque::new(), waits_for_room: false, count: 0, asked: (Instant::now(), 0) }
     }
 
     /// Nothing is to be kept of a connection any more, if anything was.
@@ -144,17 +148,48 @@ impl Service {
     fn tell_task(&mut self, task: Task) -> Result<(), Errno> {
         let seat = match task {
             Task::Park(seat) => seat,
-            Task::Forget(key) => return self.ports.tell(&ToEmperor::Forget(key), &[]),
+            Task::Forget(key) => return self.tell_to_forget(key),
         };
+        if !self.make_room(seat)? {
+            return Ok(());
+        }
         let Some(connection) = self.seats.get(seat) else { return Ok(()) };
         let Some(key) = connection.key else { return Ok(()) };
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![connection.socket.as_fd()];
         descriptors.extend(connection.device.as_ref().map(AsFd::as_fd));
         self.ports.tell(&ToEmperor::Park { key, state: self.state_of(connection) }, &descriptors)?;
         if let Some(connection) = self.seats.get_mut(seat) {
-            (connection.is_to_be_parked, connection.is_parked) = (false, true);
+            connection.is_to_be_parked = false;
+            self.parking.count += usize::from(!std::mem::replace(&mut connection.is_parked, true));
         }
         Ok(())
+    }
+
+    fn tell_to_forget(&mut self, key: u64) -> Result<(), Errno> {
+        self.ports.tell(&ToEmperor::Forget(key), &[])?;
+        self.parking.count = self.parking.count.saturating_sub(1);
+        Ok(())
+    }
+
+    /// He keeps as many as there can be peers; whoever says nothing has half of the places until a peer needs one.
+    fn make_room(&mut self, seat: Seat) -> Result<bool, Errno> {
+        let Some(connection) = self.seats.get_mut(seat) else { return Ok(false) };
+        let most =
+            if connection.peer.is_some() { self.charter.peers_max } else { self.charter.peers_max / 2 };
+        if connection.is_parked || self.parking.count < most {
+            return Ok(true);
+        }
+        connection.is_to_be_parked = false;
+        if connection.peer.is_none() {
+            return Ok(false);
+        }
+        let silent = self.seats.all().find(|(_, other)| other.is_parked && other.peer.is_none());
+        let Some((silent, key)) = silent.and_then(|(silent, other)| Some((silent, other.key?))) else {
+            return Ok(false);
+        };
+        self.tell_to_forget(key)?;
+        self.seats.get_mut(silent).into_iter().for_each(|other| other.is_parked = false);
+        Ok(true)
     }
 
     /// Its own rules stay behind where there is no room: it narrows itself, nobody else.
@@ -166,6 +201,7 @@ impl Service {
             gid: connection.who.gid,
             greeted: connection.greeted,
             speaks: connection.speaks,
+            is_begin: connection.is_begin,
             is_peer: connection.peer.is_some(),
             has_device: connection.device.is_some(),
             lent: connection.lent,
@@ -211,8 +247,9 @@ impl Service {
         let who = Credentials { pid: parked.pid, uid: parked.uid, gid: parked.gid };
         let mut connection = Connection::new(socket, who, self.charter.queue_bytes);
         (connection.greeted, connection.speaks) = (parked.greeted, parked.speaks);
-        (connection.is_begin, connection.key, connection.lent) = (false, Some(key), parked.lent);
+        (connection.is_begin, connection.key, connection.lent) = (parked.is_begin, Some(key), parked.lent);
         connection.is_parked = true;
+        self.parking.count += 1;
         (connection.label, connection.since) = (parked.label.clone(), parked.since);
         let seat = self.seats.seat(connection);
         if let Err(why) = self.adopt_peer(seat, &parked, descriptors.next()) {
@@ -297,6 +334,7 @@ mod tests {
             gid: u32::MAX,
             greeted: true,
             speaks: true,
+            is_begin: false,
             is_peer: true,
             has_device: true,
             lent: true,
