@@ -22,16 +22,19 @@ fn with_a_neighbour() -> (Emperor, Jail, std::net::TcpStream) {
 }
 
 /// A packet of UDP of version 4.
-fn packet(source: [u8; 4], destination: [u8; 4], length: usize) -> Vec<u8> {
+pub fn packet(source: [u8; 4], destination: [u8; 4], length: usize) -> Vec<u8> {
     let total = u16::try_from(length).unwrap().to_be_bytes();
     let udp = u16::try_from(length - 20).unwrap().to_be_bytes();
     let head = [0x45, 0, total[0], total[1], 0, 0, 0, 0, 64, 17, 0, 0];
     let mut packet = [&head[..], &source, &destination, &[0x10, 0, 0x1b, 0x58], &udp, &[0, 0]].concat();
+    let sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
     packet.resize(length, 7);
     packet
 }
 
-fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
     let [low, high] = u16::try_from(payload.len()).unwrap().to_le_bytes();
     [&[0, low, high, kind][..], payload].concat()
 }

@@ -81,9 +81,25 @@ impl Client {
         loop {
             match self.decoder.next_frame().unwrap() {
                 Some(Frame::Message(payload)) => return decode(payload).unwrap(),
+                Some(Frame::Packet(_)) => {}
                 Some(other) => panic!("{other:?}"),
                 None => {
                     let read = self.stream.read(self.decoder.room()).expect("an answer in time");
+                    assert!(read > 0, "the router has hung up");
+                    self.decoder.received(read);
+                }
+            }
+        }
+    }
+
+    /// The next packet for somebody without a device.
+    pub fn packet(&mut self) -> Vec<u8> {
+        loop {
+            match self.decoder.next_frame().unwrap() {
+                Some(Frame::Packet(packet)) => return packet.to_vec(),
+                Some(other) => panic!("{other:?}"),
+                None => {
+                    let read = self.stream.read(self.decoder.room()).expect("a packet in time");
                     assert!(read > 0, "the router has hung up");
                     self.decoder.received(read);
                 }

@@ -162,3 +162,47 @@ fn a_lease_that_nobody_has_written_down_outlives_the_router() {
         assert!(ping(&jail.network, "10.77.0.1:7000"));
     }
 }
+
+#[test]
+fn packets_of_whoever_has_no_device_go_through_its_connection() {
+    let mut emperor = Emperor::new(charter());
+    echo(&emperor.host, "10.77.0.1:7000");
+    let (mut client, _) = Client::hello(&emperor, 1001);
+    let word = client.claim(&["10.77.0.9"], "x", None);
+    assert_eq!(word, Word::Held(vec![("10.77.0.9".parse().unwrap(), 24)]));
+    let mut question = crate::attacks::packet([10, 77, 0, 9], [10, 77, 0, 1], 60_000);
+    for _ in 0..2 {
+        client.write(&crate::attacks::frame(0, &question));
+        let answer = client.packet();
+        assert_eq!((answer.len(), &answer[12..20]), (60_000, &[10, 77, 0, 1, 10, 77, 0, 9][..]));
+        assert!(answer[28..] == question[28..]);
+        emperor.wait_for_parked(1);
+        emperor.kill();
+        emperor.start();
+    }
+    question.truncate(100);
+    client.write(&crate::attacks::frame(0, &question));
+    emperor.wait_for_stats("\"length\":1");
+}
+
+#[test]
+fn a_device_of_the_host_may_be_down_for_a_while() {
+    let emperor = Emperor::new(charter());
+    let jail = Jail::new(&emperor, 1001, &[]);
+    echo(&emperor.host, "10.77.0.1:7000");
+    let stream = connect(&jail.network, "10.77.0.1:7000").unwrap();
+    for network in [&emperor.host, &jail.network] {
+        let device = if network.is(&jail.network) { "net0" } else { "emperor0" };
+        network.run(&format!("ip link set {device} down"));
+        jail.network.within(|| {
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+            let _ = socket.send_to(b"x", "10.77.0.1:7000");
+        });
+        network.run(&format!("ip link set {device} up"));
+        if device == "net0" {
+            network.run("ip route add default dev net0");
+        }
+        assert!(ping(&jail.network, "10.77.0.1:7000"));
+    }
+    round_trip(&stream, 100_000);
+}

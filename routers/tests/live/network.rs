@@ -79,4 +79,9 @@ impl Network {
         }
         self.run(&format!("ip link set {name} mtu {mtu} txqueuelen 1000 up"));
     }
+
+    /// Whether both are the same one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }

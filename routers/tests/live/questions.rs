@@ -67,3 +67,18 @@ fn a_user_sees_his_own_peers_alone() {
     let table = root.ask(&Say::Table).1;
     assert!(table.contains("1001/shop") && table.contains("1002/blog") && table.contains("\"rules\""));
 }
+
+#[test]
+fn stats_begin_with_a_header_where_a_browser_reads_them() {
+    let mut charter = charter();
+    charter.stats_http = true;
+    let emperor = Emperor::new(charter);
+    let _jail = Jail::new(&emperor, 1001, &["10.77.0.2"]);
+    let stats = emperor.wait_for_stats("\"addr\":\"10.77.0.2\",\"addr_32\":33574154");
+    assert!(stats.starts_with("HTTP/1.0 200 OK\r\n") && stats.contains("\r\n\r\n{\"version\":"), "{stats}");
+    // Whoever asks and does not read keeps nobody waiting.
+    let idle: Vec<_> =
+        (0..50).map(|_| std::os::unix::net::UnixStream::connect(emperor.path("stats")).unwrap()).collect();
+    emperor.wait_for_stats("10.77.0.2");
+    drop(idle);
+}
