@@ -170,6 +170,20 @@ fn an_emperor_that_gave_up_root_has_its_router_born_again() {
 }
 
 #[test]
+fn a_router_without_namespaces_is_nobody_all_the_same() {
+    let tree = Tree::new();
+    let router_option = format!("emperor0 {}", tree.path("run/router.sock").display());
+    let start = Start::in_tree(tree).option("--tuntap-router").option(router_option);
+    let emperor = start.through(&["setpriv", "--bounding-set=-sys_admin"]).through(&APART).start();
+    serves(&emperor, 0);
+    let router = router(&emperor);
+    assert_eq!(router.namespace("net"), emperor.process.namespace("net"));
+    let rights = ["Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp"].map(|field| router.status(field));
+    assert_eq!(rights, [NOBODY, "0000000000000000", "0000000000000000", "1", "2"]);
+    emperor.stop();
+}
+
+#[test]
 fn all_goes_with_an_emperor_that_is_killed() {
     let mut emperor = serving(Tree::new(), &["--tuntap-router-address", "10.77.0.1/24"]);
     let router = router(&emperor);

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use anyhow::{Context, Result, bail};
+use caps::Capability;
 use jail::plan::PAYERS;
 use jail::run::{Birth, Spawned};
 use jail::{Capabilities, Failure, Identity, Namespaces, Program, Spec};
@@ -120,7 +121,7 @@ impl Court {
         let nobody = || Identity { uid: nobodys("uid_map"), gid: nobodys("gid_map"), groups: Vec::new() };
         let journal = std::env::var(log::JOURNAL).map(|stream| format!("{}={stream}", log::JOURNAL));
         Spec {
-            namespaces: if privileged { NAMESPACES } else { Namespaces::NONE },
+            namespaces: if has_rights_to_namespaces() { NAMESPACES } else { Namespaces::NONE },
             identity: privileged.then(nobody),
             bounding: (privileged && self.charter.may_bound()).then_some(Capabilities::NONE),
             no_new_privs: true,
@@ -134,6 +135,12 @@ impl Court {
             ..Spec::default()
         }
     }
+}
+
+/// In a container there may be the right to a device and not to this; its filter holds a router all the same.
+fn has_rights_to_namespaces() -> bool {
+    let needed = [Capability::CAP_SYS_ADMIN, Capability::CAP_NET_ADMIN];
+    needed.into_iter().all(|one| crate::permitted().has(one))
 }
 
 /// Waits until it runs its program.

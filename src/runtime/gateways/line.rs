@@ -125,6 +125,66 @@ mod tests {
         assert!(matches!(line.hear(), Ok(Heard::End)));
     }
 
+    fn opened() -> Opened {
+        let socket = crate::spawner::charter::Leftover { path: "/s".into(), device: 0, inode: 0, pid: None };
+        let charter = routers::tuntap::charter::Charter {
+            device: "emperor0".into(),
+            socket: "/s".into(),
+            addresses: Vec::new(),
+            mtu: 1500,
+            mtu_beyond: 1500,
+            policy: "allow".into(),
+            open: true,
+            credentials: false,
+            peers: Vec::new(),
+            firewall_in: Vec::new(),
+            firewall_out: Vec::new(),
+            routes: Vec::new(),
+            nameservers: Vec::new(),
+            peers_max: 1,
+            peers_of_user_max: 1,
+            queue_bytes: 1,
+            owner: 0,
+            stats_http: false,
+        };
+        Opened { charter, given: Vec::new(), socket, stats: None }
+    }
+
+    #[test]
+    fn thousands_who_were_parked_are_handed_over_in_pieces() {
+        const PEERS: u64 = 2000;
+        let mut keep = Keep::of(PEERS as usize);
+        for key in 0..PEERS {
+            let device =
+                rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).expect("a descriptor");
+            keep.park(key, vec![7; 100], vec![device]).expect("room");
+        }
+        let (line, theirs) = pair();
+        let (mut line, opened) = (Line::new(line.socket, keep.keys()), opened());
+        let (mut adopted, mut waits) = (Vec::new(), 0);
+        rustix::io::ioctl_fionbio(&theirs, true).expect("a socket");
+        loop {
+            let more = line.speak(&opened, &keep).expect("it is there");
+            waits += usize::from(more);
+            let mut buffer = [0; MESSAGE_MAX];
+            while let Ok(Some(parcel)) = jail::run::receive(&theirs, &mut buffer) {
+                match parking::decode(&buffer[..parcel.length]).expect("a message") {
+                    ToRouter::Adopt { key, state } => {
+                        assert_eq!((state, parcel.descriptors.len()), (vec![7; 100], 1));
+                        adopted.push(key);
+                    }
+                    ToRouter::Begin(roles) => assert!(roles.is_empty() && adopted.is_empty()),
+                    ToRouter::Go => assert_eq!(adopted.len() as u64, PEERS),
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        assert!(waits > 0, "not all at once");
+        assert_eq!(adopted, keep.keys());
+    }
+
     #[test]
     fn nobody_who_does_not_listen_is_waited_for() {
         let (line, _theirs) = pair();
