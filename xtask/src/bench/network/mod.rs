@@ -86,7 +86,7 @@ fn compare(lab: &Lab, ways: &[(&str, Result<Ends>)]) -> Vec<Table> {
     let titles = SERIES.iter().map(|series| series.shown.iter());
     let mut tables: Vec<Vec<Table>> =
         titles.map(|shown| shown.map(|(title, (unit, _))| Table::new(*title, unit)).collect()).collect();
-    for _ in 0..lab.rounds(7, 1) {
+    for _ in 0..lab.rounds(5, 1) {
         for (series, tables) in SERIES.iter().zip(&mut tables) {
             for (name, ends) in ways {
                 let sample = match ends {

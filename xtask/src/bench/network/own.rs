@@ -67,7 +67,7 @@ impl Court {
     pub fn measure(&self, lab: &Lab) -> Result<Vec<Table>> {
         let mut streams = Table::new("TCP from jails through liege", "Gbit/s");
         let mut datagrams = Table::new("UDP of 64 bytes from jails through liege", "µs for each");
-        for _ in 0..lab.rounds(5, 1) {
+        for _ in 0..lab.rounds(3, 1) {
             for (name, ends) in self.ways() {
                 let sample = traffic::measure(lab, &ends, Kind::Up, 1);
                 streams.add_result(&name, sample.map(|sample| sample.gbit_s()));
