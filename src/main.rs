@@ -28,6 +28,7 @@ mod reactor;
 mod regular;
 mod runtime;
 mod seccomp;
+mod session;
 mod spawner;
 mod stats;
 mod subids;
@@ -54,6 +55,9 @@ fn main() -> ExitCode {
         let device = arguments.get(1).map(|device| device.to_string_lossy().into_owned());
         let outcome = gateways::role::main(device.unwrap_or_default());
         return ended("router", outcome.map(|()| ExitCode::SUCCESS));
+    }
+    if arguments.first().is_some_and(|name| name == session::ROLE) {
+        return session::main();
     }
     let is_hook = arguments.first().is_some_and(|name| name == errand::ROLE);
     let arguments = arguments.into_iter().skip(1).collect();

@@ -12,7 +12,7 @@ use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
-use crate::control::Target;
+use crate::control::{Called, Looking, Target};
 use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
@@ -37,6 +37,8 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
         Verb::Events => events(&invocation),
         Verb::Net => net(&invocation),
+        Verb::Attach => status_of(attach(&invocation)),
+        Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
         Verb::Doctor => doctor(invocation.json),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
         Verb::Man => printed(|out| cli::man(out)),
@@ -130,6 +132,20 @@ fn show_config(invocation: Invocation) -> ExitCode {
 
 fn target(invocation: &Invocation) -> Result<Target> {
     Target::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
+}
+
+fn called(invocation: &Invocation) -> Result<Called> {
+    Called::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
+}
+
+fn attach(invocation: &Invocation) -> Result<u8> {
+    let has = |flag: &str| invocation.flags.contains(&flag);
+    let looking = if has("again") { Looking::Again } else { Looking::First };
+    control::attach(&called(invocation)?, looking, has("no-escape"))
+}
+
+fn status_of(outcome: Result<u8>) -> ExitCode {
+    outcome.map_or_else(|error| shown(Err(error)), ExitCode::from)
 }
 
 fn events(invocation: &Invocation) -> ExitCode {

@@ -70,7 +70,11 @@ fn verb(spec: &'static VerbSpec) -> Command {
     } else {
         words
     };
+    let flag = |(name, help): &(&'static str, &'static str)| {
+        Arg::new(*name).long(*name).action(ArgAction::SetTrue).help(*help)
+    };
     let command = Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json).args(follow);
+    let command = command.args(spec.verb.flags().iter().map(flag));
     if spec.count == Some((0, 0)) { command } else { command.arg(words) }
 }
 

@@ -41,6 +41,8 @@ pub struct Invocation {
     pub json: bool,
     /// `--follow`.
     pub follow: bool,
+    /// Flags of the verb's own.
+    pub flags: Vec<&'static str>,
     /// The arguments and variables, one a line: errors show them.
     pub texts: Texts,
 }
@@ -81,6 +83,7 @@ struct Parser {
     operands: Vec<Placed<String>>,
     json: bool,
     follow: bool,
+    flags: Vec<&'static str>,
     texts: Texts,
     errors: Vec<ConfigError>,
 }
@@ -102,6 +105,7 @@ impl Parser {
             operands: Vec::new(),
             json: false,
             follow: false,
+            flags: Vec::new(),
             texts,
             errors: Vec::new(),
         };
@@ -208,6 +212,10 @@ impl Parser {
         }
         if name == "follow" && self.verb == Verb::Events {
             self.follow = true;
+            return;
+        }
+        if let Some((flag, _)) = self.verb.flags().iter().find(|(flag, _)| *flag == name) {
+            self.flags.push(flag);
             return;
         }
         match standing(name) {
@@ -334,8 +342,8 @@ impl Parser {
         if !self.errors.is_empty() {
             return Err(self.texts.explain(self.errors));
         }
-        let Self { verb, entries, operands, json, follow, texts, .. } = self;
-        Ok(Invocation { verb, entries, operands, json, follow, texts })
+        let Self { verb, entries, operands, json, follow, flags, texts, .. } = self;
+        Ok(Invocation { verb, entries, operands, json, follow, flags, texts })
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Verb {
     Why,
     Events,
     Net,
+    Attach,
+    Exec,
     Doctor,
     Completions,
     Man,
@@ -94,6 +96,20 @@ pub static VERBS: &[VerbSpec] = &[
         "Prints who is at a tuntap router; its rules; changes these.",
     ),
     spec(
+        Verb::Attach,
+        "attach",
+        "[ADDRESS] NAME [--again] [--no-escape] [-- COMMAND...]",
+        Some((1, usize::MAX)),
+        "Opens a terminal in the jail of a running vassal; ~? there tells of more.",
+    ),
+    spec(
+        Verb::Exec,
+        "exec",
+        "[ADDRESS] NAME -- COMMAND...",
+        Some((2, usize::MAX)),
+        "Runs a command in the jail of a running vassal; its exit status is the command's.",
+    ),
+    spec(
         Verb::Doctor,
         "doctor",
         "[--json]",
@@ -129,6 +145,17 @@ const fn spec(
 }
 
 impl Verb {
+    /// Flags of its own besides `--json` and `--follow`, with what each does.
+    pub fn flags(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Attach => &[
+                ("again", "Takes up a session that was detached."),
+                ("no-escape", "Every key goes to the program, a tilde too."),
+            ],
+            _ => &[],
+        }
+    }
+
     /// The verb of this name.
     pub fn named(name: &str) -> Option<Self> {
         VERBS.iter().find(|one| one.name == name).map(|one| one.verb)

@@ -44,6 +44,31 @@ impl Target {
     }
 }
 
+/// One vassal of an Emperor, and a command.
+#[derive(Debug)]
+pub struct Called {
+    /// Where the stats or the control socket of the Emperor are; at the usual place if nothing is said.
+    pub address: Option<Address>,
+    /// The vassal, or a session.
+    pub name: String,
+    /// The command.
+    pub command: Vec<String>,
+}
+
+impl Called {
+    /// Reads `[ADDRESS] NAME [COMMAND...]`.
+    ///
+    /// # Errors
+    /// An address that is none, or no name behind it.
+    pub fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let mut words = words.peekable();
+        let first = words.next_if(|word| is_address(word));
+        let address = first.map(config::address).transpose().map_err(|wrong| anyhow!(wrong.cause))?;
+        let name = words.next().ok_or_else(|| anyhow!("no vassal is named"))?.to_owned();
+        Ok(Self { address, name, command: words.map(str::to_owned).collect() })
+    }
+}
+
 /// `@name`, `HOST:PORT`, a socket, or a path to where one should be; a config is none, and a pattern neither.
 fn is_address(word: &str) -> bool {
     if word.contains(['*', '?', '[']) && !word.starts_with('[') {

@@ -231,6 +231,13 @@ impl Emperor {
         vassals.map(|vassal| (vassal.id, vassal.config.owner)).collect()
     }
 
+    /// How those of this name are, or of this name and any suffix.
+    pub fn views_of(&self, name: &str) -> Vec<VassalView> {
+        let is = |known: &str| known == name || known.rsplit_once('.').is_some_and(|(stem, _)| stem == name);
+        let meant = self.vassals.values().filter(|vassal| is(&vassal.key.name));
+        meant.map(|vassal| VassalView::of(vassal, &self.policy)).collect()
+    }
+
     /// Nothing new is taken in while everything stops.
     fn seen(&mut self, key: Key, sight: Sight, now: Moment) {
         if self.ending != Ending::No {

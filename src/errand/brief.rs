@@ -87,7 +87,7 @@ pub fn restraint_sealed(restraint: &Restraint) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// What read(2) says; `EBADMSG` for anything else.
-pub(super) fn read_from<T: DeserializeOwned>(memory: impl AsFd) -> Result<T, Errno> {
+pub fn read_from<T: DeserializeOwned>(memory: impl AsFd) -> Result<T, Errno> {
     let mut bytes = vec![0; BYTES_MAX];
     let mut length = 0;
     loop {

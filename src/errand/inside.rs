@@ -123,7 +123,10 @@ fn enter(jail: &Jail, namespaces: Namespaces) -> Result<(), Trouble> {
 }
 
 /// Before we are where they cannot be given up; an ordinary user keeps his own, as his vassals do.
-fn give_up_groups() -> Result<(), Errno> {
+///
+/// # Errors
+/// Those of `setgroups(2)`.
+pub fn give_up_groups() -> Result<(), Errno> {
     match set_thread_groups(&[]) {
         Err(Errno::PERM) if !geteuid().is_root() => Ok(()),
         given_up => given_up,
@@ -142,12 +145,16 @@ fn joined(ours: &OwnedFd) -> Result<Joined, Errno> {
     Joined::of(&text("uid_map")?, &text("gid_map")?, &text("setgroups")?).ok_or(Errno::INVAL)
 }
 
-fn perform(step: &Step) -> Result<(), Trouble> {
+/// One step of a birth, for ourselves.
+///
+/// # Errors
+/// It failed.
+pub fn perform(step: &Step) -> Result<(), Trouble> {
     run::perform(step).map_err(|failure| Trouble::new(format!("cannot {}: {}", step.deed(), failure.cause())))
 }
 
 /// Whoever becomes somebody of the jail is nowhere but in it: not in the host's network, nor among its processes.
-fn every_kind() -> ThreadNameSpaceType {
+pub fn every_kind() -> ThreadNameSpaceType {
     let known = |(_, _, name): &&(Namespaces, ThreadNameSpaceType, &str)| {
         access(format!("/proc/self/ns/{name}"), Access::EXISTS).is_ok()
     };

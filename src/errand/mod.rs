@@ -8,7 +8,8 @@ mod inside;
 mod report;
 
 pub use act::main;
-pub use brief::{Brief, Which, restraint_sealed, sealed};
+pub use brief::{Brief, Which, read_from, restraint_sealed, sealed};
+pub use inside::{every_kind, give_up_groups, perform};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege: hook";

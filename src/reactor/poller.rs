@@ -38,6 +38,12 @@ pub enum Token {
     Follower(u32),
     /// A router says something, or takes more.
     Router(u8),
+    /// Somebody wants something done.
+    AskListener,
+    /// One of them says what.
+    Asker(u32),
+    /// Whoever minds a session says how it is.
+    Session(u32),
     /// A signal, the death of a child among them.
     Signals,
 }
@@ -50,6 +56,9 @@ const LISTENER: u64 = 3 << 62;
 const FOLLOWER: u64 = CLIENT | 1 << 32;
 /// Of the routers, among those that stand alone.
 const ROUTER: u64 = 1 << 32;
+/// Of the control socket, and those who mind sessions.
+const ASKER: u64 = CLIENT | 2 << 32;
+const SESSION: u64 = CLIENT | 3 << 32;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -63,6 +72,9 @@ impl Token {
             Self::Trigger => 5,
             Self::EventsListener => 6,
             Self::Fifo => 7,
+            Self::AskListener => 8,
+            Self::Asker(number) => ASKER | u64::from(number),
+            Self::Session(number) => SESSION | u64::from(number),
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
             Self::Listener(id) => LISTENER | u64::from(id.0),
             Self::StatsClient(client) => CLIENT | u64::from(client),
@@ -79,6 +91,8 @@ impl Token {
                 let attempt = (number >> 32) as u32 & ATTEMPT_MASK;
                 Self::Control(Incarnation { id: VassalId(low), attempt })
             }
+            (CLIENT, _) if number & SESSION == SESSION => Self::Session(low),
+            (CLIENT, _) if number & ASKER == ASKER => Self::Asker(low),
             (CLIENT, _) if number & FOLLOWER == FOLLOWER => Self::Follower(low),
             (CLIENT, _) => Self::StatsClient(low),
             (LISTENER, _) => Self::Listener(VassalId(low)),
@@ -90,6 +104,7 @@ impl Token {
             (_, 5) => Self::Trigger,
             (_, 6) => Self::EventsListener,
             (_, 7) => Self::Fifo,
+            (_, 8) => Self::AskListener,
             (_, _) => Self::Signals,
         }
     }
@@ -211,6 +226,9 @@ mod tests {
             Token::Fifo,
             Token::Follower(7),
             Token::Router(15),
+            Token::AskListener,
+            Token::Asker(u32::MAX),
+            Token::Session(7),
             Token::Listener(VassalId(u32::MAX)),
         ] {
             assert_eq!(Token::of(token.number()), token);

@@ -54,6 +54,8 @@ pub enum Child {
     Herald,
     /// The router of this number.
     Router(u8),
+    /// Whoever minds the session of this number.
+    Session(u32),
 }
 
 impl Default for Courtiers {
@@ -139,6 +141,22 @@ impl Courtiers {
         self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
         self.forget_orphans();
         early
+    }
+
+    /// The same for one that minds a session.
+    pub fn session_born(&mut self, number: u32, pid: Option<i32>) -> Option<Exit> {
+        let early = pid.and_then(|pid| self.claim(pid));
+        if let (Some(pid), None) = (pid, early) {
+            self.by_pid.insert(pid, Child::Session(number));
+        }
+        self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
+        self.forget_orphans();
+        early
+    }
+
+    /// Whether it was made by somebody else, in a jail that we do not know.
+    pub fn is_far(&self, one: Incarnation) -> bool {
+        self.get(one).is_some_and(|courtier| courtier.jail == Some(Jailed::FarFromHere))
     }
 
     /// How the child of that number ended; `None` while it is there, whoever had the number before.

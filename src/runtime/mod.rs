@@ -28,6 +28,7 @@ mod presence;
 mod reap;
 mod residence;
 mod rights;
+mod sessions;
 mod spelling;
 mod start;
 mod table;
@@ -93,6 +94,8 @@ struct Runtime {
     stats: stats::Server,
     doors: doors::Doors,
     gateways: gateways::Gateways,
+    door: crate::control::door::Door,
+    sessions: sessions::Sessions,
     events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
@@ -155,6 +158,7 @@ impl Runtime {
             self.messenger.next_deadline(),
             self.doors.next_deadline(),
             self.gateways.next_deadline(),
+            self.door.next_deadline(),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }
@@ -166,6 +170,7 @@ impl Runtime {
         self.monitors.handle_deadline(now);
         self.stats.handle_deadline(now, &mut self.poller);
         self.doors.handle_deadline(now, &self.poller);
+        self.door.handle_deadline(now, &self.poller);
         self.events.handle_deadline(now, &self.poller);
     }
 
@@ -210,6 +215,9 @@ impl Runtime {
                 self.speak_to_router(number)?;
                 self.hear_router(number)?;
             }
+            Token::AskListener => self.hear_askers(),
+            Token::Asker(number) => self.hear_asker(number),
+            Token::Session(number) => self.hear_session(number),
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
@@ -273,6 +281,7 @@ impl Runtime {
             Reply::Attributes(ticket, list) => {
                 return self.attributes.learn(Incarnation::from(ticket).id, list);
             }
+            Reply::Entered(number, outcome) => return self.session_began(number, outcome),
             Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
             Reply::Ready(_)
             | Reply::Report(..)
@@ -347,6 +356,7 @@ impl Runtime {
         self.poller.watch(Token::Monitors, self.monitors.descriptor())?;
         self.poller.watch(Token::Signals, self.signals.as_fd())?;
         self.doors.watch(&self.poller)?;
+        self.door.watch(&self.poller)?;
         self.events.watch(&self.poller)?;
         self.stats.watch(&self.poller)
     }

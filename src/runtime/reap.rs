@@ -109,6 +109,7 @@ impl Runtime {
             Some(Child::Vassal(one)) => self.exited(one, exit),
             Some(Child::Hook(one)) => self.hook_ended(one, exit),
             Some(Child::Router(number)) => self.router_ended(number, exit)?,
+            Some(Child::Session(number)) => self.session_ended(number, exit),
             Some(Child::Herald) | None => {}
         }
         Ok(())

@@ -31,7 +31,17 @@ pub(super) fn kept(
     if roots || hooks || config.stop_hook.is_some() {
         return Ok(None);
     }
-    Ok(Some(needed(config, namespaces)))
+    Ok(Some(needed(config, namespaces).with(to_enter(config, namespaces))))
+}
+
+/// To join the jail of a vassal whose master nobody may look into (`setns(2)`): sessions need it.
+fn to_enter(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
+    let is_off = config.commands.control.as_ref().is_some_and(|asked| asked.value.is_none());
+    if is_off || namespaces.is_empty() {
+        return Capabilities::NONE;
+    }
+    // The other one for those that are no users': to have a root directory is to change it.
+    Capabilities::of(&[Capability::CAP_SYS_CHROOT, Capability::CAP_SYS_PTRACE])
 }
 
 /// What it takes to give vassals their ids and their jails.

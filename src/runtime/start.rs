@@ -37,9 +37,11 @@ use super::policy;
 use super::presence;
 use super::residence::Residence;
 use super::rights::kept;
+use super::sessions::Sessions;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
 use crate::config::place::Placed;
+use crate::control::door::Door;
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::logfile::LogFile;
@@ -76,8 +78,9 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let doors = Doors::open(&config.commands, identity)?;
     let gateways = Gateways::open(config, identity)?;
     let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
+    let door = control(config, &stats, identity)?;
     let mut residence = Residence::open(config, &first, identity)?;
-    let paths = stats.paths().chain(events.path()).chain(doors.paths());
+    let paths = stats.paths().chain(events.path()).chain(doors.paths()).chain(door.path());
     let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).chain(gateways.leftovers());
     let charter = Charter { leftovers: leftovers.collect(), routers: gateways.lodgings(), ..charter };
     forbid_cores().context("cannot limit cores")?;
@@ -113,6 +116,8 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         stats,
         doors,
         gateways,
+        door,
+        sessions: Sessions::default(),
         events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
@@ -128,6 +133,22 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     };
     runtime.watch_all()?;
     Ok(runtime)
+}
+
+/// The control socket: where it is asked for, else beside the stats, where it may be missing.
+fn control(config: &EmperorConfig, stats: &stats::Server, owner: Option<Owner>) -> Result<Door> {
+    let asked = config.commands.control.as_ref();
+    if let Some(Placed { value, place }) = asked {
+        let Some(address) = value else { return Ok(Door::default()) };
+        let door = Door::bind(address, owner);
+        return door.with_context(|| format!("{place}: cannot serve emperor-control-socket"));
+    }
+    let beside = stats.address(config.stats.as_ref()).as_ref().and_then(crate::control::beside);
+    let Some(address) = beside else { return Ok(Door::default()) };
+    Ok(Door::bind(&address, owner).unwrap_or_else(|error| {
+        log::info("control", &format!("nobody can attach: {error:#}"));
+        Door::default()
+    }))
 }
 
 /// Mask, log and directory, before anything is made or looked for. The log of the background is there already.

@@ -13,6 +13,7 @@ use super::attributes::Values;
 use super::birth::{self, Lent, Subject};
 use super::briefs::Briefs;
 use super::charter::Charter;
+use super::enter::{DESCRIPTORS, Visit};
 use super::envoys::Envoys;
 use super::fitness;
 use super::fork_server::Question;
@@ -222,6 +223,14 @@ impl Court {
                 Vec::new()
             }
             (Request::Farewell(ticket, id), 0) => vec![Reply::Hook(ticket, self.farewell(id))],
+            (Request::Enter { ticket, number, uid }, count)
+                if (DESCRIPTORS[0]..=DESCRIPTORS[1]).contains(&count) =>
+            {
+                vec![Reply::Entered(number, self.enter(Visit { ticket, number, uid }, &descriptors))]
+            }
+            (Request::Enter { number, .. }, _) => {
+                vec![Reply::Entered(number, Err("its descriptors did not reach the spawner".into()))]
+            }
             (Request::Spawn { ticket, .. } | Request::SpawnAway { ticket, .. }, _) => {
                 vec![Reply::Failed(
                     ticket,

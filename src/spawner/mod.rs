@@ -13,6 +13,7 @@ pub mod client;
 mod court;
 mod deaths;
 mod enroll;
+mod enter;
 mod envoys;
 mod errands;
 mod far;

@@ -104,6 +104,16 @@ pub enum Request {
     Router(u8),
     /// SIGKILL for the process of the router of this number.
     EndRouter(u8),
+    /// Have somebody join the jail of this vassal. Descriptors: a pidfd of its process, what is asked for, the client's
+    /// connection, a channel to whoever joins, then what the client lends. Answered by `Entered`.
+    Enter {
+        /// The process that is joined.
+        ticket: Ticket,
+        /// Named by the answer.
+        number: u32,
+        /// Who asked.
+        uid: u32,
+    },
 }
 
 /// What happened to a vassal that waits for a connection.
@@ -162,6 +172,8 @@ pub enum Reply {
     Strained(Ticket, String),
     /// What was asked for is being done by the process of this pid, or cannot be.
     Hook(Ticket, Result<i32, String>),
+    /// Whoever minds the session of this number has this pid, or there is none: one sentence.
+    Entered(u32, Result<i32, String>),
     /// Whoever does what is done before this vassal runs has this pid. Its birth follows.
     Herald(Ticket, i32),
     /// The process of the router of this number has this pid, or cannot be made.

@@ -8,7 +8,7 @@ mod companions;
 pub mod confine;
 mod control;
 mod duties;
-mod environment;
+pub mod environment;
 mod handover;
 pub mod hooks;
 pub mod identity;

@@ -1,17 +1,32 @@
 //! Whole sessions, where neither a pid namespace nor a cgroup holds processes together.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Places after the name in a line of `/proc/PID/stat` (`proc_pid_stat(5)`).
 const PARENT: usize = 1;
 const SESSION: usize = 3;
+/// How that directory is opened.
+const PLACE: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 /// A signal for every process whose session was begun by this pid, and how many that were. The number cannot stand for
 /// another session while a member of this one lives, or its leader was not reaped.
 pub fn signal_session(leader: i32, signal: Signal) -> usize {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| signal_member(*pid, leader, signal)).count()
+    let Ok(processes) = openat(CWD, c"/proc", PLACE, Mode::empty()) else { return 0 };
+    signal_session_in(processes.as_fd(), leader, signal)
+}
+
+/// The same by a directory that is a `/proc` of our own pid namespace, whatever lies at that name by now.
+pub fn signal_session_in(processes: BorrowedFd<'_>, leader: i32, signal: Signal) -> usize {
+    // Opened anew: whoever shares the descriptor shares the place in it.
+    let listed = openat(processes, c".", OFlags::RDONLY | PLACE, Mode::empty()).and_then(Dir::new);
+    let Ok(entries) = listed else { return 0 };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok()?.parse::<i32>().ok());
+    pids.filter(|pid| signal_member(processes, *pid, (leader, signal))).count()
 }
 
 /// The pid of a process's parent; `None` when it cannot be seen.
@@ -21,13 +36,20 @@ pub fn parent_of(pid: i32) -> Option<i32> {
 
 /// Must: look at the session after the descriptor was opened, so that the process that gets it is the one
 /// that was looked at.
-fn signal_member(pid: i32, leader: i32, signal: Signal) -> bool {
+fn signal_member(processes: BorrowedFd<'_>, pid: i32, (leader, signal): (i32, Signal)) -> bool {
     let Some(pidfd) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
         return false;
     };
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = stat_of(processes, pid).unwrap_or_default();
     let is_member = field(&stat, SESSION) == Some(leader) && !has_ended(&stat);
     is_member && pidfd_send_signal(&pidfd, signal).is_ok()
+}
+
+fn stat_of(processes: BorrowedFd<'_>, pid: i32) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(processes, format!("{pid}/stat"), flags, Mode::empty()).ok()?;
+    let mut stat = String::new();
+    File::from(file).read_to_string(&mut stat).ok().map(|_| stat)
 }
 
 /// A process that waits for nothing but to be reaped (`Z`, `X`).

@@ -12,6 +12,8 @@ use crate::config::vassal::Address;
 pub struct Commands {
     /// `emperor-command-socket`: never TCP.
     pub socket: Option<Placed<Address>>,
+    /// `emperor-control-socket`: nothing for `none`.
+    pub control: Option<Placed<Option<Address>>>,
     /// `emperor-wait-for-command`.
     pub wait: Option<Placed<bool>>,
     /// `emperor-wait-for-command-ignore`: names of vassals.
@@ -44,6 +46,7 @@ impl Commands {
 pub(super) fn apply(commands: &mut Commands, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
     match name {
         "emperor-command-socket" => commands.socket = Some(entry.placed(value(entry, named_by_the_kernel)?)),
+        "emperor-control-socket" => commands.control = Some(entry.placed(value(entry, place_or_none)?)),
         "emperor-wait-for-command" => commands.wait = Some(entry.placed(value(entry, flag)?)),
         "emperor-wait-for-command-ignore" => commands.except.push(value(entry, text)?),
         "emperor-trigger-socket" => commands.trigger = Some(entry.placed(value(entry, address)?)),
@@ -64,5 +67,17 @@ fn named_by_the_kernel(text: &str) -> Result<Address, Wrong> {
     match address(text)? {
         Address::Tcp(_) => wrong("nobody can tell who speaks over UDP", "use a path or @NAME"),
         address @ (Address::Unix(_) | Address::Abstract(_) | Address::Inherited(_)) => Ok(address),
+    }
+}
+
+/// A path or an abstract name, or nowhere.
+fn place_or_none(text: &str) -> Result<Option<Address>, Wrong> {
+    if text == "none" {
+        return Ok(None);
+    }
+    match address(text)? {
+        address @ (Address::Unix(_) | Address::Abstract(_)) => Ok(Some(address)),
+        Address::Tcp(_) => wrong("nobody can tell who speaks over TCP", "use a path, @NAME or none"),
+        Address::Inherited(_) => wrong("it is made by the Emperor itself", "use a path, @NAME or none"),
     }
 }

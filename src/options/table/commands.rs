@@ -9,6 +9,12 @@ pub(super) const COMMANDS: &[OptionSpec] = &[
         "Takes commands here (`spawn`, `respawn`, `stop`, `log`), in uWSGI's datagrams: from root, from the Emperor's user, and from the owner of the vassal. A path, `@NAME` or `fd://N`.",
     ),
     OptionSpec::new(
+        "emperor-control-socket",
+        Kind::Form("PATH|none", "/run/liege/control.sock"),
+        "Where `liege attach` and `liege exec` ask, everybody for what is his own: a path, `@NAME` or `none`.",
+    )
+    .default("beside the stats"),
+    OptionSpec::new(
         "emperor-wait-for-command",
         Kind::Flag,
         "A vassal is not started before the command `spawn` names it.",

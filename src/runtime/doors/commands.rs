@@ -109,7 +109,7 @@ impl Runtime {
         }
     }
 
-    pub(super) fn refuse_command(&mut self, sentence: &str) {
+    pub(in crate::runtime) fn refuse_command(&mut self, sentence: &str) {
         self.doors.refusals.tell(sentence, clock::now());
     }
 }

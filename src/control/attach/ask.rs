@@ -1,0 +1,95 @@
+//! Reaches an Emperor and asks.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use crate::config::vassal::Address;
+use crate::control::door::shown;
+use crate::control::messages::{Answer, Ask, MESSAGE_MAX, VARIABLES, decode, encode, is_plain};
+use crate::control::place::beside;
+use crate::stats;
+
+/// A connection to an Emperor, and then to a session.
+#[derive(Debug)]
+pub struct Connection(OwnedFd);
+
+impl Connection {
+    /// To the control socket of the Emperor whose stats, or whose control socket, are at this address; else to the usual one.
+    ///
+    /// # Errors
+    /// Nobody is there.
+    pub fn open(address: Option<&Address>) -> Result<Self> {
+        let places: Vec<Address> = match address {
+            Some(address) => beside(address).into_iter().chain([address.clone()]).collect(),
+            None => {
+                let usual = stats::usual_path().into_iter().chain([PathBuf::from(stats::OF_ROOT)]);
+                usual.filter_map(|path| beside(&Address::Unix(path))).collect()
+            }
+        };
+        let mut first = None;
+        for place in &places {
+            match reach(place) {
+                Ok(socket) => return Ok(Self(socket)),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        let error = first.unwrap_or_else(|| anyhow!("no place is known: say where"));
+        Err(error.context("is an Emperor running? Its control socket is where emperor-control-socket says"))
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// It is too long, or nobody is there any more.
+    pub fn ask(&self, ask: &Ask, lent: &[BorrowedFd<'_>]) -> Result<()> {
+        let packet = encode(ask).map_err(|_| anyhow!("the command is too long"))?;
+        jail::run::send(&self.0, &packet, lent).context("cannot ask the Emperor")
+    }
+
+    /// The next answer, with what came along; `None` when nobody is there any more.
+    ///
+    /// # Errors
+    /// What came is no answer.
+    pub fn hear(&self) -> Result<Option<(Answer, Vec<OwnedFd>)>> {
+        let mut buffer = vec![0; MESSAGE_MAX];
+        match jail::run::receive(&self.0, &mut buffer) {
+            Ok(Some(parcel)) => Ok(Some((decode(&buffer[..parcel.length])?, parcel.descriptors))),
+            Ok(None) | Err(Errno::CONNRESET) => Ok(None),
+            Err(errno) => Err(errno).context("cannot hear the Emperor"),
+        }
+    }
+
+    /// Says something to the session.
+    pub fn say(&self, say: crate::control::messages::Say) {
+        if let Ok(packet) = encode(&say) {
+            // One that is over hears nothing.
+            let _ = jail::run::send(&self.0, &packet, &[]);
+        }
+    }
+
+    /// For whoever waits for it.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn reach(address: &Address) -> Result<OwnedFd> {
+    let place = match address {
+        Address::Unix(path) => SocketAddrUnix::new(path)?,
+        Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+        Address::Tcp(_) | Address::Inherited(_) => bail!("not a unix socket"),
+    };
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    connect(&socket, &place).with_context(|| format!("cannot reach {}", shown(address)))?;
+    Ok(socket)
+}
+
+/// What the Emperor is told of our terminal.
+pub fn surroundings() -> Vec<(String, String)> {
+    let of = |name: &str| std::env::var(name).ok().filter(|value| is_plain(value));
+    VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), of(name)?))).collect()
+}

@@ -1,0 +1,234 @@
+//! The control socket: everybody may connect and ask for one thing; the kernel says who he is. Nobody is waited for.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
+};
+
+use super::messages::{Answer, Ask, MESSAGE_MAX, Malformed, decode, encode};
+use crate::bound::born_with;
+use crate::config::vassal::Address;
+use crate::emperor::event::{Moment, Owner};
+use crate::emperor::sender::Sender;
+use crate::reactor::{Poller, Token};
+use crate::spawner::charter::Leftover;
+use crate::stats::give;
+
+/// Most of those who have not said yet what they want.
+const ASKERS_MAX: usize = 128;
+/// Most of them of one user who is neither root nor ours.
+const SHARE_MAX: usize = 16;
+/// Most that wait to be let in.
+const QUEUE_MAX: i32 = 128;
+/// Who says nothing for this long is let go, in ms.
+const PATIENCE_MS: u64 = 5_000;
+/// How long nobody is let in where there is no room, in ms.
+const PAUSE_MS: u64 = 50;
+/// After so many, nobody is let in for a moment, so that the loop has its turn.
+const BATCH_MAX: u32 = 64;
+/// Everybody may connect: who is obeyed is decided for each ask.
+const MODE: u32 = 0o666;
+
+/// The socket and those who have not said yet what they want.
+#[derive(Default)]
+pub struct Door {
+    listener: Option<OwnedFd>,
+    file: Option<Leftover>,
+    askers: BTreeMap<u32, Asker>,
+    last: u32,
+    come: u32,
+    /// Until when nobody is let in.
+    paused: Option<Moment>,
+}
+
+struct Asker {
+    socket: OwnedFd,
+    sender: Sender,
+    until: Moment,
+}
+
+/// Somebody who has said what he wants.
+#[derive(Debug)]
+pub struct Asked {
+    /// Who.
+    pub sender: Sender,
+    /// The connection, not blocking.
+    pub socket: OwnedFd,
+    /// What, or what is wrong with it.
+    pub ask: Result<Ask, Malformed>,
+    /// What came along.
+    pub lent: Vec<OwnedFd>,
+}
+
+impl Door {
+    /// Listens at this address. `owner`: the ids that the Emperor is about to take.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn bind(address: &Address, owner: Option<Owner>) -> Result<Self> {
+        let listener = listener(address)?;
+        if let (Address::Unix(path), Some(owner)) = (address, owner) {
+            give(path, owner)?;
+        }
+        let file = match address {
+            Address::Unix(path) => Leftover::of(&std::path::absolute(path)?),
+            _ => None,
+        };
+        let mut door = Self::default();
+        (door.listener, door.file) = (Some(listener), file);
+        Ok(door)
+    }
+
+    /// Its file, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| Path::new(&file.path))
+    }
+
+    /// Waits for those who come.
+    ///
+    /// # Errors
+    /// The limit of watches.
+    pub fn watch(&self, poller: &Poller) -> Result<()> {
+        let listener = self.listener.as_ref();
+        listener.map_or(Ok(()), |listener| poller.watch(Token::AskListener, listener.as_fd()))
+    }
+
+    /// Lets one in; what he has said already is given back.
+    pub fn accept(&mut self, poller: &Poller, now: Moment) -> Option<Asked> {
+        let listener = self.listener.as_ref()?;
+        let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(socket) => socket,
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return None,
+            Err(_) => {
+                self.pause(poller, now);
+                return None;
+            }
+        };
+        self.come += 1;
+        if self.come.is_multiple_of(BATCH_MAX) || self.askers.len() >= ASKERS_MAX {
+            self.pause(poller, now);
+        }
+        let uid = jail::sys::peer_uid(socket.as_fd()).unwrap_or(u32::MAX);
+        let sender = Sender { uid, emperor: rustix::process::geteuid().as_raw() };
+        self.last = self.last.wrapping_add(1);
+        let number = self.last;
+        self.askers.insert(number, Asker { socket, sender, until: now.plus_ms(PATIENCE_MS) });
+        self.hear(number, poller).or_else(|| {
+            self.keep(number, poller);
+            None
+        })
+    }
+
+    /// One who has said nothing yet waits, where there is room for him.
+    fn keep(&mut self, number: u32, poller: &Poller) {
+        let Some(asker) = self.askers.get(&number) else { return };
+        let of = self.askers.values().filter(|one| one.sender == asker.sender).count();
+        let crowded = self.askers.len() > ASKERS_MAX || (!asker.sender.is_master() && of > SHARE_MAX);
+        if crowded {
+            tell(asker.socket.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
+        }
+        if crowded || poller.watch(Token::Asker(number), asker.socket.as_fd()).is_err() {
+            self.askers.remove(&number);
+        }
+    }
+
+    /// Takes what one says; `None` while he says nothing, and when he has gone.
+    pub fn hear(&mut self, number: u32, poller: &Poller) -> Option<Asked> {
+        let asker = self.askers.get(&number)?;
+        let mut buffer = vec![0; MESSAGE_MAX];
+        let (ask, lent) = match jail::run::receive(&asker.socket, &mut buffer) {
+            Err(Errno::AGAIN) => return None,
+            Ok(Some(parcel)) => (decode(&buffer[..parcel.length]), parcel.descriptors),
+            Err(Errno::MSGSIZE) => (Err(Malformed::Excess("it is too long")), Vec::new()),
+            Ok(None) | Err(_) => {
+                self.let_go(number, poller);
+                return None;
+            }
+        };
+        let Asker { socket, sender, .. } = self.let_go(number, poller)?;
+        Some(Asked { sender, socket, ask, lent })
+    }
+
+    fn let_go(&mut self, number: u32, poller: &Poller) -> Option<Asker> {
+        let asker = self.askers.remove(&number)?;
+        poller.forget(&asker.socket);
+        Some(asker)
+    }
+
+    fn pause(&mut self, poller: &Poller, now: Moment) {
+        self.listener.iter().for_each(|listener| poller.forget(listener));
+        self.paused = Some(now.plus_ms(PAUSE_MS));
+    }
+
+    /// Lets those go who say nothing, and others in.
+    pub fn handle_deadline(&mut self, now: Moment, poller: &Poller) {
+        let late = self.askers.iter().filter(|(_, asker)| asker.until <= now).map(|(number, _)| *number);
+        for number in late.collect::<Vec<u32>>() {
+            self.let_go(number, poller);
+        }
+        if self.paused.is_some_and(|until| until <= now) {
+            let watched = self.askers.len() < ASKERS_MAX && self.watch(poller).is_ok();
+            self.paused = (!watched).then(|| now.plus_ms(PAUSE_MS));
+        }
+    }
+
+    /// When that is to be done.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        self.askers.values().map(|asker| asker.until).chain(self.paused).min()
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.file.iter().for_each(Leftover::remove);
+    }
+}
+
+/// Tells somebody what comes of it. Who does not read it does not get it.
+pub fn tell(socket: BorrowedFd<'_>, answer: &Answer) {
+    if let Ok(packet) = encode(answer) {
+        let _ = jail::run::send(socket, &packet, &[]);
+    }
+}
+
+fn listener(address: &Address) -> Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    let bound = match address {
+        Address::Abstract(name) => bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?),
+        Address::Unix(path) => {
+            let place = SocketAddrUnix::new(path)?;
+            make_room(path, &place)?;
+            born_with(MODE, || bind(&socket, &place))
+        }
+        Address::Tcp(_) | Address::Inherited(_) => bail!("it has no clients that the kernel knows"),
+    };
+    bound.with_context(|| format!("cannot listen at {}", shown(address)))?;
+    listen(&socket, QUEUE_MAX)?;
+    Ok(socket)
+}
+
+/// A socket at which nobody listens any more is replaced, and nothing else.
+fn make_room(path: &Path, place: &SocketAddrUnix) -> Result<()> {
+    let probe = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    match connect(&probe, place) {
+        Ok(()) => bail!("somebody serves at {} already", path.display()),
+        Err(Errno::CONNREFUSED) => Ok(std::fs::remove_file(path)?),
+        Err(_) => Ok(()),
+    }
+}
+
+/// An address for people.
+pub fn shown(address: &Address) -> String {
+    match address {
+        Address::Unix(path) => path.display().to_string(),
+        Address::Abstract(name) => format!("@{name}"),
+        Address::Tcp(address) => address.to_string(),
+        Address::Inherited(number) => format!("fd://{number}"),
+    }
+}

@@ -1,0 +1,278 @@
+//! Programs that somebody has run in the jail of a running vassal: who may, who does, and for how long.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::Runtime;
+use crate::control::door::{Asked, tell};
+use crate::control::messages::{Answer, Ask, Entry, Manner, encode_entry};
+use crate::emperor::event::{Exit, Incarnation, Moment};
+use crate::emperor::sender::Sender;
+use crate::emperor::snapshot::VassalView;
+use crate::log::{self, Level};
+use crate::reactor::{Token, clock};
+use crate::session::{ALONE, ATTENDED};
+use crate::spawner::wire::Request;
+
+/// Most sessions at one time.
+const SESSIONS_MAX: usize = 2_048;
+/// Most of one user who is neither root nor ours.
+const SHARE_MAX: usize = 256;
+/// Longest command that is written into the log, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// All sessions, by number.
+#[derive(Default)]
+pub struct Sessions {
+    known: BTreeMap<u32, Session>,
+    last: u32,
+}
+
+struct Session {
+    vassal: String,
+    uid: u32,
+    has_terminal: bool,
+    begun: Moment,
+    /// To whoever minds it.
+    channel: OwnedFd,
+    /// Of the client, until it is known that he is heard there.
+    client: Option<OwnedFd>,
+    is_alone: bool,
+}
+
+impl Sessions {
+    fn alone<'a>(&'a self, name: &'a str, sender: Sender) -> impl Iterator<Item = u32> + 'a {
+        let is = move |one: &Session| one.is_alone && one.vassal == name && may(sender, one);
+        self.known.iter().filter(move |(_, one)| is(one)).map(|(number, _)| *number)
+    }
+
+    fn is_full_for(&self, sender: Sender) -> bool {
+        let of = self.known.values().filter(|one| one.uid == sender.uid).count();
+        !sender.is_master() && (self.known.len() >= SESSIONS_MAX || of >= SHARE_MAX)
+    }
+}
+
+/// Who began a session takes it up again, and root all.
+fn may(sender: Sender, session: &Session) -> bool {
+    sender.is_master() || sender.uid == session.uid
+}
+
+impl Runtime {
+    /// Somebody comes to the control socket.
+    pub(super) fn hear_askers(&mut self) {
+        let asked = self.door.accept(&self.poller, clock::now());
+        asked.into_iter().for_each(|asked| self.hear_ask(asked));
+    }
+
+    /// One of them says something, or goes.
+    pub(super) fn hear_asker(&mut self, number: u32) {
+        let asked = self.door.hear(number, &self.poller);
+        asked.into_iter().for_each(|asked| self.hear_ask(asked));
+    }
+
+    fn hear_ask(&mut self, asked: Asked) {
+        let Asked { sender, socket, ask, lent } = asked;
+        let outcome = match ask {
+            Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, (&socket, lent)),
+            Ok(Ask::Again(name)) => self.take_up(sender, &name, &socket),
+            Err(malformed) => Err(malformed.to_string()),
+        };
+        let Err(sentence) = outcome else { return };
+        tell(socket.as_fd(), &Answer::Refused(sentence.clone()));
+        self.refuse_command(&format!("an ask of uid {} is refused: {sentence}", sender.uid));
+    }
+
+    fn open_session(
+        &mut self,
+        sender: Sender,
+        entry: &Entry,
+        (client, lent): (&OwnedFd, Vec<OwnedFd>),
+    ) -> Result<(), String> {
+        entry.check().map_err(|malformed| malformed.to_string())?;
+        let expected = if entry.manner == Manner::Plain { 3 } else { 0 };
+        if lent.len() != expected {
+            return Err(format!("{} descriptors came along, and {expected} belong to it", lent.len()));
+        }
+        if self.sessions.is_full_for(sender) {
+            return Err("too many sessions are open: end one".into());
+        }
+        let view = self.vassal_for(sender, &entry.name)?;
+        let one = Incarnation { id: view.id, attempt: view.attempts };
+        let process = self.process_of(one).ok_or_else(|| format!("{} has just ended", view.key.name))?;
+        let cannot = |error: &dyn std::fmt::Display| format!("cannot open a session: {error}");
+        let bytes = encode_entry(entry).map_err(|error| cannot(&error))?;
+        let entry_memory = crate::session::sealed(&bytes).map_err(|error| cannot(&error))?;
+        let (channel, theirs) = pair().map_err(|error| cannot(&error))?;
+        let number = self.sessions.next();
+        if entry.manner != Manner::Plain {
+            self.tell_of_others(&view.key.name, sender, client);
+        }
+        let copy = || client.try_clone().map_err(|error| cannot(&error));
+        let descriptors = [process, entry_memory, copy()?, theirs].into_iter().chain(lent).collect();
+        let request = Request::Enter { ticket: one.into(), number, uid: sender.uid };
+        self.poller.watch(Token::Session(number), channel.as_fd()).map_err(|error| cannot(&error))?;
+        self.spawner.send(&request, descriptors).map_err(|error| cannot(&error))?;
+        self.courtiers.expect_hook();
+        let session = Session {
+            vassal: view.key.name.to_string(),
+            uid: sender.uid,
+            has_terminal: entry.manner != Manner::Plain,
+            begun: clock::now(),
+            channel,
+            client: Some(copy()?),
+            is_alone: false,
+        };
+        self.sessions.known.insert(number, session);
+        self.note(number, &format!("uid {} {}", sender.uid, deed(entry)));
+        Ok(())
+    }
+
+    fn tell_of_others(&self, name: &str, sender: Sender, client: &OwnedFd) {
+        let waiting: Vec<u32> = self.sessions.alone(name, sender).collect();
+        if !waiting.is_empty() {
+            tell(client.as_fd(), &Answer::Waiting(waiting));
+        }
+    }
+
+    /// The one vassal of this name that runs and that he may enter.
+    fn vassal_for(&self, sender: Sender, name: &str) -> Result<VassalView, String> {
+        let known = self.emperor.views_of(name);
+        let mut own: Vec<VassalView> =
+            known.into_iter().filter(|view| sender.may_command(view.owner)).collect();
+        // The whole name is meant where it is one.
+        if own.iter().any(|view| &*view.key.name == name) {
+            own.retain(|view| &*view.key.name == name);
+        }
+        let view = match own.len() {
+            // Whether it exists is nobody else's business.
+            0 => return Err(format!("there is no vassal `{name}`, or it is not yours")),
+            1 => own.swap_remove(0),
+            count => return Err(format!("`{name}` are {count} vassals: say the whole name of one")),
+        };
+        let one = Incarnation { id: view.id, attempt: view.attempts };
+        if self.courtiers.is_far(one) {
+            return Err(format!("{} was made by a fork server, whose jails nobody can join", view.key.name));
+        }
+        if view.up { Ok(view) } else { Err(absence(&view)) }
+    }
+
+    /// Not reaped yet, so the pid is still its own.
+    fn process_of(&self, one: Incarnation) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(self.courtiers.pid(one)?)?;
+        pidfd_open(pid, PidfdFlags::empty()).ok()
+    }
+
+    /// A session that nobody looks at gets another client.
+    fn take_up(&mut self, sender: Sender, name: &str, client: &OwnedFd) -> Result<(), String> {
+        let by_number = name.parse::<u32>().ok().filter(|number| {
+            self.sessions.known.get(number).is_some_and(|one| one.is_alone && may(sender, one))
+        });
+        let number = match by_number {
+            Some(number) => number,
+            None => self.only_one(sender, name)?,
+        };
+        let Some(session) = self.sessions.known.get(&number) else { return Err("it is over".into()) };
+        jail::run::send(&session.channel, &[ATTENDED], &[client.as_fd()])
+            .map_err(|errno| format!("cannot reach it: {errno}"))?;
+        self.note(number, &format!("uid {} takes it up again", sender.uid));
+        Ok(())
+    }
+
+    fn only_one(&self, sender: Sender, name: &str) -> Result<u32, String> {
+        let views = self.emperor.views_of(name);
+        let names = views.iter().map(|view| &*view.key.name);
+        let all: Vec<u32> = names.flat_map(|name| self.sessions.alone(name, sender)).collect();
+        match all[..] {
+            [] => Err(format!("no session of `{name}` waits: `liege attach {name}` begins one")),
+            [number] => Ok(number),
+            _ => {
+                let list = all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                Err(format!("several sessions of `{name}` wait: {list}; say one of the numbers"))
+            }
+        }
+    }
+
+    /// What came of a request.
+    pub(super) fn session_began(&mut self, number: u32, outcome: Result<i32, String>) {
+        let pid = outcome.as_ref().ok().copied();
+        let early = self.courtiers.session_born(number, pid);
+        let client = self.sessions.known.get_mut(&number).and_then(|one| one.client.take());
+        if let Err(sentence) = outcome {
+            client.iter().for_each(|client| tell(client.as_fd(), &Answer::Refused(sentence.clone())));
+            self.note(number, &format!("was not begun: {sentence}"));
+            self.forget_session(number);
+        }
+        early.into_iter().for_each(|exit| self.session_ended(number, exit));
+    }
+
+    /// Whoever minds it says how it is.
+    pub(super) fn hear_session(&mut self, number: u32) {
+        let Some(session) = self.sessions.known.get_mut(&number) else { return };
+        let mut word = [0; 8];
+        match jail::run::receive(&session.channel, &mut word) {
+            Ok(Some(parcel)) if parcel.length == 1 && matches!(word[0], ALONE | ATTENDED) => {
+                session.is_alone = word[0] == ALONE;
+                if session.is_alone {
+                    self.note(number, "goes on without a client");
+                }
+            }
+            Err(rustix::io::Errno::AGAIN) => {}
+            // Its end is told by its death.
+            _ => self.poller.forget(&session.channel),
+        }
+    }
+
+    pub(super) fn session_ended(&mut self, number: u32, exit: Exit) {
+        let Some(session) = self.sessions.known.get(&number) else { return };
+        let ms = clock::now().ms_since(session.begun);
+        self.note(number, &format!("is over after {}.{:03} s: {exit}", ms / 1000, ms % 1000));
+        self.forget_session(number);
+    }
+
+    fn forget_session(&mut self, number: u32) {
+        if let Some(session) = self.sessions.known.remove(&number) {
+            self.poller.forget(&session.channel);
+        }
+    }
+
+    fn note(&self, number: u32, sentence: &str) {
+        let Some(session) = self.sessions.known.get(&number) else { return };
+        let kind = if session.has_terminal { "session" } else { "command" };
+        log::line(Level::Info, &[("vassal", &session.vassal)], &format!("{kind} {number}: {sentence}"));
+    }
+}
+
+impl Sessions {
+    fn next(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.last
+    }
+}
+
+/// What somebody does there, for the log: not all of it.
+fn deed(entry: &Entry) -> String {
+    let verb = if entry.manner == Manner::Plain { "runs" } else { "attaches with" };
+    let line = if entry.argv.is_empty() { "its shell".to_owned() } else { entry.argv.join(" ") };
+    let shown: String = line.chars().take(SHOWN_MAX).collect();
+    format!("{verb} `{shown}`")
+}
+
+fn absence(view: &VassalView) -> String {
+    let name = &view.key.name;
+    if view.on_demand.is_some() {
+        return format!("{name} runs on demand and waits for a connection: connect to it first");
+    }
+    let note = view.note(clock::now());
+    let note = if note.is_empty() { String::new() } else { format!(": {note}") };
+    format!("{name} does not run now ({}){note}; `liege why {name}` tells more", view.state)
+}
+
+/// Our end of a channel never waits.
+fn pair() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
+}

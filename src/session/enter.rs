@@ -1,0 +1,236 @@
+//! Into the jail of a vassal, as one of those who were born in it: by a descriptor of its process, held by what its
+//! Emperor knows of its limits. Nothing of it is read from inside.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+
+use jail::plan::{Filter, Joined, Restraint, Step};
+use jail::{Capabilities, run};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, chroot, fchdir, getpid, pidfd_open};
+use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+
+use super::model::{Files, Model};
+use crate::errand::{every_kind, give_up_groups, perform};
+use crate::vassal::identity;
+use crate::vassal::trouble::Trouble;
+
+/// The longest file of `/proc` that is read, in bytes: a map of users has at most 340 lines.
+const FILE_MAX: u64 = 1 << 16;
+/// Most children of a vassal that are looked at.
+const CHILDREN_MAX: usize = 64;
+
+/// What it takes to join a vassal.
+#[derive(Debug)]
+pub struct Way {
+    /// Its first process.
+    pub process: OwnedFd,
+    /// The limits of its jail.
+    pub restraint: Restraint,
+    /// Filters that its own master puts on a command that was born without any.
+    pub later: Vec<Filter>,
+    /// How its process was born.
+    pub birth: Birth,
+    /// Its cgroup, if it has one of its own.
+    pub leaf: Option<OwnedFd>,
+}
+
+/// How the process of a vassal was born.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// Without a user namespace: what it may is what its process may.
+    pub is_hosts: bool,
+    /// In namespaces of its own, of whatever kind.
+    pub is_apart: bool,
+}
+
+/// Where we are, and what is still to be put on a program there.
+#[derive(Debug)]
+pub struct Entered {
+    /// The `/proc` of the host.
+    pub processes: Processes,
+    /// As the last thing before it runs.
+    pub program: Vec<Step>,
+}
+
+/// The `/proc` of the host, which stays open for whoever ends the session: that of the jail is the tenant's.
+#[derive(Debug)]
+pub struct Processes(pub OwnedFd);
+
+impl Way {
+    /// Joins it. What is born from here on is in its pid namespace, too.
+    ///
+    /// Must: set us not dumpable first, else the jail's own processes might look into us.
+    ///
+    /// # Errors
+    /// Then we are somewhere in between, and must end.
+    pub fn enter(&self) -> Result<Entered, Trouble> {
+        let cannot = |errno| Trouble::errno("join the jail of the vassal", errno);
+        let _ = identity::is_hosts_root();
+        run::not_dumpable().map_err(cannot)?;
+        let processes = Processes::open().map_err(|errno| Trouble::errno("open /proc", errno))?;
+        let (pid, model) = self.model(&processes)?;
+        let ours = processes.text(getpid(), "uid_map").map_err(cannot)?;
+        let is_foreign = self.birth.is_apart || !model.users.is(&ours);
+        let root = processes.root_of(pid);
+        self.restrain(&model)?;
+        give_up_groups().map_err(cannot)?;
+        self.join(is_foreign).map_err(join_trouble)?;
+        run::not_dumpable().map_err(cannot)?;
+        self.go_to_root(root.or_else(|_| processes.root_of(pid)))?;
+        self.be_like(&model)?;
+        // Whoever was read is still there: no other process has had his number.
+        self.must_live()?;
+        run::die_with_parent().map_err(cannot)?;
+        Ok(Entered { program: self.program(&model), processes })
+    }
+
+    /// Its command, where that is less than its first process.
+    fn model(&self, processes: &Processes) -> Result<(Pid, Model), Trouble> {
+        let gone = |_| Trouble::new("its vassal has ended before");
+        let pid = run::pid_of(self.process.as_fd()).and_then(Pid::from_raw).ok_or(()).map_err(gone)?;
+        let unread = |errno| Trouble::errno("read who its vassal is", errno);
+        let first = processes.model_of(pid).map_err(unread)?;
+        self.must_live()?;
+        let children = processes.children_of(pid);
+        let lesser = children.into_iter().find(|(_, child)| child.is_less_than(&first));
+        Ok(lesser.unwrap_or((pid, first)))
+    }
+
+    fn must_live(&self) -> Result<(), Trouble> {
+        let mut watched = [PollFd::new(&self.process, PollFlags::IN)];
+        match poll(&mut watched, Some(&Timespec::default())) {
+            Ok(0) => Ok(()),
+            _ => Err(Trouble::new("its vassal has ended before")),
+        }
+    }
+
+    /// Goes where it is limited and killed together with the vassal, and gives up what no member of the jail has.
+    fn restrain(&self, model: &Model) -> Result<(), Trouble> {
+        let joined = self.leaf.as_ref().map_or(Ok(()), |leaf| run::join_cgroup(leaf.as_fd()));
+        joined.map_err(|errno| match errno {
+            Errno::NOENT | Errno::NODEV => Trouble::new("its vassal has ended before"),
+            errno => Trouble::errno("join the cgroup of the vassal", errno),
+        })?;
+        self.restraint.before().iter().try_for_each(perform)?;
+        if model.no_new_privs { perform(&Step::NoNewPrivs) } else { Ok(()) }
+    }
+
+    /// All of its namespaces; what is no other than ours is left out.
+    fn join(&self, is_foreign: bool) -> Result<(), Errno> {
+        let all = every_kind();
+        match move_into_thread_name_spaces(self.process.as_fd(), all) {
+            // Our own user namespace cannot be joined once more.
+            Err(Errno::INVAL) => {
+                move_into_thread_name_spaces(self.process.as_fd(), all & !ThreadNameSpaceType::USER)
+            }
+            // Who gains no privileges and was born among us has not left, and we may not look.
+            Err(Errno::PERM) if !is_foreign && self.restraint.no_new_privs => Ok(()),
+            joined => joined,
+        }
+    }
+
+    /// `chroot` of a vassal holds for whoever joins it.
+    fn go_to_root(&self, root: Result<OwnedFd, Errno>) -> Result<(), Trouble> {
+        let entered = root.and_then(|root| fchdir(root)).and_then(|()| chroot("."));
+        match entered {
+            Ok(()) => Ok(()),
+            // Without a right over it there: none of its phases was root's, so it has changed its root nowhere.
+            Err(Errno::ACCESS | Errno::PERM) if self.restraint.no_new_privs && self.birth.is_hosts => Ok(()),
+            Err(errno) => Err(Trouble::errno("enter the root directory of the vassal", errno)),
+        }
+    }
+
+    /// Ids, capabilities and filters, in the order of a birth.
+    fn be_like(&self, model: &Model) -> Result<(), Trouble> {
+        let joined = model.inside().ok_or_else(|| {
+            Trouble::new("cannot be who its vassal is: its ids have no number in its user namespace")
+        })?;
+        self.steps(model, &joined).iter().try_for_each(perform)
+    }
+
+    /// Also what its own master has put on it.
+    fn program(&self, model: &Model) -> Vec<Step> {
+        let mut steps = self.restraint.program();
+        let given = steps.len() + self.restraint.filters.len();
+        if given == 0 {
+            steps.extend(self.later.iter().take(model.filters).map(|filter| Step::Filter(*filter)));
+        }
+        steps
+    }
+
+    /// As those of whoever joins by a hook, but never with more than the command has.
+    fn steps(&self, model: &Model, joined: &Joined) -> Vec<Step> {
+        let uid = joined.identity.uid;
+        let limit = if self.birth.is_hosts { Capabilities::all() } else { self.restraint.root };
+        let keep = Capabilities(model.passed_on(uid).0 & limit.0);
+        let mut steps = self.restraint.inside(joined);
+        for step in &mut steps {
+            match step {
+                Step::Bound(bound) => *bound = Capabilities(model.bounding.0),
+                Step::Identity(_, kept) | Step::IdentityKeepingGroups(_, kept) => *kept = keep,
+                _ => {}
+            }
+        }
+        steps
+    }
+}
+
+fn join_trouble(errno: Errno) -> Trouble {
+    let trouble = Trouble::errno("join the namespaces of the vassal", errno);
+    match errno {
+        Errno::SRCH => Trouble::new("its vassal has ended before"),
+        Errno::PERM => trouble.advise("add sys_ptrace and sys_admin to what the Emperor keeps (`cap`)"),
+        _ => trouble,
+    }
+}
+
+impl Processes {
+    fn open() -> Result<Self, Errno> {
+        openat(CWD, c"/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map(Self)
+    }
+
+    fn text(&self, pid: Pid, name: &str) -> Result<String, Errno> {
+        let path = format!("{}/{name}", pid.as_raw_nonzero());
+        let file = openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut text = String::new();
+        File::from(file).take(FILE_MAX).read_to_string(&mut text).map_err(|_| Errno::IO)?;
+        Ok(text)
+    }
+
+    fn root_of(&self, pid: Pid) -> Result<OwnedFd, Errno> {
+        let path = format!("{}/root", pid.as_raw_nonzero());
+        openat(&self.0, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    fn model_of(&self, pid: Pid) -> Result<Model, Errno> {
+        let text = |name| self.text(pid, name);
+        let files = Files {
+            status: text("status")?,
+            uid_map: text("uid_map")?,
+            gid_map: text("gid_map")?,
+            setgroups: text("setgroups")?,
+        };
+        Model::of(&files).ok_or(Errno::BADMSG)
+    }
+
+    /// Those that are still there after they were read.
+    fn children_of(&self, parent: Pid) -> Vec<(Pid, Model)> {
+        let name = format!("task/{}/children", parent.as_raw_nonzero());
+        let list = self.text(parent, &name).unwrap_or_default();
+        let pids = list.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?));
+        pids.take(CHILDREN_MAX).filter_map(|pid| self.child(pid, parent)).collect()
+    }
+
+    fn child(&self, pid: Pid, parent: Pid) -> Option<(Pid, Model)> {
+        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let model = self.model_of(pid).ok()?;
+        let is_its = self.text(pid, "status").ok()?.lines().any(|line| {
+            line.strip_prefix("PPid:").is_some_and(|one| one.trim() == parent.as_raw_nonzero().to_string())
+        });
+        (is_its && run::pid_of(process.as_fd()) == Some(pid.as_raw_nonzero().get())).then_some((pid, model))
+    }
+}

@@ -1,0 +1,99 @@
+//! Has a process of ours join a running vassal, for somebody who asked the emperor.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use jail::run::{Birth, Spawned, pid_of};
+use jail::{Failure, Program, Spec};
+
+use super::birth;
+use super::court::{Court, leaf_number};
+use super::jailing::Inside;
+use super::ward::Ward;
+use super::wire::Ticket;
+use crate::session::{CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LENT_FD, Papers, ROLE, VASSAL_FD};
+
+/// Least and most descriptors of such a request: the vassal's process, what is asked for, the client, the channel, and what the
+/// client lends.
+pub const DESCRIPTORS: [usize; 2] = [4, 7];
+
+/// Who is to go where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visit {
+    pub ticket: Ticket,
+    /// Of the session.
+    pub number: u32,
+    /// Who asked.
+    pub uid: u32,
+}
+
+impl Court {
+    /// The pid of whoever minds the session.
+    pub(super) fn enter(&self, visit: Visit, descriptors: &[OwnedFd]) -> Result<i32, String> {
+        let ward = self.wards.get(visit.ticket).ok_or("its vassal has ended before")?;
+        self.admit(visit.uid, ward)?;
+        let [process, entry, client, channel, lent @ ..] = descriptors else {
+            return Err("its descriptors did not reach the spawner".into());
+        };
+        // Not by its number, which somebody else may have by now.
+        if pid_of(process.as_fd()) != Some(ward.pid) {
+            return Err("its vassal has ended before".into());
+        }
+        let failed = |error: std::io::Error| format!("cannot lend what its jail is made of: {error}");
+        let papers = self.papers(visit.number, ward).sealed().map_err(failed)?;
+        let leaf = self.cgroup.as_ref().filter(|_| ward.leaf);
+        let leaf = leaf.map(|cgroup| cgroup.leaf(leaf_number(visit.ticket))).transpose();
+        let leaf = leaf.map_err(|errno| failed(errno.into()))?;
+        let number = |fd: &OwnedFd| fd.as_fd().as_raw_fd();
+        let mut places = vec![
+            (number(&papers), 0),
+            (1, 1),
+            (2, 2),
+            (number(process), VASSAL_FD),
+            (number(entry), ENTRY_FD),
+            (number(client), CLIENT_FD),
+            (number(channel), CHANNEL_FD),
+        ];
+        places.extend(leaf.iter().map(|leaf| (number(leaf), LEAF_FD)));
+        places.extend((LENT_FD..).zip(lent).map(|(there, one)| (number(one), there)));
+        self.send_in(places)
+    }
+
+    /// What the emperor has judged is judged again: root, our own user, and whose vassal it is.
+    fn admit(&self, uid: u32, ward: &Ward) -> Result<(), String> {
+        let own = super::owners::own_ids().uid;
+        let emperor = self.charter.identity.map_or(own, |owner| owner.uid);
+        let may = uid == 0 || uid == own || uid == emperor || uid == ward.owner.uid;
+        may.then_some(()).ok_or_else(|| "it is somebody else's".into())
+    }
+
+    fn papers(&self, number: u32, ward: &Ward) -> Papers {
+        Papers {
+            number,
+            restraint: birth::restraint(&self.charter, ward.trust, ward.inside),
+            later: birth::filters(&self.charter, Inside::Host),
+            is_hosts: ward.inside == Inside::Host,
+            is_apart: !self.charter.namespaces_of(ward.trust).is_empty(),
+        }
+    }
+
+    fn send_in(&self, descriptors: Vec<(RawFd, RawFd)>) -> Result<i32, String> {
+        let spec = Spec {
+            dies_with_parent: true,
+            session: true,
+            descriptors,
+            program: Program::Descriptor(self.executable.as_raw_fd(), vec![birth::c_string(ROLE)]),
+            environment: self.charter.environment.iter().map(|one| birth::c_string(one)).collect(),
+            ..Spec::default()
+        };
+        let plan = jail::plan::plan(&spec);
+        let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
+        // Where it has not got into the vassal's own yet, it ends with us.
+        let cgroup = self.shared.as_ref().map(AsFd::as_fd);
+        match jail::run::spawn(&plan, &Birth { sibling: true, cgroup, ..Birth::default() })
+            .map_err(|error| sentence(error.0))?
+        {
+            Spawned::Running(born) | Spawned::Walking(born, _) => Ok(born.pid),
+            Spawned::Failed(_, failure) => Err(sentence(failure)),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Who wants more of the control socket than it gives.
+
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::common::{ALICE, BOB, Emperor, Process, eventually};
+use super::{jailed, liege, run, text};
+
+/// Says these packets to the control socket, with the descriptors of these files; prints whether it was answered.
+const RUDE: &str = r#"
+import array, os, socket, sys
+path, hexes = sys.argv[1], sys.argv[2:]
+for one in hexes:
+    packet, _, files = one.partition("+")
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(path)
+    s.settimeout(20)
+    fds = array.array("i", [os.open(file, os.O_RDONLY) for file in files.split(",") if file])
+    s.sendmsg([bytes.fromhex(packet)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+    answer = s.recv(65536)
+    print(answer[3:].decode(errors="replace") if answer else "closed", flush=True)
+"#;
+
+/// What whoever says this hears, line by line.
+fn rude(emperor: &Emperor, uid: u32, packets: &[String]) -> Vec<String> {
+    let mut command = Command::new("setpriv");
+    let id = uid.to_string();
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", RUDE]);
+    command.arg(emperor.tree.path("run/stats.sock.control")).args(packets);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As our client says it: `liege exec alice -- true`.
+fn whole() -> Vec<u8> {
+    let word = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![1, 0], word("alice"), vec![1], word("true"), vec![0, 1]].concat()
+}
+
+/// Row C6: half a message, another version, nonsense, too much.
+#[test]
+fn what_is_no_message_is_refused() {
+    let emperor = jailed();
+    let packet = whole();
+    let mut packets: Vec<String> = (1..packet.len()).map(|end| hex(&packet[..end])).collect();
+    packets.extend([hex(&[2, 0, 0]), hex(&[1, 9]), hex(&[&packet[..], &[0]].concat()), hex(&[7; 60_000])]);
+    for answer in rude(&emperor, BOB, &packets) {
+        assert!(answer.contains("it is no message") || answer.contains("it is of version"), "{answer}");
+    }
+    emperor.wait_for_line(|line| line.contains(&format!("an ask of uid {BOB} is refused")));
+    assert!(run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success());
+    emperor.stop();
+}
+
+/// Rows C6 and T2: too few and too many descriptors, and those that would lead out of the jail.
+#[test]
+fn nothing_that_leads_out_of_the_jail_is_lent_to_a_command() {
+    let emperor = jailed();
+    let with = |files: &str| format!("{}+{files}", hex(&whole()));
+    let null = "/dev/null,/dev/null";
+    let answers = rude(
+        &emperor,
+        ALICE,
+        &[
+            with(""),
+            with("/dev/null"),
+            with(&format!("{null},{null},{null}")),
+            with(&format!("/,{null}")),
+            with(&format!("{null},/")),
+        ],
+    );
+    for answer in &answers[..3] {
+        assert!(answer.contains("descriptors came along"), "{answers:?}");
+    }
+    for answer in &answers[3..] {
+        assert!(answer.contains("is a directory"), "{answers:?}");
+    }
+    emperor.stop();
+}
+
+/// Row C6: who connects without end, or says nothing, keeps nobody from being heard.
+#[test]
+fn connections_without_end_keep_nobody_out() {
+    let emperor = jailed();
+    let script = "import socket, sys\nheld = []\nfor n in range(10000):\n  s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n  s.connect(sys.argv[1])\n  held = (held + [s])[-400:]\n  if n == 1000: print('many', flush=True)\nprint('all')";
+    let mut flood = Command::new("setpriv");
+    let id = BOB.to_string();
+    flood.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", script]);
+    let mut flood =
+        flood.arg(emperor.tree.path("run/stats.sock.control")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 5];
+    std::io::Read::read_exact(flood.stdout.as_mut().unwrap(), &mut line).unwrap();
+    assert!(run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success());
+    flood.kill().unwrap();
+    flood.wait().unwrap();
+    assert!(run(&emperor, BOB, &["exec", "bob", "--", "true"]).status.success());
+    emperor.stop();
+}
+
+/// Row N7: whoever is in the jail can neither look into nor trace whoever enters.
+#[test]
+fn nobody_in_the_jail_sees_or_traces_whoever_minds_a_session() {
+    for options in [&["--emperor-tyrant", "--jail", "none"][..], &["--emperor-tyrant"]] {
+        let emperor = super::tenants(options);
+        let mut client =
+            liege(&emperor, ALICE, &["exec", "alice", "--", "sleep", "7777040"]).spawn().unwrap();
+        let minder = emperor.wait_for_programs("liege: session", 1).remove(0);
+        emperor.wait_for_programs("sleep", 1);
+        let attack = format!(
+            "for f in environ maps mem fd/6 cwd; do cat /proc/{0}/$f; done 2>&1 | grep -v -e denied -e 'No such'; kill -STOP 1; echo over",
+            minder.pid
+        );
+        let output = run(&emperor, ALICE, &["exec", "alice", "--", "sh", "-c", &attack]);
+        assert_eq!(text(&output.stdout), "over\n", "{}", text(&output.stderr));
+        assert!(minder.is_alive());
+        client.kill().unwrap();
+        client.wait().unwrap();
+        minder.wait_gone();
+        emperor.stop();
+    }
+}
+
+/// Rows N7 and N9: its end is the end of all who entered, and its next life has nothing to do with them.
+#[test]
+fn the_end_of_a_vassal_is_the_end_of_whoever_entered_it() {
+    let emperor = jailed();
+    let first = emperor.vassal("alice.ini");
+    let mark = emperor.lines.mark();
+    let mut client = liege(&emperor, ALICE, &["exec", "alice", "--", "sleep", "7777050"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let visitor = eventually("a visitor", || {
+        let is =
+            |pid: &i32| Process::if_there(*pid).is_ok_and(|one| one.command_line() == ["sleep", "7777050"]);
+        emperor.cgroup.pids().into_iter().find(is).map(Process::of)
+    });
+    first.signal(Signal::KILL);
+    visitor.wait_gone();
+    assert!([Some(255), Some(137)].contains(&client.wait().unwrap().code()));
+    emperor.vassal_since(mark, "alice.ini");
+    let output = run(&emperor, ALICE, &["exec", "alice", "--", "true"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    emperor.stop();
+}
+
+/// Row C3: the socket is there for everybody from its first moment, and `none` is nowhere.
+#[test]
+fn without_a_control_socket_nobody_enters() {
+    let emperor = super::tenants(&["--emperor-tyrant", "--emperor-control-socket", "none"]);
+    let output = run(&emperor, ALICE, &["exec", "alice", "--", "true"]);
+    assert!(text(&output.stderr).contains("is an Emperor running?"), "{}", text(&output.stderr));
+    let stats = emperor.stats();
+    assert!(!stats["spawner_capabilities"].as_str().unwrap().contains("sys_ptrace"));
+    emperor.stop();
+}

@@ -1,0 +1,172 @@
+//! `liege attach`, as somebody uses it who sits at a terminal.
+
+use super::common::{ALICE, Process, eventually};
+use super::seat::Seat;
+use super::{jailed, liege, run, text};
+
+const BASH: [&str; 6] = ["attach", "alice", "--", "bash", "--norc", "-i"];
+
+#[test]
+fn a_shell_has_job_control_and_knows_the_size_of_its_terminal() {
+    let emperor = jailed();
+    let (_, status) = Seat::default()
+        .send("PS1='at-'; PS1+='you '\r")
+        .expect("at-you ")
+        .send("stty size\r")
+        .expect("24 80")
+        .resize(50, 132)
+        .send("stty size\r")
+        .expect("50 132")
+        .send("(trap 'echo chan''ged; exit' WINCH; echo wai''ting; while :; do sleep 0.1; done)\r")
+        .expect("waiting")
+        .resize(40, 100)
+        .expect("changed")
+        .expect("at-you ")
+        .send("sh -c 'echo sle''eping; exec sleep 7777020'\r")
+        .expect("sleeping")
+        .send("\x1a")
+        .expect("Stopped")
+        .send("jobs | tr a-z A-Z; fg\r")
+        .expect("STOPPED")
+        .expect("7777020")
+        .send("\x03")
+        .expect("at-you ")
+        .send("kill -l > /dev/null; echo ž-luťoučký | rev\r")
+        .expect("ýkčuoťul-ž")
+        .send("exit 9\r")
+        .sit(&liege(&emperor, ALICE, &BASH));
+    assert_eq!(status, 9);
+    emperor.stop();
+}
+
+#[test]
+fn programs_of_a_whole_screen_work() {
+    let emperor = jailed();
+    let (_, status) = Seat::default()
+        .send("PS1='at-'; PS1+='you '\r")
+        .expect("at-you ")
+        .send("vim -u NONE /tmp/text\r")
+        .expect("\x1b[")
+        .send("ihello from vim\x1b:wq\r")
+        .expect("at-you ")
+        .send("tr a-z A-Z < /tmp/text\r")
+        .expect("HELLO FROM VIM")
+        .send("seq 1 5000 | less\r")
+        .expect(":")
+        .send("G")
+        .expect("5000")
+        .send("q")
+        .expect("at-you ")
+        .send("exit\r")
+        .sit(&liege(&emperor, ALICE, &BASH));
+    assert_eq!(status, 0);
+    emperor.stop();
+}
+
+/// More than any buffer on the way holds, both ways at once.
+#[test]
+fn a_megabyte_is_pasted_without_a_byte_lost() {
+    let emperor = jailed();
+    let script = "stty raw -echo; echo go; head -c 1048588 | tee /tmp/pasted | cksum; wc -c < /tmp/pasted";
+    let mut whole = b"\x1b[200~".to_vec();
+    whole.extend(b"0123456789abcde\n".repeat(65_536));
+    whole.extend(b"\x1b[201~");
+    let path = emperor.tree.path("whole");
+    std::fs::write(&path, &whole).unwrap();
+    let sum =
+        std::process::Command::new("cksum").stdin(std::fs::File::open(&path).unwrap()).output().unwrap();
+    let (seen, status) = Seat::default()
+        .expect("go")
+        .send("\x1b[200~")
+        .paste("0123456789abcde\n", 65_536)
+        .send("\x1b[201~")
+        .expect(text(&sum.stdout).trim())
+        .sit(&liege(&emperor, ALICE, &["attach", "alice", "--", "bash", "-c", script]));
+    assert!(seen.contains("1048588") && status == 0, "{seen}");
+    emperor.stop();
+}
+
+#[test]
+fn a_terminal_is_as_it_was_whatever_happens() {
+    let emperor = jailed();
+    let attach = liege(
+        &emperor,
+        ALICE,
+        &["attach", "alice", "--", "sh", "-c", "stty raw -echo; echo ready; read x; exit 4"],
+    );
+    let words: Vec<String> = attach.get_args().map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let line = format!("setpriv {}", words.join(" "));
+    for (keys, status) in [("\n", 4), ("\r~.", 0)] {
+        let script =
+            format!("before=$(stty -g); {line}; status=$?; test $before = $(stty -g) && echo SA''ME $status");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]);
+        let wanted = format!("SAME {status}");
+        Seat::default().expect("ready").send(keys).expect(&wanted).sit(&shell);
+    }
+    emperor.stop();
+}
+
+#[test]
+fn a_session_is_left_and_taken_up_again() {
+    let emperor = jailed();
+    let (seen, status) = Seat::default()
+        .send("PS1='at-'; PS1+='you '; kept=value-of-mine\r")
+        .expect("at-you ")
+        .send("echo $$ > /tmp/shell; (sleep 0.1; echo while-nobody | tr a-z A-Z) &\r")
+        .expect("at-you ")
+        .send("\r~d")
+        .expect("detached")
+        .sit(&liege(&emperor, ALICE, &BASH));
+    assert_eq!(status, 0, "{seen}");
+    emperor.wait_for("alice.ini", "goes on without a client");
+    let waiting = run(&emperor, ALICE, &["attach", "alice", "--", "true"]);
+    assert!(
+        text(&waiting.stderr).contains("a session of yours waits there (1)"),
+        "{}",
+        text(&waiting.stderr)
+    );
+    let stranger = run(&emperor, super::BOB, &["attach", "--again", "alice"]);
+    assert!(text(&stranger.stderr).contains("no session of `alice` waits"), "{}", text(&stranger.stderr));
+    let stranger = run(&emperor, super::BOB, &["attach", "--again", "1"]);
+    assert_eq!(stranger.status.code(), Some(1));
+    let (_, status) = Seat::default()
+        .expect("WHILE-NOBODY")
+        .send("test $$ = $(cat /tmp/shell) && echo $kept | tr a-z A-Z; exit 6\r")
+        .expect("VALUE-OF-MINE")
+        .sit(&liege(&emperor, ALICE, &["attach", "--again", "alice"]));
+    assert_eq!(status, 6);
+    emperor.stop();
+}
+
+/// Row T6: also what would not hear of it.
+#[test]
+fn a_terminal_whose_client_is_killed_is_hung_up() {
+    let emperor = jailed();
+    Seat::default()
+        .send("trap '' HUP; sleep 7777030 & disown; echo rea''dy\r")
+        .expect("ready")
+        .kill(9)
+        .sit(&liege(&emperor, ALICE, &BASH));
+    emperor.wait_for("alice.ini", "is over after");
+    eventually("nobody of the session", || {
+        let of =
+            |pid: &i32| Process::if_there(*pid).is_ok_and(|one| one.command_line() == ["sleep", "7777030"]);
+        (!emperor.cgroup.pids().iter().any(of)).then_some(())
+    });
+    emperor.stop();
+}
+
+/// Row T1.
+#[test]
+fn nobody_types_into_the_terminal_of_whoever_looks() {
+    let emperor = jailed();
+    let script = "import fcntl, sys\nfor request in (0x5412, 0x541c, 0x100005412, 0x10000541c):\n  try: fcntl.ioctl(0, request - (1 << 64 if request >> 63 else 0), b'x')\n  except (OSError, OverflowError) as e: print(type(e).__name__, end=' ')\n  else: print('TYPED', end=' ')\nprint('end')";
+    let (seen, _) = Seat::default().expect("end").sit(&liege(
+        &emperor,
+        ALICE,
+        &["attach", "alice", "--", "/usr/bin/python3", "-c", script],
+    ));
+    assert!(!seen.contains("TYPED"), "{seen}");
+    emperor.stop();
+}
