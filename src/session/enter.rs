@@ -135,7 +135,7 @@ impl Way {
 
     /// `chroot` of a vassal holds for whoever joins it.
     fn go_to_root(&self, root: Result<OwnedFd, Errno>) -> Result<(), Trouble> {
-        let entered = root.and_then(|root| fchdir(root)).and_then(|()| chroot("."));
+        let entered = root.and_then(fchdir).and_then(|()| chroot("."));
         match entered {
             Ok(()) => Ok(()),
             // Without a right over it there: none of its phases was root's, so it has changed its root nowhere.

@@ -1,7 +1,7 @@
 //! The process that minds a session: between its client, its program and the Emperor, never between keyboard and program.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 
 use jail::{run, sys};
@@ -17,7 +17,7 @@ use super::life::{Event, Life, Order};
 use super::papers::Papers;
 use super::program::{self, Terminal};
 use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LENT_FD, VASSAL_FD};
-use crate::control::messages::{Answer, Entry, MESSAGE_MAX, MISSED_MAX, Manner, Say, decode, encode};
+use crate::control::messages::{Answer, Entry, MISSED_MAX, Manner, Say, decode, encode};
 use crate::errand::read_from;
 use crate::reactor::clock;
 use crate::vassal::trouble::Trouble;
@@ -299,7 +299,6 @@ fn status_of(ended: &WaitIdStatus) -> u8 {
 
 /// Nobody there: then nobody wants to know. Never waits for whoever does not read.
 fn say(client: BorrowedFd<'_>, answer: &Answer, lent: &[BorrowedFd<'_>]) {
-    debug_assert!(client.as_raw_fd() > 2, "a client is no standard descriptor");
     if let Ok(packet) = encode(answer) {
         let _ = run::send(client, &packet, lent);
     }
@@ -308,6 +307,3 @@ fn say(client: BorrowedFd<'_>, answer: &Answer, lent: &[BorrowedFd<'_>]) {
 fn now_ms() -> u64 {
     clock::now().0 / 1_000_000
 }
-
-/// Longest message of a client of a session is much shorter than the first one.
-const _: () = assert!(MISSED_MAX < MESSAGE_MAX);

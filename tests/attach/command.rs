@@ -161,7 +161,7 @@ fn many_sessions_leave_no_zombie_and_no_descriptor() {
     const AT_ONCE: usize = 20;
     const ROUNDS: usize = 10;
     for _ in 0..ROUNDS {
-        let words = |number: usize| if number % 2 == 0 { "exec" } else { "attach" };
+        let words = |number: usize| if number.is_multiple_of(2) { "exec" } else { "attach" };
         let clients: Vec<_> = (0..AT_ONCE)
             .map(|number| {
                 let mut client =

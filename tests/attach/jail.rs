@@ -2,7 +2,7 @@
 
 use std::process::{Child, Stdio};
 
-use super::common::{ALICE, Emperor, NAMESPACES, Process, RIGHTS, Tree, eventually};
+use super::common::{ALICE, Emperor, NAMESPACES, Process, RIGHTS, Start, Tree, eventually};
 use super::{IDLE, jailed, liege, run, tenants, text};
 
 /// Every jail: none at all, namespaces without and with users, and those of one word.
@@ -83,6 +83,21 @@ fn whoever_enters_a_vassal_without_a_jail_is_root_as_its_command_is() {
     assert_eq!(held_by(&visitor), held_by(&command));
     leave(client, &visitor);
     assert!(!run(&emperor, ALICE, &["exec", "a", "--", "true"]).status.success());
+    emperor.stop();
+}
+
+/// Row N7.
+#[test]
+fn whoever_enters_a_vassal_of_an_ordinary_user_is_as_its_command_is() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "a.ini", IDLE);
+    let emperor = Start::owned(tree, ALICE).options(&["--jail", "standard"]).by_user(ALICE).start();
+    let command = emperor.vassal("a.ini").child_named("sleep");
+    let mut client = liege(&emperor, ALICE, &["exec", "a", "--", "sleep", "7777004"]).spawn().unwrap();
+    let visitor = sleeper(&emperor, "7777004");
+    assert_eq!(held_by(&visitor), held_by(&command));
+    visitor.signal(rustix::process::Signal::KILL);
+    assert_eq!(client.wait().unwrap().code(), Some(137));
     emperor.stop();
 }
 
