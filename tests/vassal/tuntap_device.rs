@@ -92,37 +92,24 @@ fn a_router_that_knows_us_gets_the_device_and_gives_it_back_when_it_goes() {
     let place = Place::new(&format!("unshare = net\ntuntap-device = uwsgi0 DIR/r\n{ADDRESS}{STAY}"));
     let router = Router::at(&place.path("r"));
     let mut vassal = Vassal::start(place.command(), None);
-    for _ in 0..2 {
+    let lent = || {
         let mut peer = router.welcomed(&Welcome::default());
         assert_eq!(peer.hear_word(), Heard::Say(Say::Lend));
-        let device = peer.descriptors.pop().expect("a device");
         peer.answer(&Word::Taken);
-        if vassal_is_new(&mut vassal) {
-            let ping = thread::spawn({
-                let pid = vassal.pid().to_string();
-                move || {
-                    Command::new("nsenter")
-                        .args(["--net", "--target", &pid, "ping", "-c", "1", "-W", "10", "10.0.0.1"])
-                        .output()
-                        .unwrap()
-                }
-            });
-            let pong = std::iter::repeat_with(|| pong(&packet(&device))).flatten().next().unwrap();
-            deliver(&device, &pong);
-            assert!(ping.join().unwrap().status.success());
-        }
-    }
+        let device = peer.descriptors.pop().expect("a device");
+        (peer, device)
+    };
+    let (peer, device) = lent();
+    assert_eq!(vassal.line(), "up");
+    let pid = vassal.pid();
+    let ping = thread::spawn(move || ping(&format!("/proc/{pid}/ns/net"), "10.0.0.1"));
+    let pong = std::iter::repeat_with(|| pong(&packet(&device))).flatten().next().unwrap();
+    deliver(&device, &pong);
+    assert!(ping.join().unwrap());
+    drop((peer, device));
+    drop(lent());
     vassal.signal(Signal::TERM);
     vassal.end();
-}
-
-fn vassal_is_new(vassal: &mut Vassal) -> bool {
-    static SEEN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    let is_new = !SEEN.swap(true, std::sync::atomic::Ordering::Relaxed);
-    if is_new {
-        assert_eq!(vassal.line(), "up");
-    }
-    is_new
 }
 
 /// The device, its address and its number in the network of a process.
