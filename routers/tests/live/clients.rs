@@ -112,6 +112,7 @@ fn a_client_that_was_asked_to_say_who_it_is_has_to() {
     let mut client = crate::jail::Client::silent(&emperor);
     client.write(&[0, 4, 0, 0, 0x45, 0, 0, 4]);
     assert!(client.is_ended());
+    emperor.wait_for_line("has not said who it is");
     let greeted = crate::jail::Client::silent(&emperor);
     greeted.send_as(1001, b"uwsgi-tuntap");
     let jail = Network::new();

@@ -6,6 +6,9 @@ use super::leasing::tenant;
 use super::life::{Service, Source};
 use super::seats::{Connection, Seat};
 
+/// Why most go.
+pub(super) const LEFT: &str = "it has left";
+
 impl Service {
     /// This peer has to go, as soon as nobody looks at it.
     pub(super) fn end(&mut self, seat: Seat, why: String) {
@@ -17,7 +20,7 @@ impl Service {
         let Some(connection) = self.seats.get_mut(seat) else { return };
         connection.is_hung_up = true;
         if connection.device.is_some() {
-            return self.end(seat, "it has left".into());
+            return self.end(seat, LEFT.into());
         }
         self.turns.wake(Source::Stream(seat));
     }
@@ -27,12 +30,20 @@ impl Service {
         while let Some((seat, why)) = self.ending.pop() {
             let Some(connection) = self.seats.remove(seat) else { continue };
             self.forget(seat, &connection);
-            if connection.peer.is_some() {
-                let name = self.name_of(&connection);
-                self.telling.info(&format!("peer {name} of user {} has gone: {why}", connection.who.uid));
-            }
+            self.tell_end(&connection, &why);
             self.bury(connection);
             self.hear_again();
+        }
+    }
+
+    /// Whoever has said nothing of use may leave without a word.
+    fn tell_end(&mut self, connection: &Connection, why: &str) {
+        let uid = connection.who.uid;
+        if connection.peer.is_some() {
+            let name = self.name_of(connection);
+            self.telling.info(&format!("peer {name} of user {uid} has gone: {why}"));
+        } else if why != LEFT {
+            self.telling.warn(&format!("a connection of user {uid} has ended: {why}"));
         }
     }
 

@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 use super::super::frame::{self, Breach, Frame, HEADER};
 use super::super::talk::{self, Word};
 use super::closer::Rest;
+use super::ending::LEFT;
 use super::life::Service;
 use super::seats::Seat;
 use super::traffic::{Moved, Parcel};
@@ -54,7 +55,7 @@ impl Service {
         let Some(connection) = self.seats.get(seat) else { return false };
         let is_hung_up = connection.is_hung_up;
         let seen = match recv(&connection.socket, &mut room[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return self.leave(seat, "it has left"),
+            Ok((0, _)) => return self.leave(seat, LEFT),
             Ok((seen, _)) => seen,
             Err(Errno::INTR) => return true,
             Err(Errno::AGAIN) => return false,
