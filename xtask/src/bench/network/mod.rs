@@ -60,17 +60,40 @@ const COST: Shown = ("ms of CPU, of all, per Gbit", |sample| Some(sample.cpu_ms_
 const EACH: Shown = ("µs for each", |sample| Some(sample.us_each()));
 const CARRIED: Shown = ("µs of CPU for each", Sample::carrier_us_each);
 
+/// A way, and how it is made again when it breaks: some lose a jail under load.
+struct Way {
+    name: &'static str,
+    make: Option<Make>,
+    wire: Option<Wire>,
+    ends: Result<Ends>,
+}
+
+impl Way {
+    fn new(lab: &Lab, name: &'static str, make: Make) -> Self {
+        let mut way = Self { name, make: Some(make), wire: None, ends: Err(anyhow::anyhow!("not made")) };
+        way.mend(lab);
+        way
+    }
+
+    fn mend(&mut self, lab: &Lab) {
+        let Some(make) = self.make else { return };
+        self.wire = None;
+        let made = make(lab);
+        self.ends = ends(made.as_ref().map(Wire::ends));
+        self.wire = made.ok();
+    }
+}
+
 /// One table for each series, and what peers and rules cost our router.
 ///
 /// # Errors
 /// The generator of traffic cannot be had.
 pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
     let court = Court::open(lab);
-    let wires: Vec<(&str, Result<Wire>)> = WIRES.iter().map(|(name, make)| (*name, make(lab))).collect();
-    let mut ways: Vec<(&str, Result<Ends>)> =
-        wires.iter().map(|(name, wire)| (*name, ends(wire.as_ref().map(Wire::ends)))).collect();
-    ways.push((own::NAME, ends(court.as_ref().map(Court::ends))));
-    let mut tables = compare(lab, &ways);
+    let mut ways: Vec<Way> = WIRES.iter().map(|(name, make)| Way::new(lab, name, *make)).collect();
+    let own = ends(court.as_ref().map(Court::ends));
+    ways.push(Way { name: own::NAME, make: None, wire: None, ends: own });
+    let mut tables = compare(lab, &mut ways);
     if let Ok(court) = &court {
         tables.extend(court.measure(lab)?);
     }
@@ -82,18 +105,21 @@ fn ends(made: Result<Ends, &anyhow::Error>) -> Result<Ends> {
     made.map_err(|error| anyhow::anyhow!("{error:#}"))
 }
 
-fn compare(lab: &Lab, ways: &[(&str, Result<Ends>)]) -> Vec<Table> {
+fn compare(lab: &Lab, ways: &mut [Way]) -> Vec<Table> {
     let titles = SERIES.iter().map(|series| series.shown.iter());
     let mut tables: Vec<Vec<Table>> =
         titles.map(|shown| shown.map(|(title, (unit, _))| Table::new(*title, unit)).collect()).collect();
     for _ in 0..lab.rounds(5, 1) {
         for (series, tables) in SERIES.iter().zip(&mut tables) {
-            for (name, ends) in ways {
-                let sample = match ends {
+            for way in &mut *ways {
+                let sample = match &way.ends {
                     Ok(ends) => traffic::measure(lab, ends, series.kind, series.streams),
                     Err(error) => Err(anyhow::anyhow!("{error:#}")),
                 };
-                add(tables, (series, name), &sample);
+                add(tables, (series, way.name), &sample);
+                if sample.is_err() {
+                    way.mend(lab);
+                }
             }
         }
     }
