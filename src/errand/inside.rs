@@ -154,11 +154,17 @@ pub fn perform(step: &Step) -> Result<(), Trouble> {
 }
 
 /// Whoever becomes somebody of the jail is nowhere but in it: not in the host's network, nor among its processes.
-pub fn every_kind() -> ThreadNameSpaceType {
+fn every_kind() -> ThreadNameSpaceType {
+    kinds_but(|_| false)
+}
+
+/// Every kind that this kernel has, but those that are left out by their names in `/proc/PID/ns`.
+pub fn kinds_but(left_out: impl Fn(&str) -> bool) -> ThreadNameSpaceType {
     let known = |(_, _, name): &&(Namespaces, ThreadNameSpaceType, &str)| {
         access(format!("/proc/self/ns/{name}"), Access::EXISTS).is_ok()
     };
-    KINDS.iter().filter(known).map(|(_, kind, _)| *kind).collect()
+    let wanted = KINDS.iter().filter(known).filter(|(_, _, name)| !left_out(name));
+    wanted.map(|(_, kind, _)| *kind).collect()
 }
 
 fn kinds(namespaces: Namespaces) -> ThreadNameSpaceType {

@@ -8,13 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use jail::plan::{Filter, Joined, Restraint, Step};
 use jail::{Capabilities, run};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, chroot, fchdir, getpid, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use super::model::{Files, Model};
-use crate::errand::{every_kind, give_up_groups, perform};
+use crate::errand::{give_up_groups, kinds_but, perform};
 use crate::vassal::identity;
 use crate::vassal::trouble::Trouble;
 
@@ -78,7 +78,7 @@ impl Way {
         let root = processes.root_of(pid);
         self.restrain(&model)?;
         give_up_groups().map_err(cannot)?;
-        self.join(is_foreign).map_err(join_trouble)?;
+        self.join(kinds_but(|name| processes.shares(pid, name)), is_foreign).map_err(join_trouble)?;
         run::not_dumpable().map_err(cannot)?;
         self.go_to_root(root.or_else(|_| processes.root_of(pid)))?;
         self.be_like(&model)?;
@@ -88,7 +88,9 @@ impl Way {
         Ok(Entered { program: self.program(&model), processes })
     }
 
-    /// Its command, where that is less than its first process.
+    /// Its first process, and its command where that is less.
+    ///
+    /// Must not: give the number of the command, which it may leave to somebody else at any time.
     fn model(&self, processes: &Processes) -> Result<(Pid, Model), Trouble> {
         let gone = |_| Trouble::new("its vassal has ended before");
         let pid = run::pid_of(self.process.as_fd()).and_then(Pid::from_raw).ok_or(()).map_err(gone)?;
@@ -96,8 +98,8 @@ impl Way {
         let first = processes.model_of(pid).map_err(unread)?;
         self.must_live()?;
         let children = processes.children_of(pid);
-        let lesser = children.into_iter().find(|(_, child)| child.is_less_than(&first));
-        Ok(lesser.unwrap_or((pid, first)))
+        let lesser = children.into_iter().find(|child| child.is_less_than(&first));
+        Ok((pid, lesser.unwrap_or(first)))
     }
 
     fn must_live(&self) -> Result<(), Trouble> {
@@ -119,9 +121,8 @@ impl Way {
         if model.no_new_privs { perform(&Step::NoNewPrivs) } else { Ok(()) }
     }
 
-    /// All of its namespaces; what is no other than ours is left out.
-    fn join(&self, is_foreign: bool) -> Result<(), Errno> {
-        let all = every_kind();
+    /// All of its namespaces: what is ours already is none of those that an ordinary user could join.
+    fn join(&self, all: ThreadNameSpaceType, is_foreign: bool) -> Result<(), Errno> {
         match move_into_thread_name_spaces(self.process.as_fd(), all) {
             // Our own user namespace cannot be joined once more.
             Err(Errno::INVAL) => {
@@ -206,6 +207,15 @@ impl Processes {
         openat(&self.0, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
     }
 
+    /// Whether it is in the namespace of this name that we are in; not where that cannot be seen.
+    fn shares(&self, pid: Pid, name: &str) -> bool {
+        let stat = |pid: Pid| {
+            let path = format!("{}/ns/{name}", pid.as_raw_nonzero());
+            statat(&self.0, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino))
+        };
+        stat(pid).is_some_and(|theirs| stat(getpid()) == Some(theirs))
+    }
+
     fn model_of(&self, pid: Pid) -> Result<Model, Errno> {
         let text = |name| self.text(pid, name);
         let files = Files {
@@ -218,19 +228,19 @@ impl Processes {
     }
 
     /// Those that are still there after they were read.
-    fn children_of(&self, parent: Pid) -> Vec<(Pid, Model)> {
+    fn children_of(&self, parent: Pid) -> Vec<Model> {
         let name = format!("task/{}/children", parent.as_raw_nonzero());
         let list = self.text(parent, &name).unwrap_or_default();
         let pids = list.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?));
         pids.take(CHILDREN_MAX).filter_map(|pid| self.child(pid, parent)).collect()
     }
 
-    fn child(&self, pid: Pid, parent: Pid) -> Option<(Pid, Model)> {
+    fn child(&self, pid: Pid, parent: Pid) -> Option<Model> {
         let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         let model = self.model_of(pid).ok()?;
         let is_its = self.text(pid, "status").ok()?.lines().any(|line| {
             line.strip_prefix("PPid:").is_some_and(|one| one.trim() == parent.as_raw_nonzero().to_string())
         });
-        (is_its && run::pid_of(process.as_fd()) == Some(pid.as_raw_nonzero().get())).then_some((pid, model))
+        (is_its && run::pid_of(process.as_fd()) == Some(pid.as_raw_nonzero().get())).then_some(model)
     }
 }
