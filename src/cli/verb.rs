@@ -98,16 +98,16 @@ pub static VERBS: &[VerbSpec] = &[
     spec(
         Verb::Attach,
         "attach",
-        "[ADDRESS] NAME [--again] [--no-escape] [-- COMMAND...]",
+        "[ADDRESS] NAME [--again] [-- COMMAND...]",
         Some((1, usize::MAX)),
-        "Opens a terminal in the jail of a running vassal; ~? there tells of more.",
+        "Opens a terminal in the jail of a running vassal.",
     ),
     spec(
         Verb::Exec,
         "exec",
         "[ADDRESS] NAME -- COMMAND...",
         Some((2, usize::MAX)),
-        "Runs a command in the jail of a running vassal; its exit status is the command's.",
+        "Runs a command in the jail of a running vassal.",
     ),
     spec(
         Verb::Doctor,

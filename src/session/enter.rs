@@ -123,6 +123,9 @@ impl Way {
 
     /// All of its namespaces: what is ours already is none of those that an ordinary user could join.
     fn join(&self, all: ThreadNameSpaceType, is_foreign: bool) -> Result<(), Errno> {
+        if all.is_empty() {
+            return Ok(());
+        }
         match move_into_thread_name_spaces(self.process.as_fd(), all) {
             // Our own user namespace cannot be joined once more.
             Err(Errno::INVAL) => {
