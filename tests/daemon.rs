@@ -607,7 +607,7 @@ fn the_fifo_is_that_of_uwsgi() {
 
 #[test]
 fn phases_of_a_vassal_are_refused_with_what_an_emperor_has_instead() {
-    for option in ["--hook-asap", "--exec-asap", "--exec-pre-jail", "--hook-as-root"] {
+    for option in ["--hook-asap", "--exec-asap", "--exec-pre-jail", "--hook-post-jail"] {
         let output = common::liege(&["--emperor", "/nowhere", option, "exec:true"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let wanted = "the Emperor itself has `hook-emperor-start";

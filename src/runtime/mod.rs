@@ -17,6 +17,7 @@ mod filtering;
 mod gateways;
 mod held_back;
 mod herald;
+mod ids;
 mod jailing;
 mod limits;
 mod listeners;

@@ -28,6 +28,7 @@ use super::farewells::Farewells;
 use super::filtering;
 use super::gateways::Gateways;
 use super::held_back::HeldBack;
+use super::ids::identity;
 use super::jailing;
 use super::limits;
 use super::listeners::{self, Listeners};
@@ -46,7 +47,6 @@ use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Fingerprint, Owner};
 use crate::logfile::LogFile;
 use crate::monitors::{self, Monitors, Settings};
-use crate::names;
 use crate::reactor::{Poller, clock};
 use crate::spawner::charter::{Arguments, Charter, Leftover, Lodging, VassalProgram};
 use crate::spawner::wire::{Standing, Ticket};
@@ -85,12 +85,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let charter = Charter { leftovers: leftovers.collect(), routers: gateways.lodgings(), ..charter };
     forbid_cores().context("cannot limit cores")?;
     let started = client::start(&charter)?;
-    if let Some(reason) = started.standing.impossible {
-        bail!("no vassal can be made here: {reason}");
-    }
-    if let Some(reason) = started.standing.hook_failed {
-        bail!("{reason}");
-    }
+    possible(&started.standing)?;
     announce(config, &charter, &started.standing.notes);
     presence::take(&config.presence, config.commissions.use_servers())?;
     shed(&charter, identity)?;
@@ -151,6 +146,14 @@ fn control(config: &EmperorConfig, stats: &stats::Server, owner: Option<Owner>) 
     }))
 }
 
+/// Whether vassals can be made, and what comes before the first of them was done.
+fn possible(standing: &Standing) -> Result<()> {
+    if let Some(reason) = &standing.impossible {
+        bail!("no vassal can be made here: {reason}");
+    }
+    standing.hook_failed.as_ref().map_or(Ok(()), |reason| bail!("{reason}"))
+}
+
 /// Mask, log and directory, before anything is made or looked for. The log of the background is there already.
 fn begin(config: &EmperorConfig, first: &Path, identity: Option<Owner>) -> Result<Option<LogFile>> {
     let process = &config.process;
@@ -191,41 +194,6 @@ fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
         log::line(log::Level::Warn, &[("source", &source.to_string())], "is given twice: it is used once");
     }
     Ok(once)
-}
-
-/// The ids that the Emperor itself takes.
-pub(super) fn identity(config: &EmperorConfig) -> Result<Option<Owner>> {
-    let Some(uid) = &config.uid else {
-        return match &config.gid {
-            Some(gid) => bail!("{}: gid without uid: give both, or neither", gid.place),
-            None => Ok(None),
-        };
-    };
-    let user = user(&uid.value).with_context(|| format!("{}: uid = {}", uid.place, uid.value))?;
-    let gid = match &config.gid {
-        Some(gid) => group(&gid.value).with_context(|| format!("{}: gid = {}", gid.place, gid.value))?,
-        None => user.gid,
-    };
-    if user.uid == 0 || gid == 0 {
-        bail!("{}: uid and gid of an Emperor that gives up root cannot be 0", uid.place);
-    }
-    Ok(Some(Owner { uid: user.uid, gid }))
-}
-
-fn user(value: &str) -> Result<Owner> {
-    let known = match value.parse() {
-        Ok(uid) => {
-            names::User::by_uid(uid).map_or(Owner { uid, gid: uid }, |user| Owner { uid, gid: user.gid })
-        }
-        Err(_) => names::User::by_name(value)
-            .map(|user| Owner { uid: user.uid, gid: user.gid })
-            .context("no such user")?,
-    };
-    Ok(known)
-}
-
-fn group(value: &str) -> Result<u32> {
-    value.parse().or_else(|_| names::Group::by_name(value).map(|group| group.gid).context("no such group"))
 }
 
 fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {

@@ -163,7 +163,7 @@ mod tests {
         std::iter::from_fn(|| life.next_order()).collect()
     }
 
-    /// Row T6.
+    /// Row T7.
     #[test]
     fn who_vanishes_leaves_nobody_behind() {
         let mut life = Life::new(true);

@@ -125,7 +125,7 @@ fn what_does_not_run_cannot_be_entered_and_why_is_told() {
     emperor.stop();
 }
 
-/// Row T6: whatever it has begun ends with the client.
+/// Row T7: whatever it has begun ends with the client.
 #[test]
 fn a_client_that_is_killed_leaves_nobody_behind() {
     let emperor = jailed();
@@ -149,7 +149,7 @@ fn open_descriptors(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// Row T6: many sessions, one after another and at once.
+/// Row T7: many sessions, one after another and at once.
 #[test]
 fn many_sessions_leave_no_zombie_and_no_descriptor() {
     let emperor = jailed();

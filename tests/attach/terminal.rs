@@ -139,7 +139,7 @@ fn a_session_is_left_and_taken_up_again() {
     emperor.stop();
 }
 
-/// Row T6: also what would not hear of it.
+/// Row T7: also what would not hear of it.
 #[test]
 fn a_terminal_whose_client_is_killed_is_hung_up() {
     let emperor = jailed();

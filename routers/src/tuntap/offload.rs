@@ -29,6 +29,8 @@ const GSO_ECN: u8 = 0x80;
 /// Where the checksum is in the headers of TCP and UDP.
 const TCP_CHECKSUM: u16 = 16;
 const UDP_CHECKSUM: u16 = 6;
+/// Bytes of the header of UDP.
+const UDP_HEADER: usize = 8;
 
 /// What is left to do about one packet; proved to fit it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(super) struct Checksum {
     pub(super) start: u16,
     /// Its offset in that header.
     pub(super) field: u16,
+    /// Bytes of all headers: a kernel that knows them keeps them in one piece, and need not look for them later.
+    headers: u16,
 }
 
 /// A packet that stands for many.
@@ -81,7 +85,7 @@ impl Offload {
             (false, _) => Err(Reason::Offload),
             (true, kind) => {
                 let (packet, start) = Packet::locate(bytes)?;
-                let checksum = raw.checksum(&packet, start)?;
+                let checksum = raw.checksum((&packet, start), bytes)?;
                 let split = if kind == GSO_NONE { None } else { raw.split((&packet, start), bytes)? };
                 Ok(Self { checksum: Some(checksum), split })
             }
@@ -91,8 +95,9 @@ impl Offload {
     /// The header anew, with nothing in it but what was proved.
     pub fn header(&self) -> [u8; OFFLOAD_HEADER] {
         let mut header = [0; OFFLOAD_HEADER];
-        if let Some(Checksum { start, field }) = self.checksum {
+        if let Some(Checksum { start, field, headers }) = self.checksum {
             header[0] = NEEDS_CHECKSUM;
+            header[2..4].copy_from_slice(&headers.to_ne_bytes());
             header[6..8].copy_from_slice(&start.to_ne_bytes());
             header[8..].copy_from_slice(&field.to_ne_bytes());
         }
@@ -157,7 +162,7 @@ impl Raw {
     }
 
     /// A checksum where TCP and UDP have theirs, and nowhere else: it would be written over something.
-    fn checksum(&self, packet: &Packet, start: usize) -> Result<Checksum, Reason> {
+    fn checksum(&self, (packet, start): (&Packet, usize), bytes: &[u8]) -> Result<Checksum, Reason> {
         let field = match (packet.protocol, packet.piece) {
             (Some(TCP), Piece::Whole) => TCP_CHECKSUM,
             (Some(UDP), Piece::Whole) => UDP_CHECKSUM,
@@ -166,7 +171,9 @@ impl Raw {
         if (usize::from(self.csum_start), self.csum_offset) != (start, field) {
             return Err(Reason::Offload);
         }
-        Ok(Checksum { start: self.csum_start, field })
+        let end = start + if field == TCP_CHECKSUM { tcp_length(&bytes[start..]) } else { UDP_HEADER };
+        let headers = u16::try_from(end.min(bytes.len())).map_err(|_| Reason::Offload)?;
+        Ok(Checksum { start: self.csum_start, field, headers })
     }
 
     /// Segments of the packet's own protocol and version; none where it is but one.
@@ -192,13 +199,18 @@ impl Raw {
     }
 }
 
+/// Bytes of the header of TCP, as it says.
+fn tcp_length(header: &[u8]) -> usize {
+    header.get(12).map_or(0, |byte| usize::from(byte >> 4) * 4)
+}
+
 /// Bytes of the header of a packet that stands for many: what opens or breaks a connection does not.
 fn transport_length(protocol: u8, header: &[u8]) -> Result<usize, Reason> {
     const SYN_OR_RST: u8 = 0x06;
     if protocol == UDP {
-        return Ok(8);
+        return Ok(UDP_HEADER);
     }
-    let length = usize::from(header[12] >> 4) * 4;
+    let length = tcp_length(header);
     if length < 20 || header[13] & SYN_OR_RST != 0 { Err(Reason::Offload) } else { Ok(length) }
 }
 

@@ -167,3 +167,15 @@ fn a_vassal_with_a_source_runs_an_emperor_with_the_options_that_are_an_emperors(
       leave out one of the two, or make the program a vassal of this Emperor
     ");
 }
+
+/// Row T6.
+#[test]
+fn terminals_are_served_where_a_mode_says_who_may_come() {
+    for address in ["127.0.0.1:3031", ":3031", "@terminals"] {
+        let said = refused(&format!("forkpty-router = {address}\n"));
+        assert!(said.contains("a.ini:2:18") && said.contains("write the path of a unix socket"), "{said}");
+    }
+    let config = read("forkpty-router = /run/a\nforkptyurouter = fd://3\nforkpty-router-cmd = bash -l\n");
+    assert_eq!((config.terminals.raw.len(), config.terminals.framed.len()), (1, 1));
+    assert_eq!(config.terminals.command.as_deref(), Some("bash -l"));
+}
