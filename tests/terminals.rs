@@ -193,6 +193,21 @@ fn hundreds_of_sessions_leave_no_zombie_and_no_descriptor() {
 }
 
 #[test]
+fn whoever_comes_when_no_descriptor_is_free_gets_a_terminal_later() {
+    let place = place("rlimit-nofile = 32\n");
+    let vassal = Vassal::start(place.command(), None);
+    let mut first = Client::of(&place.path("raw"));
+    first.wait_for("ready>");
+    let crowd: Vec<UnixStream> =
+        (0..40).map(|_| UnixStream::connect(place.path("raw")).expect("the queue is long")).collect();
+    first.say(b"echo still he''re\n");
+    first.wait_for("still here");
+    drop(crowd);
+    Client::of(&place.path("raw")).wait_for("ready>");
+    stop(vassal);
+}
+
+#[test]
 fn a_router_of_terminals_that_is_killed_is_there_again() {
     let place = place("");
     let vassal = Vassal::start(place.command(), None);

@@ -15,7 +15,7 @@ use rustix::process::{
 use super::enter::{Birth, Entered, Processes, Way};
 use super::life::{Event, Life, Order};
 use super::papers::Papers;
-use super::program::{self, Terminal};
+use super::program;
 use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LENT_FD, VASSAL_FD};
 use crate::control::messages::{Answer, Entry, MISSED_MAX, Manner, Say, decode, encode};
 use crate::errand::read_from;
@@ -83,7 +83,7 @@ impl Session {
         let (pid, master) = match entry.manner {
             Manner::Plain => (program::start_with(&lent, &entry, &steps)?, None),
             Manner::Terminal(size) => {
-                let terminal = Terminal::make(size)?;
+                let terminal = program::terminal(size)?;
                 (program::start_on(&terminal, &entry, &steps)?, Some(terminal.master))
             }
         };

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::Command;
 
 use jail::plan::Step;
+use jail::run::Terminal;
 use jail::sys;
-use rustix::fs::{Access, FileType, OFlags, access, fcntl_getfl, fstat, major, minor};
+use rustix::fs::{Access, FileType, OFlags, access, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, chdir, ioctl_tiocsctty, set_parent_process_death_signal, setsid};
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::termios::{Winsize, isatty, tcsetwinsize};
+use rustix::termios::isatty;
 
 use crate::control::messages::{Entry, Size};
 use crate::errand::perform;
@@ -27,46 +27,16 @@ const NOT_RUN: i32 = 126;
 const NOT_THERE: i32 = 127;
 /// The shell of whoever has none.
 const SHELL: &str = "/bin/sh";
-/// The number of `/dev/ptmx` (`pts(4)`).
-const PTMX: (u32, u32) = (5, 2);
 
-/// A terminal of the jail that we are in.
-#[derive(Debug)]
-pub struct Terminal {
-    /// Our side, for the client.
-    pub master: OwnedFd,
-    peer: OwnedFd,
-}
-
-impl Terminal {
-    /// Makes one of this size.
-    ///
-    /// # Errors
-    /// There is none, or what stands in its place is no terminal.
-    pub fn make(size: Size) -> Result<Self, Trouble> {
-        Self::made(size).map_err(|errno| {
-            let trouble = Trouble::errno("make a terminal in the jail", errno);
-            trouble.advise("it needs /dev/ptmx and a devpts of its own on /dev/pts; `liege exec` needs none")
-        })
-    }
-
-    fn made(size: Size) -> Result<Self, Errno> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags)?;
-        let stat = fstat(&master)?;
-        let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-        // The name is the tenant's, who may have put anything there.
-        if !is_device || (major(stat.st_rdev), minor(stat.st_rdev)) != PTMX {
-            return Err(Errno::NODEV);
-        }
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size)?;
-        // By descriptor: a path could be that of another instance of devpts.
-        let peer = ioctl_tiocgptpeer(&master, flags)?;
-        Ok(Self { master, peer })
-    }
+/// Makes a terminal of this size in the jail that we are in.
+///
+/// # Errors
+/// There is none, or what stands in its place is no terminal.
+pub fn terminal(size: Size) -> Result<Terminal, Trouble> {
+    Terminal::make((size.rows, size.columns)).map_err(|errno| {
+        let trouble = Trouble::errno("make a terminal in the jail", errno);
+        trouble.advise("it needs /dev/ptmx and a devpts of its own on /dev/pts; `liege exec` needs none")
+    })
 }
 
 /// What a client may lend to a program in a jail: nothing that leads out of it, and no terminal, which whoever is in

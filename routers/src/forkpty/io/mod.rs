@@ -20,6 +20,8 @@ pub use terminal::{Launch, Leader, end_of_input, resize};
 pub const SESSIONS_MAX: usize = 4096;
 /// Most events of one wait.
 const BATCH_MAX: usize = 64;
+/// How long nobody is taken in for whom there is no descriptor, in ms: nothing tells when one is free again.
+const REST_MS: u64 = 500;
 /// Most that are taken in before sessions have their turn again.
 const ACCEPTED_MAX: usize = 16;
 
@@ -106,6 +108,8 @@ struct House<T> {
     sessions: BTreeMap<u64, Entry>,
     deadlines: BTreeSet<(u64, u64)>,
     births: u64,
+    /// Until when nobody is taken in.
+    closed_until: Option<u64>,
     tell: T,
 }
 
@@ -118,15 +122,8 @@ struct House<T> {
 pub fn serve(charter: Charter, tell: impl FnMut(Told)) -> Result<(), Errno> {
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let (sessions, deadlines) = (BTreeMap::new(), BTreeSet::new());
-    let mut house = House { charter, epoll, sessions, deadlines, births: 0, tell };
-    for (number, door) in (0..).zip(&house.charter.doors) {
-        // Of several routers at one door only one wakes up.
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
-        add(&house.epoll, door.socket.as_fd(), Token::Door(number), flags)?;
-    }
-    if let Some(stats) = &house.charter.stats {
-        add(&house.epoll, stats.as_fd(), Token::Stats, epoll::EventFlags::IN)?;
-    }
+    let mut house = House { charter, epoll, sessions, deadlines, births: 0, closed_until: None, tell };
+    house.open_doors()?;
     let mut events = Vec::with_capacity(BATCH_MAX);
     loop {
         house.turn(&mut events)?;
@@ -148,8 +145,28 @@ fn patience(ms: u64) -> Timespec {
 }
 
 impl<T: FnMut(Told)> House<T> {
+    fn open_doors(&mut self) -> Result<(), Errno> {
+        self.closed_until = None;
+        for (number, door) in (0..).zip(&self.charter.doors) {
+            // Of several routers at one door only one wakes up.
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::EXCLUSIVE;
+            add(&self.epoll, door.socket.as_fd(), Token::Door(number), flags)?;
+        }
+        let stats = self.charter.stats.as_ref();
+        stats.map_or(Ok(()), |stats| add(&self.epoll, stats.as_fd(), Token::Stats, epoll::EventFlags::IN))
+    }
+
+    /// Whoever waits there would have us look again at once, for ever.
+    fn close_doors(&mut self, now: u64) {
+        if self.closed_until.replace(now + REST_MS).is_none() {
+            let doors = self.charter.doors.iter().map(|door| &door.socket);
+            doors.chain(&self.charter.stats).for_each(|socket| _ = epoll::delete(&self.epoll, socket));
+        }
+    }
+
     fn turn(&mut self, events: &mut Vec<epoll::Event>) -> Result<(), Errno> {
-        let wait = self.deadlines.first().map(|(at, _)| patience(at.saturating_sub(now_ms())));
+        let first = self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.closed_until).min();
+        let wait = first.map(|at| patience(at.saturating_sub(now_ms())));
         events.clear();
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), wait.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -162,13 +179,13 @@ impl<T: FnMut(Told)> House<T> {
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.with(id, now, |live| live.settle(now));
         }
-        Ok(())
+        if self.closed_until.is_some_and(|until| until <= now) { self.open_doors() } else { Ok(()) }
     }
 
     fn happened(&mut self, token: Token, flags: epoll::EventFlags, now: u64) {
         match token {
             Token::Door(door) => self.take_in(door, now),
-            Token::Stats => self.show(),
+            Token::Stats => self.show(now),
             Token::Client(id) => self.with(id, now, |live| live.client_ready(flags, now)),
             Token::Terminal(id) => self.with(id, now, |live| live.terminal_ready(now)),
             Token::Program(id) => {
@@ -231,7 +248,8 @@ impl<T: FnMut(Told)> House<T> {
                     }
                 }
                 // One that has gone again, or that another router of this door has taken.
-                Err(_) => return,
+                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+                Err(_) => return self.close_doors(now),
             }
         }
     }
@@ -257,11 +275,14 @@ impl<T: FnMut(Told)> House<T> {
     }
 
     /// Whoever asks gets all at once, or nothing: it is short, and nobody is waited for.
-    fn show(&self) {
-        let Some(stats) = &self.charter.stats else { return };
+    fn show(&mut self, now: u64) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        while let Ok(guest) = accept_with(stats, flags) {
-            stats::show(&guest, self.sessions.len(), &self.charter.doors);
+        while let Some(stats) = &self.charter.stats {
+            match accept_with(stats, flags) {
+                Ok(guest) => stats::show(&guest, self.sessions.len(), &self.charter.doors),
+                Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+                Err(_) => return self.close_doors(now),
+            }
         }
     }
 }

@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use jail::run::Terminal;
 use jail::sys;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, ioctl_tiocsctty, pidfd_open, set_parent_process_death_signal, setsid,
 };
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::{SpecialCodeIndex, Winsize, tcgetattr, tcsetwinsize};
 
@@ -47,13 +47,7 @@ impl Launch {
     /// No terminal (`ENOENT` without `/dev/ptmx`, `ENOSPC` when all are taken) or no process. A program that cannot be
     /// run is told on its terminal.
     pub fn start(&self, window: Window) -> Result<Leader, Errno> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags)?;
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        resize(&master, window)?;
-        // By descriptor: a path could be that of another instance of devpts.
-        let peer = ioctl_tiocgptpeer(&master, flags)?;
+        let Terminal { master, peer } = Terminal::make((window.rows, window.columns))?;
         rustix::io::ioctl_fionbio(&master, true)?;
         let pid = sys::fork(|| self.become_program(peer.as_fd()))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
