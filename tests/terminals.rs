@@ -113,9 +113,13 @@ fn signals_of_frames_reach_the_foreground_and_a_size_is_one_change() {
     client.type_in("trap 'echo si''ze $(stty size)' WINCH; echo lis''tens\n");
     client.wait_for("listens");
     client.say(&window_frames(50, 132));
-    client.type_in(":\n");
-    client.wait_for("size 50 132\r\nready>");
-    client.type_in("cat\n");
+    // A shell hears of it at once or with its next line.
+    client.type_in("echo ne''xt\n");
+    client.wait_for("next\r\n");
+    client.wait_for("size 50 132\r\n");
+    // What is typed before the line editor has gone is not echoed.
+    client.type_in("echo is co''oked; cat\n");
+    client.wait_for("is cooked\r\n");
     client.type_in("echoed\n");
     client.wait_for("echoed\r\nechoed");
     assert_eq!(client.1.matches("size 50 132").count(), 1);

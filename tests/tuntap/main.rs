@@ -256,7 +256,12 @@ fn real_uwsgi(world_options: &[&str], config: &str) -> Option<(World, Process)> 
         .wait_stats("app.ini", |one| one["accepting"] == 1 || one["pid"].as_i64() > Some(0))["pid"]
         .as_i64()
         .unwrap();
-    Some((world, Process::of(i32::try_from(pid).unwrap())))
+    let app = Process::of(i32::try_from(pid).unwrap());
+    let network = |of: &Process| std::fs::read_link(format!("/proc/{}/ns/net", of.pid)).ok();
+    eventually("a network of its own", || {
+        (network(&app).is_some() && network(&app) != network(&world.emperor.process)).then_some(())
+    });
+    Some((world, app))
 }
 
 const BY_HAND: &str = "exec-as-root = ip address replace 10.123.0.9/24 dev uwsgi0
