@@ -48,7 +48,7 @@ use crate::emperor::sender::Sender;
 use crate::log;
 use crate::monitors::{Monitors, Told};
 use crate::reactor::{Calendar, Poller, Token, clock};
-use crate::spawner::client::{Client, Lender};
+use crate::spawner::client::{CROWDED_MS, Client, Lender};
 use crate::spawner::wire::{Reply, Request};
 use crate::stats;
 
@@ -139,6 +139,9 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
+        if self.spawner.is_crowded() {
+            self.spawner.flush()?;
+        }
         self.mind_routers(clock::now())?;
         self.say_farewells()?;
         self.step_aside()?;
@@ -160,6 +163,7 @@ impl Runtime {
             self.doors.next_deadline(),
             self.gateways.next_deadline(),
             self.door.next_deadline(),
+            self.spawner.is_crowded().then(|| clock::now().plus_ms(CROWDED_MS)),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }

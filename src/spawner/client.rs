@@ -34,11 +34,19 @@ const DISMISSAL_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 const CLEARING_TRIES_MAX: usize = 100;
 /// Between two tries.
 const CLEARING_RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// Longest wait until something is sent again that the kernel did not take because too many descriptors are on their
+/// way (`ETOOMANYREFS`): it counts those of all processes of our user, so it need not be our fault.
+pub const CROWDED_MS: u64 = 20;
+/// The same.
+pub const CROWDED: Timespec = Timespec { tv_sec: 0, tv_nsec: CROWDED_MS.cast_signed() * 1_000_000 };
+const CROWDED_TRIES_MAX: usize = 50;
 
 /// Talks to the spawner without ever waiting for it while vassals live.
 pub struct Client {
     orders: OwnedFd,
     outbox: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
+    /// Too many descriptors are on their way.
+    crowded: bool,
     /// Pid of the spawner, a child of ours.
     pub pid: i32,
 }
@@ -81,7 +89,7 @@ pub fn start(charter: &Charter) -> Result<Started> {
     ];
     let pid = run(&executable, descriptors)?;
     drop((theirs, their_lend));
-    let client = Client { orders, outbox: VecDeque::new(), pid };
+    let client = Client { orders, outbox: VecDeque::new(), crowded: false, pid };
     let (standing, kill_switch) = client.first_word()?;
     rustix::io::ioctl_fionbio(&client.orders, true)
         .context("cannot make the spawner's socket non-blocking")?;
@@ -189,11 +197,16 @@ impl Client {
     /// # Errors
     /// The spawner is gone.
     pub fn flush(&mut self) -> Result<()> {
+        self.crowded = false;
         while let Some((bytes, descriptors)) = self.outbox.front() {
             let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
             match jail::run::send(&self.orders, bytes, &lent) {
                 Ok(()) => drop(self.outbox.pop_front()),
                 Err(Errno::AGAIN) => break,
+                Err(Errno::TOOMANYREFS) => {
+                    self.crowded = true;
+                    break;
+                }
                 Err(error) => return Err(error).context("the spawner is gone"),
             }
         }
@@ -202,7 +215,12 @@ impl Client {
 
     /// True while requests wait for room in the socket.
     pub fn has_mail(&self) -> bool {
-        !self.outbox.is_empty()
+        !self.outbox.is_empty() && !self.crowded
+    }
+
+    /// True while requests wait although there is room in the socket: to be flushed again after [`CROWDED`].
+    pub fn is_crowded(&self) -> bool {
+        self.crowded
     }
 
     /// The next reply, with the descriptor that came along; `None` when there is none now.
@@ -231,7 +249,7 @@ impl Lender {
         if self.lost.get() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        jail::run::send(&self.socket, &wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
+        self.say(&wire::encode(ask).map_err(io::Error::other)?, descriptors)?;
         self.wait()?;
         let mut buffer = [0; MESSAGE_MAX];
         let Some(parcel) = jail::run::receive(&self.socket, &mut buffer)? else {
@@ -241,6 +259,16 @@ impl Lender {
             Answer::Error(errno) => Err(io::Error::from_raw_os_error(errno)),
             answer => Ok((answer, parcel.descriptors)),
         }
+    }
+
+    fn say(&self, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        for _ in 0..CROWDED_TRIES_MAX {
+            match jail::run::send(&self.socket, bytes, descriptors) {
+                Err(Errno::TOOMANYREFS) => drop(poll(&mut [], Some(&CROWDED))),
+                sent => return Ok(sent?),
+            }
+        }
+        Err(Errno::TOOMANYREFS.into())
     }
 
     /// Whether an answer did not come: it could be taken for that of a later ask, so there is none any more.

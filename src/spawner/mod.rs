@@ -49,11 +49,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub use allowance::numbered;
 use charter::Charter;
+use client::CROWDED;
 use court::Court;
 pub use court::leaf_number;
 pub use relimit::limits_of;
@@ -97,6 +98,8 @@ struct Spawner {
     court: Court,
     /// Replies that the emperor had no room for yet.
     outbox: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    /// Too many descriptors are on their way: the next reply has to wait although there is room in the socket.
+    crowded: bool,
 }
 
 impl Spawner {
@@ -118,6 +121,7 @@ impl Spawner {
             lend: lend?,
             court: Court::open(charter, executable?)?,
             outbox: VecDeque::new(),
+            crowded: false,
         })
     }
 
@@ -177,7 +181,7 @@ impl Spawner {
         set.extend(self.court.strains.descriptor().map(input));
         set.extend(self.court.limits.descriptor().map(input));
         loop {
-            match poll(&mut set, self.court.patience().as_ref()) {
+            match poll(&mut set, self.patience().as_ref()) {
                 Ok(_) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error).context("cannot wait for requests"),
@@ -193,8 +197,16 @@ impl Spawner {
 
     /// Nothing new is begun while there are replies that nobody takes: so there are never many.
     fn interest(&self) -> PollFd<'_> {
-        let flags = if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+        let flags = match (self.outbox.is_empty(), self.crowded) {
+            (true, _) => PollFlags::IN,
+            (false, false) => PollFlags::OUT,
+            (false, true) => PollFlags::empty(),
+        };
         PollFd::from_borrowed_fd(self.orders.as_fd(), flags)
+    }
+
+    fn patience(&self) -> Option<Timespec> {
+        self.court.patience().into_iter().chain(self.crowded.then_some(CROWDED)).min()
     }
 
     /// One request. False at the end of the socket.
@@ -227,6 +239,10 @@ impl Spawner {
         let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
         match jail::run::send(&self.lend, &bytes, &lent) {
             Err(Errno::PIPE | Errno::CONNRESET) => Ok(false),
+            Err(Errno::TOOMANYREFS) => {
+                let refusal = wire::encode(&wire::Answer::Error(Errno::TOOMANYREFS.raw_os_error()))?;
+                jail::run::send(&self.lend, &refusal, &[]).map(|()| true).context("cannot answer the emperor")
+            }
             sent => sent.map(|()| true).context("cannot answer the emperor"),
         }
     }
@@ -246,11 +262,16 @@ impl Spawner {
 
     /// Sends what the socket takes. False when the emperor is gone.
     fn flush(&mut self) -> Result<bool> {
+        self.crowded = false;
         while let Some((bytes, lent)) = self.outbox.front() {
             let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
             match jail::run::send(&self.orders, bytes, &lent) {
                 Ok(()) => drop(self.outbox.pop_front()),
                 Err(Errno::AGAIN) => break,
+                Err(Errno::TOOMANYREFS) => {
+                    self.crowded = true;
+                    break;
+                }
                 Err(Errno::PIPE | Errno::CONNRESET) => return Ok(false),
                 Err(errno) => return Err(errno).context("cannot reply to the emperor"),
             }

@@ -1,7 +1,16 @@
 //! What a vassal can do to its Emperor by the one socket that they share. Row C8.
 
-use crate::common::{Emperor, Process, Start, Tree};
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
+    socketpair,
+};
 use rustix::process::Signal;
+
+use crate::common::{Emperor, Process, Start, Tree};
 
 /// Sends the Emperor a connection whose last owner waits an hour for its end.
 const LINGER: &str = r#"
@@ -114,6 +123,31 @@ fn who_never_listens_uses_up_no_descriptors() {
         told("reload the uwsgi instance", times);
     }
     assert_serves(&emperor);
+    emperor.stop();
+}
+
+/// Descriptors that are on their way to nobody.
+fn descriptors_on_their_way(count: usize) -> OwnedFd {
+    let (from, to) = socketpair(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).unwrap();
+    let lent = vec![from.as_fd(); count];
+    let mut space = vec![MaybeUninit::uninit(); SendAncillaryMessage::ScmRights(&lent).size()];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&lent)));
+    sendmsg(&from, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
+    to
+}
+
+#[test]
+fn descriptors_of_others_that_are_on_their_way_only_delay() {
+    let limited = |tree| Start::in_tree(tree).through(&["prlimit", "--nofile=100"]);
+    let emperor = emperor_of(limited, "exec sleep infinity");
+    assert_serves(&emperor);
+    let on_their_way = descriptors_on_their_way(200);
+    emperor.tree.vassal("later.ini", "command = /bin/sleep infinity\n");
+    let waits = emperor.wait_stats("later.ini", |_| true);
+    assert!(waits["pid"].as_i64() <= Some(0), "{waits}");
+    drop(on_their_way);
+    emperor.wait_stats("later.ini", |one| one["pid"].as_i64() > Some(0));
     emperor.stop();
 }
 
