@@ -5,7 +5,7 @@
 use std::str;
 
 use libfuzzer_sys::fuzz_target;
-use routers::tuntap::{Compiled, Grant, Leases, Packet, Prefix, Rule, Wrong};
+use routers::tuntap::{Book, Compiled, Grant, Leases, Packet, Prefix, Rule, Wrong};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
@@ -15,6 +15,13 @@ fuzz_target!(|bytes: &[u8]| {
     for line in text.lines() {
         let _ = (explained(Grant::parse(line), line), explained(Rule::device(line), line));
         rules.extend(explained(Rule::firewall(line), line).or_else(|| explained(Rule::route(line), line)));
+    }
+    match Book::parse(text) {
+        Ok(book) => assert_eq!(Book::parse(&book.text()), Ok(book)),
+        Err(wrong) => {
+            let line = text.lines().nth(wrong.line - 1).expect("a line that is there");
+            assert!(line.get(wrong.wrong.span).is_some());
+        }
     }
     let mut leases = Leases::new(Prefix::new([10, 0, 0, 0].into(), 24).expect("a network"), &[]);
     if explained(leases.read(text), text).is_some() {

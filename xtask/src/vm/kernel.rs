@@ -24,7 +24,7 @@ pub static ALL: [Kernel; 2] =
     [Kernel { name: "6.12", suite: "bookworm-backports" }, Kernel { name: "6.1", suite: "bookworm" }];
 
 /// Drivers that are needed, each after those that it needs. One that is not there is part of the kernel itself.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 15] = [
     "virtio",
     "virtio_ring",
     "virtio_pci_legacy_dev",
@@ -38,7 +38,11 @@ const MODULES: [&str; 13] = [
     "nf_defrag_ipv4",
     "nf_defrag_ipv6",
     "nf_conntrack",
+    "tun",
+    "veth",
 ];
+/// Raised when that list changes, so that nobody goes on with an older one.
+const RECIPE: u32 = 2;
 
 /// A kernel on disk.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl Kernel {
     /// # Errors
     /// There is no apt, or the archive that this machine uses does not have the suite.
     pub fn fetch(&self) -> Result<Fetched> {
-        let directory = store().join(format!("kernel-{}", self.name));
+        let directory = store().join(format!("kernel-{}-{RECIPE}", self.name));
         if !directory.exists() {
             println!("xtask: fetching Linux {} from {}, once", self.name, self.suite);
             let new = store().join("kernel.new");

@@ -15,9 +15,9 @@ use super::store;
 /// Package, and a program by which it is known to be there.
 const NEEDED: [(&str, &str); 2] = [("mmdebstrap", "mmdebstrap"), ("e2fsprogs", "mke2fs")];
 const SUITE: &str = "bookworm";
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux,python3";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux,python3,iproute2";
 /// Raised when what follows changes, so that nobody goes on with an older one.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 /// Of the image; what is not used takes no room.
 const SIZE: &str = "1G";
 /// They would only take time.
