@@ -50,6 +50,9 @@ fn carry_out(invocation: Invocation) -> ExitCode {
 
 /// An Emperor if a source was given, else a vassal.
 fn run(invocation: Invocation) -> ExitCode {
+    if let Some(asked) = control::PtyAsked::of(&invocation.entries) {
+        return status_of(control::pty(&asked));
+    }
     if invocation.verb == Verb::Vassal || std::env::var_os(HAS_EMPEROR).is_some() {
         return vassal(None);
     }

@@ -1,9 +1,9 @@
 //! `liege attach` and `liege exec`: a program in the jail of a running vassal.
 
 mod ask;
-mod escape;
+pub(super) mod escape;
 mod pipes;
-mod screen;
+pub(super) mod screen;
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -161,7 +161,11 @@ fn eprint_line(sentence: &str) {
     let _ = writeln!(io::stderr(), "liege: {sentence}");
 }
 
-fn signals(heard: &[Signal]) -> Result<SignalFd> {
+/// These, to be read from now on.
+///
+/// # Errors
+/// Those of `sigprocmask(2)` and `signalfd(2)`.
+pub(super) fn signals(heard: &[Signal]) -> Result<SignalFd> {
     let set: SigSet = heard.iter().copied().collect();
     set.thread_block().context("cannot block signals")?;
     SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).context("cannot read signals")

@@ -262,7 +262,8 @@ fn show(mut from: File, mut to: File) {
     }
 }
 
-fn stir(stirred: &OwnedFd) {
+/// Makes it readable.
+pub fn stir(stirred: &OwnedFd) {
     let _ = rustix::io::write(stirred, &1_u64.to_ne_bytes());
 }
 
@@ -272,7 +273,10 @@ fn is_readable(connection: &Connection) -> bool {
 }
 
 /// Our terminal gives us every key as it is; how it was before, if there is one.
-fn raw() -> Result<Option<Termios>, Errno> {
+///
+/// # Errors
+/// Those of `tcsetattr(3)`.
+pub fn raw() -> Result<Option<Termios>, Errno> {
     let stdin = rustix::stdio::stdin();
     if !isatty(stdin) {
         return Ok(None);

@@ -27,6 +27,11 @@ use super::spec::{Group, OptionSpec, Scope};
 pub static GROUPS: &[Group] = &[
     Group { heading: "General", scope: Scope::General, options: general::GENERAL },
     Group { heading: "Lines that are repeated or left out", scope: Scope::General, options: general::LOGIC },
+    Group {
+        heading: "Terminals that somebody serves, on the command line",
+        scope: Scope::General,
+        options: terminals::CLIENTS,
+    },
     Group { heading: "Emperor: where vassals come from", scope: Scope::Emperor, options: emperor::SOURCES },
     Group { heading: "Emperor: how vassals are started", scope: Scope::Emperor, options: emperor::SPAWNING },
     Group {

@@ -1,6 +1,24 @@
-//! Pure. Options by which a vassal gives terminals to whoever connects.
+//! Pure. Options by which a vassal gives terminals to whoever connects, and of who does.
 
 use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const CLIENTS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "pty-connect",
+        Kind::Address,
+        "Shows the terminal that is served there by `pty-socket` or `forkpty-router`, and runs nothing.",
+    ),
+    OptionSpec::new(
+        "pty-uconnect",
+        Kind::Address,
+        "The same for `forkpty-urouter`: it is told the size of the terminal.",
+    ),
+    OptionSpec::new(
+        "pty-no-isig",
+        Kind::Flag,
+        "Sends ^C and its like as keys, which is so anyway; `~.` ends the connection.",
+    ),
+];
 
 pub(super) const TERMINALS: &[OptionSpec] = &[
     OptionSpec::new(

@@ -1,93 +1,15 @@
-//! `forkpty-router`, `forkpty-urouter`: a terminal for whoever connects, as our own clients and those of uWSGI do.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! `forkpty-router`, `forkpty-urouter`: a terminal for whoever connects.
 
-#[path = "vassal/emperor.rs"]
-#[allow(dead_code, reason = "others use the rest of it")]
-mod emperor;
-#[path = "common/program.rs"]
-#[allow(dead_code, reason = "others use the rest of it")]
-mod program;
-
-use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use routers::forkpty::frame::{input_header, signal_frame, window_frames};
+use routers::forkpty::frame::{signal_frame, window_frames};
 use rustix::process::Signal;
 
-use emperor::{PATIENCE, Place, Vassal};
-
-/// A client of a terminal.
-struct Client(UnixStream, String);
-
-impl Client {
-    fn of(socket: &Path) -> Self {
-        let begin = Instant::now();
-        let stream = loop {
-            match UnixStream::connect(socket) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
-            }
-            std::thread::yield_now();
-        };
-        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        Self(stream, String::new())
-    }
-
-    fn say(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).unwrap();
-    }
-
-    /// Input as one frame.
-    fn type_in(&mut self, text: &str) {
-        self.say(&[&input_header(text.len()).unwrap()[..], text.as_bytes()].concat());
-    }
-
-    /// Reads on until this has come.
-    fn wait_for(&mut self, wanted: &str) {
-        self.read_while(|seen| !seen.contains(wanted));
-        assert!(self.1.contains(wanted), "{:?}", self.1);
-    }
-
-    /// Reads to the end.
-    fn end(&mut self) -> &str {
-        assert!(self.read_while(|_| true), "it does not end: {:?}", self.1);
-        &self.1
-    }
-
-    /// Whether it came to the end.
-    fn read_while(&mut self, goes_on: impl Fn(&str) -> bool) -> bool {
-        let (begin, mut bytes) = (Instant::now(), [0; 65_536]);
-        while goes_on(&self.1) && begin.elapsed() < PATIENCE {
-            match self.0.read(&mut bytes) {
-                Ok(0) => return true,
-                Ok(count) => self.1.push_str(&String::from_utf8_lossy(&bytes[..count])),
-                Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)),
-            }
-        }
-        false
-    }
-}
-
-fn place(options: &str) -> Place {
-    Place::new(&format!(
-        "forkpty-router = DIR/raw\nforkpty-urouter = DIR/framed\nenv = PS1=ready>\n{options}"
-    ))
-}
-
-/// Whether a process of this number is there and lives.
-fn lives(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-fn stop(vassal: Vassal) {
-    vassal.signal(Signal::TERM);
-    vassal.end();
-}
+use super::client::Client;
+use super::emperor::{PATIENCE, Vassal};
+use super::{lives, place, stop};
 
 #[test]
 fn whoever_connects_gets_a_terminal_of_his_own_as_the_vassals_user() {
@@ -229,39 +151,5 @@ fn a_router_of_terminals_that_is_killed_is_there_again() {
     let router: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_raw(router).unwrap(), Signal::KILL).unwrap();
     Client::of(&place.path("raw")).wait_for("ready>");
-    stop(vassal);
-}
-
-/// What drives a client of uWSGI: a terminal for it, what is typed there, and what comes back.
-const DRIVER: &str = "import os, pty, select, sys, time
-pid, fd = pty.fork()
-if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
-seen, end, typed = b'', time.time() + 20, False
-while time.time() < end:
-    if select.select([fd], [], [], 0.1)[0]:
-        try: data = os.read(fd, 65536)
-        except OSError: break
-        if not data: break
-        seen += data
-    if b'ready>' in seen and not typed: typed = os.write(fd, b'echo $((6*7)) $(stty size | cut -c1-3); exit\\n')
-print(seen.decode(errors='replace'))
-";
-
-#[test]
-fn the_clients_of_uwsgi_work() {
-    if !Path::new("/usr/lib/uwsgi/plugins/pty_plugin.so").exists() {
-        eprintln!("skipped: uwsgi has no plugin pty here");
-        return;
-    }
-    let place = place("");
-    let vassal = Vassal::start(place.command(), None);
-    drop(Client::of(&place.path("framed")));
-    for (option, socket) in [("--pty-connect", "raw"), ("--pty-uconnect", "framed")] {
-        let socket = place.path(socket);
-        let client = ["uwsgi-core", "--plugin", "pty", option, socket.to_str().unwrap()];
-        let output = Command::new("python3").args(["-c", DRIVER]).args(client).output().unwrap();
-        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(seen.contains("42 "), "{option}: {seen}");
-    }
     stop(vassal);
 }

@@ -1,0 +1,46 @@
+//! Terminals that a vassal serves, as our own clients and those of uWSGI see them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod clients;
+#[path = "../vassal/emperor.rs"]
+#[allow(dead_code, reason = "others use the rest of it")]
+mod emperor;
+mod interop;
+#[path = "../common/program.rs"]
+#[allow(dead_code, reason = "others use the rest of it")]
+mod program;
+mod router;
+#[path = "../attach/seat.rs"]
+#[allow(dead_code, reason = "others use the rest of it")]
+mod seat;
+
+use rustix::process::Signal;
+
+use emperor::{Place, Vassal};
+
+fn place(options: &str) -> Place {
+    Place::new(&format!(
+        "forkpty-router = DIR/raw\nforkpty-urouter = DIR/framed\nenv = PS1=ready>\n{options}"
+    ))
+}
+
+/// Whether a process of this number is there and lives.
+fn lives(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+fn stop(vassal: Vassal) {
+    vassal.signal(Signal::TERM);
+    vassal.end();
+}
+
+/// Waits until it is so.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = std::time::Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < emperor::PATIENCE, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
