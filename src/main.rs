@@ -4,6 +4,7 @@ mod bound;
 mod cli;
 mod config;
 mod control;
+mod daemons;
 mod doctor;
 mod emperor;
 mod envdir;

@@ -1,6 +1,7 @@
 //! Pure. What a vassal's config says, typed.
 
 pub mod cgroups;
+pub mod daemons;
 pub mod health;
 pub mod limits;
 pub mod net;
@@ -108,6 +109,8 @@ pub struct VassalConfig {
     pub zerg: zerg::Zerg,
     /// Terminals for whoever connects.
     pub terminals: terminals::Terminals,
+    /// Daemons beside its command.
+    pub daemons: daemons::Daemons,
     /// What goes between it and its Emperor.
     pub ties: ties::Ties,
     /// `tuntap-use-credentials`.

@@ -12,6 +12,12 @@ pub mod to_vassal {
     pub const RELOAD: u8 = 1;
     /// Stop when all work in hand is done.
     pub const STOP_GRACEFULLY: u8 = 2;
+    /// A line about one daemon begins, of bytes from 32 up. Only for our own vassal master, which says that it is by `DAEMON`.
+    pub const STEER: u8 = 20;
+    /// It ends.
+    pub const STEER_END: u8 = 10;
+    /// Bytes of one line.
+    pub const STEER_MAX: usize = 100;
 }
 
 /// Bytes of the Emperor protocol, vassal → Emperor.
@@ -40,6 +46,8 @@ pub mod from_vassal {
     pub const SERVES: u8 = 18;
     /// Its config is wrong by its text alone: no further start does better. Heard from who has not been ready.
     pub const USELESS: u8 = 19;
+    /// A text begins: where one of its daemons stands; an empty one says that those told of before are none of its own.
+    pub const DAEMON: u8 = 20;
     /// Bytes of one of these texts.
     pub const LONG_TEXT_MAX: usize = 400;
     /// Wants to be stopped.

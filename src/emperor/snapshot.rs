@@ -38,6 +38,21 @@ pub struct JailView {
     pub cgroup: Option<String>,
 }
 
+/// One daemon of a vassal, as that tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonView {
+    /// Its name.
+    pub name: String,
+    /// Where it stands, one word.
+    pub state: &'static str,
+    /// Its process, as its vassal counts them.
+    pub pid: Option<i32>,
+    /// How often it was started.
+    pub starts: u32,
+    /// Since when it stands there.
+    pub since: Moment,
+}
+
 /// One vassal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VassalView {
@@ -115,6 +130,8 @@ pub struct VassalView {
     pub serves: Option<Arc<str>>,
     /// What it says of itself.
     pub said: Option<Arc<str>>,
+    /// Its daemons, by name.
+    pub daemons: Vec<DaemonView>,
     /// Its jail, once its program runs.
     pub jail: Option<JailView>,
     /// What its config says to the Emperor, in order (`emperor-collect-attr`).
@@ -185,6 +202,7 @@ impl VassalView {
             suspended: vassal.suspended,
             serves: None,
             said: None,
+            daemons: Vec::new(),
             jail: None,
             attributes: Arc::default(),
             up: vassal.state.is_up(),

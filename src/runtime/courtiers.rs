@@ -8,8 +8,10 @@ use jail::plan::standard::Strictness;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::daemons::Daemons;
 use super::earshot::Heard;
 use super::spelling::{Spelled, Spelling, begins};
+use crate::daemons::Word;
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
 use crate::emperor::snapshot::{JailView, Snapshot};
 use crate::spawner::jailing::Inside;
@@ -39,6 +41,8 @@ struct Courtier {
     heard: Heard,
     /// What it says in words, if it ever does.
     words: Option<Box<Spelling>>,
+    /// What it tells of its daemons; `None` for whoever has never told of any.
+    daemons: Option<Box<Daemons>>,
     /// What it was born into, once its program runs.
     jail: Option<Jailed>,
 }
@@ -76,7 +80,15 @@ impl Courtiers {
     pub fn expect(&mut self, one: Incarnation, control: OwnedFd) {
         self.unborn.insert(one);
         let (attempt, heard) = (one.attempt, Heard::default());
-        let courtier = Courtier { attempt, pid: 0, control: Some(control), heard, words: None, jail: None };
+        let courtier = Courtier {
+            attempt,
+            pid: 0,
+            control: Some(control),
+            heard,
+            words: None,
+            daemons: None,
+            jail: None,
+        };
         self.present.insert(one.id, courtier);
     }
 
@@ -192,6 +204,18 @@ impl Courtiers {
         }
     }
 
+    /// It tells of one of its daemons, or begins to.
+    pub fn hear_of_daemon(&mut self, one: Incarnation, word: Option<Word>, now: Moment) {
+        let Some(courtier) = self.get_mut(one) else { return };
+        courtier.daemons.get_or_insert_default().hear(word, now);
+    }
+
+    /// The running process of a vassal, if it tells of daemons, and what it tells.
+    pub fn daemons(&self, id: VassalId) -> Option<(BorrowedFd<'_>, &Daemons)> {
+        let courtier = self.present.get(&id)?;
+        Some((courtier.control.as_ref()?.as_fd(), courtier.daemons.as_ref()?))
+    }
+
     /// Its program runs, in this jail.
     pub fn confined(&mut self, one: Incarnation, jail: Jailed) {
         self.get_mut(one).into_iter().for_each(|courtier| courtier.jail = Some(jail));
@@ -206,11 +230,13 @@ impl Courtiers {
         }
     }
 
-    /// Adds to each vassal what it says of itself, and where it listens.
+    /// Adds to each vassal what it says of itself, where it listens, and its daemons.
     pub fn add_words(&self, snapshot: &mut Snapshot) {
         for view in &mut snapshot.vassals {
             let one = Incarnation { id: view.id, attempt: view.attempts };
-            let Some(words) = self.get(one).and_then(|courtier| courtier.words.as_ref()) else { continue };
+            let Some(courtier) = self.get(one) else { continue };
+            view.daemons = courtier.daemons.as_ref().map(|daemons| daemons.views()).unwrap_or_default();
+            let Some(words) = courtier.words.as_ref() else { continue };
             let text = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Into::into);
             (view.said, view.serves) = (text(words.said()), text(words.serves()));
         }

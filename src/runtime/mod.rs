@@ -7,6 +7,7 @@ mod attributes;
 mod background;
 mod commissions;
 mod courtiers;
+mod daemons;
 mod doors;
 mod earshot;
 mod environment;

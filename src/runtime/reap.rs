@@ -47,6 +47,7 @@ impl Runtime {
         let event = match self.courtiers.spell(one, byte) {
             Spelled::Byte => Event::Byte(one, byte),
             Spelled::Letter => return,
+            Spelled::Daemon(word) => return self.courtiers.hear_of_daemon(one, word, clock::now()),
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
             Spelled::Kept(digest, text) => Event::Kept(one, digest, text.map(Into::into)),
         };

@@ -1,8 +1,11 @@
 //! Pure. Words of a vassal among the bytes of its protocol: none of the protocol's bytes is a letter, so what knows nothing of
 //! words passes over them.
 
+use crate::daemons::Word;
 use crate::emperor::event::Digest;
-use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT, TEXT_END, TEXT_MAX, TROUBLE};
+use crate::emperor::order::from_vassal::{
+    DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TEXT, TEXT_END, TEXT_MAX, TROUBLE,
+};
 
 /// The first byte that may be of a text.
 const LETTER: u8 = b' ';
@@ -26,11 +29,13 @@ pub enum Spelled {
     Trouble(String),
     /// The end of a text about its config: of which text, and why it does not use that, if it does not.
     Kept(Option<Digest>, Option<String>),
+    /// The end of a text about one of its daemons; of what is none, that it tells of daemons at all.
+    Daemon(Option<Word>),
 }
 
 /// Whether a text begins with this byte.
 pub fn begins(byte: u8) -> bool {
-    matches!(byte, TEXT | TROUBLE | KEPT | SERVES)
+    matches!(byte, TEXT | TROUBLE | KEPT | SERVES | DAEMON)
 }
 
 impl Spelling {
@@ -52,6 +57,7 @@ impl Spelling {
         match first {
             TROUBLE => return Spelled::Trouble(text),
             KEPT => return kept(&text),
+            DAEMON => return Spelled::Daemon(Word::parse(&text)),
             SERVES => self.serves = text,
             _ => self.said = text,
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::config::emperor::stats::Form;
 use crate::emperor::event::{Fingerprint, Moment};
 use crate::emperor::past::End;
-use crate::emperor::snapshot::{BlacklistView, JailView, Snapshot, VassalView};
+use crate::emperor::snapshot::{BlacklistView, DaemonView, JailView, Snapshot, VassalView};
 use crate::monitors::Monitors;
 use crate::reactor::Calendar;
 
@@ -119,7 +119,19 @@ struct Vassal<'a> {
     limits_met: &'a str,
     sockets: &'a str,
     said: &'a str,
+    daemons: Vec<Daemon<'a>>,
     jail: Option<Jail<'a>>,
+}
+
+/// A daemon beside its command.
+#[derive(Serialize)]
+struct Daemon<'a> {
+    name: &'a str,
+    state: &'static str,
+    /// As its vassal counts; -1 while there is none.
+    pid: i32,
+    starts: u32,
+    since: u64,
 }
 
 /// What its process was born into.
@@ -252,6 +264,7 @@ impl<'a> Vassal<'a> {
             limits_met: view.strain.as_deref().unwrap_or_default(),
             sockets: view.serves.as_deref().unwrap_or_default(),
             said: view.said.as_deref().unwrap_or_default(),
+            daemons: view.daemons.iter().map(|daemon| Daemon::of(daemon, calendar)).collect(),
             // Where the cgroups of all are is nothing for guests.
             jail: view.jail.as_ref().map(|jail| Jail::of(jail, !sources.is_empty())),
         }
@@ -266,6 +279,18 @@ impl<'a> Jail<'a> {
             user: jail.user,
             root: jail.root,
             cgroup: jail.cgroup.as_deref().filter(|_| own).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Daemon<'a> {
+    fn of(view: &'a DaemonView, calendar: &Calendar) -> Self {
+        Self {
+            name: &view.name,
+            state: view.state,
+            pid: view.pid.unwrap_or(-1),
+            starts: view.starts,
+            since: calendar.unix_s(view.since),
         }
     }
 }

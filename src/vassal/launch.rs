@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use jail::sys;
+use jail::{Capabilities, Identity, run, sys};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Signal, WaitOptions, fchdir, getpgrp, set_parent_process_death_signal, setpgid, waitpid,
+    Pid, Signal, WaitOptions, fchdir, getpgrp, set_parent_process_death_signal, setpgid, setsid, waitpid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::tcsetpgrp;
@@ -38,6 +38,19 @@ pub struct Launch<'a> {
     pub confinement: Option<&'a Ready>,
     /// Gets the terminal on standard input, so that keys reach it.
     pub terminal: bool,
+    /// What it leads.
+    pub leads: Leads,
+    /// Who it becomes, if not who we are.
+    pub identity: Option<&'a Identity>,
+}
+
+/// What a program is the first of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leads {
+    /// A process group, in our session.
+    Group,
+    /// A session.
+    Session,
 }
 
 /// What the child was doing when it failed.
@@ -103,8 +116,16 @@ impl Launch<'_> {
     }
 
     fn be_born(&self) -> Result<(), Errno> {
+        if let Some(identity) = self.identity {
+            let step = jail::Step::Identity(identity.clone(), Capabilities::NONE);
+            run::perform(&step).map_err(|failure| Errno::from_raw_os_error(failure.errno))?;
+        }
+        // A change of ids would clear it.
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        setpgid(None, None)?;
+        match self.leads {
+            Leads::Group => setpgid(None, None)?,
+            Leads::Session => drop(setsid()?),
+        }
         if self.terminal {
             tcsetpgrp(rustix::stdio::stdin(), getpgrp())?;
         }

@@ -21,10 +21,11 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, master, patch, sockets, terminals, tuntap, upward};
+use super::{again, born, confine, daemons, master, patch, sockets, terminals, tuntap, upward};
 use crate::config::Loaded;
 use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
+use crate::daemons::Leaving;
 use crate::emperor::event::Digest;
 use crate::{fallback, fetch, leftovers};
 
@@ -171,6 +172,13 @@ fn own(
     Ok(Life { source, teller, facts, steps, after, reactions, fallback, config, digest }.live(&mut vassal, 0))
 }
 
+fn leaving(outcome: Outcome) -> Leaving {
+    match outcome {
+        Outcome::Status(_) => Leaving::Stop,
+        Outcome::Renew => Leaving::Reload,
+    }
+}
+
 /// Whether it has to do with a router.
 fn is_routed(config: &VassalConfig) -> bool {
     !config.net.vias.is_empty() || !config.tuntap.devices.is_empty()
@@ -227,12 +235,15 @@ impl Life<'_> {
                     self.check(config)
                 })?;
                 master::take_terminal();
+                daemons::leave(vassal, leaving(outcome))?;
                 let status = master::after(vassal, &self.after, self.teller);
                 Ok(status.map_or(outcome, Outcome::Status))
             }
             End::Serving => {
                 self.say_which(vassal);
-                master::serve(vassal, &self.reactions, |config| self.check(config))
+                let outcome = master::serve(vassal, &self.reactions, |config| self.check(config))?;
+                daemons::leave(vassal, leaving(outcome))?;
+                Ok(outcome)
             }
             End::Exit(status) => Ok(Outcome::Status(status)),
         }

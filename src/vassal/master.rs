@@ -17,8 +17,8 @@ use super::step::Step;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::trouble::Trouble;
-use super::watch::{Happening, now, reap};
-use super::{companions, programs, walk};
+use super::watch::{Happening, now, reap, until};
+use super::{companions, daemons, programs, walk};
 use crate::config::vassal::health::{Health, Readiness};
 use crate::emperor::order::{from_vassal, to_vassal};
 
@@ -49,6 +49,10 @@ pub fn mind(
         duties.handle(Event::Ended(exit), now());
     }
     loop {
+        daemons::mind(vassal);
+        if vassal.daemons.take_shutdown() {
+            duties.handle(Event::Byte(to_vassal::STOP), now());
+        }
         while let Some(order) = next_order(vassal, &mut duties) {
             match order {
                 Order::Send(byte) => vassal.send(byte),
@@ -185,9 +189,16 @@ pub fn serve(
     let there = [from_vassal::SPAWNED, from_vassal::ACCEPTING, from_vassal::LOYAL];
     there.into_iter().for_each(|byte| vassal.send(byte));
     loop {
+        daemons::mind(vassal);
+        if vassal.daemons.take_shutdown() {
+            return Ok(Outcome::Status(0));
+        }
         let happening = match vassal.reload.take() {
             Some(config) => Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)),
-            None => vassal.next(vassal.companions.patience())?,
+            None => {
+                let daemons = vassal.daemons.next_deadline().map(until);
+                vassal.next(vassal.companions.patience().into_iter().chain(daemons).min())?
+            }
         };
         companions::revive(vassal);
         if let Some(status) = reactions.react(vassal, &happening, None) {
@@ -266,6 +277,7 @@ fn children(vassal: &mut Vassal, command: Pid, duties: &mut Duties) {
             command_ended(command, exit, duties);
         }
         companions::mourn(vassal, pid, exit);
+        daemons::mourn(vassal, pid, exit);
     }
 }
 
@@ -288,6 +300,7 @@ fn wait_at_most(vassal: &Vassal, duties: &Duties, idle: Option<&Idle>) -> Option
     let looks = idle.map(Idle::next_deadline);
     let counts = vassal.backlog.as_ref().and_then(Backlog::next_deadline);
     let deadlines = duties.next_deadline().into_iter().chain(announcement).chain(words).chain(looks);
+    let deadlines = deadlines.chain(vassal.daemons.next_deadline());
     let births = vassal.companions.patience().filter(|_| !duties.is_stopping());
     deadlines.chain(counts).min().map(left).into_iter().chain(births).min()
 }

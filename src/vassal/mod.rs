@@ -7,6 +7,7 @@ mod cgroups;
 mod companions;
 pub mod confine;
 mod control;
+pub mod daemons;
 mod duties;
 pub mod environment;
 mod handover;

@@ -9,7 +9,7 @@ use rustix::process::fchdir;
 
 use super::confine;
 use super::environment::{Environment, PATH};
-use super::launch::Launch;
+use super::launch::{Launch, Leads};
 use super::programs;
 use super::state::Vassal;
 use super::trouble::Trouble;
@@ -112,6 +112,8 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
         output: None,
         confinement: None,
         terminal: false,
+        leads: Leads::Group,
+        identity: None,
     }
 }
 

@@ -20,7 +20,7 @@ use super::confine::{self, Around};
 use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{net, power, rootfs, separation, terminals, zerg};
+use super::{daemons, net, power, rootfs, separation, terminals, zerg};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -295,6 +295,8 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
     steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
     steps.extend(phase(config, Phase::PreApp));
     steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
+    // Before the command, which may need them.
+    steps.extend(daemons::wanted(config).map(|wanted| Step::Daemon(Box::new(wanted))));
     if config.command.is_some() && config.health.listens() {
         // In the network that the command has, so that the name means the same there.
         steps.push(Step::Listen(reach, config.health.heartbeat_s));

@@ -9,14 +9,14 @@ use rustix::fs::{Access, access};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::companions;
 use super::control::Word;
 use super::duties::Exit;
 use super::environment::Environment;
-use super::launch::Launch;
+use super::launch::{Launch, Leads};
 use super::state::Vassal;
 use super::trouble::Trouble;
 use super::watch::{Happening, reap};
+use super::{companions, daemons};
 use crate::emperor::order::to_vassal;
 
 /// Where the shell is; never searched for.
@@ -103,6 +103,7 @@ pub fn reap_all(vassal: &mut Vassal, pid: Option<Pid>) -> Option<Exit> {
             vassal.command_ended = Some(exit);
         }
         companions::mourn(vassal, who, exit);
+        daemons::mourn(vassal, who, exit);
     }
     of_pid
 }
@@ -118,12 +119,17 @@ fn start(vassal: &Vassal, argv: &[&str], environment: Environment) -> Result<Pid
         output: None,
         confinement: None,
         terminal: false,
+        leads: Leads::Group,
+        identity: None,
     };
     launch.start()
 }
 
 /// A jail may have no `/dev`: a pipe that nobody writes to is as empty.
-fn empty() -> Result<OwnedFd, Trouble> {
+///
+/// # Errors
+/// Those of `pipe(2)`.
+pub fn empty() -> Result<OwnedFd, Trouble> {
     match File::open("/dev/null") {
         Ok(null) => Ok(null.into()),
         Err(_) => Ok(pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Trouble::errno("make a pipe", errno))?.0),

@@ -1,7 +1,7 @@
 //! A vassal between its config and its command: what the steps have gathered so far.
 
 use core::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use jail::Identity;
@@ -18,6 +18,7 @@ use super::born;
 use super::companions::Companions;
 use super::confine::Ready;
 use super::control::{Control, Word};
+use super::daemons::Daemons;
 use super::duties::Exit;
 use super::environment::Environment;
 use super::handover::Served;
@@ -96,6 +97,8 @@ pub struct Vassal {
     pub terminals: terminals::Bound,
     /// Processes that stay.
     pub companions: Companions,
+    /// Daemons beside the command.
+    pub daemons: Daemons,
     /// Who waits at our sockets.
     pub backlog: Option<Backlog>,
     /// Where the command says that it is well.
@@ -156,6 +159,7 @@ impl Vassal {
             proxy: None,
             terminals: terminals::Bound::default(),
             companions: Companions::default(),
+            daemons: Daemons::default(),
             backlog: None,
             notified: None,
             subscriber: None,
@@ -244,8 +248,15 @@ impl Vassal {
         let notified = notified.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
         let proxy = self.proxy.iter().filter(|proxy| rest.is_none() || proxy.is_taken());
         let proxy = proxy.map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
-        let mut others: Vec<PollFd<'_>> =
-            counted.into_iter().chain(served).chain(notified).chain(proxy).chain(other).collect();
+        let daemons = self.daemons.watched();
+        let mut others: Vec<PollFd<'_>> = counted
+            .into_iter()
+            .chain(served)
+            .chain(notified)
+            .chain(proxy)
+            .chain(daemons)
+            .chain(other)
+            .collect();
         let happening = self
             .watch
             .next(self.control.as_ref(), &mut others, timeout)
@@ -259,11 +270,34 @@ impl Vassal {
         if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
             notified.hear(&mut self.heard);
         }
+        if matches!(happening, Happening::Other) {
+            self.daemons.look();
+        }
+        if let Happening::Emperor(Word::Byte(byte, _)) = happening {
+            self.daemons.take(byte);
+        }
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;
         }
         Ok(happening)
+    }
+
+    /// Waits for signals and for one descriptor alone: in a process of ours that minds nothing else.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`.
+    pub fn wait_alone<'a>(
+        &'a self,
+        other: &mut [PollFd<'a>],
+        timeout: Option<Duration>,
+    ) -> Result<Happening, Errno> {
+        self.watch.next(None, other, timeout)
+    }
+
+    /// The descriptor that tells of signals.
+    pub fn signals(&self) -> BorrowedFd<'_> {
+        self.watch.as_fd()
     }
 
     /// The end of a rest is nobody's deadline: clients are looked for again.
@@ -297,6 +331,15 @@ impl Vassal {
     /// # Errors
     /// No such directory, or none that we may see.
     pub fn enter(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.directory = Some(self.open_directory(path)?);
+        Ok(())
+    }
+
+    /// The same without entering it.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_directory(&self, path: &Path) -> Result<OwnedFd, Trouble> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
         let opened = openat(base, path, flags, Mode::empty());
@@ -309,8 +352,7 @@ impl Vassal {
             let trouble = Trouble::new(format!("{} is outside of the jail", path.display()));
             return Err(trouble.advise("name a directory of the new root"));
         }
-        self.directory = Some(directory);
-        Ok(())
+        Ok(directory)
     }
 
     /// Opens the log file with the rights that we have now: a regular file, at the end of its path no link, and as root
@@ -319,6 +361,15 @@ impl Vassal {
     /// # Errors
     /// What the system refuses, or a file of another kind.
     pub fn log_to(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.log = Some(self.open_log(path)?);
+        Ok(())
+    }
+
+    /// The same for the log of somebody else.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_log(&self, path: &Path) -> Result<OwnedFd, Trouble> {
         let cannot = |errno| Trouble {
             advice: log_advice(errno),
             ..Trouble::errno(format!("log to {}", path.display()), errno)
@@ -328,8 +379,7 @@ impl Vassal {
         if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
             return Err(cannot(Errno::INVAL));
         }
-        self.log = Some(opened);
-        Ok(())
+        Ok(opened)
     }
 }
 

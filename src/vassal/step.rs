@@ -7,6 +7,7 @@ use jail::plan::{ClockOffset, Extent, Filter, Rootfs, Setting};
 use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
+use super::daemons;
 use super::net::NetStep;
 use super::notify::Reach;
 use super::surroundings::FileStep;
@@ -97,6 +98,8 @@ pub enum Step {
     Zerg(ZergStep),
     /// Terminals for whoever connects.
     Terminals(TerminalStep),
+    /// A daemon beside the command, or in its place.
+    Daemon(Box<daemons::Wanted>),
     /// A line to the Emperor for a program that runs elsewhere.
     Proxy(Socket),
     /// The Emperor is asked for help when so many wait.
@@ -198,6 +201,9 @@ impl fmt::Display for Step {
             Self::Bind(socket) => write!(f, "bind {socket}"),
             Self::Zerg(step) => step.fmt(f),
             Self::Terminals(step) => step.fmt(f),
+            Self::Daemon(wanted) => {
+                write!(f, "start daemon {} `{}`", wanted.daemon.name, wanted.daemon.command)
+            }
             Self::Proxy(socket) => write!(f, "let a program speak with the Emperor on {socket}"),
             Self::CountWaiting(most) => write!(f, "ask for a zerg when {most} connections wait"),
             Self::Set(setting) => setting.fmt(f),

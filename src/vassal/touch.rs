@@ -31,7 +31,7 @@ impl Touches {
     /// # Errors
     /// Those of `inotify_add_watch(2)`.
     pub fn new(paths: Vec<PathBuf>) -> Result<Self, Trouble> {
-        let cannot = |errno| Trouble::errno("watch for hook-touch", errno);
+        let cannot = |errno| Trouble::errno("watch for touches", errno);
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(cannot)?;
         let wanted = WatchFlags::ATTRIB
             | WatchFlags::CLOSE_WRITE
@@ -41,8 +41,7 @@ impl Touches {
             | WatchFlags::ONLYDIR;
         for path in &paths {
             let directory = path.parent().unwrap_or(path);
-            let cannot =
-                |errno| Trouble::errno(format!("watch {} for hook-touch", directory.display()), errno);
+            let cannot = |errno| Trouble::errno(format!("watch {} for touches", directory.display()), errno);
             add_watch(&inotify, directory, wanted).map_err(cannot)?;
         }
         // After the watches: what happens from here on is either seen now or told.
@@ -63,6 +62,17 @@ impl Touches {
             *seen = now;
         }
         changed
+    }
+
+    /// Whether one of them was touched, made or removed since the last time.
+    pub fn any_differs(&mut self) -> bool {
+        self.drain();
+        let differs = |(path, seen): &mut (PathBuf, Option<Stamp>)| {
+            let now = stamp(path);
+            std::mem::replace(seen, now) != now
+        };
+        // All of them: what is not looked at now would count later.
+        self.files.iter_mut().map(differs).fold(false, |any, one| any | one)
     }
 
     fn drain(&self) {

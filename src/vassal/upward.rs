@@ -7,8 +7,9 @@ use super::control;
 use super::state::Vassal;
 use crate::config::place::ConfigError;
 use crate::config::vassal::Address;
+use crate::daemons::Word;
 use crate::emperor::event::Digest;
-use crate::emperor::order::from_vassal::{KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE, USELESS};
+use crate::emperor::order::from_vassal::{DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE, USELESS};
 use crate::log::plain;
 
 /// What ends it.
@@ -41,6 +42,11 @@ pub fn serves(vassal: &Vassal) {
     if !addresses.is_empty() {
         say(vassal.control.as_ref(), &text(SERVES, &addresses));
     }
+}
+
+/// Where one of its daemons stands.
+pub fn daemon(vassal: &Vassal, word: &Word) {
+    say(vassal.control.as_ref(), &text(DAEMON, &word.to_string()));
 }
 
 fn say(control: Option<&impl AsFd>, bytes: &[u8]) {

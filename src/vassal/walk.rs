@@ -10,7 +10,7 @@ use rustix::termios::isatty;
 use super::handover::{Goods, Served};
 use super::hooks::{self, wait};
 use super::identity;
-use super::launch::Launch;
+use super::launch::{Launch, Leads};
 use super::namespaces;
 use super::notify::{Notified, Reach};
 use super::patch;
@@ -21,7 +21,7 @@ use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::trouble::Trouble;
-use super::{backlog, cgroups, confine, network, subscribe, surroundings, terminals, zerg};
+use super::{backlog, cgroups, confine, daemons, network, subscribe, surroundings, terminals, zerg};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn walk(
             return Ok(end);
         }
     }
-    let serves = !vassal.served.is_empty() || vassal.companions.is_any();
+    let serves = !vassal.served.is_empty() || vassal.companions.is_any() || vassal.daemons.is_any();
     let serving = serves.then_some(End::Serving);
     vassal
         .command
@@ -93,6 +93,10 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::File(step) => surroundings::take(vassal, step),
         Step::Net(step) => network::take(vassal, step),
         Step::Terminals(step) => terminals::take(vassal, step),
+        Step::Daemon(wanted) => {
+            daemons::start(vassal, wanted);
+            Ok(())
+        }
         Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),
@@ -211,6 +215,8 @@ fn start(vassal: &mut Vassal, argv: &[String]) -> Result<(), Trouble> {
         output: vassal.log.as_ref().map(AsFd::as_fd),
         confinement: Some(&vassal.confinement),
         terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
+        leads: Leads::Group,
+        identity: None,
     };
     vassal.command = Some(launch.start()?);
     Ok(())

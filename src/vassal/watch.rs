@@ -1,6 +1,6 @@
 //! Waits for signals, children and the Emperor, all at once and without polling.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
@@ -113,6 +113,12 @@ impl Watch {
     }
 }
 
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
+    }
+}
+
 /// What `poll(2)` has seen.
 enum Ready {
     Ours,
@@ -133,6 +139,11 @@ pub fn now() -> Moment {
     let time = clock_gettime(ClockId::Monotonic);
     let nanoseconds = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
     Moment(u64::try_from(nanoseconds).unwrap_or_default())
+}
+
+/// How long it is until then.
+pub fn until(moment: Moment) -> Duration {
+    Duration::from_nanos(moment.0.saturating_sub(now().0))
 }
 
 /// The next child that has ended, or `None`. Orphans that came to us are reaped by the way.

@@ -85,7 +85,7 @@ fn a_command_next_to_the_application_server_is_an_error() {
 #[test]
 fn all_that_is_wrong_is_told_at_once() {
     insta::assert_snapshot!(
-        refused("comand = x\nuid = 0\nemperor-tyrant = true\nemperor-freq = 3\nattach-daemon = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
+        refused("comand = x\nuid = 0\nemperor-tyrant = true\nemperor-freq = 3\ndrop-after-apps = y\nchmod-socket = rw\nunshare = fs,nte\nzzzzzz = 1\n"),
         @r"
         a.ini:2:1: unknown option `comand`
           comand = x
@@ -103,8 +103,8 @@ fn all_that_is_wrong_is_told_at_once() {
           emperor-freq = 3
           ^
           move it to the Emperor's config
-        a.ini:6:1: `attach-daemon` is not supported yet
-          attach-daemon = y
+        a.ini:6:1: `drop-after-apps` is not supported yet
+          drop-after-apps = y
           ^
           leave it out, or have vassals run by uwsgi: `binary-path` in the Emperor's config
         a.ini:7:16: `chmod-socket`: `rw` is no mode

@@ -81,7 +81,11 @@ impl Health {
     }
 }
 
-fn readiness(text: &str) -> Result<Readiness, Wrong> {
+/// `started`, `notify`, `lived:SECONDS`.
+///
+/// # Errors
+/// Anything else.
+pub(super) fn readiness(text: &str) -> Result<Readiness, Wrong> {
     let odd = || Wrong {
         cause: format!("{} is no readiness", quoted(text)),
         cure: Some("use `started`, `notify` or `lived:SECONDS`".to_owned()),

@@ -3,7 +3,7 @@
 use jail::plan::standard::Strictness;
 
 use super::{
-    Patch, VassalConfig, VassalKind, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg,
+    Patch, VassalConfig, VassalKind, daemons, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg,
 };
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
@@ -77,7 +77,11 @@ fn is_app_servers(entry: &Entry) -> bool {
 }
 
 fn is_program(entry: &Entry) -> bool {
-    entry.key == "command" || entry.key.contains("privileged-binary-patch") || sub_emperor::is_source(entry)
+    entry.key == "command"
+        || entry.key.contains("privileged-binary-patch")
+        || entry.key.contains("attach-daemon")
+        || entry.key.contains("attach-control-daemon")
+        || sub_emperor::is_source(entry)
 }
 
 /// A program of its own and the application server: which one was meant?
@@ -141,6 +145,7 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         name if config.subscriptions.apply(name, entry)? => {}
         name if config.zerg.apply(name, entry)? => {}
         name if config.terminals.apply(name, entry)? => {}
+        name if config.daemons.apply(name, entry)? => {}
         name if config.ties.apply(name, entry)? => {}
         name => apply_jail(config, name, entry)?,
     }
@@ -222,6 +227,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     errors.extend(tuntap::contradictions(&config.net, &config.tuntap));
     errors.extend(zerg::contradiction(config));
     errors.extend(terminals::contradiction(config));
+    errors.extend(daemons::contradiction(config));
     errors.extend(ties::contradiction(config));
     if does_nothing(config) {
         let cure = "say what runs: command = PROGRAM ARGUMENTS";
@@ -235,5 +241,6 @@ fn does_nothing(config: &VassalConfig) -> bool {
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
     let serves =
         !config.sockets.is_empty() || !config.zerg.pools.is_empty() || config.terminals.is_asked_for();
+    let serves = serves || config.daemons.is_any();
     !program && !serves && config.programs.is_empty() && config.hooks.is_empty()
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod confine;
+mod daemons;
 mod emperor;
 mod errands;
 mod fork_server;
@@ -132,6 +133,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Vassal,
         options: terminals::TERMINALS,
     },
+    Group { heading: "Vassal: daemons beside its command", scope: Scope::Vassal, options: daemons::DAEMONS },
     Group {
         heading: "Vassal: routers that it is announced to",
         scope: Scope::Vassal,

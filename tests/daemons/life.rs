@@ -1,0 +1,155 @@
+//! The life of a daemon that stays in the foreground.
+
+use rustix::process::Signal;
+
+use super::told::{Court, kill, lives, until, wait_dead, with_word};
+
+/// A number of seconds that nobody else sleeps: by it the processes of one test are known.
+fn mark() -> String {
+    format!("{}", 7_000_000 + std::process::id() * 100 + u32::from(rand()))
+}
+
+fn rand() -> u8 {
+    static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 100
+}
+
+fn argv(pid: i32) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    text.trim_end_matches('\0').replace('\0', " ")
+}
+
+#[test]
+fn a_daemon_runs_beside_the_command_without_a_shell_in_between_and_ends_with_it() {
+    let mark = mark();
+    let mut court = Court::of(&format!("command = sleep 1000\nattach-daemon = sleep {mark}"));
+    let pid = court.wait("sleep", "running", 1);
+    assert_eq!(argv(pid), format!("sleep {mark}"));
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    assert_eq!(
+        (fields[2], fields[3]),
+        (&*pid.to_string(), &*pid.to_string()),
+        "it leads a group and a session"
+    );
+    let outcome = court.stop();
+    assert!(!lives(pid), "{}", outcome.errors);
+    assert!(with_word(&mark).is_empty());
+}
+
+#[test]
+fn a_vassal_may_have_nothing_but_daemons() {
+    let mut court = Court::of("attach-daemon = sleep 1000\nattach-daemon = sleep 2000");
+    let (first, second) = (court.wait("sleep", "running", 1), court.wait("sleep-2", "running", 1));
+    let outcome = court.stop();
+    assert_eq!(outcome.code(), 0, "{}", outcome.errors);
+    assert!(!lives(first) && !lives(second));
+}
+
+#[test]
+fn one_that_is_killed_is_started_again() {
+    let mut court = Court::of("attach-daemon = sleep 1000");
+    let pid = court.wait("sleep", "running", 1);
+    kill(pid);
+    let next = court.wait("sleep", "running", 2);
+    assert!(next != pid && lives(next) && !lives(pid));
+    let outcome = court.stop();
+    assert!(
+        outcome.errors.contains("daemon sleep was killed by signal 9; it is started again in "),
+        "{}",
+        outcome.errors
+    );
+}
+
+/// What leaves the group of a daemon, and even its session, ends with it all the same.
+#[test]
+fn nothing_of_a_daemon_outlives_it() {
+    let mark = mark();
+    let script = format!("setsid sleep {mark} & (trap '' TERM; sleep {mark}) & exec sleep {mark}");
+    let mut court = Court::of(&format!("attach-daemon2 = name=many,cmd={script}"));
+    let pid = court.wait("many", "running", 1);
+    until("all of it", || (with_word(&format!("^sleep {mark}")).len() == 3).then_some(()));
+    court.forget();
+    court.steer("stop many");
+    court.wait("many", "stopped", 1);
+    assert_eq!(with_word(&mark), Vec::<i32>::new());
+    court.steer("start many");
+    let next = court.wait("many", "running", 2);
+    assert_ne!(next, pid);
+    court.stop();
+    assert_eq!(with_word(&mark), Vec::<i32>::new());
+}
+
+/// Of the master nothing is left that could tidy up: whoever keeps a daemon does.
+#[test]
+fn nothing_outlives_a_master_that_is_killed() {
+    let mark = mark();
+    let script = format!("setsid sleep {mark} & sleep {mark}");
+    let mut court = Court::of(&format!("attach-daemon2 = name=many,cmd={script}"));
+    let pid = court.wait("many", "running", 1);
+    until("all of it", || (with_word(&format!("^sleep {mark}")).len() == 2).then_some(()));
+    court.vassal.signal(Signal::KILL);
+    court.vassal.end();
+    wait_dead(pid);
+    until("the end of all of it", || with_word(&mark).is_empty().then_some(()));
+}
+
+#[test]
+fn a_control_daemon_takes_the_vassal_with_it() {
+    let mut court = Court::of("command = sleep 1000\nattach-control-daemon = sleep 2000");
+    kill(court.wait("sleep", "running", 1));
+    assert_eq!(court.vassal.end().code(), 0);
+}
+
+#[test]
+fn one_that_does_not_stop_is_killed_after_its_grace_and_others_do_not_wait_for_it() {
+    let stubborn = "attach-daemon2 = name=a,grace=1,cmd=trap '' TERM; while :; do sleep 1; done";
+    let mut court =
+        Court::of(&format!("{stubborn}\n{}\nattach-daemon = sleep 1000", stubborn.replace("=a,", "=b,")));
+    let pids =
+        [court.wait("a", "running", 1), court.wait("b", "running", 1), court.wait("sleep", "running", 1)];
+    let begin = std::time::Instant::now();
+    let outcome = court.stop();
+    assert!(begin.elapsed() < super::emperor::PATIENCE);
+    assert!(pids.iter().all(|pid| !lives(*pid)), "{}", outcome.errors);
+}
+
+#[test]
+fn one_that_cannot_run_is_told_with_its_cause_and_tried_again() {
+    let mut court = Court::of("attach-daemon = /no/such/program");
+    court.wait("program", "throttled", 2);
+    let outcome = court.stop();
+    assert!(outcome.errors.contains("daemon program: cannot run `/no/such/program`"), "{}", outcome.errors);
+    assert!(
+        outcome.errors.contains("daemon program ended with status 127; it is started again in "),
+        "{}",
+        outcome.errors
+    );
+}
+
+#[test]
+fn signals_reach_it_by_its_name() {
+    let config = "attach-daemon2 = name=a,cmd=trap 'echo got >> DIR/got' USR1; while :; do sleep 0.01; done";
+    let mut court = Court::of(config);
+    court.wait("a", "running", 1);
+    until("a trap", || {
+        court.steer("signal a 10");
+        (!court.place.read("got").is_empty()).then_some(())
+    });
+    court.stop();
+}
+
+#[test]
+fn a_touched_file_begins_it_anew_also_when_it_is_made_or_removed() {
+    let place = super::emperor::Place::new("attach-daemon2 = name=a,cmd=sleep 1000,touch=DIR/one;DIR/two");
+    std::fs::write(place.path("one"), "").unwrap();
+    let mut court = Court::at(place);
+    court.wait("a", "running", 1);
+    std::fs::write(court.place.path("one"), "changed").unwrap();
+    court.wait("a", "running", 2);
+    std::fs::write(court.place.path("two"), "").unwrap();
+    court.wait("a", "running", 3);
+    std::fs::remove_file(court.place.path("one")).unwrap();
+    court.wait("a", "running", 4);
+    court.stop();
+}
