@@ -23,6 +23,8 @@ const DELAY_MAX_MS: u64 = 10_000;
 pub enum Work {
     /// Serves terminals.
     Terminals(terminals::Wanted),
+    /// Serves the terminal of the command.
+    Shared(terminals::Sharing),
 }
 
 /// All of them.
@@ -76,6 +78,14 @@ impl Companions {
         !self.0.is_empty()
     }
 
+    /// One of these that lives.
+    pub fn alive(&self, is: impl Fn(&Work) -> bool) -> Option<Pid> {
+        self.0.iter().filter(|one| is(&one.work)).find_map(|one| match one.state {
+            State::Alive(pid) => Some(pid),
+            State::Due(_) => None,
+        })
+    }
+
     /// How long until the next one is to be born.
     pub fn patience(&self) -> Option<Duration> {
         let due = |one: &Companion| match one.state {
@@ -102,12 +112,14 @@ impl Work {
     fn name(&self) -> &'static str {
         match self {
             Self::Terminals(_) => "the router of terminals",
+            Self::Shared(_) => "the process of the terminal",
         }
     }
 
     fn begin(&self, vassal: &Vassal) -> Result<Pid, Trouble> {
         match self {
             Self::Terminals(wanted) => terminals::begin(vassal, wanted),
+            Self::Shared(sharing) => terminals::begin_shared(vassal, *sharing),
         }
     }
 }

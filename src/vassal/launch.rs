@@ -10,7 +10,8 @@ use jail::{Capabilities, Identity, run, sys};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Signal, WaitOptions, fchdir, getpgrp, set_parent_process_death_signal, setpgid, setsid, waitpid,
+    Pid, Signal, WaitOptions, fchdir, getpgrp, ioctl_tiocsctty, set_parent_process_death_signal, setpgid,
+    setsid, waitpid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::tcsetpgrp;
@@ -36,21 +37,23 @@ pub struct Launch<'a> {
     pub output: Option<BorrowedFd<'a>>,
     /// What is put on the program, as the last thing before it runs.
     pub confinement: Option<&'a Ready>,
-    /// Gets the terminal on standard input, so that keys reach it.
-    pub terminal: bool,
     /// What it leads.
-    pub leads: Leads,
+    pub leads: Leads<'a>,
     /// Who it becomes, if not who we are.
     pub identity: Option<&'a Identity>,
 }
 
 /// What a program is the first of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leads {
+#[derive(Clone, Copy, Debug)]
+pub enum Leads<'a> {
     /// A process group, in our session.
     Group,
+    /// The same, and keys of the terminal on standard input reach it.
+    Foreground,
     /// A session.
     Session,
+    /// A session of this terminal.
+    Terminal(BorrowedFd<'a>),
 }
 
 /// What the child was doing when it failed.
@@ -123,13 +126,17 @@ impl Launch<'_> {
         // A change of ids would clear it.
         set_parent_process_death_signal(Some(Signal::KILL))?;
         match self.leads {
-            Leads::Group => setpgid(None, None)?,
-            Leads::Session => drop(setsid()?),
+            Leads::Group => setpgid(None, None),
+            Leads::Foreground => {
+                setpgid(None, None)?;
+                tcsetpgrp(rustix::stdio::stdin(), getpgrp())
+            }
+            Leads::Session => setsid().map(drop),
+            Leads::Terminal(terminal) => {
+                setsid()?;
+                ioctl_tiocsctty(terminal)
+            }
         }
-        if self.terminal {
-            tcsetpgrp(rustix::stdio::stdin(), getpgrp())?;
-        }
-        Ok(())
     }
 
     fn standard(&self) -> Result<(), Errno> {

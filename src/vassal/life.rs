@@ -234,6 +234,7 @@ impl Life<'_> {
                 let outcome = master::mind(vassal, pid, (&self.reactions, self.config.health), |config| {
                     self.check(config)
                 })?;
+                terminals::finish(vassal);
                 master::take_terminal();
                 daemons::leave(vassal, leaving(outcome))?;
                 let status = master::after(vassal, &self.after, self.teller);

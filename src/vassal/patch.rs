@@ -111,7 +111,6 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
         input: None,
         output: None,
         confinement: None,
-        terminal: false,
         leads: Leads::Group,
         identity: None,
     }

@@ -308,6 +308,7 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
         steps.push(Step::CountWaiting(config.ties.sos_backlog));
     }
     steps.extend(terminals::served(config));
+    steps.extend(terminals::shared(config));
     steps.extend(config.command.iter().map(|command| Step::Start(command.value.clone())));
     for started in PHASES.into_iter().filter(|phase| STARTED.contains(phase)) {
         steps.extend(phase(config, started));

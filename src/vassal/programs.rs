@@ -118,7 +118,6 @@ fn start(vassal: &Vassal, argv: &[&str], environment: Environment) -> Result<Pid
         input: Some(null.as_fd()),
         output: None,
         confinement: None,
-        terminal: false,
         leads: Leads::Group,
         identity: None,
     };

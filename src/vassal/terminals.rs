@@ -1,6 +1,8 @@
 //! Terminals for whoever connects: sockets bound while there are rights to, and a process that serves them as jailed as
 //! the command.
 
+mod shared;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -18,8 +20,11 @@ use super::state::Vassal;
 use super::step::{Socket, Step};
 use super::tell::Teller;
 use super::trouble::Trouble;
+use crate::config::place::Placed;
 use crate::config::vassal::terminals::Terminals;
 use crate::config::vassal::{Address, VassalConfig};
+
+pub use shared::{Shared, Sharing, begin as begin_shared, finish};
 
 /// Mode of their sockets when `chmod-socket` says nothing: whoever connects is the vassal's user from then on.
 const MODE: u32 = 0o600;
@@ -39,6 +44,10 @@ pub enum TerminalStep {
     Stats(Socket),
     /// The process that serves them.
     Serve(Wanted),
+    /// A socket whose clients share the terminal of the command.
+    Desk(Socket),
+    /// That terminal, and the process that serves it.
+    Share(Sharing),
 }
 
 /// How clients of a socket speak.
@@ -63,6 +72,10 @@ pub struct Wanted {
 pub struct Bound {
     doors: Vec<(Listening, Speech, String)>,
     stats: Option<Listening>,
+    /// Those of the terminal that is shared.
+    desks: Vec<Listening>,
+    /// The terminal of the command, where it has one.
+    pub shared: Option<Shared>,
 }
 
 impl fmt::Display for TerminalStep {
@@ -73,6 +86,14 @@ impl fmt::Display for TerminalStep {
             Self::Stats(socket) => write!(f, "bind {socket} for numbers of terminals"),
             Self::Serve(wanted) => {
                 write!(f, "serve terminals with `{}`", wanted.command.as_deref().unwrap_or("the shell"))
+            }
+            Self::Desk(socket) => write!(f, "bind {socket} for the terminal of the command"),
+            Self::Share(Sharing { log, input }) => {
+                let (log, input) = (
+                    if *log { ", and log it" } else { "" },
+                    if *input { ", and type our input there" } else { "" },
+                );
+                write!(f, "make the terminal of the command{log}{input}")
             }
         }
     }
@@ -87,7 +108,9 @@ pub fn bind(config: &VassalConfig, socket: impl Fn(Address, u32) -> Socket) -> V
     let raw = terminals.raw.iter().map(|door| TerminalStep::Bind(at(&door.value), Speech::Raw));
     let framed = terminals.framed.iter().map(|door| TerminalStep::Bind(at(&door.value), Speech::Framed));
     let stats = terminals.stats.iter().map(|stats| TerminalStep::Stats(at(&stats.value)));
-    raw.chain(framed).chain(stats).map(Step::Terminals).collect()
+    // Nobody else's, whatever a mode says: it is the command's own terminal.
+    let desk = |desk: &Placed<Address>| TerminalStep::Desk(socket(desk.value.clone(), MODE));
+    raw.chain(framed).chain(stats).chain(terminals.shared.iter().map(desk)).map(Step::Terminals).collect()
 }
 
 /// Serves them, with the ids and limits of the command.
@@ -103,6 +126,13 @@ pub fn served(config: &VassalConfig) -> Vec<Step> {
     std::iter::repeat_n(one, processes.unwrap_or(1) as usize).collect()
 }
 
+/// The terminal of the command, right before it is started.
+pub fn shared(config: &VassalConfig) -> Option<Step> {
+    let Terminals { shared, log, input, .. } = &config.terminals;
+    let sharing = Sharing { log: *log, input: *input };
+    (!shared.is_empty()).then_some(Step::Terminals(TerminalStep::Share(sharing)))
+}
+
 /// Takes one of these steps.
 ///
 /// # Errors
@@ -115,6 +145,11 @@ pub fn take(vassal: &mut Vassal, step: &TerminalStep) -> Result<(), Trouble> {
         }
         TerminalStep::Stats(socket) => vassal.terminals.stats = Some(listen(vassal, socket)?),
         TerminalStep::Serve(wanted) => companions::start(vassal, Work::Terminals(wanted.clone()))?,
+        TerminalStep::Desk(socket) => {
+            let listening = listen(vassal, socket)?;
+            vassal.terminals.desks.push(listening);
+        }
+        TerminalStep::Share(sharing) => shared::start(vassal, *sharing)?,
     }
     Ok(())
 }
@@ -182,7 +217,7 @@ fn launch(vassal: &Vassal, wanted: &Wanted) -> Launch {
 /// All of its life, in the child.
 fn live(vassal: &Vassal, charter: Charter) -> i32 {
     let teller = &vassal.teller;
-    if let Err(errno) = settle(vassal, &charter) {
+    if let Err(errno) = settle(vassal, &kept(&charter), || Ok(())) {
         teller.nuisance(&Trouble::errno("serve terminals", errno));
         return 1;
     }
@@ -195,7 +230,9 @@ fn live(vassal: &Vassal, charter: Charter) -> i32 {
     }
 }
 
-fn settle(vassal: &Vassal, charter: &Charter) -> Result<(), Errno> {
+/// As jailed as the command, with these descriptors alone; `begin` is done in a process group of its own, while signals are
+/// still blocked.
+fn settle(vassal: &Vassal, kept: &[RawFd], begin: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
     let master = getppid();
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // It may have ended before that was said.
@@ -203,11 +240,12 @@ fn settle(vassal: &Vassal, charter: &Charter) -> Result<(), Errno> {
         return Err(Errno::SRCH);
     }
     setpgid(None, None)?;
+    begin()?;
     vassal.directory.as_ref().map_or(Ok(()), fchdir)?;
     let errno = |failure: jail::Failure| Errno::from_raw_os_error(failure.errno);
     run::perform(&jail::Step::DefaultSignals).map_err(errno)?;
     vassal.confinement.put_on()?;
-    sys::close_all_but(&kept(charter))
+    sys::close_all_but(kept)
 }
 
 fn kept(charter: &Charter) -> Vec<RawFd> {

@@ -20,6 +20,7 @@ use super::root;
 use super::sockets::Listening;
 use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
+use super::terminals::Shared;
 use super::trouble::Trouble;
 use super::{backlog, cgroups, confine, daemons, network, subscribe, surroundings, terminals, zerg};
 
@@ -206,16 +207,17 @@ fn listen(vassal: &mut Vassal, reach: Reach, heartbeat_s: u32) -> Result<(), Tro
 
 fn start(vassal: &mut Vassal, argv: &[String]) -> Result<(), Trouble> {
     let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let own = vassal.terminals.shared.as_ref().map(Shared::peer);
+    let ours = vassal.control.is_none() && isatty(rustix::stdio::stdin());
     let launch = Launch {
         argv: &argv,
         environment: vassal.user_environment(),
         sockets: vassal.sockets.iter().map(|socket| (socket.as_fd(), socket.name().to_owned())).collect(),
         directory: vassal.directory.as_ref().map(AsFd::as_fd),
-        input: None,
-        output: vassal.log.as_ref().map(AsFd::as_fd),
+        input: own,
+        output: own.or(vassal.log.as_ref().map(AsFd::as_fd)),
         confinement: Some(&vassal.confinement),
-        terminal: vassal.control.is_none() && isatty(rustix::stdio::stdin()),
-        leads: Leads::Group,
+        leads: own.map_or(if ours { Leads::Foreground } else { Leads::Group }, Leads::Terminal),
         identity: None,
     };
     vassal.command = Some(launch.start()?);

@@ -14,6 +14,7 @@ mod router;
 #[path = "../attach/seat.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod seat;
+mod shared;
 
 use rustix::process::Signal;
 
@@ -43,4 +44,10 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
         assert!(begin.elapsed() < emperor::PATIENCE, "in vain: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Children of a process, as numbers.
+fn children_of(pid: i32) -> Vec<String> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().map(str::to_owned).collect()
 }

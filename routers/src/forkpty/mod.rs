@@ -6,12 +6,14 @@ pub mod frame;
 pub mod io;
 mod ration;
 mod session;
+mod shared;
 mod signal;
 mod stream;
 mod window;
 
 pub use ration::Ration;
 pub use session::{Event, Mode, Order, Rules, Session};
+pub use shared::{Listener, Order as SharedOrder, Shared};
 pub use signal::allowed;
 pub use stream::Stream;
 pub use window::{Sizes, Window};

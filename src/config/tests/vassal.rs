@@ -51,10 +51,15 @@ fn a_mode_of_sockets_may_be_left_out() {
 
 #[test]
 fn every_option_of_the_table_has_an_effect() {
-    let plain = read("uid = 1\ncommand = a\n");
     for (group, option) in options().filter(|(group, _)| matches!(group.scope, Scope::Vassal | Scope::Both)) {
         let line = format!("{} = {}\n", option.name, sample(option.kind));
-        assert_ne!(read(&format!("uid = 1\ncommand = a\n{line}")), plain, "{}: {line}", group.heading);
+        let base = match option.name {
+            "pty-exec" => "uid = 1\nsocket = x\n",
+            "pty-log" | "pty-input" => "uid = 1\ncommand = a\npty-socket = x\n",
+            _ => "uid = 1\ncommand = a\n",
+        };
+        let line = if option.name == "pty-exec" { format!("pty-socket = x\n{line}") } else { line };
+        assert_ne!(read(&format!("{base}{line}")), read(base), "{}: {line}", group.heading);
     }
 }
 
@@ -174,8 +179,36 @@ fn terminals_are_served_where_a_mode_says_who_may_come() {
     for address in ["127.0.0.1:3031", ":3031", "@terminals"] {
         let said = refused(&format!("forkpty-router = {address}\n"));
         assert!(said.contains("a.ini:2:18") && said.contains("write the path of a unix socket"), "{said}");
+        let said = refused(&format!("command = a\npty-socket = {address}\n"));
+        assert!(said.contains("a.ini:3:14") && said.contains("write the path of a unix socket"), "{said}");
     }
     let config = read("forkpty-router = /run/a\nforkptyurouter = fd://3\nforkpty-router-cmd = bash -l\n");
     assert_eq!((config.terminals.raw.len(), config.terminals.framed.len()), (1, 1));
     assert_eq!(config.terminals.command.as_deref(), Some("bash -l"));
+}
+
+#[test]
+fn a_shared_terminal_is_that_of_one_program() {
+    let argv = |text: &str| read(text).command.expect("one").value;
+    assert_eq!(argv("pty-socket = a\npty-exec = bash\n"), ["bash"]);
+    assert_eq!(argv("pty-socket = a\nbinsh = /bin/dash\npty-exec = top -b\n"), ["/bin/dash", "-c", "top -b"]);
+    assert_eq!(argv("pty-socket = a\npty-socket = b\ncommand = top -b\n"), ["top", "-b"]);
+    insta::assert_snapshot!(refused("pty-socket = a\ncommand = b\npty-exec = c\n"), @r"
+    a.ini:4:12: `pty-exec`: the terminal is that of another program (a.ini:3:11)
+      pty-exec = c
+                 ^
+      leave out one of the two
+    ");
+    insta::assert_snapshot!(refused("pty-socket = a\n"), @r"
+    a.ini:2:14: `pty-socket`: no program whose terminal it would be
+      pty-socket = a
+                   ^
+      say which: command = PROGRAM ARGUMENTS, or pty-exec = PROGRAM
+    ");
+    insta::assert_snapshot!(refused("command = a\npty-log\n"), @r"
+    a.ini:3:8: a terminal that nobody can connect to: there is no `pty-socket`
+      pty-log
+             ^
+      add `pty-socket = PATH`
+    ");
 }

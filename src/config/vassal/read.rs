@@ -106,6 +106,7 @@ fn read_own(entries: &[Entry], variables: &[Variable]) -> Result<VassalConfig, V
     let strict = config.jail.as_ref().filter(|jail| jail.value == Some(Strictness::Strict));
     let strict = strict.map(|jail| Placed { value: Choice::Strict, place: jail.place.clone() });
     config.confine.seccomp = config.confine.seccomp.take().or(strict);
+    errors.extend(terminals::run(&mut config).err());
     errors.extend(sub_emperor::govern(&mut config, &emperors).err().into_iter().flatten());
     if errors.is_empty() {
         errors.extend(contradictions(&config));
@@ -239,8 +240,8 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
 fn does_nothing(config: &VassalConfig) -> bool {
     let program =
         config.command.is_some() || config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    let serves =
-        !config.sockets.is_empty() || !config.zerg.pools.is_empty() || config.terminals.is_asked_for();
+    let terminals = config.terminals.is_asked_for() || !config.terminals.shared.is_empty();
+    let serves = !config.sockets.is_empty() || !config.zerg.pools.is_empty() || terminals;
     let serves = serves || config.daemons.is_any();
     !program && !serves && config.programs.is_empty() && config.hooks.is_empty()
 }

@@ -3,7 +3,7 @@
 use super::{Address, VassalConfig};
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
-use crate::config::values::{Wrong, address, count, text, wrong};
+use crate::config::values::{Wrong, address, count, flag, text, wrong};
 
 /// Processes of one router.
 const PROCESSES_MAX: u32 = 64;
@@ -29,6 +29,14 @@ pub struct Terminals {
     pub processes: Option<u32>,
     /// `forkptyrouter-stats`.
     pub stats: Option<Placed<Address>>,
+    /// `pty-socket`: clients that share the terminal of the command.
+    pub shared: Vec<Placed<Address>>,
+    /// `pty-log`: what is written there goes to the log, too.
+    pub log: bool,
+    /// `pty-input`: what comes on standard input is typed there, too.
+    pub input: bool,
+    /// `pty-exec`: the command, as `forkptyrouter-command` says one.
+    pub exec: Option<Placed<String>>,
     /// Where the last of them stands.
     last: Option<Placed<&'static str>>,
 }
@@ -48,6 +56,10 @@ impl Terminals {
             "forkptyrouter-timeout" => self.timeout_s = Some(value(entry, timeout)?),
             "forkptyrouter-processes" => self.processes = Some(value(entry, processes)?),
             "forkptyrouter-stats" => self.stats = Some(entry.placed(value(entry, address)?)),
+            "pty-socket" => self.shared.push(entry.placed(value(entry, door)?)),
+            "pty-log" => self.log = value(entry, flag)?,
+            "pty-input" => self.input = value(entry, flag)?,
+            "pty-exec" => self.exec = Some(entry.placed(value(entry, text)?)),
             _ => return Ok(false),
         }
         self.last = Some(entry.placed(name));
@@ -63,11 +75,39 @@ impl Terminals {
 /// What no single option shows.
 pub(super) fn contradiction(config: &VassalConfig) -> Option<ConfigError> {
     let Placed { value: option, place } = config.terminals.last.as_ref()?;
+    let at = |cause: String| ConfigError::at(place, cause);
     let patched = config.privileged_patch.is_some() || config.unprivileged_patch.is_some();
-    patched.then(|| {
-        let error = ConfigError::at(place, format!("`{option}`: another program takes the vassal's place"));
-        error.cure("run it by `command`: then the vassal stays, and minds its terminals")
-    })
+    if patched {
+        let error = at(format!("`{option}`: another program takes the vassal's place"));
+        return Some(error.cure("run it by `command`: then the vassal stays, and minds its terminals"));
+    }
+    let Terminals { shared, log, input, exec, .. } = &config.terminals;
+    if shared.is_empty() && (*log || *input || exec.is_some()) {
+        let error = at("a terminal that nobody can connect to: there is no `pty-socket`".into());
+        return Some(error.cure("add `pty-socket = PATH`"));
+    }
+    let socket = shared.first().filter(|_| config.command.is_none())?;
+    let error = ConfigError::at(&socket.place, "`pty-socket`: no program whose terminal it would be");
+    Some(error.cure("say which: command = PROGRAM ARGUMENTS, or pty-exec = PROGRAM"))
+}
+
+/// `pty-exec` is the command of a vassal that has no other.
+///
+/// # Errors
+/// It has another.
+pub(super) fn run(config: &mut VassalConfig) -> Result<(), ConfigError> {
+    let Some(exec) = &config.terminals.exec else { return Ok(()) };
+    if let Some(command) = &config.command {
+        let cause = format!("`pty-exec`: the terminal is that of another program ({})", command.place);
+        return Err(ConfigError::at(&exec.place, cause).cure("leave out one of the two"));
+    }
+    let shell = config.surroundings.shells.first().map_or("/bin/sh".into(), |shell| shell.to_string_lossy());
+    let argv = match exec.value.contains(' ') {
+        true => vec![shell.into_owned(), "-c".to_owned(), exec.value.clone()],
+        false => vec![exec.value.clone()],
+    };
+    config.command = Some(Placed { value: argv, place: exec.place.clone() });
+    Ok(())
 }
 
 /// Whoever can connect has a shell: by the network anybody could, and nobody would ask who he is.

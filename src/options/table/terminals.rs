@@ -22,6 +22,29 @@ pub(super) const CLIENTS: &[OptionSpec] = &[
 
 pub(super) const TERMINALS: &[OptionSpec] = &[
     OptionSpec::new(
+        "pty-socket",
+        Kind::Form("PATH|fd://N", "/run/shop/pty.sock"),
+        "Unix socket of the vassal's user whose clients share the terminal of the command: all see what it writes, all may type.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "pty-log",
+        Kind::Flag,
+        "Writes what the command writes on that terminal to the log, too.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "pty-input",
+        Kind::Flag,
+        "Types what comes on the vassal's own standard input there, too.",
+    )
+    .default("false"),
+    OptionSpec::new(
+        "pty-exec",
+        Kind::Text,
+        "The command of a vassal with `pty-socket`: a name or path, or with a blank in it a line for the shell (`binsh`).",
+    ),
+    OptionSpec::new(
         "forkpty-router",
         Kind::Form("PATH|fd://N", "/run/shop/pty.sock"),
         "Unix socket whose clients get a program on a terminal of its own each, as the vassal's user in its jail; bytes go as they are.",

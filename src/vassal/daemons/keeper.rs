@@ -99,7 +99,6 @@ fn launch(
         input: (!daemon.stdin).then_some(null.as_fd()),
         output: log.as_ref().or(vassal.log.as_ref()).map(AsFd::as_fd),
         confinement: Some(&vassal.confinement),
-        terminal: false,
         leads: Leads::Session,
         identity: identity.as_ref(),
     };

@@ -1,6 +1,8 @@
 //! The loop of a forkpty router: waits, tells sessions what happened, takes in those who come.
 
 mod live;
+mod pipes;
+mod share;
 mod stats;
 mod terminal;
 
@@ -14,6 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{Mode, Rules, Session};
 use live::Live;
+pub use share::{Console, Heard, share};
 pub use terminal::{Launch, Leader, end_of_input, resize};
 
 /// Sessions at once.
@@ -131,7 +134,16 @@ pub fn serve(charter: Charter, tell: impl FnMut(Told)) -> Result<(), Errno> {
 }
 
 fn add(epoll: &OwnedFd, fd: BorrowedFd<'_>, token: Token, flags: epoll::EventFlags) -> Result<(), Errno> {
-    epoll::add(epoll, fd, epoll::EventData::new_u64(token.number()), flags)
+    add_number(epoll, fd, token.number(), flags)
+}
+
+fn add_number(
+    epoll: &OwnedFd,
+    fd: BorrowedFd<'_>,
+    number: u64,
+    flags: epoll::EventFlags,
+) -> Result<(), Errno> {
+    epoll::add(epoll, fd, epoll::EventData::new_u64(number), flags)
 }
 
 /// Milliseconds of a clock that nobody sets.
