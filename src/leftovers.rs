@@ -46,7 +46,7 @@ fn pid_of(word: &str) -> Option<Pid> {
 }
 
 /// `waitid(2)` knows nobody but our children, whatever it is asked.
-fn is_child(pid: &Pid) -> bool {
+pub fn is_child(pid: &Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::Pid(*pid), options).is_ok()
 }

@@ -8,4 +8,5 @@ mod life;
 #[path = "../common/program.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod program;
+mod smart;
 mod told;

@@ -42,6 +42,12 @@ impl Court {
         self.wait_for(wanted)
     }
 
+    /// Waits until a daemon is told to be this process.
+    pub fn wait_pid(&mut self, name: &str, pid: i32) {
+        let wanted = format!("{name} running {pid} ");
+        self.wait_for(|line| line.starts_with(&wanted).then_some(()));
+    }
+
     fn wait_for<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
         let begin = Instant::now();
         loop {
@@ -99,7 +105,7 @@ pub fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(begin.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::yield_now();
     }
 }
 

@@ -3,12 +3,9 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use jail::sys;
-use rustix::event::{PollFd, PollFlags};
+use jail::{Namespaces, run, sys};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, setpgid, waitid,
-};
+use rustix::process::{Pid, Signal, set_parent_process_death_signal, setpgid};
 
 use super::super::duties::Exit;
 use super::super::identity;
@@ -17,8 +14,10 @@ use super::super::programs;
 use super::super::state::Vassal;
 use super::super::step;
 use super::super::trouble::Trouble;
-use super::super::watch::{Happening, reap};
-use super::line::{Asked, Far, Line, Told, pair};
+use super::super::watch::reap;
+use super::kept::Kept;
+use super::line::{Far, Line, Told, pair};
+use super::pidfile;
 use crate::config::vassal::daemons::{Command, Daemon};
 use crate::leftovers;
 
@@ -37,18 +36,57 @@ pub fn begin(vassal: &Vassal, daemon: &Daemon) -> Result<(Pid, Line), Trouble> {
 
 /// All of its life, in the child.
 fn live(vassal: &Vassal, daemon: &Daemon, far: &Far) -> i32 {
+    let status = match daemon.ns_pid {
+        true => stand_before(vassal, far, || live_within(vassal, daemon, far)),
+        false => Ok(live_within(vassal, daemon, far)),
+    };
+    status.unwrap_or_else(|trouble| failed(vassal, daemon, far, trouble))
+}
+
+/// In the pid namespace that the daemon is to have.
+fn live_within(vassal: &Vassal, daemon: &Daemon, far: &Far) -> i32 {
     match born(vassal, daemon, far) {
-        Ok(main) => mind(vassal, far, main),
-        Err(trouble) => {
-            let cause = format!("daemon {}: {}", daemon.name, trouble.cause);
-            vassal.teller.nuisance(&Trouble { cause, ..trouble });
-            far.tell(Told::Ended(Exit::Code(UNBORN)));
-            UNBORN
+        Ok((main, directory)) => Kept { vassal, daemon, far, directory }.mind(main),
+        Err(trouble) => failed(vassal, daemon, far, trouble),
+    }
+}
+
+fn failed(vassal: &Vassal, daemon: &Daemon, far: &Far, trouble: Trouble) -> i32 {
+    let cause = format!("daemon {}: {}", daemon.name, trouble.cause);
+    vassal.teller.nuisance(&Trouble { cause, ..trouble });
+    far.tell(Told::Ended(Exit::Code(UNBORN)));
+    UNBORN
+}
+
+/// Waits for the end of a child that is PID 1 of a new pid namespace; with it everybody in there ends.
+fn stand_before(vassal: &Vassal, far: &Far, work: impl FnOnce() -> i32) -> Result<i32, Trouble> {
+    let cannot = |errno| {
+        let advice = "`ns_pid` is for a vassal that is root, of the host or of its own user namespace";
+        Trouble::errno("make a pid namespace", errno).advise(advice)
+    };
+    let unshared = run::perform(&jail::Step::Unshare(Namespaces::PID));
+    unshared.map_err(|failure| cannot(Errno::from_raw_os_error(failure.errno)))?;
+    let inner = sys::fork(|| match set_parent_process_death_signal(Some(Signal::KILL)) {
+        Ok(()) => work(),
+        Err(_) => UNBORN,
+    });
+    let inner = inner.map_err(cannot)?;
+    // Inside its number is another.
+    far.tell(Told::Main(inner.as_raw_nonzero().get()));
+    sys::close_all_but(&[vassal.signals().as_raw_fd()]).map_err(cannot)?;
+    loop {
+        match reap_one(inner) {
+            Some(exit) => return Ok(i32::from(exit.status())),
+            None => drop(vassal.wait_alone(&mut [], None)),
         }
     }
 }
 
-fn born(vassal: &Vassal, daemon: &Daemon, far: &Far) -> Result<Pid, Trouble> {
+fn reap_one(pid: Pid) -> Option<Exit> {
+    std::iter::from_fn(reap).find(|(one, _)| *one == pid).map(|(_, exit)| exit)
+}
+
+fn born(vassal: &Vassal, daemon: &Daemon, far: &Far) -> Result<(Pid, Option<OwnedFd>), Trouble> {
     let cannot = |errno| Trouble::errno("keep a daemon", errno);
     // A key of the terminal is not for us.
     setpgid(None, None).map_err(cannot)?;
@@ -56,9 +94,15 @@ fn born(vassal: &Vassal, daemon: &Daemon, far: &Far) -> Result<Pid, Trouble> {
     let log = daemon.log.as_deref().map(|path| vassal.open_log(path)).transpose()?;
     let directory = directory(vassal, daemon.chdir.as_deref())?;
     keep_only(vassal, far, &[directory.as_ref(), log.as_ref()]).map_err(cannot)?;
-    let main = launch(vassal, daemon, (directory, log))?;
-    far.tell(Told::Main(main.as_raw_nonzero().get()));
-    Ok(main)
+    let main = launch(vassal, daemon, (directory.as_ref(), log))?;
+    if daemon.daemonize {
+        let written = pidfile::write(daemon, directory.as_ref().or(vassal.directory.as_ref()), main);
+        written.inspect_err(|_| leftovers::kill_all())?;
+    }
+    if !daemon.ns_pid {
+        far.tell(Told::Main(main.as_raw_nonzero().get()));
+    }
+    Ok((main, directory))
 }
 
 fn directory(vassal: &Vassal, path: Option<&Path>) -> Result<Option<OwnedFd>, Trouble> {
@@ -79,7 +123,7 @@ fn keep_only(vassal: &Vassal, far: &Far, own: &[Option<&OwnedFd>]) -> Result<(),
 fn launch(
     vassal: &Vassal,
     daemon: &Daemon,
-    (directory, log): (Option<OwnedFd>, Option<OwnedFd>),
+    (directory, log): (Option<&OwnedFd>, Option<OwnedFd>),
 ) -> Result<Pid, Trouble> {
     let shell = programs::shell(vassal);
     let argv: Vec<&str> = match &daemon.command {
@@ -90,7 +134,7 @@ fn launch(
     environment.replace(&daemon.env);
     let identity = becomes(daemon)?;
     let null = programs::empty()?;
-    let directory = directory.as_ref().or(vassal.directory.as_ref());
+    let directory = directory.or(vassal.directory.as_ref());
     let launch = Launch {
         argv: &argv,
         environment,
@@ -117,62 +161,4 @@ fn becomes(daemon: &Daemon) -> Result<Option<jail::Identity>, Trouble> {
     identity::check(&wanted).map(|()| None).map_err(|trouble| {
         trouble.advise("leave `uid` out of the vassal's config: then its daemons can be different users")
     })
-}
-
-/// Passes signals on until the daemon has ended, and kills what is left of it.
-fn mind(vassal: &Vassal, far: &Far, main: Pid) -> i32 {
-    loop {
-        let mut line = [PollFd::from_borrowed_fd(far.as_fd(), PollFlags::IN)];
-        match vassal.wait_alone(&mut line, None) {
-            Ok(Happening::Other) => {
-                while let Some(asked) = far.asked() {
-                    match asked {
-                        Asked::Signal(number) if number != Signal::KILL.as_raw() => signal(main, number),
-                        Asked::Signal(_) | Asked::Gone => return kill(far, main),
-                    }
-                }
-            }
-            Ok(Happening::Child) => {
-                if let Some(exit) = reaped(main) {
-                    return end(far, exit);
-                }
-            }
-            // Whatever somebody tells us is not for the daemon.
-            Ok(Happening::Signal(_) | Happening::Emperor(_) | Happening::Deadline) => {}
-            Err(_) => return kill(far, main),
-        }
-    }
-}
-
-/// How it ended, if it did; orphans of its are reaped by the way.
-fn reaped(main: Pid) -> Option<Exit> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    if let Ok(Some(_)) = waitid(WaitId::Pid(main), options) {
-        // Without a /proc nobody lists our children: of those we know the group alone, as long as its number is not anybody's.
-        let _ = kill_process_group(main, Signal::KILL);
-    }
-    std::iter::from_fn(reap).filter(|(pid, _)| *pid == main).map(|(_, exit)| exit).last()
-}
-
-/// All of it, at once.
-fn kill(far: &Far, main: Pid) -> i32 {
-    // It is our child and not reaped, so the number is still its own.
-    let _ = kill_process_group(main, Signal::KILL);
-    end(far, Exit::Signal(Signal::KILL.as_raw()))
-}
-
-fn end(far: &Far, exit: Exit) -> i32 {
-    leftovers::kill_all();
-    far.tell(Told::Ended(exit));
-    i32::from(exit.status())
-}
-
-/// To the group that it leads, or to itself where it leads none.
-fn signal(main: Pid, number: i32) {
-    let Some(signal) = Signal::from_named_raw(number) else { return };
-    // It is our child and not reaped, so the number is still its own.
-    let _ = match getpgid(Some(main)) {
-        Ok(group) if group == main => kill_process_group(main, signal),
-        _ => kill_process(main, signal),
-    };
 }

@@ -1,7 +1,9 @@
 //! Daemons beside the command: carries out what their lives order, and tells the Emperor of them.
 
 mod keeper;
+mod kept;
 mod line;
+mod pidfile;
 mod steering;
 
 use std::os::fd::AsFd;

@@ -7,7 +7,7 @@ use crate::config::keyval::{self, Fault, Pair};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, flag, pair, path, text, wrong};
-use crate::config::vassal::health::readiness;
+use crate::config::vassal::health::{Readiness, readiness};
 
 const KNOWN: [&str; 28] = [
     "command",
@@ -118,7 +118,7 @@ fn apply(daemon: &mut Daemon, Pair { key, value, .. }: &Pair) -> Result<(), Wron
         "notifypid" => daemon.notify_pid = flag(value)?,
         "name" => daemon.name = name(value)?,
         "grace" => daemon.grace_s = Some(count(value)?),
-        "ready" => daemon.ready = readiness(value)?,
+        "ready" => daemon.ready = ready(value)?,
         "env" => {
             daemon.env = value.split(';').filter(|one| !one.is_empty()).map(pair).collect::<Result<_, _>>()?
         }
@@ -150,6 +150,14 @@ fn check(daemon: &Daemon, pairs: &[Pair]) -> Result<(), Fault> {
         return refuse(at(&["control"]), cause, "leave out one of the two");
     }
     Ok(())
+}
+
+/// What a daemon says to a `NOTIFY_SOCKET` would be taken for words of the command.
+fn ready(text: &str) -> Result<Readiness, Wrong> {
+    match readiness(text)? {
+        Readiness::Notify => wrong("a daemon has no NOTIFY_SOCKET", "write `started`, or `lived:SECONDS`"),
+        ready => Ok(ready),
+    }
 }
 
 fn file(text: &str) -> Result<PathBuf, Wrong> {

@@ -1,0 +1,142 @@
+//! Daemons with a pid file: such as leave for the background, and such as stay.
+
+use super::emperor::Place;
+use super::told::{Court, kill, lives, until, wait_dead, with_word};
+
+/// Leaves for the background as daemons do: the first process ends with 0, the second one writes its number.
+const LEAVES: &str = r#"#!/bin/sh
+# $1: pid file, $2: seconds to sleep
+setsid sh -c 'echo $$ > "$1.new"; mv "$1.new" "$1"; exec sleep "$2"' sh "$1" "$2" < /dev/null &
+exit 0
+"#;
+
+fn place(config: &str) -> Place {
+    let place = Place::new(config);
+    let script = place.path("leaves");
+    std::fs::write(&script, LEAVES).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    place
+}
+
+fn number(place: &Place, file: &str) -> i32 {
+    until("a pid file", || place.read(file).trim().parse().ok())
+}
+
+#[test]
+fn one_that_leaves_for_the_background_is_known_by_its_pid_file_and_minded_there() {
+    let mut court = Court::at(place("smart-attach-daemon = DIR/pid,10 DIR/leaves DIR/pid 1000"));
+    let pid = number(&court.place, "pid");
+    court.wait_pid("leaves", pid);
+    kill(pid);
+    court.wait("leaves", "running", 2);
+    let next = until("another one", || Some(number(&court.place, "pid")).filter(|next| *next != pid));
+    assert!(lives(next));
+    let outcome = court.stop();
+    assert!(!lives(next), "{}", outcome.errors);
+}
+
+#[test]
+fn the_pid_file_of_one_that_stays_is_written_for_it() {
+    let mut court = Court::of("smart-attach-daemon2 = DIR/pid sleep 1000");
+    let pid = court.wait("sleep", "running", 1);
+    assert_eq!(number(&court.place, "pid"), pid);
+    court.stop();
+    assert!(!lives(pid));
+}
+
+/// Row F3: whatever stands in a pid file, nobody but what the daemon has left behind is taken for it, or ever gets a signal.
+#[test]
+fn a_pid_file_that_lies_harms_nobody() {
+    let mut stranger = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let strangers = [
+        stranger.id().to_string(),
+        "1".to_owned(),
+        "-1".to_owned(),
+        "0".to_owned(),
+        std::process::id().to_string(),
+        "99999999999999999999".to_owned(),
+        "x".to_owned(),
+    ];
+    for lie in strangers {
+        let mark = format!("{}", 6_000_000 + std::process::id());
+        // Somebody is left behind, so that there is a daemon to be looked for.
+        let script = format!("echo {lie} > DIR/pid; setsid sleep {mark} & exit 0");
+        let mut court = Court::of(&format!("attach-daemon2 = name=liar,pidfile=DIR/pid,freq=0,cmd={script}"));
+        court.wait("liar", "throttled", 1);
+        let outcome = court.stop();
+        assert!(
+            outcome.errors.contains("its pid file names no process of its own"),
+            "{lie}: {}",
+            outcome.errors
+        );
+        assert!(with_word(&mark).is_empty(), "{lie}");
+        assert!(lives(stranger.id().cast_signed()), "{lie}");
+    }
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+/// Row F3: a link, a FIFO in its place.
+#[test]
+fn a_pid_file_that_is_no_file_is_neither_waited_for_nor_followed() {
+    let place = place("uid = 54321\ngid = 54321\nattach-daemon2 = name=a,pidfile=DIR/d/pid,daemonize,cmd=sleep 1000");
+    let directory = place.directory("d", 54321, 0o755);
+    let victim = place.path("victim");
+    std::fs::write(&victim, "unharmed").unwrap();
+    std::os::unix::fs::symlink(&victim, directory.join("pid")).unwrap();
+    let mut court = Court::at(place);
+    court.wait("a", "throttled", 1);
+    assert_eq!(court.place.read("victim"), "unharmed");
+    std::fs::remove_file(directory.join("pid")).unwrap();
+    nix_fifo(&directory.join("pid"));
+    court.forget();
+    court.wait("a", "throttled", 3);
+    let outcome = court.stop();
+    assert!(outcome.errors.contains("daemon a: cannot write "), "{}", outcome.errors);
+}
+
+fn nix_fifo(path: &std::path::Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
+fn a_pid_namespace_of_its_own_ends_as_a_whole() {
+    let mark = format!("{}", 5_000_000 + std::process::id());
+    let script = format!(
+        "setsid sleep {mark} & (trap '' TERM; sleep {mark}) & readlink /proc/self/ns/pid > DIR/ns; sleep {mark}; exit"
+    );
+    let mut court = Court::of(&format!("attach-daemon2 = name=own,ns_pid,grace=1,cmd={script}"));
+    let init = court.wait("own", "running", 1);
+    until("all of it", || (with_word(&format!("^sleep {mark}")).len() == 3).then_some(()));
+    let namespace = std::fs::read_link(format!("/proc/{init}/ns/pid")).unwrap();
+    assert_ne!(namespace, std::fs::read_link("/proc/self/ns/pid").unwrap());
+    kill(init);
+    court.wait("own", "running", 2);
+    let outcome = court.stop();
+    wait_dead(init);
+    assert!(with_word(&mark).is_empty(), "{}", outcome.errors);
+}
+
+#[test]
+fn the_example_of_the_manual_runs_as_another_user_in_exactly_his_groups() {
+    let config =
+        "attach-daemon2 = cmd=DIR/my_daemon.sh,pidfile=DIR/my.pid,daemonize,uid=33,gid=33,stopsignal=3";
+    let place = Place::new(config);
+    let script = place.path("my_daemon.sh");
+    let text = format!(
+        "#!/bin/sh\ntrap 'echo quit > {0}/d/quit; exit' QUIT\nid -u > {0}/d/id; id -G >> {0}/d/id; mv {0}/d/id {0}/d/ids\nwhile :; do sleep 0.01; done\n",
+        place.path("").display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    place.directory("d", 33, 0o755);
+    let mut court = Court::at(place);
+    let pid = court.wait("my_daemon.sh", "running", 1);
+    until("its ids", || (court.place.read("d/ids") == "33\n33\n").then_some(()));
+    assert_eq!(number(&court.place, "my.pid"), pid);
+    let path = court.place.path("d/quit");
+    court.steer("stop my_daemon.sh");
+    until("its last word", || path.exists().then_some(()));
+    court.stop();
+}
