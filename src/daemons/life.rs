@@ -189,6 +189,23 @@ impl Life {
         }
     }
 
+    /// The vassal reloads around it.
+    pub fn reloaded(&mut self) {
+        if self.rules.notify_pid {
+            self.signal(self.rules.reload_signal.unwrap_or(HUP));
+        }
+    }
+
+    /// Whether it survives a reload of its vassal.
+    pub fn is_smart(&self) -> bool {
+        self.rules.smart
+    }
+
+    /// It ends for good, and has not ended.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Stopping { then: Then::Over, .. })
+    }
+
     /// It ends for good.
     pub fn leave(&mut self, leaving: Leaving, now: Moment) {
         let signal = match leaving {

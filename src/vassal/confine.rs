@@ -306,6 +306,11 @@ fn build(fence: &Fence) -> Result<OwnedFd, Trouble> {
 }
 
 impl Ready {
+    /// What they need open until they are put on.
+    pub fn descriptors(&self) -> impl Iterator<Item = &OwnedFd> {
+        self.fences.iter()
+    }
+
     /// Puts them on this process, for ever.
     ///
     /// Must: be the last thing before a program is run.

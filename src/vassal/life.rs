@@ -1,5 +1,6 @@
 //! The life of a vassal, from its arguments to its exit status.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,10 +12,10 @@ use rustix::process::geteuid;
 
 use super::again::View;
 use super::control::Control;
+use super::course::Course;
 use super::duties::Newest;
 use super::master::Outcome;
-use super::phases::{Facts, at_exit, plan};
-use super::reactions::Reactions;
+use super::phases::Facts;
 use super::source::{Reading, Source};
 use super::state::Vassal;
 use super::step::Step;
@@ -23,7 +24,6 @@ use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
 use super::{again, born, confine, daemons, master, patch, sockets, terminals, tuntap, upward};
 use crate::config::Loaded;
-use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::daemons::Leaving;
 use crate::emperor::event::Digest;
@@ -127,13 +127,8 @@ struct Life<'a> {
     source: &'a Source,
     teller: &'a Teller,
     facts: Facts,
-    steps: Vec<Step>,
-    after: Vec<Step>,
-    reactions: Reactions,
     fallback: Fallback<'a>,
-    config: VassalConfig,
-    /// Of the text that it was read from.
-    digest: Option<Digest>,
+    course: Course,
 }
 
 fn own(
@@ -147,17 +142,16 @@ fn own(
     let outside = inherited(born::OUTSIDE)?.map(NetworkEnd::lent).transpose();
     let outside = outside.map_err(|errno| Trouble::errno("use the way to the network outside", errno))?;
     let routers = tuntap::inherited()?;
-    let steps = match steps(&config, &facts) {
-        Ok(steps) => steps,
+    let course = match Course::of(config, digest, &facts) {
+        Ok(course) => course,
         Err(errors) => {
             teller.errors(&errors);
             upward::errors(control.as_ref(), &errors);
             return Ok(fallback.instead_of(1, control.as_ref()));
         }
     };
+    let config = &course.config;
     teller.warnings(&confine::warnings(&config.confine));
-    let after = at_exit(&config);
-    let reactions = Reactions::of(&config);
     let variables = config.env.clone();
     let mut vassal = Vassal::new(control.map(Control::new), source.arguments(), teller.clone(), variables)?;
     if vassal.control.is_some() {
@@ -165,11 +159,11 @@ fn own(
     }
     config.surroundings.unset.iter().for_each(|name| vassal.unset_variable(name));
     // Whoever has no use for it has it no longer.
-    vassal.routers = if is_routed(&config) { routers } else { Vec::new() };
+    vassal.routers = if is_routed(config) { routers } else { Vec::new() };
     vassal.outside = outside.filter(|_| !config.net.links.is_empty());
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
-    Ok(Life { source, teller, facts, steps, after, reactions, fallback, config, digest }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, fallback, course }.live(&mut vassal, 0))
 }
 
 fn leaving(outcome: Outcome) -> Leaving {
@@ -182,12 +176,6 @@ fn leaving(outcome: Outcome) -> Leaving {
 /// Whether it has to do with a router.
 fn is_routed(config: &VassalConfig) -> bool {
     !config.net.vias.is_empty() || !config.tuntap.devices.is_empty()
-}
-
-/// What is to be done, unless something that must be there is missing.
-fn steps(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<ConfigError>> {
-    let missing = sockets::missing(config);
-    if missing.is_empty() { plan(config, facts) } else { Err(missing) }
 }
 
 impl Life<'_> {
@@ -212,7 +200,7 @@ impl Life<'_> {
             // Nobody else would find the config again.
             // Who has given up what he was born with cannot begin anew: his Emperor does it.
             Ok(Outcome::Renew)
-                if fetch::has_pipe() && self.facts.can_begin_anew() && !is_routed(&self.config) =>
+                if fetch::has_pipe() && self.facts.can_begin_anew() && !is_routed(&self.course.config) =>
             {
                 self.teller.trouble(&patch::become_us(vassal));
                 1
@@ -223,42 +211,61 @@ impl Life<'_> {
     }
 
     fn go_on(&self, vassal: &mut Vassal, from: usize) -> Result<Outcome, Trouble> {
-        let end = walk(vassal, &self.steps, from, |vassal, next| self.live(vassal, next))?;
+        let (mut newer, mut from): (Option<Course>, usize) = (None, from);
+        loop {
+            let course = newer.as_ref().unwrap_or(&self.course);
+            let newest = RefCell::new(None);
+            let outcome = self.take(vassal, course, (from, &newest))?;
+            let next =
+                newest.take().filter(|next| outcome == Outcome::Renew && course.leads_to(next, vassal));
+            let kept = next.as_ref().map(Course::daemons).unwrap_or_default();
+            daemons::leave(vassal, leaving(outcome), &kept)?;
+            let status = master::after(vassal, &course.after, self.teller);
+            match (status, next) {
+                (Some(status), _) => return Ok(Outcome::Status(status)),
+                (None, None) => return Ok(outcome),
+                (None, Some(next)) => (from, newer) = (next.last_steps_at(), Some(next)),
+            }
+            vassal.start_over();
+        }
+    }
+
+    /// Takes the steps of a course, and minds what they have started.
+    fn take(
+        &self,
+        vassal: &mut Vassal,
+        course: &Course,
+        (from, newest): (usize, &RefCell<Option<Course>>),
+    ) -> Result<Outcome, Trouble> {
+        let end = walk(vassal, &course.steps, from, |vassal, next| self.live(vassal, next))?;
         // Whatever takes a way to a router has taken it.
         vassal.routers.clear();
+        let check = |config| self.check(config, course, newest);
         match end {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
-                self.say_which(vassal);
+                course.say_which(vassal, !std::ptr::eq(course, &self.course));
                 upward::serves(vassal);
-                let outcome = master::mind(vassal, pid, (&self.reactions, self.config.health), |config| {
-                    self.check(config)
-                })?;
+                let outcome = master::mind(vassal, pid, (&course.reactions, course.config.health), check)?;
                 terminals::finish(vassal);
                 master::take_terminal();
-                daemons::leave(vassal, leaving(outcome))?;
-                let status = master::after(vassal, &self.after, self.teller);
-                Ok(status.map_or(outcome, Outcome::Status))
+                Ok(outcome)
             }
             End::Serving => {
-                self.say_which(vassal);
-                let outcome = master::serve(vassal, &self.reactions, |config| self.check(config))?;
-                daemons::leave(vassal, leaving(outcome))?;
-                Ok(outcome)
+                course.say_which(vassal, !std::ptr::eq(course, &self.course));
+                master::serve(vassal, &course.reactions, check)
             }
             End::Exit(status) => Ok(Outcome::Status(status)),
         }
     }
 
-    /// Who took its own place with the newest config uses that one.
-    fn say_which(&self, vassal: &Vassal) {
-        if let (true, Some(control)) = (fetch::has_pipe(), &vassal.control) {
-            control.say(&upward::kept(self.digest, &[]));
-        }
-    }
-
     /// What the config is as it is now, and what the Emperor is to be told of it. Tells what is wrong with it.
-    fn check(&self, config: Option<OwnedFd>) -> (Newest, Option<Vec<u8>>) {
+    fn check(
+        &self,
+        config: Option<OwnedFd>,
+        course: &Course,
+        newest: &RefCell<Option<Course>>,
+    ) -> (Newest, Option<Vec<u8>>) {
         let opened = config.map(File::from);
         let reading = again::read(self.source, opened.as_ref(), self.view(), self.teller);
         // What cannot be known here is found out by whoever starts us again.
@@ -267,10 +274,11 @@ impl Life<'_> {
         };
         let digest = reading.digest;
         let judged = reading.kind.and_then(|kind| match kind {
-            VassalKind::Own(config) if *config == self.config => {
-                Ok((Newest::Same, Some(upward::kept(digest, &[]))))
+            VassalKind::Own(config) => {
+                let same = *config == course.config;
+                newest.replace(Some(Course::of(*config, digest, &self.facts)?));
+                Ok(if same { (Newest::Same, Some(upward::kept(digest, &[]))) } else { (Newest::Good, None) })
             }
-            VassalKind::Own(config) => steps(&config, &self.facts).map(|_| (Newest::Good, None)),
             VassalKind::Uwsgi(_) => Ok((Newest::Good, None)),
         });
         judged.unwrap_or_else(|errors| {
@@ -281,7 +289,7 @@ impl Life<'_> {
     }
 
     fn view(&self) -> View {
-        if self.steps.iter().any(Step::changes_root) {
+        if self.course.steps.iter().any(Step::changes_root) {
             View::Elsewhere
         } else if self.facts.root && !geteuid().is_root() {
             View::Less

@@ -7,6 +7,7 @@ mod cgroups;
 mod companions;
 pub mod confine;
 mod control;
+mod course;
 pub mod daemons;
 mod duties;
 pub mod environment;

@@ -74,6 +74,11 @@ pub fn plan(config: &VassalConfig, facts: &Facts) -> Result<Vec<Step>, Vec<Confi
     if refusals.is_empty() { Ok(order(config, facts)) } else { Err(refusals) }
 }
 
+/// How many of its steps, at the end, start what it runs: what is before them is done once in the life of a process.
+pub fn last_steps(config: &VassalConfig, facts: &Facts, steps: &[Step]) -> usize {
+    command(config, confine::reach(steps), facts.emperor).len()
+}
+
 /// What comes after the command.
 pub fn at_exit(config: &VassalConfig) -> Vec<Step> {
     phase(config, Phase::AsUserAtexit)

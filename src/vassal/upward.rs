@@ -49,6 +49,11 @@ pub fn daemon(vassal: &Vassal, word: &Word) {
     say(vassal.control.as_ref(), &text(DAEMON, &word.to_string()));
 }
 
+/// Those told of before are none of its own any more.
+pub fn no_daemons(vassal: &Vassal) {
+    say(vassal.control.as_ref(), &text(DAEMON, ""));
+}
+
 fn say(control: Option<&impl AsFd>, bytes: &[u8]) {
     if let Some(control) = control {
         control::say(control, bytes);

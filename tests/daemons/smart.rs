@@ -79,7 +79,8 @@ fn a_pid_file_that_lies_harms_nobody() {
 /// Row F3: a link, a FIFO in its place.
 #[test]
 fn a_pid_file_that_is_no_file_is_neither_waited_for_nor_followed() {
-    let place = place("uid = 54321\ngid = 54321\nattach-daemon2 = name=a,pidfile=DIR/d/pid,daemonize,cmd=sleep 1000");
+    let place =
+        place("uid = 54321\ngid = 54321\nattach-daemon2 = name=a,pidfile=DIR/d/pid,daemonize,cmd=sleep 1000");
     let directory = place.directory("d", 54321, 0o755);
     let victim = place.path("victim");
     std::fs::write(&victim, "unharmed").unwrap();
@@ -139,4 +140,35 @@ fn the_example_of_the_manual_runs_as_another_user_in_exactly_his_groups() {
     court.steer("stop my_daemon.sh");
     until("its last word", || path.exists().then_some(()));
     court.stop();
+}
+
+/// The config of a vassal that reloads, and its next one.
+fn reload(court: &mut Court, config: &str) {
+    let path = court.place.write("v.ini", config);
+    court.forget();
+    court.vassal.hand_over(1, &path);
+}
+
+#[test]
+fn a_smart_one_survives_a_reload_and_the_others_begin_anew() {
+    let smart = "attach-daemon2 = name=smart,pidfile=DIR/pid,daemonize,cmd=sleep 1000";
+    let noted = "attach-daemon2 = name=noted,pidfile=DIR/noted.pid,daemonize,notifypid,cmd=trap 'echo told >> DIR/told' HUP; echo > DIR/traps; while :; do sleep 0.01; done";
+    let config = format!("command = sleep 2000\nattach-daemon = sleep 3000\n{smart}\n{noted}\n");
+    let mut court = Court::at(place(&config));
+    let (kept, dumb) = (court.wait("smart", "running", 1), court.wait("sleep", "running", 1));
+    let noted_pid = court.wait("noted", "running", 1);
+    until("a trap", || court.place.path("traps").exists().then_some(()));
+    reload(&mut court, &config.replace("2000", "2001"));
+    assert_ne!(court.wait("sleep", "running", 1), dumb);
+    assert_eq!((court.wait("smart", "running", 1), court.wait("noted", "running", 1)), (kept, noted_pid));
+    assert!(!lives(dumb) && lives(kept));
+    until("the word of a reload", || (court.place.read("told") == "told\n").then_some(()));
+    until("the new command", || (with_word("^sleep 2001$").len() == 1).then_some(()));
+    // One whose own line has changed is another one.
+    reload(&mut court, &config.replace("1000", "1001"));
+    let next = court.wait("smart", "running", 1);
+    assert!(next != kept && !lives(kept));
+    assert_eq!(court.wait("noted", "running", 1), noted_pid);
+    let outcome = court.stop();
+    assert!(!lives(next) && !lives(noted_pid), "{}", outcome.errors);
 }

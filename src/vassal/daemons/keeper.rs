@@ -115,7 +115,8 @@ fn directory(vassal: &Vassal, path: Option<&Path>) -> Result<Option<OwnedFd>, Tr
 /// Whoever waits for the end of one of the vassal's descriptors does not wait for us.
 fn keep_only(vassal: &Vassal, far: &Far, own: &[Option<&OwnedFd>]) -> Result<(), Errno> {
     let shared = [vassal.directory.as_ref(), vassal.log.as_ref()];
-    let numbers = own.iter().chain(&shared).flatten().map(|one| one.as_raw_fd());
+    let limits = vassal.confinement.descriptors();
+    let numbers = own.iter().chain(&shared).flatten().copied().chain(limits).map(AsRawFd::as_raw_fd);
     let ours = [far.as_fd().as_raw_fd(), vassal.signals().as_raw_fd()];
     sys::close_all_but(&numbers.chain(ours).collect::<Vec<_>>())
 }

@@ -79,8 +79,11 @@ pub fn wanted(config: &VassalConfig) -> impl Iterator<Item = Wanted> {
     })
 }
 
-/// Starts one for the first time.
+/// Starts one for the first time, unless it has survived a reload.
 pub fn start(vassal: &mut Vassal, wanted: &Wanted) {
+    if vassal.daemons.list.iter().any(|one| one.daemon == wanted.daemon) {
+        return;
+    }
     let (daemon, life) = (wanted.daemon.clone(), Life::new(wanted.rules, now()));
     let watched = (!daemon.touch.is_empty()).then(|| Touches::new(daemon.touch.clone()));
     let touches = watched.transpose().unwrap_or_else(|trouble| {
@@ -149,8 +152,13 @@ impl Daemons {
         one.into_iter().for_each(|one| one.life.steered(steering, now()));
     }
 
-    fn is_over(&self) -> bool {
-        self.list.iter().all(|one| one.life.is_over())
+    /// Whether a reload that keeps these ends less than one that keeps none.
+    pub fn outlive_reload(&self, kept: &[Daemon]) -> bool {
+        self.list.iter().any(|one| one.survives(kept))
+    }
+
+    fn any_leaves(&self) -> bool {
+        self.list.iter().any(|one| one.life.is_leaving())
     }
 }
 
@@ -195,14 +203,19 @@ pub fn mourn(vassal: &mut Vassal, pid: Pid, exit: Exit) {
     }
 }
 
-/// Has all of them end, each at its own pace, and comes back when they have.
+/// Has all of them end, each at its own pace, and comes back when they have; smart ones that are among `kept` go on.
 ///
 /// # Errors
 /// Nothing can be waited for.
-pub fn leave(vassal: &mut Vassal, leaving: Leaving) -> Result<(), Trouble> {
-    vassal.daemons.list.iter_mut().for_each(|one| one.life.leave(leaving, now()));
+pub fn leave(vassal: &mut Vassal, leaving: Leaving, kept: &[Daemon]) -> Result<(), Trouble> {
+    for one in &mut vassal.daemons.list {
+        match one.survives(kept) {
+            true => one.life.reloaded(),
+            false => one.life.leave(leaving, now()),
+        }
+    }
     mind(vassal);
-    while !vassal.daemons.is_over() {
+    while vassal.daemons.any_leaves() {
         let patience = vassal.daemons.next_deadline().map(watch::until);
         match vassal.next(patience)? {
             Happening::Child => drop(programs::reap_all(vassal, None)),
@@ -211,8 +224,17 @@ pub fn leave(vassal: &mut Vassal, leaving: Leaving) -> Result<(), Trouble> {
         }
         mind(vassal);
     }
-    vassal.daemons.list.clear();
+    vassal.daemons.list.retain(|one| !one.life.is_over());
+    forget_told(vassal);
     Ok(())
+}
+
+/// The Emperor forgets whom it was told of, and is told again of those who are left.
+fn forget_told(vassal: &mut Vassal) {
+    if vassal.daemons.list.iter().any(|one| one.told.is_some()) {
+        upward::no_daemons(vassal);
+        vassal.daemons.list.iter_mut().for_each(|one| one.told = None);
+    }
 }
 
 fn hurry(vassal: &mut Vassal) {
@@ -221,6 +243,10 @@ fn hurry(vassal: &mut Vassal) {
 }
 
 impl Minded {
+    fn survives(&self, kept: &[Daemon]) -> bool {
+        self.life.is_smart() && !self.life.is_over() && kept.contains(&self.daemon)
+    }
+
     fn start(&mut self, vassal: &Vassal) {
         self.exit = None;
         match keeper::begin(vassal, &self.daemon) {
