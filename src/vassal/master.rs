@@ -207,6 +207,8 @@ pub fn serve(
         match happening {
             Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)) => match told(vassal, check(config)) {
                 Newest::Good => return Ok(Outcome::Renew),
+                // They begin anew, as a command does.
+                Newest::Same if vassal.daemons.is_any() => return Ok(Outcome::Renew),
                 Newest::Same | Newest::Bad => there.into_iter().for_each(|byte| vassal.send(byte)),
             },
             happening if programs::is_stop(&happening) => return Ok(Outcome::Status(0)),

@@ -8,5 +8,7 @@ mod life;
 #[path = "../common/program.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod program;
+mod real;
 mod smart;
+mod ssh;
 mod told;

@@ -79,6 +79,14 @@ impl Court {
         self.vassal.control.as_mut().unwrap().write_all(&line).unwrap();
     }
 
+    /// The process that is PID 1 of the jail, as we see it.
+    pub fn inner_pid(&self) -> i32 {
+        let master = self.vassal.pid();
+        let children = format!("/proc/{master}/task/{master}/children");
+        let list = std::fs::read_to_string(children).unwrap();
+        list.split_whitespace().next().map_or(master, |pid| pid.parse().unwrap())
+    }
+
     /// Stops it.
     pub fn stop(self) -> super::emperor::Outcome {
         self.vassal.signal(Signal::TERM);

@@ -33,6 +33,13 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("redis-tools", "redis-cli"),
     ("dropbear-bin", "dropbear"),
+    ("openssh-client", "ssh"),
+    ("tmux", "tmux"),
+    ("memcached", "memcached"),
+    ("redis-server", "redis-server"),
+    ("postgresql-15", "postgresql-15"),
+    ("postgresql-client-15", "psql"),
+    ("python3-celery", "python3-celery"),
     ("golang-github-containers-common", "golang-github-containers-common"),
     ("vagrant", "vagrant"),
     // What benches compare with.

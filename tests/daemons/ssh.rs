@@ -1,0 +1,121 @@
+//! dropbear in the jail of a vassal, as uWSGI's manual has it: a real ssh logs in as the tenant.
+
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::emperor::Place;
+use super::told::{Court, lives, until};
+
+/// Whoever the tenant is.
+const TENANT: u32 = 54321;
+/// From which a person would notice a leak.
+const ROUNDS: &str = "50";
+
+/// A root for `namespace`, with the programs of the host in it, and keys.
+fn place(config: &str) -> Place {
+    let place = Place::new(config);
+    let root = place.path("ns");
+    for name in ["usr", "etc/dropbear", "dev/pts", "proc", "tmp", "run", "var", "home/tenant/.ssh"] {
+        std::fs::create_dir_all(root.join(name)).unwrap();
+    }
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        symlink(format!("usr/{name}"), root.join(name)).unwrap();
+    }
+    std::fs::set_permissions(root.join("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
+    for (name, major, minor) in
+        [("null", 1, 3), ("zero", 1, 5), ("urandom", 1, 9), ("random", 1, 8), ("tty", 5, 0), ("ptmx", 5, 2)]
+    {
+        node(&root.join("dev").join(name), (major, minor));
+    }
+    let line = "tenant:x:54321:54321::/home/tenant:/bin/sh\n";
+    std::fs::write(root.join("etc/passwd"), line).unwrap();
+    std::fs::write(root.join("etc/group"), "tenant:x:54321:\n").unwrap();
+    std::fs::write(root.join("etc/shells"), "/bin/sh\n").unwrap();
+    std::fs::write(root.join("home/tenant/.profile"), "PS1='ready> '\n").unwrap();
+    let host_key = root.join("etc/dropbear/dropbear_ed25519_host_key");
+    run(Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(host_key));
+    let key = place.path("key");
+    run(Command::new("ssh-keygen").args(["-q", "-N", "", "-t", "ed25519", "-f"]).arg(&key));
+    std::fs::copy(place.path("key.pub"), root.join("home/tenant/.ssh/authorized_keys")).unwrap();
+    own(&root.join("home/tenant"));
+    place
+}
+
+fn own(path: &Path) {
+    chown(path, Some(TENANT), Some(TENANT)).unwrap();
+    if path.is_dir() {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o700)).unwrap();
+        path.read_dir().unwrap().for_each(|entry| own(&entry.unwrap().path()));
+    }
+}
+
+fn node(path: &Path, (major, minor): (u32, u32)) {
+    let (mode, device) = (rustix::fs::Mode::from_raw_mode(0o666), rustix::fs::makedev(major, minor));
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::CharacterDevice, mode, device).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o666)).unwrap();
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    output
+}
+
+/// `ssh` or `scp` with what a test needs, in the network of this process.
+fn client(place: &Place, pid: i32, program: &str) -> Vec<String> {
+    let key = place.path("key").display().to_string();
+    let net = format!("--net=/proc/{pid}/ns/net");
+    let options =
+        ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"];
+    let options = options.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]);
+    let words = ["nsenter".to_owned(), net, program.to_owned(), "-F".to_owned(), "none".to_owned()];
+    words.into_iter().chain(options).chain(["-i".to_owned(), key]).collect()
+}
+
+fn start(words: &[String]) -> Command {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).env("TERM", "xterm");
+    command
+}
+
+/// uWSGI's manual, with a user and the right to a port below 1024.
+const MANUAL: &str = "unshare = fs,pid,uts,ipc,net
+namespace = DIR/ns:testns
+namespace-keep-mount = /dev/pts
+namespace-keep-mount = /usr
+uid = 54321
+gid = 54321
+cap = net_bind_service
+exec-as-root = chown -R 54321 /etc/dropbear
+attach-daemon = /usr/sbin/dropbear -j -k -p 1022 -E -F -I 300
+";
+
+#[test]
+fn a_person_logs_in_by_ssh_and_has_a_terminal_in_the_jail_fifty_times_in_a_row() {
+    let mut court = Court::at(place(MANUAL));
+    court.wait("dropbear", "running", 1);
+    let pid = court.inner_pid();
+    let ssh = client(&court.place, pid, "ssh");
+    let host = ["-p", "1022", "tenant@127.0.0.1"].map(str::to_owned);
+    until("an answer", || {
+        start(&ssh).args(&host).arg("true").output().unwrap().status.success().then_some(())
+    });
+    let output = run(start(&ssh).args(&host).arg("hostname; id -u; ls /home"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "testns\n54321\ntenant\n");
+    let rounds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/ssh_rounds.py");
+    let mut command = Command::new("python3");
+    command.arg(rounds).arg(ROUNDS).args(&ssh).arg("-tt").args(&host).env("TERM", "xterm");
+    run(&mut command);
+    copy_a_file(&court, &client(&court.place, pid, "scp"));
+    let outcome = court.stop();
+    assert!(!lives(pid), "{}", outcome.errors);
+}
+
+fn copy_a_file(court: &Court, scp: &[String]) {
+    let file = court.place.path("file");
+    let text: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+    std::fs::write(&file, &text).unwrap();
+    run(start(scp).args(["-O", "-P", "1022"]).arg(&file).arg("tenant@127.0.0.1:copy"));
+    assert_eq!(court.place.read("ns/home/tenant/copy"), text);
+}
