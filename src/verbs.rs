@@ -12,7 +12,8 @@ use crate::cli::{self, Invocation, Verb};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
-use crate::control::{Called, Looking, Target};
+use crate::control::wish::{Deed, Wish};
+use crate::control::{Called, Looking, Manner, Named, Target};
 use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
@@ -36,6 +37,12 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Status => shown(target(&invocation).and_then(|one| control::status(&one, invocation.json))),
         Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
         Verb::Events => events(&invocation),
+        Verb::Start => steer(&invocation, Deed::Start),
+        Verb::Stop => steer(&invocation, Deed::Stop),
+        Verb::Restart => steer(&invocation, Deed::Restart),
+        Verb::Reload => steer(&invocation, Deed::Reload),
+        Verb::Disable => steer(&invocation, Deed::Disable),
+        Verb::Enable => steer(&invocation, Deed::Enable),
         Verb::Net => net(&invocation),
         Verb::Attach => status_of(attach(&invocation)),
         Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
@@ -139,6 +146,24 @@ fn target(invocation: &Invocation) -> Result<Target> {
 
 fn called(invocation: &Invocation) -> Result<Called> {
     Called::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
+}
+
+fn steer(invocation: &Invocation, deed: Deed) -> ExitCode {
+    let outcome = named(invocation).and_then(|Named { address, names }| {
+        if names.is_empty() {
+            let spec = invocation.verb.spec();
+            log::print(&format!("liege: no vassal is named; write: liege {} {}\n", spec.name, spec.operands));
+            return Ok(USAGE);
+        }
+        let hasty = invocation.flags.contains(&"no-wait");
+        let manner = Manner { json: invocation.json, hasty };
+        control::steer(address.as_ref(), &Wish { deed, names }, manner, &mut io::stdout().lock())
+    });
+    status_of(outcome)
+}
+
+fn named(invocation: &Invocation) -> Result<Named> {
+    Named::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
 }
 
 fn attach(invocation: &Invocation) -> Result<u8> {

@@ -12,6 +12,12 @@ pub enum Verb {
     Status,
     Why,
     Events,
+    Start,
+    Stop,
+    Restart,
+    Reload,
+    Disable,
+    Enable,
     Net,
     Attach,
     Exec,
@@ -41,6 +47,9 @@ pub struct VerbSpec {
     /// One sentence.
     pub help: &'static str,
 }
+
+/// What follows a verb that is told to vassals.
+const STEERED: &str = "[ADDRESS] NAME... [--json]";
 
 /// Every verb, in the order of the help.
 pub static VERBS: &[VerbSpec] = &[
@@ -88,6 +97,30 @@ pub static VERBS: &[VerbSpec] = &[
         Some((0, usize::MAX)),
         "Prints what happened lately; --follow (-f) goes on.",
     ),
+    spec(
+        Verb::Start,
+        "start",
+        STEERED,
+        Some((1, usize::MAX)),
+        "Starts vassals; all is a name for all of them.",
+    ),
+    spec(Verb::Stop, "stop", STEERED, Some((1, usize::MAX)), "Stops vassals, until they are started."),
+    spec(Verb::Restart, "restart", STEERED, Some((1, usize::MAX)), "Stops vassals and starts them."),
+    spec(
+        Verb::Reload,
+        "reload",
+        STEERED,
+        Some((1, usize::MAX)),
+        "Reloads vassals, as a change of their config does.",
+    ),
+    spec(
+        Verb::Disable,
+        "disable",
+        STEERED,
+        Some((1, usize::MAX)),
+        "Stops vassals until they are enabled, also under the next Emperor.",
+    ),
+    spec(Verb::Enable, "enable", STEERED, Some((1, usize::MAX)), "Starts vassals that are disabled."),
     spec(
         Verb::Net,
         "net",
@@ -139,7 +172,18 @@ const fn spec(
     let takes_options = matches!(verb, Verb::Run | Verb::Vassal | Verb::Plan | Verb::ShowConfig);
     let has_json = matches!(
         verb,
-        Verb::Status | Verb::Events | Verb::Net | Verb::Doctor | Verb::Check | Verb::ShowConfig
+        Verb::Status
+            | Verb::Events
+            | Verb::Start
+            | Verb::Stop
+            | Verb::Restart
+            | Verb::Reload
+            | Verb::Disable
+            | Verb::Enable
+            | Verb::Net
+            | Verb::Doctor
+            | Verb::Check
+            | Verb::ShowConfig
     );
     VerbSpec { verb, name, operands, count, takes_options, has_json, help }
 }
@@ -152,6 +196,9 @@ impl Verb {
                 ("again", "Takes up a session that was detached."),
                 ("no-escape", "Every key goes to the program, a tilde too."),
             ],
+            Self::Start | Self::Stop | Self::Restart | Self::Reload | Self::Disable | Self::Enable => {
+                &[("no-wait", "Does not wait for what comes of it.")]
+            }
             _ => &[],
         }
     }

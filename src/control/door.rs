@@ -21,6 +21,8 @@ use crate::stats::give;
 
 /// Most of those who have not said yet what they want.
 const ASKERS_MAX: usize = 128;
+/// Most of them who are neither root nor ours: these are always let in.
+const STRANGERS_MAX: usize = 96;
 /// Most of them of one user who is neither root nor ours.
 const SHARE_MAX: usize = 16;
 /// Most that wait to be let in.
@@ -128,7 +130,10 @@ impl Door {
     fn keep(&mut self, number: u32, poller: &Poller) {
         let Some(asker) = self.askers.get(&number) else { return };
         let of = self.askers.values().filter(|one| one.sender == asker.sender).count();
-        let crowded = self.askers.len() > ASKERS_MAX || (!asker.sender.is_master() && of > SHARE_MAX);
+        let strangers = self.askers.values().filter(|one| !one.sender.is_master()).count();
+        let is_stranger = !asker.sender.is_master();
+        let crowded =
+            self.askers.len() > ASKERS_MAX || (is_stranger && (of > SHARE_MAX || strangers > STRANGERS_MAX));
         if crowded {
             tell(asker.socket.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
         }

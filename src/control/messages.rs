@@ -3,6 +3,7 @@
 //!
 //! Whoever asks says one `Ask`. What answers is the Emperor, and from then on the process of the session itself.
 
+use super::wish::{Standing, Wish};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Longest message, in bytes; a longer one is refused.
@@ -25,6 +26,8 @@ pub enum Ask {
     Enter(Entry),
     /// A session that nobody looks at: by its number, or the only one of a vassal.
     Again(String),
+    /// Something of vassals.
+    Govern(Wish),
 }
 
 /// A program that is to be run in a jail.
@@ -73,6 +76,16 @@ pub enum Answer {
     Detached(u32),
     /// The program has ended with this status: 128 and its number for a signal.
     Ended(u8),
+    /// How some of those that are meant stand: first as they were found, then whenever one of them has changed.
+    Standings(Vec<Standing>),
+    /// None of them is called so.
+    Nobody(Vec<String>),
+    /// The deed does not reach the vassal of this number: a sentence.
+    Declined(u32, String),
+    /// The vassal of this number is no more.
+    Gone(u32),
+    /// All who were meant have been told; what follows is what comes of it.
+    Told,
 }
 
 /// What a client says to his session.

@@ -44,6 +44,28 @@ impl Target {
     }
 }
 
+/// An Emperor, and words for some of its vassals as they were typed.
+#[derive(Debug)]
+pub struct Named {
+    /// Where the stats or the control socket of the Emperor are; at the usual place if nothing is said.
+    pub address: Option<Address>,
+    /// Names, patterns, `all`.
+    pub names: Vec<String>,
+}
+
+impl Named {
+    /// Reads `[ADDRESS] NAME...`.
+    ///
+    /// # Errors
+    /// An address that is none.
+    pub fn of<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self> {
+        let mut words = words.peekable();
+        let first = words.next_if(|word| is_address(word));
+        let address = first.map(config::address).transpose().map_err(|wrong| anyhow!(wrong.cause))?;
+        Ok(Self { address, names: words.map(str::to_owned).collect() })
+    }
+}
+
 /// One vassal of an Emperor, and a command.
 #[derive(Debug)]
 pub struct Called {
@@ -69,7 +91,8 @@ impl Called {
     }
 }
 
-/// `@name`, `HOST:PORT`, a socket, or a path to where one should be; a config is none, and a pattern neither.
+/// `@name`, `HOST:PORT`, a socket, or a path from `/` or `.` to where one should be; a config is none, a pattern neither, and
+/// `shop/redis` is a daemon.
 fn is_address(word: &str) -> bool {
     if word.contains(['*', '?', '[']) && !word.starts_with('[') {
         return false;
@@ -78,7 +101,7 @@ fn is_address(word: &str) -> bool {
         return found.file_type().is_socket();
     }
     let port = word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    port || word.starts_with('@') || word.contains('/')
+    port || word.starts_with('@') || word.starts_with(['/', '.'])
 }
 
 #[cfg(test)]
@@ -94,7 +117,7 @@ mod tests {
         for address in ["@liege", "127.0.0.1:9191", "[::1]:9191", "/run/nowhere/stats.sock"] {
             assert!(target(&[address]).address.is_some(), "{address}");
         }
-        for name in ["shop.ini", "shop*", "/srv/*.ini", "/etc/passwd"] {
+        for name in ["shop.ini", "shop*", "/srv/*.ini", "/etc/passwd", "shop/redis"] {
             assert!(target(&[name]).address.is_none(), "{name}");
         }
     }

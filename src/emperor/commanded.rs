@@ -14,10 +14,22 @@ impl Vassal {
             Command::Spawn => self.spawn_commanded(turn),
             Command::Respawn => self.reload_asked(turn),
             Command::Stop => self.stop_commanded(turn),
+            Command::Restart => self.restart_commanded(turn),
+            Command::Disable => {
+                self.disabled = true;
+                self.stop_commanded(turn);
+            }
+            Command::Enable => {
+                self.disabled = false;
+                self.spawn_commanded(turn);
+            }
         }
     }
 
     fn spawn_commanded(&mut self, turn: &mut Turn<'_>) {
+        if self.disabled {
+            return;
+        }
         self.suspended = false;
         match self.state {
             State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled | Rest::Useless) => {
@@ -57,6 +69,24 @@ impl Vassal {
                 self.stop(Then::Again, COMMANDED, turn);
             }
             State::Stopping { .. } | State::Killed { .. } => {} // it ends already
+        }
+    }
+    fn restart_commanded(&mut self, turn: &mut Turn<'_>) {
+        match self.state {
+            State::Stepping { .. } | State::Running | State::Reloading { .. } if !self.disabled => {
+                self.suspended = false;
+                self.stop(Then::Again, COMMANDED, turn);
+            }
+            // it ends, or will
+            State::Stepping { .. } | State::Running | State::Reloading { .. } => {}
+            // its process is as new as one can be
+            State::Starting => self.spawn_commanded(turn),
+            // there is nothing to stop, or it ends already
+            State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {
+                self.spawn_commanded(turn);
+            }
+            State::Refused | State::Excess | State::Rested(_) => self.spawn_commanded(turn),
+            State::Stopping { .. } | State::Killed { .. } => self.spawn_commanded(turn),
         }
     }
 }

@@ -147,6 +147,12 @@ pub enum Command {
     Respawn,
     /// Stop it; it is not started again before `Spawn`.
     Stop,
+    /// Stop it, then start it; start it if there is nothing to stop.
+    Restart,
+    /// Stop it; nothing starts it again before `Enable`, `Spawn` neither.
+    Disable,
+    /// Start it, and forget that it was disabled.
+    Enable,
 }
 
 /// What the Emperor is told.

@@ -10,6 +10,7 @@ pub mod sender;
 pub mod snapshot;
 
 mod answers;
+mod awaited;
 mod commanded;
 mod confided;
 mod debts;
@@ -59,6 +60,10 @@ pub struct Emperor {
     /// Limits that few ever meet, since they were last loyal: not a part of every vassal.
     strains: BTreeMap<VassalId, Arc<str>>,
     broods: Broods,
+    /// What was disabled, whether its config is there or not.
+    disabled: BTreeSet<Key>,
+    /// Those whose changes somebody waits for.
+    awaited: BTreeSet<VassalId>,
     ending: Ending,
     finished: bool,
     orders: VecDeque<Order>,
@@ -79,6 +84,8 @@ impl Emperor {
             debts: Debts::default(),
             strains: BTreeMap::new(),
             broods: Broods::default(),
+            disabled: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             ending: Ending::No,
             finished: false,
             orders: VecDeque::new(),
@@ -147,6 +154,7 @@ impl Emperor {
             Event::Killing(which) => self.change_process(which, now, Vassal::kill_sent),
             Event::StopAll => self.stop_all(now),
             Event::Commanded(id, command) => {
+                self.note_command(id, command);
                 self.change(id, now, |vassal, turn| vassal.commanded(command, turn));
             }
             Event::ReloadAll => self.change_all(now, Vassal::reload_asked),
@@ -238,6 +246,11 @@ impl Emperor {
         meant.map(|vassal| VassalView::of(vassal, &self.policy)).collect()
     }
 
+    /// How this one is.
+    pub fn view_of(&self, id: VassalId) -> Option<VassalView> {
+        self.vassals.get(&id).map(|vassal| self.view(vassal))
+    }
+
     /// Nothing new is taken in while everything stops.
     fn seen(&mut self, key: Key, sight: Sight, now: Moment) {
         if self.ending != Ending::No {
@@ -253,7 +266,9 @@ impl Emperor {
         self.last_id += 1;
         let id = VassalId(self.last_id);
         self.ids.insert(key.clone(), id);
-        self.vassals.insert(id, Box::new(Vassal::new(id, key, sight, now)));
+        let mut vassal = Vassal::new(id, key, sight, now);
+        vassal.disabled = self.disabled.contains(&vassal.key);
+        self.vassals.insert(id, Box::new(vassal));
         self.change(id, now, Vassal::arrive);
     }
 
@@ -303,10 +318,13 @@ impl Emperor {
     /// The only place where a vassal changes.
     fn change(&mut self, id: VassalId, now: Moment, act: impl FnOnce(&mut Vassal, &mut Turn<'_>)) {
         let Some(vassal) = self.vassals.get_mut(&id) else { return };
-        let (was, word) = (vassal.footing(&self.policy), vassal.state.word());
+        let (was, word, face) = (vassal.footing(&self.policy), vassal.state.word(), vassal.face());
         act(vassal, &mut Turn { policy: &self.policy, now, ending: self.ending, orders: &mut self.orders });
         if vassal.state.word() != word {
             vassal.life.since = now;
+        }
+        if vassal.face() != face && self.awaited.contains(&id) {
+            self.orders.push_back(Order::Report(id));
         }
         let is = vassal.footing(&self.policy);
         if was != is {

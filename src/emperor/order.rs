@@ -76,6 +76,8 @@ pub enum Order {
     Readdress(VassalId),
     /// Its listener is closed, and its file removed.
     Unlisten(VassalId),
+    /// Whoever waits for a change of this vassal is told how it is now.
+    Report(VassalId),
     /// The vassal is no more: its entry in the runtime's tables goes, and its listener.
     Forget(VassalId),
     /// Say this.

@@ -25,8 +25,10 @@ impl VassalView {
             "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
             "ended" => "the Emperor ends".to_owned(),
             "stopped" => "it asked to be stopped".to_owned(),
+            "disabled" => "it was disabled".to_owned(),
             "suspended" if self.was_commanded() => "it was stopped by the command `stop`".to_owned(),
             "suspended" => "it waits for the command `spawn`".to_owned(),
+            "on-demand" if self.disabled => "it was disabled, and whoever connects waits".to_owned(),
             "on-demand" if self.suspended => {
                 "it waits for the command `spawn`, and so does who connects".to_owned()
             }
@@ -39,7 +41,7 @@ impl VassalView {
     pub fn reason_at(&self) -> Option<Moment> {
         let other = self.refusal.is_some() || self.failure.is_some() && !self.up || self.kept.is_some();
         let is_end = match self.state {
-            "on-demand" | "ended" => false,
+            "on-demand" | "ended" | "disabled" => false,
             "suspended" => self.was_commanded(),
             _ => !other,
         };
@@ -89,6 +91,8 @@ impl VassalView {
             }
             ("refused" | "exiled", _) => "it is started when its config changes".to_owned(),
             ("too-many", _) => "it is started when a vassal of its owner goes".to_owned(),
+            ("disabled", _) => "it is started by `liege enable`".to_owned(),
+            ("on-demand", _) if self.disabled => "it is started by `liege enable`".to_owned(),
             ("suspended", _) => "it is started by the command `spawn`".to_owned(),
             ("on-demand", _) if self.suspended => "it is started by the command `spawn`".to_owned(),
             ("on-demand", _) => "it is started when somebody connects".to_owned(),

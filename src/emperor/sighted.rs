@@ -8,7 +8,7 @@ use super::vassal::{Turn, Vassal};
 impl Vassal {
     /// Its config was seen for the first time.
     pub fn arrive(&mut self, turn: &mut Turn<'_>) {
-        self.suspended = turn.policy.suspends(&self.key.name);
+        self.suspended = self.disabled || turn.policy.suspends(&self.key.name);
         self.start_now(turn);
     }
 

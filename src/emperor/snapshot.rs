@@ -6,7 +6,7 @@ use super::event::{Exit, Fingerprint, Key, Moment, Owner, VassalId};
 use super::pacing::Class;
 use super::past::End;
 use super::policy::Policy;
-use super::state::State;
+use super::state::{Rest, State};
 use super::vassal::Vassal;
 
 /// All vassals by their number, and those that pay for deaths.
@@ -126,6 +126,8 @@ pub struct VassalView {
     pub uses: Option<Fingerprint>,
     /// Nothing is started before the command `spawn`.
     pub suspended: bool,
+    /// Nor before it is enabled.
+    pub disabled: bool,
     /// Where it listens, as it says.
     pub serves: Option<Arc<str>>,
     /// What it says of itself.
@@ -172,7 +174,7 @@ impl VassalView {
             mtime_s: vassal.config.mtime_s,
             on_demand: vassal.listener.as_ref().map(|listener| listener.address.clone()),
             zerg: vassal.is_zerg,
-            state: vassal.state.word(),
+            state: word(vassal),
             since: life.since,
             born: life.born,
             first_run: life.first_run,
@@ -200,6 +202,7 @@ impl VassalView {
             trouble: past.and_then(|past| past.trouble.clone()).filter(|_| alive),
             uses: process.ran_at.filter(|_| alive).map(|_| uses(vassal)),
             suspended: vassal.suspended,
+            disabled: vassal.disabled,
             serves: None,
             said: None,
             daemons: Vec::new(),
@@ -245,6 +248,13 @@ impl BlacklistView {
             first_attempt: pacing.first,
             last_attempt: pacing.last,
         })
+    }
+}
+
+fn word(vassal: &Vassal) -> &'static str {
+    match vassal.state {
+        State::Rested(Rest::Suspended) if vassal.disabled => "disabled",
+        state => state.word(),
     }
 }
 

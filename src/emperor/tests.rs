@@ -1,6 +1,7 @@
 //! What the Emperor does, one sentence each.
 
 mod brood;
+mod commanded;
 mod confided;
 mod court;
 mod holding;

@@ -57,6 +57,8 @@ pub struct Vassal {
     pub told_excess: bool,
     /// It is started only when the command `spawn` comes.
     pub suspended: bool,
+    /// Somebody has disabled it: `spawn` does not help.
+    pub disabled: bool,
     /// Its address changed when its process was about to be born.
     pub moved: bool,
     /// Where it listens, if it is on demand.
@@ -136,6 +138,7 @@ impl Vassal {
             told: None,
             told_excess: false,
             suspended: false,
+            disabled: false,
             moved: false,
             listener: None,
             is_zerg: false,

@@ -42,6 +42,8 @@ pub enum Token {
     AskListener,
     /// One of them says what.
     Asker(u32),
+    /// Somebody who waits for what comes of his wish takes more, or goes.
+    Waiter(u32),
     /// Whoever minds a session says how it is.
     Session(u32),
     /// A signal, the death of a child among them.
@@ -59,6 +61,8 @@ const ROUTER: u64 = 1 << 32;
 /// Of the control socket, and those who mind sessions.
 const ASKER: u64 = CLIENT | 2 << 32;
 const SESSION: u64 = CLIENT | 3 << 32;
+/// Of those who wait for vassals.
+const WAITER: u64 = CLIENT | 4 << 32;
 const ATTEMPT_MASK: u32 = (1 << 30) - 1;
 
 impl Token {
@@ -74,6 +78,7 @@ impl Token {
             Self::Fifo => 7,
             Self::AskListener => 8,
             Self::Asker(number) => ASKER | u64::from(number),
+            Self::Waiter(number) => WAITER | u64::from(number),
             Self::Session(number) => SESSION | u64::from(number),
             Self::Control(one) => CONTROL | u64::from(one.attempt & ATTEMPT_MASK) << 32 | u64::from(one.id.0),
             Self::Listener(id) => LISTENER | u64::from(id.0),
@@ -91,6 +96,7 @@ impl Token {
                 let attempt = (number >> 32) as u32 & ATTEMPT_MASK;
                 Self::Control(Incarnation { id: VassalId(low), attempt })
             }
+            (CLIENT, _) if number & WAITER == WAITER => Self::Waiter(low),
             (CLIENT, _) if number & SESSION == SESSION => Self::Session(low),
             (CLIENT, _) if number & ASKER == ASKER => Self::Asker(low),
             (CLIENT, _) if number & FOLLOWER == FOLLOWER => Self::Follower(low),
@@ -229,6 +235,7 @@ mod tests {
             Token::AskListener,
             Token::Asker(u32::MAX),
             Token::Session(7),
+            Token::Waiter(7),
             Token::Listener(VassalId(u32::MAX)),
         ] {
             assert_eq!(Token::of(token.number()), token);

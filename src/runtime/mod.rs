@@ -28,13 +28,16 @@ mod obey;
 mod policy;
 mod presence;
 mod reap;
+mod remembrance;
 mod residence;
 mod rights;
 mod sessions;
 mod spelling;
 mod start;
 mod table;
+mod waiters;
 mod watchdog;
+mod wishes;
 mod words;
 
 use std::os::fd::AsFd;
@@ -98,6 +101,8 @@ struct Runtime {
     gateways: gateways::Gateways,
     door: crate::control::door::Door,
     sessions: sessions::Sessions,
+    waiters: waiters::Waiters,
+    remembrance: remembrance::Remembrance,
     events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
@@ -165,6 +170,7 @@ impl Runtime {
             self.gateways.next_deadline(),
             self.door.next_deadline(),
             self.spawner.is_crowded().then(|| clock::now().plus_ms(CROWDED_MS)),
+            self.waiters.next_deadline(),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }
@@ -178,6 +184,7 @@ impl Runtime {
         self.doors.handle_deadline(now, &self.poller);
         self.door.handle_deadline(now, &self.poller);
         self.events.handle_deadline(now, &self.poller);
+        self.tire_of_waiters();
     }
 
     /// One descriptor is ready. The poller gives replies of the spawner first and deaths last, so that a pid is
@@ -223,6 +230,7 @@ impl Runtime {
             }
             Token::AskListener => self.hear_askers(),
             Token::Asker(number) => self.hear_asker(number),
+            Token::Waiter(number) => self.hear_waiter(number),
             Token::Session(number) => self.hear_session(number),
             Token::Signals => self.hear_signals()?,
         }

@@ -58,6 +58,10 @@ impl Runtime {
                 self.unlisten(id)
             }
             Order::Unlisten(id) => self.unlisten(id),
+            Order::Report(id) => {
+                self.report(id);
+                Ok(())
+            }
             Order::Tell(notice) => {
                 announce::announce(&notice, clock::now());
                 self.chronicle(&notice);

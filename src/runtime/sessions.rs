@@ -77,6 +77,7 @@ impl Runtime {
         let Asked { sender, socket, ask, lent } = asked;
         let outcome = match ask {
             Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, (&socket, lent)),
+            Ok(Ask::Govern(wish)) => self.grant(sender, &wish, &socket),
             Ok(Ask::Again(name)) => self.take_up(sender, &name, &socket),
             Err(malformed) => Err(malformed.to_string()),
         };

@@ -36,9 +36,11 @@ use super::logs::{self, Logs};
 use super::notify::Messenger;
 use super::policy;
 use super::presence;
+use super::remembrance::Remembrance;
 use super::residence::Residence;
 use super::rights::kept;
 use super::sessions::Sessions;
+use super::waiters::Waiters;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
 use crate::config::place::Placed;
@@ -80,6 +82,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
     let door = control(config, &stats, identity)?;
     let mut residence = Residence::open(config, &first, identity)?;
+    let remembrance = remembrance(config, identity)?;
     let paths = stats.paths().chain(events.path()).chain(doors.paths()).chain(door.path());
     let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).chain(gateways.leftovers());
     let charter = Charter { leftovers: leftovers.collect(), routers: gateways.lodgings(), ..charter };
@@ -113,6 +116,8 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         gateways,
         door,
         sessions: Sessions::default(),
+        waiters: Waiters::default(),
+        remembrance,
         events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),
@@ -126,6 +131,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         finishing: false,
         finished: false,
     };
+    runtime.recall();
     runtime.watch_all()?;
     Ok(runtime)
 }
@@ -144,6 +150,13 @@ fn control(config: &EmperorConfig, stats: &stats::Server, owner: Option<Owner>) 
         log::info("control", &format!("nobody can attach: {error:#}"));
         Door::default()
     }))
+}
+
+/// What outlives us, if there is a place for it.
+fn remembrance(config: &EmperorConfig, owner: Option<Owner>) -> Result<Remembrance> {
+    let Some(Placed { value, place }) = &config.commands.state else { return Ok(Remembrance::default()) };
+    let opened = Remembrance::open(value, owner);
+    opened.with_context(|| format!("{place}: cannot use emperor-state-directory {}", value.display()))
 }
 
 /// Whether vassals can be made, and what comes before the first of them was done.

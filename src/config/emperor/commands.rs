@@ -14,6 +14,8 @@ pub struct Commands {
     pub socket: Option<Placed<Address>>,
     /// `emperor-control-socket`: nothing for `none`.
     pub control: Option<Placed<Option<Address>>>,
+    /// `emperor-state-directory`: what is to be remembered.
+    pub state: Option<Placed<PathBuf>>,
     /// `emperor-wait-for-command`.
     pub wait: Option<Placed<bool>>,
     /// `emperor-wait-for-command-ignore`: names of vassals.
@@ -47,6 +49,7 @@ pub(super) fn apply(commands: &mut Commands, name: &str, entry: &Entry) -> Resul
     match name {
         "emperor-command-socket" => commands.socket = Some(entry.placed(value(entry, named_by_the_kernel)?)),
         "emperor-control-socket" => commands.control = Some(entry.placed(value(entry, place_or_none)?)),
+        "emperor-state-directory" => commands.state = Some(entry.placed(value(entry, path)?)),
         "emperor-wait-for-command" => commands.wait = Some(entry.placed(value(entry, flag)?)),
         "emperor-wait-for-command-ignore" => commands.except.push(value(entry, text)?),
         "emperor-trigger-socket" => commands.trigger = Some(entry.placed(value(entry, address)?)),

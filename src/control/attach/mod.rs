@@ -14,7 +14,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use self::ask::{Connection, surroundings};
+pub use self::ask::Connection;
+use self::ask::surroundings;
 use self::pipes::Pipes;
 use self::screen::Screen;
 use super::messages::{Answer, Ask, Entry, Manner, Say};

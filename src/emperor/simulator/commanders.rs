@@ -1,6 +1,6 @@
 //! Pure. Those who give commands, and what must be true of vassals when others speak.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
 use crate::emperor::event::{Command, Event, Key, VassalId};
@@ -13,9 +13,16 @@ const SOON_MS: u64 = 1_000;
 /// Most orders that one byte leads to for each process.
 const BYTE_ORDERS_MAX: usize = 4;
 
-/// What each vassal was told last, of what stays: to start (true) or to stop.
+const COMMANDS: [Command; 6] =
+    [Command::Spawn, Command::Respawn, Command::Stop, Command::Restart, Command::Disable, Command::Enable];
+
+/// What stays of what was told.
 #[derive(Debug, Default)]
-pub struct Wishes(BTreeMap<VassalId, bool>);
+pub struct Wishes {
+    /// To start (true) or to stop, whichever came last.
+    last: BTreeMap<VassalId, bool>,
+    disabled: BTreeSet<Key>,
+}
 
 /// How a vassal stands: what no other one may change.
 type Standing = (State, u32, bool);
@@ -24,21 +31,43 @@ impl World {
     /// Somebody who may gives a command.
     pub fn command(&mut self, key: &Key) {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
-        let command = [Command::Spawn, Command::Respawn, Command::Stop][self.dice.below(3) as usize];
+        let command = COMMANDS[self.dice.below(6) as usize];
         match command {
-            Command::Spawn => {
-                self.wishes.0.insert(id, true);
+            Command::Disable => _ = self.wishes.disabled.insert(key.clone()),
+            Command::Enable => _ = self.wishes.disabled.remove(key),
+            Command::Spawn | Command::Respawn | Command::Stop | Command::Restart => {}
+        }
+        let disabled = self.wishes.disabled.contains(key);
+        match command {
+            Command::Spawn | Command::Restart | Command::Enable if disabled => {}
+            Command::Spawn | Command::Restart | Command::Enable => {
+                self.wishes.last.insert(id, true);
                 self.knock(id);
             }
-            Command::Stop => _ = self.wishes.0.insert(id, false),
+            Command::Stop | Command::Disable => _ = self.wishes.last.insert(id, false),
             Command::Respawn => {}
         }
+        self.wait_for_a_change(id);
         self.tell(Event::Commanded(id, command));
+    }
+
+    /// Whoever gives a command waits for what comes of it, and now and then he goes.
+    fn wait_for_a_change(&mut self, id: VassalId) {
+        if self.dice.percent(50) {
+            self.oath.awaited.insert(id);
+            self.emperor.await_change(id);
+        } else {
+            self.oath.awaited.remove(&id);
+            self.emperor.await_no_more(id);
+        }
     }
 
     /// Whether it may not be started before it is told to.
     pub fn waits_for_a_command(&self, view: &VassalView) -> bool {
-        match self.wishes.0.get(&view.id) {
+        if self.wishes.disabled.contains(&view.key) {
+            return true;
+        }
+        match self.wishes.last.get(&view.id) {
             Some(told_to_start) => !told_to_start,
             None => self.policy.suspends(&view.key.name),
         }

@@ -24,7 +24,7 @@ impl World {
             Order::Readdress(id) => self.ask_again(id),
             Order::Unlisten(id) => self.unlisten(id),
             Order::Forget(id) => self.forget_listener(id),
-            Order::Tell(_) | Order::Finish | Order::Abandon => {}
+            Order::Tell(_) | Order::Report(_) | Order::Finish | Order::Abandon => {}
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Oath {
     came_up: BTreeSet<Incarnation>,
     /// When a program that is not our master can be told to reload.
     ready_for_reload: BTreeMap<Incarnation, Moment>,
+    /// Whose changes somebody waits for.
+    pub awaited: BTreeSet<VassalId>,
 }
 
 impl Oath {
@@ -130,6 +132,7 @@ impl Oath {
             Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => {
                 assert!(!self.forgotten.contains(id))
             }
+            Order::Report(id) => assert!(self.awaited.contains(id), "{id:?} is reported to nobody"),
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -322,7 +325,7 @@ impl World {
                 let now = (config.fingerprint, config.owner);
                 assert_eq!(self.oath.ended_with[&which], now, "seed {seed}: {view:?}");
             }
-            "suspended" => assert!(self.waits_for_a_command(view), "seed {seed}: {view:?}"),
+            "suspended" | "disabled" => assert!(self.waits_for_a_command(view), "seed {seed}: {view:?}"),
             // who connects waits
             "on-demand" if self.waits_for_a_command(view) => {}
             "on-demand" => self.waits_for_a_call(view.id),

@@ -23,6 +23,7 @@ fn states() -> Vec<(&'static str, Court)> {
         ("exiled", after(running(), &[Event::Exited(first(), Exit::Code(26))])),
         ("refused", after(seen(court()), &born_and(&[byte(from_vassal::USELESS), exited()]))),
         ("suspended", seen(Court::new(Policy { waiting: Some(BTreeSet::new()), ..policy() }))),
+        ("disabled", after(running(), &[disabled(), exited()])),
         ("ended", after(running(), &[Event::StopAll, exited()])),
         ("starting", seen(court())),
         ("stepping", after(seen(court()), &[Event::Born(first(), 7)])),
@@ -69,6 +70,10 @@ fn first() -> Incarnation {
 
 fn listening() -> Event {
     Event::Listening(first(), Listener { owner: ALICE, address: "/run/v.socket".into() })
+}
+
+fn disabled() -> Event {
+    Event::Commanded(first().id, Command::Disable)
 }
 
 fn exited() -> Event {
@@ -121,6 +126,9 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("told to spawn", Event::Commanded(which.id, Command::Spawn)),
         ("told to respawn", Event::Commanded(which.id, Command::Respawn)),
         ("told to stop", Event::Commanded(which.id, Command::Stop)),
+        ("told to restart", Event::Commanded(which.id, Command::Restart)),
+        ("disabled", Event::Commanded(which.id, Command::Disable)),
+        ("enabled", Event::Commanded(which.id, Command::Enable)),
     ]
 }
 
@@ -135,6 +143,7 @@ fn short(order: &Order) -> String {
         Order::Readdress(_) => "readdress".into(),
         Order::Unlisten(_) => "unlisten".into(),
         Order::Tell(_) => "tell".into(),
+        Order::Report(_) => "report".into(),
         Order::Finish => "finish".into(),
         Order::Abandon => "abandon".into(),
     }

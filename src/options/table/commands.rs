@@ -11,9 +11,14 @@ pub(super) const COMMANDS: &[OptionSpec] = &[
     OptionSpec::new(
         "emperor-control-socket",
         Kind::Form("PATH|none", "/run/liege/control.sock"),
-        "Where `liege attach` and `liege exec` ask, everybody for what is his own: a path, `@NAME` or `none`.",
+        "Where `liege start`, `stop`, `attach` and others ask, everybody for what is his own: a path, `@NAME` or `none`.",
     )
     .default("beside the stats"),
+    OptionSpec::new(
+        "emperor-state-directory",
+        Kind::Path,
+        "Here it is remembered, also for the next Emperor, which vassals are disabled (`liege disable`). It is made if its parent is there.",
+    ),
     OptionSpec::new(
         "emperor-wait-for-command",
         Kind::Flag,

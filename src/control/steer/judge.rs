@@ -1,0 +1,201 @@
+//! Pure. Whether a deed has come to its end with one vassal: from how it stood at first, and how it stands now.
+
+use crate::control::wish::{Deed, Standing};
+
+/// What is to be thought of a vassal now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// More will happen.
+    Wait,
+    /// It is so if nothing else happens for a while: this program does not say when it is ready.
+    Settles(Fate),
+    /// It is over.
+    Is(Fate),
+}
+
+/// How a deed has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Well.
+    Done(&'static str),
+    /// There was nothing to do.
+    Already(&'static str),
+    /// It was not done.
+    Failed(String),
+    /// It was to run, and does not.
+    Down(String),
+}
+
+/// What has become of a deed after it was told.
+pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
+    match deed {
+        Deed::Look => Verdict::Is(Fate::Done("seen")),
+        Deed::Start if runs(first) && now.attempt == first.attempt => {
+            Verdict::Is(Fate::Already("already started"))
+        }
+        Deed::Start => started(first, now),
+        Deed::Restart if is_first(first, now) && !ends(&now.state) => Verdict::Wait,
+        Deed::Restart => match started(first, now) {
+            Verdict::Is(Fate::Done("started")) => Verdict::Is(Fate::Done("restarted")),
+            Verdict::Settles(_) => Verdict::Settles(Fate::Done("restarted")),
+            other => other,
+        },
+        Deed::Stop => stopped(first, now),
+        Deed::Disable if first.disabled => Verdict::Is(Fate::Already("already disabled")),
+        Deed::Disable => match stopped(first, now) {
+            Verdict::Is(_) => Verdict::Is(Fate::Done("disabled")),
+            other => other,
+        },
+        Deed::Enable if !first.disabled && runs(first) => Verdict::Is(Fate::Already("already enabled")),
+        Deed::Enable => match started(first, now) {
+            Verdict::Is(Fate::Done("started")) => Verdict::Is(Fate::Done("enabled")),
+            Verdict::Settles(_) => Verdict::Settles(Fate::Done("enabled")),
+            other => other,
+        },
+        Deed::Reload => reloaded(first, now),
+    }
+}
+
+/// The process that ran at first still runs.
+fn is_first(first: &Standing, now: &Standing) -> bool {
+    runs(first) && now.attempt == first.attempt && runs(now)
+}
+
+fn runs(one: &Standing) -> bool {
+    matches!(one.state.as_str(), "running" | "reloading")
+}
+
+fn ends(state: &str) -> bool {
+    matches!(state, "stopping" | "killed")
+}
+
+fn started(first: &Standing, now: &Standing) -> Verdict {
+    let tried = now.attempt > first.attempt;
+    match now.state.as_str() {
+        "running" | "reloading" if now.ready => Verdict::Is(Fate::Done("started")),
+        "running" | "reloading" => Verdict::Settles(Fate::Done("started")),
+        "queued" | "starting" | "stepping" | "stopping" | "killed" => Verdict::Wait,
+        "on-demand" if tried || first.state != "on-demand" => {
+            Verdict::Is(Fate::Done("waits for a connection"))
+        }
+        "on-demand" => Verdict::Wait,
+        "throttled" if !tried => Verdict::Wait,
+        _ => Verdict::Is(Fate::Down(why(now))),
+    }
+}
+
+fn stopped(first: &Standing, now: &Standing) -> Verdict {
+    match now.state.as_str() {
+        "queued" | "starting" | "stepping" | "running" | "reloading" | "stopping" | "killed"
+        | "throttled" => Verdict::Wait,
+        _ => match first.state.as_str() {
+            "suspended" | "disabled" | "stopped" | "exiled" | "refused" | "too-many" | "ended" => {
+                Verdict::Is(Fate::Already("not running"))
+            }
+            _ => Verdict::Is(Fate::Done("stopped")),
+        },
+    }
+}
+
+fn reloaded(first: &Standing, now: &Standing) -> Verdict {
+    let told = now.reloads > first.reloads || now.attempt > first.attempt;
+    match now.state.as_str() {
+        "queued" | "starting" | "stepping" | "on-demand" if !told => {
+            Verdict::Is(Fate::Already("reads its config when it starts"))
+        }
+        "queued" | "starting" | "stepping" | "reloading" | "stopping" | "killed" => Verdict::Wait,
+        "running" if !told => Verdict::Wait,
+        "running" if !now.note.is_empty() && now.note != first.note => {
+            Verdict::Is(Fate::Failed(now.note.clone()))
+        }
+        "running" if now.ready => Verdict::Is(Fate::Done("reloaded")),
+        "running" if now.attempt == first.attempt => {
+            Verdict::Is(Fate::Failed("it has not answered, and goes on with the config that it had".into()))
+        }
+        "running" => Verdict::Settles(Fate::Done("reloaded")),
+        "on-demand" => Verdict::Is(Fate::Done("waits for a connection")),
+        "throttled" if !told => Verdict::Is(Fate::Down(why(now))),
+        _ => Verdict::Is(Fate::Down(why(now))),
+    }
+}
+
+/// Why it does not run.
+fn why(now: &Standing) -> String {
+    if now.note.is_empty() { now.state.clone() } else { format!("{}: {}", now.state, now.note) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(state: &str, attempt: u32) -> Standing {
+        let ready = state == "running";
+        Standing { name: "shop.ini".into(), state: state.into(), attempt, ready, ..Standing::default() }
+    }
+
+    fn fate(deed: Deed, first: &Standing, now: &Standing) -> Option<Fate> {
+        match judge(deed, first, now) {
+            Verdict::Is(fate) => Some(fate),
+            Verdict::Wait | Verdict::Settles(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_start_is_over_when_the_vassal_is_ready_or_has_failed() {
+        let first = standing("suspended", 1);
+        for state in ["queued", "starting", "stepping"] {
+            assert_eq!(fate(Deed::Start, &first, &standing(state, 2)), None);
+        }
+        assert_eq!(fate(Deed::Start, &first, &standing("running", 2)), Some(Fate::Done("started")));
+        let mute = Standing { ready: false, ..standing("running", 2) };
+        assert_eq!(judge(Deed::Start, &first, &mute), Verdict::Settles(Fate::Done("started")));
+        assert_eq!(fate(Deed::Start, &first, &standing("throttled", 1)), None, "its ration");
+        assert_eq!(
+            fate(Deed::Start, &first, &standing("throttled", 2)),
+            Some(Fate::Down("throttled".into()))
+        );
+        let runs = standing("running", 1);
+        assert_eq!(fate(Deed::Start, &runs, &runs), Some(Fate::Already("already started")));
+    }
+
+    #[test]
+    fn a_restart_is_over_when_another_process_runs() {
+        let first = standing("running", 1);
+        for now in [standing("running", 1), standing("stopping", 1), standing("throttled", 1)] {
+            assert_eq!(fate(Deed::Restart, &first, &now), None);
+        }
+        assert_eq!(fate(Deed::Restart, &first, &standing("running", 2)), Some(Fate::Done("restarted")));
+        assert_eq!(
+            fate(Deed::Restart, &standing("suspended", 1), &standing("running", 2)),
+            Some(Fate::Done("restarted"))
+        );
+    }
+
+    #[test]
+    fn a_stop_is_over_when_there_is_no_process() {
+        let first = standing("running", 1);
+        for state in ["running", "stopping", "killed", "starting"] {
+            assert_eq!(fate(Deed::Stop, &first, &standing(state, 1)), None);
+        }
+        let over = standing("suspended", 1);
+        assert_eq!(fate(Deed::Stop, &first, &over), Some(Fate::Done("stopped")));
+        assert_eq!(fate(Deed::Stop, &standing("throttled", 1), &over), Some(Fate::Done("stopped")));
+        assert_eq!(fate(Deed::Stop, &over, &over), Some(Fate::Already("not running")));
+    }
+
+    #[test]
+    fn a_reload_is_over_when_it_was_told_and_answered() {
+        let first = standing("running", 1);
+        let told = |one: Standing| Standing { reloads: 1, ..one };
+        assert_eq!(fate(Deed::Reload, &first, &first), None, "put off");
+        assert_eq!(fate(Deed::Reload, &first, &told(standing("reloading", 1))), None);
+        assert_eq!(fate(Deed::Reload, &first, &told(standing("running", 1))), Some(Fate::Done("reloaded")));
+        assert_eq!(fate(Deed::Reload, &first, &standing("running", 2)), Some(Fate::Done("reloaded")));
+        let kept = Standing { note: "its new config is not used: x".into(), ..told(standing("running", 1)) };
+        assert!(matches!(fate(Deed::Reload, &first, &kept), Some(Fate::Failed(_))));
+        let mute = told(Standing { ready: false, ..standing("running", 1) });
+        assert!(matches!(fate(Deed::Reload, &first, &mute), Some(Fate::Failed(_))));
+        let off = standing("suspended", 1);
+        assert!(matches!(fate(Deed::Reload, &off, &off), Some(Fate::Down(_))));
+    }
+}

@@ -1,0 +1,183 @@
+//! Pure. What somebody wants of vassals, which ones he means, and how they stand.
+
+use serde::{Deserialize, Serialize};
+
+use super::messages::Malformed;
+use super::pattern::Pattern;
+use crate::emperor::event::{Command, Moment};
+use crate::emperor::snapshot::VassalView;
+
+/// Most names of one wish.
+pub const NAMES_MAX: usize = 256;
+/// Longest name, in bytes: a path is one.
+const NAME_MAX: usize = 4_096;
+/// Longest note, in characters.
+const NOTE_MAX: usize = 500;
+/// The word for all of them.
+pub const ALL: &str = "all";
+
+/// What somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// What is to be done.
+    pub deed: Deed,
+    /// With whom: names, patterns, `all`.
+    pub names: Vec<String>,
+}
+
+/// What is to be done with vassals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deed {
+    /// Nothing: how do they stand?
+    Look,
+    /// Start them.
+    Start,
+    /// Stop them until they are started.
+    Stop,
+    /// Both.
+    Restart,
+    /// Reload them.
+    Reload,
+    /// Stop them until they are enabled, whoever is Emperor then.
+    Disable,
+    /// Forget that, and start them.
+    Enable,
+}
+
+/// How one vassal stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Which one, for further answers.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+    /// One word, as `liege status` shows it.
+    pub state: String,
+    /// Its process, if there is one.
+    pub pid: Option<i32>,
+    /// Number of the last order to start it.
+    pub attempt: u32,
+    /// How often it was told to reload.
+    pub reloads: u32,
+    /// It is up and has said that it accepts: the last word of those who say anything.
+    pub ready: bool,
+    /// It is on demand.
+    pub on_demand: bool,
+    /// Nothing is started before somebody starts it.
+    pub suspended: bool,
+    /// Nor before it is enabled.
+    pub disabled: bool,
+    /// Why it is not up, or what else there is to say.
+    pub note: String,
+}
+
+impl Wish {
+    /// Refuses what no client of ours says.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), Malformed> {
+        let excess = |is_there: bool, what| if is_there { Err(Malformed::Excess(what)) } else { Ok(()) };
+        excess(self.names.len() > NAMES_MAX, "it names too many at once")?;
+        excess(self.names.iter().any(|name| name.len() > NAME_MAX), "a name in it is too long")?;
+        excess(self.names.iter().any(String::is_empty), "a name in it is empty")?;
+        excess(self.names.is_empty(), "it names no vassal")
+    }
+}
+
+impl Deed {
+    /// How it is typed.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Look => "look",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Disable => "disable",
+            Self::Enable => "enable",
+        }
+    }
+
+    /// What the Emperor is told.
+    pub fn command(self) -> Option<Command> {
+        match self {
+            Self::Look => None,
+            Self::Start => Some(Command::Spawn),
+            Self::Stop => Some(Command::Stop),
+            Self::Restart => Some(Command::Restart),
+            Self::Reload => Some(Command::Respawn),
+            Self::Disable => Some(Command::Disable),
+            Self::Enable => Some(Command::Enable),
+        }
+    }
+}
+
+impl Standing {
+    /// That of a vassal.
+    pub fn of(view: &VassalView, now: Moment) -> Self {
+        Self {
+            number: view.id.0,
+            name: view.key.name.to_string(),
+            state: view.state.to_owned(),
+            pid: view.pid,
+            attempt: view.attempts,
+            reloads: view.respawns,
+            ready: view.up && view.accepting,
+            on_demand: view.on_demand.is_some(),
+            suspended: view.suspended,
+            disabled: view.disabled,
+            note: view.note(now).chars().take(NOTE_MAX).collect(),
+        }
+    }
+}
+
+/// Which vassals somebody means by a word: as in `liege status`, `shop` is `shop.ini` too.
+#[derive(Debug)]
+pub struct Meant<'a> {
+    word: &'a str,
+    pattern: Pattern,
+}
+
+impl<'a> Meant<'a> {
+    /// Those of this word.
+    pub fn by(word: &'a str) -> Self {
+        Self { word, pattern: Pattern::of(word) }
+    }
+
+    /// Whether this one is meant.
+    pub fn is(&self, name: &str) -> bool {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        [ALL, name, stem].contains(&self.word) || self.pattern.matches(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vassal_is_meant_by_its_name_its_stem_a_pattern_or_all() {
+        let names = ["shop.ini", "shopping.ini", "a[b.ini", "/srv/x/shop.ini"];
+        let meant = |word: &'static str| {
+            let meant = Meant::by(word);
+            names.into_iter().filter(|name| meant.is(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(meant("shop"), ["shop.ini"]);
+        assert_eq!(meant("shop.ini"), ["shop.ini"]);
+        assert_eq!(meant("shop*"), ["shop.ini", "shopping.ini"]);
+        assert_eq!(meant("a[b"), ["a[b.ini"]);
+        assert_eq!(meant("/srv/*"), ["/srv/x/shop.ini"]);
+        assert_eq!(meant("all").len(), names.len());
+        assert!(meant("sho").is_empty());
+    }
+
+    #[test]
+    fn what_no_client_says_is_refused() {
+        let wish = |names: Vec<String>| Wish { deed: Deed::Stop, names }.check();
+        assert_eq!(wish(vec!["shop".into()]), Ok(()));
+        for names in [vec![], vec![String::new()], vec!["x".repeat(4_097)], vec!["x".into(); 257]] {
+            assert!(wish(names).is_err());
+        }
+    }
+}

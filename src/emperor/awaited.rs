@@ -1,0 +1,62 @@
+//! Pure. Those who wait for a change of a vassal, and what outlives vassals: that they were disabled.
+
+use super::Emperor;
+use super::event::{Command, Key, Owner, VassalId};
+use super::vassal::Vassal;
+
+/// What of a vassal shows to those who wait for a change of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Face {
+    word: &'static str,
+    attempt: u32,
+    reloads: u32,
+    came_up: bool,
+    held: (bool, bool),
+}
+
+impl Vassal {
+    /// What shows of it.
+    pub(super) fn face(&self) -> Face {
+        Face {
+            word: self.state.word(),
+            attempt: self.attempt,
+            reloads: self.life.reloads,
+            came_up: self.process.said.came_up(),
+            held: (self.suspended, self.disabled),
+        }
+    }
+}
+
+impl Emperor {
+    /// From now on each change of this one is ordered to be reported.
+    pub fn await_change(&mut self, id: VassalId) {
+        self.awaited.insert(id);
+    }
+
+    /// Nobody waits for changes of this one any more.
+    pub fn await_no_more(&mut self, id: VassalId) {
+        self.awaited.remove(&id);
+    }
+
+    /// It was disabled when another Emperor was here.
+    pub fn disabled_before(&mut self, key: Key) {
+        self.disabled.insert(key);
+    }
+
+    /// The vassals of owners who count, but zergs, in the order of their names.
+    pub fn known_for(&self, counts: impl Fn(Owner) -> bool) -> impl Iterator<Item = (VassalId, &Key)> {
+        let owner = |id: &VassalId| self.vassals.get(id).map(|vassal| vassal.config.owner);
+        let known = self.ids.iter().filter(move |(_, id)| owner(id).is_some_and(&counts));
+        known.map(|(key, id)| (*id, key))
+    }
+
+    /// A config that goes and comes again is disabled still.
+    pub(super) fn note_command(&mut self, id: VassalId, command: Command) {
+        let Some(vassal) = self.vassals.get(&id) else { return };
+        match command {
+            Command::Disable => _ = self.disabled.insert(vassal.key.clone()),
+            Command::Enable => _ = self.disabled.remove(&vassal.key),
+            Command::Spawn | Command::Respawn | Command::Stop | Command::Restart => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Who wants more than is his, or more than others leave him.
+
+use std::process::{Command, Stdio};
+
+use super::common::{ALICE, BOB, Emperor, Tree};
+use super::{IDLE, is, said, said_by};
+
+fn tenants() -> Emperor {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal_of(ALICE, "alice.ini", IDLE);
+    tree.vassal_of(BOB, "bob.ini", IDLE);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    ["alice.ini", "bob.ini"].iter().for_each(|name| _ = emperor.vassal(name));
+    emperor
+}
+
+fn python(emperor: &Emperor, uid: u32, script: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    let id = uid.to_string();
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", script]);
+    command.arg(emperor.tree.path("run/stats.sock.control")).stdin(Stdio::null());
+    command
+}
+
+/// Row C4: what is somebody else's is not even there, by name, by pattern, by `all`.
+#[test]
+fn a_tenant_steers_what_is_his_and_nothing_else() {
+    let emperor = tenants();
+    let bob = emperor.wait_stats("bob.ini", |one| one["pid"] != -1)["pid"].clone();
+    for verb in ["stop", "restart", "reload", "start", "disable", "enable"] {
+        for name in ["bob", "bob.ini", "b*", "[b]ob.ini", "nobody"] {
+            let (text, status) = said_by(ALICE, &emperor, &[verb, name]);
+            assert_eq!(
+                (text, status),
+                is(&format!("liege: there is no vassal `{name}`, or it is not yours"), 1)
+            );
+        }
+    }
+    emperor.wait_for_line(|line| line.contains(&format!("an ask of uid {ALICE} is refused")));
+    assert_eq!(said_by(ALICE, &emperor, &["restart", "all"]), is("alice.ini: restarted", 0));
+    assert_eq!(said_by(ALICE, &emperor, &["stop", "*"]), is("alice.ini: stopped", 0));
+    assert_eq!(emperor.stats_of("bob.ini").unwrap()["pid"], bob);
+    // Whoever has nothing gets nothing.
+    let (text, status) = said_by(65_534, &emperor, &["stop", "all"]);
+    assert!(status == 1 && text.contains("or it is not yours"), "{text}");
+}
+
+/// Rows C1 and C6: there is a closed set of messages, and whatever is none of them is refused. No number of an answer, no deed that
+/// is unknown, no name of a method leads anywhere.
+#[test]
+fn what_is_no_wish_is_refused() {
+    const SAY: &str = r#"
+import socket, sys
+def word(text):
+    return bytes([len(text)]) + text
+packets = [bytes([1, 2, deed, 1]) + word(b"alice") for deed in range(7, 256)]
+packets += [bytes([1, 2, 1, 1]) + word(b"alice") + b"x", bytes([1, 2, 1, 0]), bytes([1, 2, 1, 1, 0])]
+packets += [bytes([1, 2, 2, 1]) + word(b"alice")[:n] for n in range(6)]
+packets += [bytes([1, 2, 2, 255, 255, 255, 255, 15]), b"<methodCall><methodName>supervisor.stopAllProcesses</methodName></methodCall>"]
+for packet in packets:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    s.settimeout(20)
+    s.send(packet)
+    answer = s.recv(65536)
+    assert answer[:2] == b"\x01\x00", (packet, answer)
+    s.close()
+"#;
+    let emperor = tenants();
+    let output = python(&emperor, ALICE, SAY).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said_by(ALICE, &emperor, &["restart", "alice"]), is("alice.ini: restarted", 0));
+}
+
+/// Row C6: ten thousand connections that say nothing, wishes that are waited for and never read, and patterns that take long: others
+/// are served, and a vassal that dies comes back.
+#[test]
+fn ten_thousand_connections_and_slow_clients_hold_nobody_up() {
+    const FLOOD: &str = r#"
+import errno, socket, sys, time
+wish = bytes([1, 2, 4, 1, 5]) + b"bob.i"
+slow = bytes([1, 2, 3, 1, 7]) + b"bob.ini"
+stars = bytes([1, 2, 4, 1, 0xd0, 0x0f]) + b"*a" * 1000
+made, held = 0, []
+while True:
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.setblocking(False)
+    try:
+        s.connect(sys.argv[1])
+        made += 1
+        if made % 2:
+            s.send([wish, slow, stars][made // 2 % 3])
+        held.append(s)
+        if len(held) > 500:
+            held.pop(0).close()
+    except OSError as error:
+        s.close()
+        if error.errno not in (errno.EAGAIN, errno.EPIPE, errno.ECONNRESET):
+            raise
+        time.sleep(0.001)
+    if made == 1000:
+        print("begun", flush=True)
+    if made == 10000:
+        print("made", flush=True)
+        made += 1
+"#;
+    let emperor = tenants();
+    let mut flood = python(&emperor, BOB, FLOOD).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(flood.stdout.take().unwrap()));
+    assert_eq!(lines.next().unwrap().unwrap(), "begun");
+    for _ in 0..3 {
+        assert_eq!(said(&emperor, &["restart", "alice"]), is("alice.ini: restarted", 0));
+        assert_eq!(said_by(ALICE, &emperor, &["restart", "alice"]), is("alice.ini: restarted", 0));
+    }
+    let alice = emperor.stats_of("alice.ini").unwrap()["pid"].as_i64().unwrap();
+    let mark = emperor.lines.mark();
+    super::common::Process::of(i32::try_from(alice).unwrap()).signal(rustix::process::Signal::KILL);
+    emperor.vassal_since(mark, "alice.ini");
+    assert_eq!(lines.next().unwrap().unwrap(), "made");
+    flood.kill().unwrap();
+    flood.wait().unwrap();
+    assert_eq!(said_by(BOB, &emperor, &["restart", "bob"]), is("bob.ini: restarted", 0));
+}
+
+/// Row C3: nobody can connect before the socket has its mode, and it is born with it.
+#[test]
+fn the_control_socket_is_born_with_its_mode() {
+    use std::os::unix::fs::MetadataExt;
+    let emperor = tenants();
+    let found = std::fs::metadata(emperor.tree.path("run/stats.sock.control")).unwrap();
+    assert_eq!((found.mode() & 0o777, found.uid()), (0o666, 0));
+}

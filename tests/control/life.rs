@@ -1,0 +1,151 @@
+//! What is said comes true, in every state.
+
+use super::common::callers::{ask, server_tree, serving};
+use super::common::{ALICE, Emperor, Process, Tree};
+use super::{IDLE, command, is, said};
+use rustix::process::Signal;
+
+fn emperor(vassals: &[(&str, &str)], options: &[&str]) -> Emperor {
+    let tree = Tree::new();
+    tree.liege();
+    vassals.iter().for_each(|(name, body)| _ = tree.vassal(name, body));
+    Emperor::start(tree, options)
+}
+
+fn pid(emperor: &Emperor, vassal: &str) -> Option<i64> {
+    emperor.stats_of(vassal).and_then(|one| one["pid"].as_i64()).filter(|pid| *pid > 0)
+}
+
+#[test]
+fn a_vassal_is_stopped_started_restarted_and_reloaded() {
+    let emperor = emperor(&[("shop.ini", IDLE)], &[]);
+    let first = emperor.vassal("shop.ini");
+    assert_eq!(said(&emperor, &["start", "shop"]), is("shop.ini: already started", 0));
+    assert_eq!(said(&emperor, &["stop", "shop"]), is("shop.ini: stopped", 0));
+    assert!(!first.is_alive(), "it is over when that is said");
+    assert_eq!(said(&emperor, &["stop", "shop.ini"]), is("shop.ini: not running", 0));
+    let (told, status) = said(&emperor, &["reload", "shop"]);
+    assert!(status == 7 && told.starts_with("shop.ini: ERROR (suspended"), "{told}");
+    assert_eq!(said(&emperor, &["start", "shop"]), is("shop.ini: started", 0));
+    let second = pid(&emperor, "shop.ini").expect("it runs when that is said");
+    assert_eq!(said(&emperor, &["restart", "shop"]), is("shop.ini: restarted", 0));
+    let third = pid(&emperor, "shop.ini").expect("it runs when that is said");
+    assert_ne!(second, third);
+    let child = Process::of(i32::try_from(third).unwrap()).child_named("sleep");
+    assert_eq!(said(&emperor, &["reload", "shop"]), is("shop.ini: reloaded", 0));
+    assert!(!child.is_alive(), "the program of before has ended");
+    // Whoever was stopped stays so over a change of his config, and over a reload of all.
+    said(&emperor, &["stop", "shop"]);
+    let mark = emperor.lines.mark();
+    emperor.tree.vassal("shop.ini", "env = A=B\ncommand = /bin/sleep 1000000\n");
+    emperor.tree.vassal("other.ini", IDLE);
+    emperor.signal(Signal::HUP);
+    emperor.vassal_since(mark, "other.ini");
+    assert_eq!(emperor.stats_of("shop.ini").unwrap()["state"], "suspended");
+}
+
+#[test]
+fn several_are_meant_by_names_patterns_and_all_and_each_is_told_of() {
+    let emperor = emperor(&[("a1.ini", IDLE), ("a2.ini", IDLE), ("b.ini", IDLE)], &[]);
+    ["a1.ini", "a2.ini", "b.ini"].iter().for_each(|name| _ = emperor.vassal(name));
+    let sorted = |words: &[&str]| {
+        let (text, status) = said(&emperor, words);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        (lines, status)
+    };
+    let (lines, status) = sorted(&["stop", "a*", "nobody"]);
+    assert_eq!(lines, ["a1.ini: stopped", "a2.ini: stopped", "nobody: ERROR (no such vassal)"]);
+    assert_eq!(status, 1);
+    assert_eq!(sorted(&["restart", "all"]).0, ["a1.ini: restarted", "a2.ini: restarted", "b.ini: restarted"]);
+    let (text, status) = said(&emperor, &["stop", "b", "b.ini", "--json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["outcome"], "stopped", "{text}");
+    assert_eq!(status, 0);
+    let (text, status) = said(&emperor, &["start", "nobody"]);
+    assert!(status == 1 && text.contains("there is no vassal `nobody`, or it is not yours"), "{text}");
+    let (text, status) = said(&emperor, &["start"]);
+    assert!(status == 2 && text.contains("write: liege start [ADDRESS] NAME..."), "{text}");
+}
+
+#[test]
+fn who_is_held_back_refused_or_cursed_is_told_of_and_stopped() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal("crash.ini", "ready = lived:5\ncommand = sh -c \"exit 7\"\n");
+    tree.vassal("typo.ini", "comand = x\n");
+    tree.vassal(
+        "deaf.ini",
+        "stop-signal = USR1\nreload-mercy = 100000\ncommand = sh -c \"trap '' USR1; sleep 1000000\"\n",
+    );
+    let options =
+        ["--emperor-throttle", "60000", "--emperor-max-throttle", "60000", "--emperor-curse-tolerance", "1"];
+    let emperor = Emperor::start(tree, &options);
+    emperor.wait_stats("crash.ini", |one| one["state"] == "throttled" && one["deaths"] != 1);
+    emperor.wait_stats("typo.ini", |one| one["state"] == "refused");
+    let deaf = emperor.vassal("deaf.ini");
+    let (text, status) = said(&emperor, &["start", "crash"]);
+    assert!(status == 7 && text.starts_with("crash.ini: ERROR (throttled: "), "{text}");
+    assert_eq!(said(&emperor, &["stop", "crash"]), is("crash.ini: stopped", 0));
+    let (text, status) = said(&emperor, &["start", "typo"]);
+    assert!(status == 7 && text.contains("unknown option"), "{text}");
+    // Told not to wait it is on its way only.
+    assert_eq!(said(&emperor, &["stop", "deaf", "--no-wait"]), is("deaf.ini: told", 0));
+    // While it ends, and then when it is killed.
+    let (text, status) = said(&emperor, &["stop", "deaf"]);
+    assert!(status == 0 && text.starts_with("deaf.ini: "), "{text}");
+    deaf.wait_gone();
+}
+
+#[test]
+fn one_on_demand_is_started_stopped_and_waits_again() {
+    let tree = server_tree();
+    tree.liege();
+    let sockets = tree.path("sockets");
+    tree.vassal_of(ALICE, "web.ini", &serving("1000"));
+    let options = ["--emperor-tyrant", "--emperor-on-demand-directory"];
+    let start = super::common::Start::in_tree(tree).options(&options).option(sockets);
+    let emperor = start.start();
+    let socket = emperor.tree.path("sockets/web.socket");
+    emperor.wait_stats("web.ini", |one| one["state"] == "on-demand");
+    assert_eq!(said(&emperor, &["stop", "web"]), is("web.ini: stopped", 0));
+    let answered = std::thread::spawn(move || ask(&socket, "hello").unwrap());
+    assert_eq!(said(&emperor, &["start", "web"]), is("web.ini: started", 0));
+    assert!(!answered.join().unwrap().is_empty(), "who connected meanwhile is answered");
+    assert_eq!(said(&emperor, &["stop", "web"]), is("web.ini: stopped", 0));
+    assert_eq!(said(&emperor, &["start", "web"]), is("web.ini: waits for a connection", 0));
+}
+
+/// Two workers of which a supervisor that knows only the first process would leave one.
+#[test]
+fn nothing_of_a_vassal_lives_after_its_stop() {
+    let workers = "command = sh -c \"setsid sleep 7654321 & sleep 7654321 & sleep 7654321\"\n";
+    for jail in ["none", "standard"] {
+        let emperor = emperor(&[("two.ini", workers)], &["--jail", jail]);
+        emperor.vassal("two.ini");
+        let living = || emperor.wait_for_programs("sleep", 3);
+        living();
+        assert_eq!(said(&emperor, &["stop", "two"]), is("two.ini: stopped", 0));
+        emperor.wait_for_programs("sleep", 0);
+        assert_eq!(said(&emperor, &["start", "two"]), is("two.ini: started", 0));
+        living();
+        emperor.stop();
+    }
+}
+
+#[test]
+fn who_waits_learns_that_the_emperor_has_ended() {
+    let mut emperor = emperor(
+        &[("slow.ini", "command = sh -c \"trap '' TERM; echo armed; sleep 1000000\"\n")],
+        &["--emperor-curse-tolerance", "1000", "--reload-mercy", "1"],
+    );
+    emperor.vassal("slow.ini");
+    emperor.wait_for_line(|line| line.contains("armed"));
+    let mut stop = command(&emperor, 0, &["stop", "slow"]);
+    let stop = stop.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    emperor.wait_for("slow.ini", "stop the uwsgi instance");
+    emperor.signal(Signal::TERM);
+    emperor.wait();
+    let output = stop.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("stopped") || text.contains("the Emperor has ended"), "{text}");
+}
