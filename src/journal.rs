@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendto, socket_with};
 
 /// Where a journal takes them.
-const PLACE: &str = "/run/systemd/journal/socket";
+pub const PLACE: &str = "/run/systemd/journal/socket";
 /// What the lines of this program go by.
 const IDENTIFIER: &str = "liege";
 
@@ -50,6 +50,22 @@ pub fn entry(priority: u8, fields: &[(&str, &str)], message: &str) -> String {
     entry
 }
 
+/// One line of a vassal, whatever is in it (in the form that has lengths).
+pub fn line(vassal: &str, line: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::new();
+    let fields: [(&str, &[u8]); 3] =
+        [("MESSAGE", line), ("SYSLOG_IDENTIFIER", vassal.as_bytes()), ("VASSAL", vassal.as_bytes())];
+    for (name, value) in fields {
+        entry.extend_from_slice(name.as_bytes());
+        entry.push(b'\n');
+        entry.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        entry.extend_from_slice(value);
+        entry.push(b'\n');
+    }
+    entry.extend_from_slice(b"PRIORITY=6\n");
+    entry
+}
+
 /// Those of others begin with our name: the journal has names of its own.
 fn field(name: &str) -> String {
     let name = name.to_ascii_uppercase().replace('-', "_");
@@ -59,6 +75,17 @@ fn field(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Row L1.
+    #[test]
+    fn a_line_of_a_vassal_is_one_field_whatever_is_in_it() {
+        let entry = line("a", b"x\nVASSAL=b");
+        let mut expected = b"MESSAGE\n\x0a\0\0\0\0\0\0\0x\nVASSAL=b\n".to_vec();
+        expected.extend_from_slice(
+            b"SYSLOG_IDENTIFIER\n\x01\0\0\0\0\0\0\0a\nVASSAL\n\x01\0\0\0\0\0\0\0a\nPRIORITY=6\n",
+        );
+        assert_eq!(entry, expected);
+    }
 
     #[test]
     fn each_field_is_a_line_of_its_own_name() {

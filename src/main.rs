@@ -17,6 +17,7 @@ mod inherited;
 mod inspect;
 mod items;
 mod journal;
+mod keeper;
 mod leftovers;
 mod log;
 mod logfile;
@@ -56,6 +57,9 @@ fn main() -> ExitCode {
         let device = arguments.get(1).map(|device| device.to_string_lossy().into_owned());
         let outcome = gateways::role::main(device.unwrap_or_default());
         return ended("router", outcome.map(|()| ExitCode::SUCCESS));
+    }
+    if arguments.first().is_some_and(|name| name == keeper::role::ROLE) {
+        return ended("log keeper", keeper::role::main().map(|()| ExitCode::SUCCESS));
     }
     if arguments.first().is_some_and(|name| name == session::ROLE) {
         return session::main();

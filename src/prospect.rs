@@ -66,6 +66,7 @@ const SHOWN: Lent = Lent {
     before_drop: 7,
     as_vassal: 8,
     awaited: None,
+    output: None,
     listener: None,
     outside: None,
 };

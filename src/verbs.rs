@@ -43,6 +43,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Reload => steer(&invocation, Deed::Reload),
         Verb::Disable => steer(&invocation, Deed::Disable),
         Verb::Enable => steer(&invocation, Deed::Enable),
+        Verb::Tail => tail(&invocation),
         Verb::Net => net(&invocation),
         Verb::Attach => status_of(attach(&invocation)),
         Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
@@ -179,6 +180,13 @@ fn status_of(outcome: Result<u8>) -> ExitCode {
 fn events(invocation: &Invocation) -> ExitCode {
     match target(invocation) {
         Ok(target) => printed(|out| control::events(&target, invocation, out)),
+        Err(error) => shown(Err(error)),
+    }
+}
+
+fn tail(invocation: &Invocation) -> ExitCode {
+    match called(invocation) {
+        Ok(called) => printed(|out| control::tail(&called, invocation, out)),
         Err(error) => shown(Err(error)),
     }
 }

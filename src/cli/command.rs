@@ -62,7 +62,12 @@ fn command() -> Command {
 fn verb(spec: &'static VerbSpec) -> Command {
     let json =
         spec.has_json.then(|| Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON."));
-    let follow = (spec.verb == super::Verb::Events)
+    let lines = (spec.verb == super::Verb::Tail).then(|| {
+        Arg::new("lines").long("lines").short('n').value_name("LINES").help("So many lines at most.")
+    });
+    let follow = spec
+        .verb
+        .follows()
         .then(|| Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help("Goes on."));
     let words = Arg::new("WORD").num_args(0..).value_hint(ValueHint::FilePath);
     let words = if spec.verb == super::Verb::Completions {
@@ -73,7 +78,8 @@ fn verb(spec: &'static VerbSpec) -> Command {
     let flag = |(name, help): &(&'static str, &'static str)| {
         Arg::new(*name).long(*name).action(ArgAction::SetTrue).help(*help)
     };
-    let command = Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json).args(follow);
+    let command =
+        Command::new(spec.name).about(spec.help).disable_help_flag(true).args(json).args(lines).args(follow);
     let command = command.args(spec.verb.flags().iter().map(flag));
     if spec.count == Some((0, 0)) { command } else { command.arg(words) }
 }

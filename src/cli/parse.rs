@@ -41,6 +41,8 @@ pub struct Invocation {
     pub json: bool,
     /// `--follow`.
     pub follow: bool,
+    /// `--lines`.
+    pub lines: Option<u32>,
     /// Flags of the verb's own.
     pub flags: Vec<&'static str>,
     /// The arguments and variables, one a line: errors show them.
@@ -83,6 +85,7 @@ struct Parser {
     operands: Vec<Placed<String>>,
     json: bool,
     follow: bool,
+    lines: Option<u32>,
     flags: Vec<&'static str>,
     texts: Texts,
     errors: Vec<ConfigError>,
@@ -105,6 +108,7 @@ impl Parser {
             operands: Vec::new(),
             json: false,
             follow: false,
+            lines: None,
             flags: Vec::new(),
             texts,
             errors: Vec::new(),
@@ -210,7 +214,10 @@ impl Parser {
             self.json = true;
             return;
         }
-        if name == "follow" && self.verb == Verb::Events {
+        if name == "lines" && self.verb == Verb::Tail {
+            return self.take_lines(index, value);
+        }
+        if name == "follow" && self.verb.follows() {
             self.follow = true;
             return;
         }
@@ -226,9 +233,13 @@ impl Parser {
     }
 
     fn take_short(&mut self, index: usize, rest: &str) {
-        if rest == "f" && self.verb == Verb::Events {
+        if rest == "f" && self.verb.follows() {
             self.follow = true;
             return;
+        }
+        if let Some(attached) = rest.strip_prefix('n').filter(|_| self.verb == Verb::Tail) {
+            let value = (!attached.is_empty()).then(|| (attached.to_owned(), self.place(index, 2)));
+            return self.take_lines(index, value);
         }
         let letter = rest.chars().next();
         let found = options()
@@ -238,6 +249,18 @@ impl Parser {
         let attached = &rest[1..];
         let value = (!attached.is_empty()).then(|| (attached.to_owned(), self.place(index, 2)));
         self.take_ours(index, option, value);
+    }
+
+    fn take_lines(&mut self, index: usize, value: Option<(String, Place)>) {
+        let value = value.or_else(|| self.value_ahead(is_option));
+        match value.as_ref().and_then(|(text, _)| text.parse().ok()) {
+            Some(lines) => self.lines = Some(lines),
+            None => {
+                let place = value.map_or_else(|| self.place(index, 0), |(_, place)| place);
+                let error = ConfigError::at(&place, "no number of lines");
+                self.errors.push(error.cure("write: -n LINES, for example -n 20"));
+            }
+        }
     }
 
     fn take_ours(&mut self, index: usize, option: &'static OptionSpec, value: Option<(String, Place)>) {
@@ -342,8 +365,8 @@ impl Parser {
         if !self.errors.is_empty() {
             return Err(self.texts.explain(self.errors));
         }
-        let Self { verb, entries, operands, json, follow, flags, texts, .. } = self;
-        Ok(Invocation { verb, entries, operands, json, follow, flags, texts })
+        let Self { verb, entries, operands, json, follow, lines, flags, texts, .. } = self;
+        Ok(Invocation { verb, entries, operands, json, follow, lines, flags, texts })
     }
 }
 

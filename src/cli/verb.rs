@@ -18,6 +18,7 @@ pub enum Verb {
     Reload,
     Disable,
     Enable,
+    Tail,
     Net,
     Attach,
     Exec,
@@ -122,6 +123,13 @@ pub static VERBS: &[VerbSpec] = &[
     ),
     spec(Verb::Enable, "enable", STEERED, Some((1, usize::MAX)), "Starts vassals that are disabled."),
     spec(
+        Verb::Tail,
+        "tail",
+        "[ADDRESS] NAME [-n LINES] [--follow]",
+        Some((1, 2)),
+        "Prints what a vassal wrote last; --follow (-f) goes on.",
+    ),
+    spec(
         Verb::Net,
         "net",
         "[rules] [ROUTER] [CHANGE] [--json]",
@@ -201,6 +209,11 @@ impl Verb {
             }
             _ => &[],
         }
+    }
+
+    /// Whether it can go on for ever (`--follow`).
+    pub fn follows(self) -> bool {
+        matches!(self, Self::Events | Self::Tail)
     }
 
     /// The verb of this name.

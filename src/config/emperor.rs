@@ -13,6 +13,7 @@ pub(super) mod read;
 pub mod resources;
 pub mod stats;
 pub mod tuntap;
+pub mod vassals_log;
 
 use std::path::PathBuf;
 
@@ -79,6 +80,8 @@ pub struct EmperorConfig {
     pub stats_form: stats::Form,
     /// `emperor-procname` and its kin, `emperor-subreaper`.
     pub presence: presence::Presence,
+    /// What vassals write.
+    pub vassals_log: vassals_log::VassalsLog,
     /// `daemonize`, `logto`, `pidfile`, `chdir`, `env` and their kin.
     pub process: process::Process,
     /// `emperor-stats-for-tenants`, not known to uWSGI: everybody may ask, and is told of his own vassals.
@@ -199,6 +202,7 @@ impl Default for EmperorConfig {
             more_stats: None,
             stats_form: stats::Form::default(),
             presence: presence::Presence::default(),
+            vassals_log: vassals_log::VassalsLog::default(),
             process: process::Process::default(),
             stats_for_tenants: None,
             pidfile: None,

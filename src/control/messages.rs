@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub const MESSAGE_MAX: usize = 65_536;
 /// What is kept of the output of a session that nobody looks at, in bytes: it fits into a message.
 pub const MISSED_MAX: usize = 32_768;
+/// Lines of a vassal in one message, in bytes.
+pub const LINES_MAX: usize = 32_768;
 /// The language of these messages. Another one is refused by whoever does not speak it.
 const VERSION: u8 = 1;
 /// Most words of a command, and most variables.
@@ -28,6 +30,19 @@ pub enum Ask {
     Again(String),
     /// Something of vassals.
     Govern(Wish),
+    /// What a vassal has written.
+    Tail(Tail),
+}
+
+/// What of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The vassal.
+    pub name: String,
+    /// The last lines.
+    pub lines: u32,
+    /// And whatever follows.
+    pub follows: bool,
 }
 
 /// A program that is to be run in a jail.
@@ -86,6 +101,8 @@ pub enum Answer {
     Gone(u32),
     /// All who were meant have been told; what follows is what comes of it.
     Told,
+    /// Lines of a vassal, or pieces of them.
+    Lines(Vec<u8>),
 }
 
 /// What a client says to his session.

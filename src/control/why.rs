@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::fetch::{self, plain};
-use super::{Target, events, status};
+use super::{Target, events, status, tail};
 
 /// Most lines of a vassal's past shown.
 const LINES_MAX: usize = 8;
@@ -22,7 +22,11 @@ pub fn why(target: &Target) -> Result<String> {
     // Where no events are served, what the stats say has to do.
     let past = events::past(target).unwrap_or_default();
     let vassals = document["vassals"].as_array().into_iter().flatten();
-    Ok(vassals.map(|vassal| told(vassal, &past)).collect::<Vec<_>>().join("\n"))
+    let texts = vassals.map(|vassal| {
+        let name = vassal["id"].as_str().unwrap_or_default();
+        told(vassal, &past) + &tail::quoted(target.address.as_ref(), name)
+    });
+    Ok(texts.collect::<Vec<_>>().join("\n"))
 }
 
 fn told(vassal: &Value, past: &[Value]) -> String {

@@ -1,7 +1,7 @@
 //! Routers between jails and the world: what is opened for one while there is the right to, and its process.
 
 mod device;
-mod filter;
+pub mod filter;
 mod leases;
 mod listener;
 mod nameservers;

@@ -38,6 +38,8 @@ pub enum Token {
     Follower(u32),
     /// A router says something, or takes more.
     Router(u8),
+    /// The log keeper says something, or takes more.
+    Keeper,
     /// Somebody wants something done.
     AskListener,
     /// One of them says what.
@@ -77,6 +79,7 @@ impl Token {
             Self::EventsListener => 6,
             Self::Fifo => 7,
             Self::AskListener => 8,
+            Self::Keeper => 9,
             Self::Asker(number) => ASKER | u64::from(number),
             Self::Waiter(number) => WAITER | u64::from(number),
             Self::Session(number) => SESSION | u64::from(number),
@@ -111,6 +114,7 @@ impl Token {
             (_, 6) => Self::EventsListener,
             (_, 7) => Self::Fifo,
             (_, 8) => Self::AskListener,
+            (_, 9) => Self::Keeper,
             (_, _) => Self::Signals,
         }
     }
@@ -232,6 +236,7 @@ mod tests {
             Token::Fifo,
             Token::Follower(7),
             Token::Router(15),
+            Token::Keeper,
             Token::AskListener,
             Token::Asker(u32::MAX),
             Token::Session(7),

@@ -60,6 +60,8 @@ pub enum Child {
     Router(u8),
     /// Whoever minds the session of this number.
     Session(u32),
+    /// The log keeper.
+    Keeper,
 }
 
 impl Default for Courtiers {
@@ -146,20 +148,23 @@ impl Courtiers {
 
     /// A router that was expected as a hook is, or that will not come. If it has ended already, its end.
     pub fn router_born(&mut self, number: u8, pid: Option<i32>) -> Option<Exit> {
-        let early = pid.and_then(|pid| self.claim(pid));
-        if let (Some(pid), None) = (pid, early) {
-            self.by_pid.insert(pid, Child::Router(number));
-        }
-        self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
-        self.forget_orphans();
-        early
+        self.attendant_born(Child::Router(number), pid)
     }
 
     /// The same for one that minds a session.
     pub fn session_born(&mut self, number: u32, pid: Option<i32>) -> Option<Exit> {
+        self.attendant_born(Child::Session(number), pid)
+    }
+
+    /// The same for the log keeper.
+    pub fn keeper_born(&mut self, pid: Option<i32>) -> Option<Exit> {
+        self.attendant_born(Child::Keeper, pid)
+    }
+
+    fn attendant_born(&mut self, child: Child, pid: Option<i32>) -> Option<Exit> {
         let early = pid.and_then(|pid| self.claim(pid));
         if let (Some(pid), None) = (pid, early) {
-            self.by_pid.insert(pid, Child::Session(number));
+            self.by_pid.insert(pid, child);
         }
         self.hooks_unborn = self.hooks_unborn.saturating_sub(1);
         self.forget_orphans();

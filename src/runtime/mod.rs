@@ -20,11 +20,13 @@ mod held_back;
 mod herald;
 mod ids;
 mod jailing;
+mod keeper;
 mod limits;
 mod listeners;
 mod logs;
 mod notify;
 mod obey;
+mod outputs;
 mod policy;
 mod presence;
 mod reap;
@@ -32,6 +34,7 @@ mod remembrance;
 mod residence;
 mod rights;
 mod sessions;
+mod signals;
 mod spelling;
 mod start;
 mod table;
@@ -43,7 +46,7 @@ mod words;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::config::emperor::EmperorConfig;
 use crate::emperor::Emperor;
@@ -99,6 +102,7 @@ struct Runtime {
     stats: stats::Server,
     doors: doors::Doors,
     gateways: gateways::Gateways,
+    keeper: keeper::LogKeeper,
     door: crate::control::door::Door,
     sessions: sessions::Sessions,
     waiters: waiters::Waiters,
@@ -125,6 +129,7 @@ impl Runtime {
         self.poll_monitors()?;
         // Before any vassal: who comes first finds them there.
         self.mind_routers(clock::now())?;
+        self.mind_keeper(clock::now())?;
         while !self.finished {
             self.turn()?;
         }
@@ -149,6 +154,7 @@ impl Runtime {
             self.spawner.flush()?;
         }
         self.mind_routers(clock::now())?;
+        self.mind_keeper(clock::now())?;
         self.say_farewells()?;
         self.step_aside()?;
         self.poll_monitors()?;
@@ -168,6 +174,7 @@ impl Runtime {
             self.messenger.next_deadline(),
             self.doors.next_deadline(),
             self.gateways.next_deadline(),
+            self.keeper.next_deadline(),
             self.door.next_deadline(),
             self.spawner.is_crowded().then(|| clock::now().plus_ms(CROWDED_MS)),
             self.waiters.next_deadline(),
@@ -228,6 +235,10 @@ impl Runtime {
                 self.speak_to_router(number)?;
                 self.hear_router(number)?;
             }
+            Token::Keeper => {
+                self.speak_to_keeper();
+                self.hear_keeper()?;
+            }
             Token::AskListener => self.hear_askers(),
             Token::Asker(number) => self.hear_asker(number),
             Token::Waiter(number) => self.hear_waiter(number),
@@ -248,6 +259,7 @@ impl Runtime {
                 }
                 Reply::Address(number, address) => self.take_address(number, address, lent)?,
                 Reply::Router(number, outcome) => self.router_born(number, outcome)?,
+                Reply::Keeper(outcome) => self.keeper_born(outcome)?,
                 reply => self.take(reply),
             }
         }
@@ -301,7 +313,8 @@ impl Runtime {
             | Reply::Report(..)
             | Reply::Listening { .. }
             | Reply::Address(..)
-            | Reply::Router(..) => return,
+            | Reply::Router(..)
+            | Reply::Keeper(_) => return,
         };
         self.tell(event);
     }
@@ -359,6 +372,7 @@ impl Runtime {
 
     fn leave(&mut self) {
         self.gateways.leave();
+        self.dismiss_keeper();
         self.residence.leave();
         self.spawner.dismiss();
     }
@@ -373,37 +387,6 @@ impl Runtime {
         self.door.watch(&self.poller)?;
         self.events.watch(&self.poller)?;
         self.stats.watch(&self.poller)
-    }
-
-    fn hear_signals(&mut self) -> Result<()> {
-        use nix::sys::signal::Signal;
-        while let Some(one) = self.signals.read_signal().context("cannot read signals")? {
-            match Signal::try_from(one.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGCHLD) => {}
-                Ok(Signal::SIGHUP) => self.reload_all(),
-                Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
-                Ok(Signal::SIGUSR1) => self.log_status(),
-                Ok(Signal::SIGUSR2) => self.reopen_log("SIGUSR2"),
-                Ok(Signal::SIGWINCH) => self.monitors.rescan(clock::now()),
-                Ok(signal) => {
-                    log::info("emperor", &format!("[emperor] *** RAGNAROK EVOKED *** ({signal})"));
-                    self.tell(Event::StopAll);
-                }
-                Err(_) => {}
-            }
-        }
-        self.reap()
-    }
-
-    /// The log under its name, once somebody has moved it away.
-    fn reopen_log(&self, why: &str) {
-        match self.logs.reopen(&self.lender) {
-            Ok(true) => log::info("emperor", &format!("the log was opened anew ({why})")),
-            Ok(false) => {
-                log::info("emperor", &format!("{why} means nothing here: the log is no file of ours"))
-            }
-            Err(error) => log::warn("emperor", &format!("the log is not opened anew: {error:#}")),
-        }
     }
 
     fn reload_all(&mut self) {

@@ -55,6 +55,7 @@ impl Runtime {
             Order::Forget(id) => {
                 self.attributes.forget(id);
                 self.held_back.forget(id);
+                self.forget_output(id);
                 self.unlisten(id)
             }
             Order::Unlisten(id) => self.unlisten(id),
@@ -96,17 +97,23 @@ impl Runtime {
         let (place, file) = self.monitors.place_of(key).context("its directory is gone")?;
         let name = self.emperor.key(one.id).unwrap_or(key).name.to_string();
         let (ticket, file) = (one.into(), file.to_owned());
-        let (request, directory) = match place {
+        let request = |heard, place| match place {
+            None => Request::Spawn { ticket, file, name, zerg, heard },
+            Some(place) => Request::SpawnAway { ticket, place, file, name, zerg, heard },
+        };
+        let (place, directory) = match place {
             Whereabouts::Near(directory) => {
                 let directory = directory.as_fd().try_clone_to_owned().context("no descriptor left")?;
-                (Request::Spawn { ticket, file, name, zerg }, Some(directory))
+                (None, Some(directory))
             }
-            Whereabouts::Away(place) => (Request::SpawnAway { ticket, place, file, name, zerg }, None),
+            Whereabouts::Away(place) => (Some(place), None),
         };
         let listener = self.listeners.copy(one.id)?;
         let (ours, theirs) = control_pair()?;
         self.courtiers.expect(one, ours);
-        Ok((request, directory.into_iter().chain([theirs]).chain(listener).collect()))
+        let output = self.output_for(one);
+        let request = request(output.is_some(), place);
+        Ok((request, directory.into_iter().chain([theirs]).chain(output).chain(listener).collect()))
     }
 
     /// A vassal that does not listen is not waited for: its deadline stands with the Emperor.

@@ -110,6 +110,7 @@ impl Runtime {
             Some(Child::Vassal(one)) => self.exited(one, exit),
             Some(Child::Hook(one)) => self.hook_ended(one, exit),
             Some(Child::Router(number)) => self.router_ended(number, exit)?,
+            Some(Child::Keeper) => self.keeper_ended(exit)?,
             Some(Child::Session(number)) => self.session_ended(number, exit),
             Some(Child::Herald) | None => {}
         }

@@ -79,6 +79,7 @@ impl Runtime {
             Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, (&socket, lent)),
             Ok(Ask::Govern(wish)) => self.grant(sender, &wish, &socket),
             Ok(Ask::Again(name)) => self.take_up(sender, &name, &socket),
+            Ok(Ask::Tail(asked)) => copy(&socket).and_then(|copy| self.tail(&asked, sender, copy)),
             Err(malformed) => Err(malformed.to_string()),
         };
         let Err(sentence) = outcome else { return };
@@ -269,6 +270,10 @@ fn absence(view: &VassalView) -> String {
     let note = view.note(clock::now());
     let note = if note.is_empty() { String::new() } else { format!(": {note}") };
     format!("{name} does not run now ({}){note}; `liege why {name}` tells more", view.state)
+}
+
+fn copy(socket: &OwnedFd) -> Result<OwnedFd, String> {
+    socket.try_clone().map_err(|error| format!("no descriptor is left: {error}"))
 }
 
 /// Our end of a channel never waits.

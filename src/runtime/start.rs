@@ -34,6 +34,7 @@ use super::limits;
 use super::listeners::{self, Listeners};
 use super::logs::{self, Logs};
 use super::notify::Messenger;
+use super::outputs;
 use super::policy;
 use super::presence;
 use super::remembrance::Remembrance;
@@ -78,7 +79,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let asked: Vec<_> = config.stats.iter().chain(&config.more_stats).collect();
     let stats = stats::Server::bind(&asked, config.stats_form, guests)?;
     let doors = Doors::open(&config.commands, identity)?;
-    let gateways = Gateways::open(config, identity)?;
+    let (gateways, keeper) = (Gateways::open(config, identity)?, outputs::open(config, is_privileged())?);
     let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
     let door = control(config, &stats, identity)?;
     let mut residence = Residence::open(config, &first, identity)?;
@@ -114,6 +115,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         stats,
         doors,
         gateways,
+        keeper,
         door,
         sessions: Sessions::default(),
         waiters: Waiters::default(),

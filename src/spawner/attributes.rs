@@ -91,6 +91,7 @@ pub struct Candidate {
     name: String,
     directory: OwnedFd,
     control: OwnedFd,
+    output: Option<OwnedFd>,
     listener: Option<OwnedFd>,
     away: bool,
     config: Examined,
@@ -104,6 +105,7 @@ impl Candidate {
             name: summons.name.clone(),
             directory: summons.directory.try_clone_to_owned()?,
             control: summons.control.try_clone_to_owned()?,
+            output: summons.output.map(|output| output.try_clone_to_owned()).transpose()?,
             listener: summons.listener.map(|listener| listener.try_clone_to_owned()).transpose()?,
             away: summons.away,
             config,
@@ -157,6 +159,7 @@ impl Court {
             zerg: None,
             directory: candidate.directory.as_fd(),
             control: candidate.control.as_fd(),
+            output: candidate.output.as_ref().map(AsFd::as_fd),
             listener: candidate.listener.as_ref().map(AsFd::as_fd),
             away: candidate.away,
         };

@@ -73,6 +73,8 @@ pub struct Lent {
     pub null: RawFd,
     /// Its listener, if it is on demand.
     pub listener: Option<RawFd>,
+    /// Where its output goes, if not where ours does.
+    pub output: Option<RawFd>,
     /// The vassal's end of its control socket.
     pub control: RawFd,
     /// Its open config.
@@ -292,7 +294,12 @@ pub fn is_piped(charter: &Charter, is_program: bool) -> bool {
 
 fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> {
     let lent = subject.lent;
-    let mut list = vec![(lent.listener.unwrap_or(lent.null), 0), (1, 1), (2, 2), (lent.control, CONTROL_FD)];
+    let mut list = vec![
+        (lent.listener.unwrap_or(lent.null), 0),
+        (lent.output.unwrap_or(1), 1),
+        (lent.output.unwrap_or(2), 2),
+        (lent.control, CONTROL_FD),
+    ];
     if charter.program == VassalProgram::Own || is_piped(charter, subject.is_program) {
         list.push((lent.config, CONFIG_FD));
     }
@@ -413,6 +420,7 @@ mod tests {
         let lent = Lent {
             null: 10,
             listener: None,
+            output: None,
             control: 11,
             config: 12,
             directory: 13,

@@ -20,6 +20,7 @@ use super::fork_server::Question;
 use super::hooks::Vassal;
 use super::inquiries::Inquiries;
 use super::jailing::Inside;
+use super::keeper::KeeperProcess;
 use super::lend;
 use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
@@ -71,6 +72,7 @@ pub struct Court {
     pub(super) strains: Strains,
     pub(super) partings: Partings,
     pub(super) routers: Routers,
+    pub(super) keeper: KeeperProcess,
 }
 
 /// A vassal that is to be born, and where its config is.
@@ -82,6 +84,8 @@ pub(super) struct Summons<'a> {
     pub(super) zerg: Option<u32>,
     pub(super) directory: BorrowedFd<'a>,
     pub(super) control: BorrowedFd<'a>,
+    /// Where its output goes, if not where ours does.
+    pub(super) output: Option<BorrowedFd<'a>>,
     /// Bound before, if it is on demand.
     pub(super) listener: Option<BorrowedFd<'a>>,
     /// To enter the directory may take for ever.
@@ -156,6 +160,7 @@ impl Court {
             strains: Strains::default(),
             partings: Partings::default(),
             routers,
+            keeper: KeeperProcess::default(),
             mounts: Mounts::new(),
             lookers: Lookers::default(),
             listeners,
@@ -184,17 +189,19 @@ impl Court {
     /// Carries out one request.
     pub fn obey(&mut self, request: Request, mut descriptors: Vec<OwnedFd>) -> Vec<Reply> {
         match (request, descriptors.len()) {
-            (Request::Spawn { ticket, file, name, zerg }, 2 | 3) => {
-                let listener = descriptors.drain(2..).next();
-                let control = descriptors.pop().expect("counted");
-                let whence = Whence::Directory(descriptors.pop().expect("counted"));
-                self.spawn(Expected { ticket, file, name, zerg, whence, control, listener })
+            (Request::Spawn { ticket, file, name, zerg, heard }, count)
+                if matches!(count - usize::from(heard).min(count), 2 | 3) =>
+            {
+                let whence = Whence::Directory(descriptors.remove(0));
+                let Ends { control, output, listener } = Ends::of(descriptors, heard);
+                self.spawn(Expected { ticket, file, name, zerg, whence, control, output, listener })
             }
-            (Request::SpawnAway { ticket, place, file, name, zerg }, 1 | 2) => {
-                let listener = descriptors.drain(1..).next();
-                let control = descriptors.pop().expect("counted");
+            (Request::SpawnAway { ticket, place, file, name, zerg, heard }, count)
+                if matches!(count - usize::from(heard).min(count), 1 | 2) =>
+            {
                 let whence = Whence::Place(place);
-                self.spawn(Expected { ticket, file, name, zerg, whence, control, listener })
+                let Ends { control, output, listener } = Ends::of(descriptors, heard);
+                self.spawn(Expected { ticket, file, name, zerg, whence, control, output, listener })
             }
             (Request::Look { number, place, task }, 0) => self.look(number, place, task),
             (Request::Readdress { number, id, file, name }, 1) => {
@@ -222,6 +229,8 @@ impl Court {
                 self.routers.kill(number);
                 Vec::new()
             }
+            (Request::Keeper, _) => vec![Reply::Keeper(self.bear_keeper(&descriptors))],
+            (Request::EndKeeper, 0) => self.keeper.kill(),
             (Request::Farewell(ticket, id), 0) => vec![Reply::Hook(ticket, self.farewell(id))],
             (Request::Enter { ticket, number, uid }, count)
                 if (DESCRIPTORS[0]..=DESCRIPTORS[1]).contains(&count) =>
@@ -268,11 +277,14 @@ impl Court {
         match trust::examine(directory.as_fd(), &expected.file, &lend::policy(&self.charter), near) {
             Ok(config) if self.must_ask(&expected) => self.inquire(expected, (config.owner, config.trust)),
             Ok(config) => {
-                let Expected { ticket, file, name, zerg, whence: _, control, listener } = &expected;
-                let listener = listener.as_ref().map(AsFd::as_fd);
+                let Expected { ticket, file, name, zerg, whence: _, control, output, listener } = &expected;
+                let (output, listener) =
+                    (output.as_ref().map(AsFd::as_fd), listener.as_ref().map(AsFd::as_fd));
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
                 let (ticket, zerg, away) = (*ticket, *zerg, false);
-                self.bear(Summons { ticket, file, name, zerg, directory, control, listener, away }, config)
+                let summons =
+                    Summons { ticket, file, name, zerg, directory, control, output, listener, away };
+                self.bear(summons, config)
             }
             Err(Refusal::Denied(AWAY)) => self.send_for(expected),
             Err(refusal @ Refusal::Refused(..)) => vec![Reply::Refused(ticket, cut(&refusal.reason()))],
@@ -303,13 +315,14 @@ impl Court {
             return Ok(vec![Reply::Refused(summons.ticket, cut(&unfit.sentence()))]);
         }
         let is_program = magic::is_program(&charter, config.file.as_fd(), config.trust);
-        let piped = birth::is_piped(&charter, is_program);
-        let pushed = piped.then(|| push::push(config.file.as_fd())).transpose();
+        let push = || push::push(config.file.as_fd());
+        let pushed = birth::is_piped(&charter, is_program).then(push).transpose();
         let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
         let (gate, outside) = (self.gate()?, Self::way_out(&charter, config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
             outside: outside.as_ref().map(|end| end.as_fd().as_raw_fd()),
+            output: summons.output.map(|output| output.as_raw_fd()),
             listener: summons.listener.map(|listener| listener.as_raw_fd()),
             before_drop: self.briefs.number(Phase::AsVassalBeforeDrop),
             as_vassal: self.briefs.number(Phase::AsVassal),
@@ -349,17 +362,16 @@ impl Court {
             let question = Question { door, is_program, spec: &spec, config: pushed.as_ref() };
             return self.commission(&summons, config, question).map(|()| Vec::new());
         }
-        let ticket = summons.ticket;
         let knobs = self.limits.of(&summons.name, config.owner.uid);
         let newborn = self.make(
-            ticket,
+            summons.ticket,
             (&spec, charter.inside(config.trust)),
             knobs,
             summons.away || values.name_paths(),
         )?;
         let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
-        let herald = gate.and_then(|(_, ours)| self.herald(ticket, &vassal, ours));
-        let replies = self.take_in(ticket, summons.name, &config, newborn);
+        let herald = gate.and_then(|(_, ours)| self.herald(summons.ticket, &vassal, ours));
+        let replies = self.take_in(summons.ticket, summons.name, &config, newborn);
         Ok(herald.into_iter().chain(replies).collect())
     }
 
@@ -398,6 +410,22 @@ impl Court {
         // Before anybody is in it: its first instruction is limited.
         Cgroup::limit(&made, knobs)?;
         Ok(Some(made))
+    }
+}
+
+/// What a vassal gets of its Emperor's.
+struct Ends {
+    control: OwnedFd,
+    output: Option<OwnedFd>,
+    listener: Option<OwnedFd>,
+}
+
+impl Ends {
+    fn of(descriptors: Vec<OwnedFd>, heard: bool) -> Self {
+        let mut all = descriptors.into_iter();
+        let control = all.next().expect("counted");
+        let output = if heard { all.next() } else { None };
+        Self { control, output, listener: all.next() }
     }
 }
 

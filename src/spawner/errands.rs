@@ -122,7 +122,7 @@ impl Court {
     }
 
     fn born_away(&mut self, expected: &Expected, message: Message) -> Vec<Reply> {
-        let Expected { ticket, file, name, zerg, control, listener, .. } = expected;
+        let Expected { ticket, file, name, zerg, control, output, listener, .. } = expected;
         // Asked for twice, while the first one was on its way.
         if self.wards.get(*ticket).is_some() {
             return vec![Reply::Failed(*ticket, "this vassal runs already".into())];
@@ -134,9 +134,12 @@ impl Court {
                 let config =
                     Examined { file: copy, content, owner, trust, sight: Sight::from(seen), targets };
                 let (name, directory, control) = (name.clone(), directory.as_fd(), control.as_fd());
-                let (ticket, listener) = (*ticket, listener.as_ref().map(AsFd::as_fd));
-                let (zerg, away) = (*zerg, true);
-                self.bear(Summons { ticket, file, name, zerg, directory, control, listener, away }, config)
+                let (output, listener) =
+                    (output.as_ref().map(AsFd::as_fd), listener.as_ref().map(AsFd::as_fd));
+                let (ticket, zerg, away) = (*ticket, *zerg, true);
+                let summons =
+                    Summons { ticket, file, name, zerg, directory, control, output, listener, away };
+                self.bear(summons, config)
             }
             (Word::Refused(sentence), ..) => vec![Reply::Refused(*ticket, cut(&sentence))],
             (Word::Failed(sentence), ..) => vec![Reply::Failed(*ticket, cut(&sentence))],

@@ -55,6 +55,8 @@ pub struct Expected {
     pub whence: Whence,
     /// Its control socket.
     pub control: OwnedFd,
+    /// Where its output goes, if not where ours does.
+    pub output: Option<OwnedFd>,
     /// Its listener, if it has one already.
     pub listener: Option<OwnedFd>,
 }

@@ -23,6 +23,7 @@ mod hearing;
 mod hooks;
 mod inquiries;
 pub mod jailing;
+mod keeper;
 mod lanes;
 mod leftover;
 pub mod lend;
@@ -58,6 +59,7 @@ use client::CROWDED;
 use court::Court;
 pub use court::leaf_number;
 pub use relimit::limits_of;
+pub use routers::nobody;
 use wire::{Ask, MESSAGE_MAX, Reply, Request};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.

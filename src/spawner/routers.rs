@@ -17,6 +17,7 @@ use super::birth::c_string;
 use super::charter::Lodging;
 use super::court::Court;
 use super::walks::read_report;
+use crate::emperor::event::Owner;
 use crate::gateways::role::ROLE;
 use crate::log;
 
@@ -24,7 +25,7 @@ use crate::log;
 const BIRTH_MAX: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// What it has of its own. Not mounts: a copy of ours would keep busy what is to be unmounted here, and behind its fence and under
 /// its filter no path leads anywhere.
-const NAMESPACES: Namespaces =
+pub(super) const NAMESPACES: Namespaces =
     Namespaces::NET.with(Namespaces::IPC).with(Namespaces::UTS).with(Namespaces::CGROUP);
 
 /// The routers of the charter, each by its number.
@@ -118,11 +119,14 @@ impl Court {
     /// Nobody, without a right, with nothing but two descriptors and the log.
     fn router(&self, device: &str, (channel, papers): (RawFd, RawFd)) -> Spec {
         let privileged = self.charter.privileged;
-        let nobody = || Identity { uid: nobodys("uid_map"), gid: nobodys("gid_map"), groups: Vec::new() };
         let journal = std::env::var(log::JOURNAL).map(|stream| format!("{}={stream}", log::JOURNAL));
         Spec {
             namespaces: if has_rights_to_namespaces() { NAMESPACES } else { Namespaces::NONE },
-            identity: privileged.then(nobody),
+            identity: privileged.then(|| Identity {
+                uid: nobody().uid,
+                gid: nobody().gid,
+                groups: Vec::new(),
+            }),
             bounding: (privileged && self.charter.may_bound()).then_some(Capabilities::NONE),
             no_new_privs: true,
             dies_with_parent: true,
@@ -138,17 +142,22 @@ impl Court {
 }
 
 /// In a container there may be the right to a device and not to this; its filter holds a router all the same.
-fn has_rights_to_namespaces() -> bool {
+pub(super) fn has_rights_to_namespaces() -> bool {
     let needed = [Capability::CAP_SYS_ADMIN, Capability::CAP_NET_ADMIN];
     needed.into_iter().all(|one| crate::permitted().has(one))
 }
 
 /// Waits until it runs its program.
-fn arrived(report: &OwnedFd) -> Result<(), Failure> {
+pub(super) fn arrived(report: &OwnedFd) -> Result<(), Failure> {
     match poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&BIRTH_MAX)) {
         Ok(0) => Err("it does not come to its program".into()),
         _ => read_report(report),
     }
+}
+
+/// Whom nobody else is.
+pub fn nobody() -> Owner {
+    Owner { uid: nobodys("uid_map"), gid: nobodys("gid_map") }
 }
 
 /// A number that nobody is ever called by: no tenant's sum, as root has none (`PAYERS`). Where a user namespace has not that many,

@@ -39,6 +39,7 @@ impl Court {
             lent: Lent {
                 null,
                 listener: None,
+                output: None,
                 control: null,
                 config: null,
                 directory: null,

@@ -39,8 +39,8 @@ impl From<Ticket> for Incarnation {
 /// What the emperor may ask for without waiting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Make the process of a vassal. Descriptors: the config's directory, the vassal's control socket.
-    /// With a third one, its listener, it is descriptor 0 of the process.
+    /// Make the process of a vassal. Descriptors: the config's directory, the vassal's control socket, where its output goes
+    /// if it is `heard`. With a further one, its listener, it is descriptor 0 of the process.
     /// Answered by `Refused`, `Failed`, `Listening`, or `Born` and then `Running` or `Failed`.
     Spawn {
         /// The process to be.
@@ -51,9 +51,11 @@ pub enum Request {
         name: String,
         /// It is the zerg of this number: never on demand.
         zerg: Option<u32>,
+        /// Its output goes to the log keeper.
+        heard: bool,
     },
     /// The same for a config in a directory that the emperor itself must not open, because its file system may not
-    /// answer. Descriptors: the vassal's control socket, and its listener, if it has one.
+    /// answer. Descriptors: the vassal's control socket, where its output goes, and its listener, as above.
     SpawnAway {
         /// The process to be.
         ticket: Ticket,
@@ -65,6 +67,8 @@ pub enum Request {
         name: String,
         /// As above.
         zerg: Option<u32>,
+        /// As above.
+        heard: bool,
     },
     /// Look where it may take for ever. Answered by `Report`, at once where nobody answered lately.
     Look {
@@ -104,6 +108,10 @@ pub enum Request {
     Router(u8),
     /// SIGKILL for the process of the router of this number.
     EndRouter(u8),
+    /// Make the log keeper, if there is none. Descriptor: its end of the channel to the emperor. Answered by `Keeper`.
+    Keeper,
+    /// SIGKILL for the log keeper.
+    EndKeeper,
     /// Have somebody join the jail of this vassal. Descriptors: a pidfd of its process, what is asked for, the client's
     /// connection, a channel to whoever joins, then what the client lends. Answered by `Entered`.
     Enter {
@@ -178,6 +186,8 @@ pub enum Reply {
     Herald(Ticket, i32),
     /// The process of the router of this number has this pid, or cannot be made.
     Router(u8, Result<i32, String>),
+    /// The log keeper has this pid, or cannot be made.
+    Keeper(Result<i32, String>),
 }
 
 /// The jail of a process.
@@ -311,7 +321,7 @@ mod tests {
     #[test]
     fn a_message_comes_back_as_it_went() {
         let (file, name) = ("a.ini".into(), "/srv/a.ini".into());
-        let request = Request::Spawn { ticket: TICKET, file, name, zerg: Some(3) };
+        let request = Request::Spawn { ticket: TICKET, file, name, zerg: Some(3), heard: true };
         assert_eq!(decode(&encode(&request).expect("short")), Ok(request));
         let reply = Reply::Hook(TICKET, Err("no".into()));
         assert_eq!(decode(&encode(&reply).expect("short")), Ok(reply));
@@ -326,7 +336,13 @@ mod tests {
         assert_eq!(decode::<Request>(&bytes), Err(Malformed));
         let name = "x".repeat(MESSAGE_MAX);
         assert_eq!(
-            encode(&Request::Spawn { ticket: TICKET, file: name, name: String::new(), zerg: None }),
+            encode(&Request::Spawn {
+                ticket: TICKET,
+                file: name,
+                name: String::new(),
+                zerg: None,
+                heard: false
+            }),
             Err(Malformed)
         );
     }

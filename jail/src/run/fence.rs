@@ -55,6 +55,17 @@ pub fn open_nothing() -> Result<(), Failure> {
     Ok(go_behind(ruleset.as_fd())?)
 }
 
+/// The same, but for what lies in this directory.
+///
+/// # Errors
+/// As [`build`] and [`go_behind`].
+pub fn open_only_in(directory: BorrowedFd<'_>) -> Result<(), Failure> {
+    let version = sys::landlock_version()?;
+    let ruleset = sys::landlock_ruleset(Rights::all(version), 0)?;
+    sys::landlock_allow(ruleset.as_fd(), directory, Rights::all(version))?;
+    Ok(go_behind(ruleset.as_fd())?)
+}
+
 /// Puts this process under a filter of system calls, for ever.
 ///
 /// # Errors

@@ -37,7 +37,7 @@ pub use cgroup_move::{move_tree, pid_of};
 pub use descriptors::open_standard_descriptors;
 pub use errand::REPORT_FD;
 pub use executable::Executable;
-pub use fence::{build, filter, go_behind, landlock_version, open_nothing};
+pub use fence::{build, filter, go_behind, landlock_version, open_nothing, open_only_in};
 pub use join::{join, own_namespaces, served_names};
 pub use nest::Nest;
 pub use network::NetworkEnd;

@@ -2,7 +2,7 @@
 
 use super::{
     EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, plugins, presence, process,
-    resources, stats, tuntap,
+    resources, stats, tuntap, vassals_log,
 };
 use crate::config::admit::{admit, value};
 use crate::config::confine::choice;
@@ -135,6 +135,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         name if resources::apply(&mut config.resources, name, entry)? => {}
         name if on_demand::apply(&mut config.on_demand, name, entry)? => {}
         name if process::apply(&mut config.process, name, entry)? => {}
+        name if vassals_log::apply(&mut config.vassals_log, name, entry)? => {}
         name if presence::apply(&mut config.presence, name, entry)? => {}
         name if hooks::apply(config, name, entry)? => {}
         name if fork_server::apply(&mut config.commissions, name, entry)? => {}

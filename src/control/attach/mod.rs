@@ -1,6 +1,6 @@
 //! `liege attach` and `liege exec`: a program in the jail of a running vassal.
 
-mod ask;
+pub(super) mod ask;
 pub(super) mod escape;
 mod pipes;
 pub(super) mod screen;

@@ -11,6 +11,7 @@ mod health;
 mod hooks;
 mod jail;
 mod limits;
+mod logs;
 mod namespaces;
 mod net;
 mod on_demand;
@@ -77,6 +78,7 @@ pub static GROUPS: &[Group] = &[
     },
     Group { heading: "Emperor: pace and health", scope: Scope::Emperor, options: emperor::PACE },
     Group { heading: "Emperor: what it tells", scope: Scope::Emperor, options: emperor::TELLING },
+    Group { heading: "Emperor: what vassals write", scope: Scope::Emperor, options: logs::EMPERORS },
     Group { heading: "Emperor: its own process", scope: Scope::Emperor, options: process::PROCESS },
     Group { heading: "Emperor: what it is told", scope: Scope::Emperor, options: commands::COMMANDS },
     Group {

@@ -1,0 +1,43 @@
+//! Pure. What the log keeper may ask of the kernel: what carries bytes between descriptors that it was given; besides, if it writes
+//! files, to open and rename them, and if it sends datagrams, to reach whoever takes them once he has come back.
+
+use jail::plan::Filter;
+
+use super::charter::Sink;
+use crate::gateways;
+
+const OF_FILES: &[&str] = &["openat", "renameat", "renameat2", "unlinkat", "getdents64"];
+const OF_DATAGRAMS: &[&str] = &["connect"];
+
+/// The filter for this place of lines.
+pub fn filter(sink: &Sink) -> Option<Filter> {
+    gateways::filter::with(match sink {
+        Sink::Files => OF_FILES,
+        Sink::Journal | Sink::Syslog(_) => OF_DATAGRAMS,
+        Sink::Stderr | Sink::Nowhere => &[],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use jail::plan::Call;
+    use syscalls::Sysno;
+
+    use super::*;
+
+    /// Row L4.
+    #[test]
+    fn it_gets_nothing_new_but_files_where_it_writes_files() {
+        let lets = |sink: &Sink, name: &str| {
+            let number = Sysno::from_str(name).expect("a call").id().unsigned_abs();
+            filter(sink).expect("short").lets(&Call { number, arguments: [0; 6] })
+        };
+        for name in ["socket", "execve", "ptrace", "openat2", "mount", "kill", "linkat", "setuid"] {
+            assert!(!lets(&Sink::Files, name) && !lets(&Sink::Journal, name), "{name}");
+        }
+        assert!(lets(&Sink::Files, "openat") && !lets(&Sink::Stderr, "openat"));
+        assert!(lets(&Sink::Journal, "connect") && !lets(&Sink::Files, "connect"));
+    }
+}

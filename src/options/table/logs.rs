@@ -1,0 +1,38 @@
+//! Pure. Options of what vassals write.
+
+use super::super::spec::{Kind, OptionSpec};
+
+pub(super) const EMPERORS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "vassals-log",
+        Kind::Form("stderr|none|journal|syslog[:PATH]|dir:DIRECTORY|inherit", "dir:/var/log/liege"),
+        "Where lines of vassals go: the Emperor's standard error, each behind the name of its vassal; nowhere; the journal, with fields; syslog; a file for each vassal in a directory. The last 64 KiB of each are kept for `liege tail`. `inherit`: vassals have the Emperor's own standard output and error, and nothing is kept.",
+    )
+    .default("inherit"),
+    OptionSpec::new(
+        "vassals-log-rate",
+        Kind::Int(""),
+        "Lines of one vassal in a second, over ten of them; more are dropped, counted and told. 0 for all.",
+    )
+    .default("1000"),
+    OptionSpec::new(
+        "vassals-log-maxsize",
+        Kind::Form("SIZE", "20M"),
+        "A file of `dir:` with so many bytes is put aside. 0 for never.",
+    )
+    .default("10M"),
+    OptionSpec::new(
+        "vassals-log-age",
+        Kind::Form("TIME", "1d"),
+        "A file of `dir:` that is so old is put aside. 0 for never.",
+    )
+    .default("0"),
+    OptionSpec::new(
+        "vassals-log-keep",
+        Kind::Int(""),
+        "Files that were put aside are kept for each vassal, `NAME.log.1` the newest; 100 at most.",
+    )
+    .default("5"),
+    OptionSpec::new("vassals-log-compress", Kind::Flag, "They are compressed (`NAME.log.1.gz`).")
+        .default("false"),
+];

@@ -1,0 +1,356 @@
+//! What vassals write, while the Emperor runs: one process reads it, and the other ends of all pipes are kept here for the next one.
+//!
+//! The Emperor itself reads and copies nothing of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
+
+use super::Runtime;
+use crate::control::messages;
+use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
+use crate::emperor::sender::Sender;
+use crate::gateways::Revival;
+use crate::keeper::charter::Charter;
+use crate::keeper::words::{self, MESSAGE_MAX, Stream, Tail, ToEmperor, ToKeeper};
+use crate::log;
+use crate::reactor::{Token, clock};
+use crate::spawner::wire::Request;
+
+/// Pipes of one vassal: whoever survives several processes of it writes into none.
+const STREAMS_MAX: usize = 4;
+/// Who wait to be told lines while there is no keeper.
+const ASKERS_MAX: usize = 64;
+/// Words heard in one go.
+const BATCH_MAX: usize = 64;
+/// How long the last lines are waited for, when all vassals are gone.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The log keeper, if there is to be one.
+#[derive(Default)]
+pub struct LogKeeper {
+    charter: Option<Charter>,
+    directory: Option<OwnedFd>,
+    /// Where each process of a vassal writes to, as it is read.
+    parked: BTreeMap<Stream, OwnedFd>,
+    channel: Option<OwnedFd>,
+    untold: VecDeque<Untold>,
+    pid: Option<i32>,
+    is_expected: bool,
+    revival: Revival,
+}
+
+/// What it is still to be told.
+enum Untold {
+    Begin,
+    Open(Stream, String),
+    Close(Stream),
+    Forget(VassalId),
+    Tail(Tail, OwnedFd),
+    Reopen,
+}
+
+impl LogKeeper {
+    /// One that is told this. `directory`: of its files.
+    pub fn new(charter: Option<Charter>, directory: Option<OwnedFd>) -> Self {
+        Self { charter, directory, ..Self::default() }
+    }
+
+    /// When it is to be born, or given up.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let waits = self.charter.is_some() && (self.pid.is_some() || !self.is_expected);
+        self.revival.deadline().filter(|_| waits)
+    }
+
+    /// Where a process about to be born writes to; `None` where it gets what we have.
+    fn pipe(&mut self, stream: Stream) -> Option<OwnedFd> {
+        if self.charter.is_none() || self.revival.is_hopeless() {
+            return None;
+        }
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).ok()?;
+        // Others have more need of the last ones.
+        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4 * 3;
+        if reader.as_raw_fd().cast_unsigned() as u64 >= most {
+            return None;
+        }
+        rustix::io::ioctl_fionbio(&reader, true).ok()?;
+        // Whoever holds it in a jail, whatever his ids, can open it by name (`/dev/stderr`) and write, never read.
+        fchmod(&writer, Mode::from_raw_mode(0o222)).ok()?;
+        self.parked.insert(stream, reader);
+        Some(writer)
+    }
+
+    /// Those of a vassal.
+    fn of(&self, vassal: u32) -> Vec<Stream> {
+        let range = Stream { vassal, attempt: 0 }..=Stream { vassal, attempt: u32::MAX };
+        self.parked.range(range).map(|(stream, _)| *stream).collect()
+    }
+
+    fn tell(&mut self, word: Untold) {
+        // A new one is told of what is parked, and there is nothing else that it should know.
+        if self.channel.is_some() || matches!(word, Untold::Tail(..)) {
+            self.untold.push_back(word);
+        }
+    }
+
+    /// Sends what its channel takes. Whether there is more.
+    fn speak(&mut self) -> Result<bool, Errno> {
+        let Some(channel) = &self.channel else { return Ok(false) };
+        while let Some(next) = self.untold.front() {
+            let (word, lent) = match next {
+                Untold::Begin => {
+                    let Some(charter) = self.charter.clone() else { return Ok(false) };
+                    (ToKeeper::Begin(charter), self.directory.as_ref())
+                }
+                Untold::Open(stream, name) => {
+                    let word = ToKeeper::Open { stream: *stream, name: name.clone() };
+                    (word, self.parked.get(stream))
+                }
+                Untold::Close(stream) => (ToKeeper::Close(*stream), None),
+                Untold::Forget(id) => (ToKeeper::Forget(id.0), None),
+                Untold::Tail(tail, socket) => (ToKeeper::Tail(*tail), Some(socket)),
+                Untold::Reopen => (ToKeeper::Reopen, None),
+            };
+            let is_gone = matches!(word, ToKeeper::Open { .. }) && lent.is_none();
+            let bytes = words::encode(&word).map_err(|_| Errno::MSGSIZE)?;
+            let lent: Vec<_> = lent.into_iter().map(AsFd::as_fd).collect();
+            match if is_gone { Ok(()) } else { jail::run::send(channel, &bytes, &lent) } {
+                Ok(()) => drop(self.untold.pop_front()),
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Runtime {
+    /// The pipe of a process that is about to be born, told to whoever reads it.
+    pub(super) fn output_for(&mut self, one: Incarnation) -> Option<OwnedFd> {
+        let stream = Stream::from(one);
+        let known = self.keeper.of(stream.vassal);
+        if let Some(oldest) = known.first().filter(|_| known.len() >= STREAMS_MAX) {
+            self.keeper.parked.remove(oldest);
+            self.keeper.tell(Untold::Close(*oldest));
+        }
+        let writer = self.keeper.pipe(stream)?;
+        let name = self.name_of(one.id);
+        self.keeper.tell(Untold::Open(stream, name));
+        self.speak_to_keeper();
+        Some(writer)
+    }
+
+    fn name_of(&self, id: VassalId) -> String {
+        self.emperor.key(id).map_or_else(String::new, |key| words::name(&key.name))
+    }
+
+    /// Its config is gone: what it wrote is forgotten.
+    pub(super) fn forget_output(&mut self, id: VassalId) {
+        if self.keeper.charter.is_none() {
+            return;
+        }
+        for stream in self.keeper.of(id.0) {
+            self.keeper.parked.remove(&stream);
+        }
+        self.keeper.tell(Untold::Forget(id));
+        self.speak_to_keeper();
+    }
+
+    /// Has its files opened anew.
+    pub(super) fn reopen_outputs(&mut self) {
+        self.keeper.tell(Untold::Reopen);
+        self.speak_to_keeper();
+    }
+
+    /// Somebody wants to read what a vassal wrote.
+    pub(super) fn tail(
+        &mut self,
+        asked: &messages::Tail,
+        sender: Sender,
+        socket: OwnedFd,
+    ) -> Result<(), String> {
+        if self.keeper.charter.is_none() {
+            return Err("nobody keeps what vassals write: `vassals-log` says who does".into());
+        }
+        let id = self.read_by(sender, &asked.name)?;
+        if self.keeper.untold.iter().filter(|word| matches!(word, Untold::Tail(..))).count() >= ASKERS_MAX {
+            return Err("the log keeper is not there: try again".into());
+        }
+        let (lines, follows) = (asked.lines, asked.follows);
+        let tail = Tail { vassal: id.0, lines, follows, uid: sender.uid };
+        self.keeper.tell(Untold::Tail(tail, socket));
+        self.speak_to_keeper();
+        Ok(())
+    }
+
+    /// Has it born if it is to be, and ended if it was born in vain.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn mind_keeper(&mut self, now: Moment) -> Result<()> {
+        let keeper = &self.keeper;
+        let is_there = keeper.pid.is_some() || keeper.is_expected;
+        if keeper.charter.is_none() || self.finished {
+            return Ok(());
+        }
+        if !is_there && keeper.revival.is_due(now) {
+            return self.bear_keeper(now);
+        }
+        if keeper.pid.is_some() && keeper.revival.is_late(now) && keeper.channel.is_some() {
+            log::warn("log keeper", "it does not serve in time, and is ended");
+            return self.give_up_keeper();
+        }
+        Ok(())
+    }
+
+    fn bear_keeper(&mut self, now: Moment) -> Result<()> {
+        self.keeper.revival.asked(now);
+        let theirs = match self.lay_channel() {
+            Ok(theirs) => theirs,
+            Err(errno) => {
+                let wait_ms = self.keeper.revival.ended(now);
+                log::warn("log keeper", &format!("cannot be born: {errno}; again in {wait_ms} ms"));
+                return Ok(());
+            }
+        };
+        self.keeper.is_expected = true;
+        self.courtiers.expect_hook();
+        self.spawner.send(&Request::Keeper, vec![theirs])?;
+        self.speak_to_keeper();
+        Ok(())
+    }
+
+    /// A new channel, and on it everything that is parked.
+    fn lay_channel(&mut self) -> Result<OwnedFd, Errno> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        rustix::io::ioctl_fionbio(&ours, true)?;
+        self.poller.watch(Token::Keeper, ours.as_fd()).map_err(|_| Errno::NOSPC)?;
+        let parked: Vec<Stream> = self.keeper.parked.keys().copied().collect();
+        let open = |stream: Stream| Untold::Open(stream, self.name_of(VassalId(stream.vassal)));
+        let known: Vec<Untold> = parked.into_iter().map(open).collect();
+        let keeper = &mut self.keeper;
+        let askers = std::mem::take(&mut keeper.untold).into_iter();
+        let askers = askers.filter(|word| matches!(word, Untold::Tail(..)));
+        keeper.untold = std::iter::once(Untold::Begin).chain(known).chain(askers).collect();
+        keeper.channel = Some(ours);
+        Ok(theirs)
+    }
+
+    /// The spawner has made it, or could not.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn keeper_born(&mut self, outcome: Result<i32, String>) -> Result<()> {
+        let early = self.courtiers.keeper_born(outcome.as_ref().ok().copied());
+        self.keeper.is_expected = false;
+        match (outcome, early) {
+            (Ok(pid), None) => {
+                self.keeper.pid = Some(pid);
+                Ok(())
+            }
+            (Ok(_), Some(exit)) => self.keeper_ended(exit),
+            (Err(sentence), _) => {
+                let wait_ms = self.keeper.revival.ended(clock::now());
+                log::error("log keeper", &format!("{sentence}; again in {wait_ms} ms"));
+                self.hang_up_keeper();
+                Ok(())
+            }
+        }
+    }
+
+    /// Its process was reaped. What vassals have written meanwhile is in their pipes.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn keeper_ended(&mut self, exit: Exit) -> Result<()> {
+        self.hear_keeper()?;
+        self.hang_up_keeper();
+        self.keeper.pid = None;
+        let wait_ms = self.keeper.revival.ended(clock::now());
+        if !self.finished {
+            log::warn("log keeper", &format!("ended ({exit}); born again in {wait_ms} ms"));
+        }
+        self.mind_keeper(clock::now())
+    }
+
+    fn hang_up_keeper(&mut self) {
+        let channel = self.keeper.channel.take();
+        channel.inspect(|channel| self.poller.forget(channel));
+        self.keeper.untold.clear();
+    }
+
+    fn give_up_keeper(&mut self) -> Result<()> {
+        self.hang_up_keeper();
+        self.spawner.send(&Request::EndKeeper, Vec::new())
+    }
+
+    /// Tells it what is to be told. One that is gone is told of by its death.
+    pub(super) fn speak_to_keeper(&mut self) {
+        let more = self.keeper.speak().unwrap_or(false);
+        if let Some(channel) = &self.keeper.channel {
+            let _ = self.poller.want(Token::Keeper, channel.as_fd(), more);
+        }
+    }
+
+    /// Hears what it says.
+    ///
+    /// # Errors
+    /// The spawner is gone.
+    pub(super) fn hear_keeper(&mut self) -> Result<()> {
+        for _ in 0..BATCH_MAX {
+            let Some(channel) = &self.keeper.channel else { return Ok(()) };
+            let mut buffer = [0; MESSAGE_MAX];
+            let word = match jail::run::receive(channel, &mut buffer) {
+                Ok(Some(parcel)) => words::decode(&buffer[..parcel.length]),
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+                // Its end follows.
+                Ok(None) | Err(_) => return self.give_up_keeper(),
+            };
+            match word {
+                Ok(ToEmperor::Ready) => drop(self.keeper.revival.serves(clock::now())),
+                Ok(ToEmperor::Closed(stream)) => drop(self.keeper.parked.remove(&stream)),
+                Err(_) => {
+                    log::warn("log keeper", "it says what is no message, and is ended");
+                    return self.give_up_keeper();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All vassals are gone: it reads their last words, and ends.
+    pub(super) fn dismiss_keeper(&mut self) {
+        self.keeper.speak().unwrap_or(false);
+        self.keeper.parked.clear();
+        let process = self.keeper.pid.and_then(Pid::from_raw);
+        let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        self.hang_up_keeper();
+        if let (Some(process), Ok(most)) = (process, Timespec::try_from(LAST_WORDS)) {
+            let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&most));
+        }
+    }
+
+    /// The one vassal of this name whose output he may read, whether it runs or not.
+    fn read_by(&self, sender: Sender, name: &str) -> Result<VassalId, String> {
+        let known = self.emperor.views_of(name);
+        let mut own: Vec<_> = known.into_iter().filter(|view| sender.may_command(view.owner)).collect();
+        if own.iter().any(|view| &*view.key.name == name) {
+            own.retain(|view| &*view.key.name == name);
+        }
+        match own.len() {
+            // Whether it exists is nobody else's business.
+            0 => Err(format!("there is no vassal `{name}`, or it is not yours")),
+            1 => Ok(own.swap_remove(0).id),
+            count => Err(format!("`{name}` are {count} vassals: say the whole name of one")),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Tenants who want more of the log than to write into it.
+
+use super::common::{ALICE, Emperor, Tree};
+use super::{ON_STDERR, keeper, tail, writes};
+
+/// Row L1: a line of another's, an event of the Emperor's, a cursor that moves.
+#[test]
+fn nobody_writes_in_the_name_of_another() {
+    let tree = Tree::new();
+    tree.liege();
+    let script = "printf 'x\\r[bob.ini] forged\\n\\033[1A[bob.ini] forged\\n'; \
+                  echo '2026-01-01T00:00:00.000Z error about=emperor msg=forged'; exec sleep 1000000";
+    tree.vassal_of(ALICE, "alice.ini", &writes(&tree, "a", script));
+    let emperor = Emperor::start(tree, &[&ON_STDERR[..], &["--emperor-tyrant"]].concat());
+    emperor.wait_for_line(|line| line.contains("about=emperor msg=forged"));
+    let forged = emperor.lines.all().into_iter().filter(|line| line.contains("forged"));
+    let forged: Vec<String> = forged.collect();
+    assert_eq!(forged.len(), 3);
+    assert!(forged.iter().all(|line| line.starts_with("[alice.ini] ") && !line.contains(['\r', '\x1b'])));
+    emperor.stop();
+}
+
+/// Row L4: the pipe is the tenant's alone, and its other end nobody's.
+#[test]
+fn a_tenant_reaches_nothing_but_his_own_pipe() {
+    let tree = Tree::new();
+    tree.liege();
+    let script = "echo by name > /dev/stderr && echo by name again > /proc/self/fd/1; \
+                  ls -l /proc/self/fd | grep -c pipe: ; exec sleep 1000000";
+    tree.vassal_of(ALICE, "alice.ini", &writes(&tree, "a", script));
+    let emperor = Emperor::start(tree, &[&ON_STDERR[..], &["--emperor-tyrant", "--jail", "none"]].concat());
+    emperor.wait_for_line(|line| line == "[alice.ini] by name again");
+    emperor.wait_for_line(|line| line == "[alice.ini] by name");
+    let vassal = emperor.vassal("alice.ini");
+    let command = vassal.child_named("sleep");
+    let pipes: Vec<String> =
+        command.descriptors().into_values().filter(|what| what.starts_with("pipe:")).collect();
+    assert_eq!(pipes.len(), 2);
+    assert_eq!(pipes[0], pipes[1], "standard output and error are one");
+    emperor.stop();
+}
+
+/// Row L4.
+#[test]
+fn the_keeper_is_nobody_and_has_no_right() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal("a.ini", &writes(&tree, "a", "echo here; exec sleep 1000000"));
+    let emperor = Emperor::start(tree, &ON_STDERR);
+    emperor.wait_for_line(|line| line == "[a.ini] here");
+    let keeper = keeper(&emperor, None);
+    assert!(!keeper.status("Uid").split(' ').any(|uid| uid == "0"));
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(keeper.status(set), "0000000000000000", "{set}");
+    }
+    assert_eq!((keeper.status("NoNewPrivs"), keeper.status("Seccomp")), ("1".into(), "2".into()));
+    assert_ne!(keeper.namespace("net"), emperor.process.namespace("net"));
+    assert_eq!(tail(&emperor, &["a"]), "here\n");
+    emperor.stop();
+}
