@@ -10,7 +10,7 @@ cat >"$net" <<'EOF_'
 import json, os, socket, sys, threading
 word, *rest = sys.argv[1:]
 def open_to(address, port):
-    client = socket.create_connection((address, int(port)), timeout=20)
+    client = socket.create_connection((address, int(port)), timeout=float(os.environ.get("WAIT", "60")))
     return client, client.makefile("rw")
 def serve(client, name):
     lines = client.makefile("rwb")
@@ -76,7 +76,7 @@ ask() { inside "$1" python3 "$net" ask "$2" 7000 hello >"$work/said" 2>&1; } # V
 asks() { ask "$1" "$2" && is "$work/said" "answer hello to $3"; }            # VASSAL ADDRESS NAME
 unheard() { # VASSAL ADDRESS REASON: no answer, and the router tells why
     before=$(count "$1" sent "$3")
-    inside "${1#*/}" timeout 2 python3 "$net" ask "$2" 7000 hello >/dev/null 2>&1 && return 1
+    WAIT=2 inside "${1#*/}" python3 "$net" ask "$2" 7000 hello >/dev/null 2>&1 && return 1
     [ "$(count "$1" sent "$3")" -gt "$before" ]
 }
 address() { inside "$1" ip -4 -o address show dev tun0 | sed 's/.* inet \([0-9.]*\).*/\1/'; } # VASSAL
@@ -194,7 +194,7 @@ ok "MH-23: alice is answered from there" asks a.ini 10.78.0.2 "$a4"
 nsenter --net="/proc/$(pid_of "$log" a.ini)/ns/net" python3 "$net" serve 7000 >"$work/hers.log" 2>&1 &
 hers=$!
 ok "MH-23: she serves too" says "$work/hers.log" serves
-ok "MH-23: whom the rules there let nobody ask" sh -c "! nsenter --net=/proc/$there/ns/net timeout 2 python3 '$net' ask $a4 7000 hello"
+ok "MH-23: whom the rules there let nobody ask" sh -c "! WAIT=2 nsenter --net=/proc/$there/ns/net python3 '$net' ask $a4 7000 hello"
 
 kill $hers $service $host $world
 kill -TERM $other
