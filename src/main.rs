@@ -24,6 +24,7 @@ mod logfile;
 mod monitors;
 mod names;
 mod options;
+mod parting;
 mod plan;
 mod prospect;
 mod reactor;

@@ -10,7 +10,8 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with,
 };
 
-use super::messages::{Answer, Ask, MESSAGE_MAX, Malformed, decode, encode};
+use super::caller::{Caller, Heard};
+use super::messages::{Answer, Ask, Malformed, encode};
 use crate::bound::born_with;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
@@ -49,7 +50,7 @@ pub struct Door {
 }
 
 struct Asker {
-    socket: OwnedFd,
+    caller: Caller,
     sender: Sender,
     until: Moment,
 }
@@ -59,12 +60,10 @@ struct Asker {
 pub struct Asked {
     /// Who.
     pub sender: Sender,
-    /// The connection, not blocking.
-    pub socket: OwnedFd,
+    /// His connection.
+    pub caller: Caller,
     /// What, or what is wrong with it.
     pub ask: Result<Ask, Malformed>,
-    /// What came along.
-    pub lent: Vec<OwnedFd>,
 }
 
 impl Door {
@@ -119,7 +118,8 @@ impl Door {
         let sender = Sender { uid, emperor: rustix::process::geteuid().as_raw() };
         self.last = self.last.wrapping_add(1);
         let number = self.last;
-        self.askers.insert(number, Asker { socket, sender, until: now.plus_ms(PATIENCE_MS) });
+        let caller = Caller::new(socket);
+        self.askers.insert(number, Asker { caller, sender, until: now.plus_ms(PATIENCE_MS) });
         self.hear(number, poller).or_else(|| {
             self.keep(number, poller);
             None
@@ -135,9 +135,9 @@ impl Door {
         let crowded =
             self.askers.len() > ASKERS_MAX || (is_stranger && (of > SHARE_MAX || strangers > STRANGERS_MAX));
         if crowded {
-            tell(asker.socket.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
+            tell(asker.caller.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
         }
-        if crowded || poller.watch(Token::Asker(number), asker.socket.as_fd()).is_err() {
+        if crowded || poller.watch(Token::Asker(number), asker.caller.as_fd()).is_err() {
             self.askers.remove(&number);
         }
     }
@@ -145,23 +145,21 @@ impl Door {
     /// Takes what one says; `None` while he says nothing, and when he has gone.
     pub fn hear(&mut self, number: u32, poller: &Poller) -> Option<Asked> {
         let asker = self.askers.get(&number)?;
-        let mut buffer = vec![0; MESSAGE_MAX];
-        let (ask, lent) = match jail::run::receive(&asker.socket, &mut buffer) {
-            Err(Errno::AGAIN) => return None,
-            Ok(Some(parcel)) => (decode(&buffer[..parcel.length]), parcel.descriptors),
-            Err(Errno::MSGSIZE) => (Err(Malformed::Excess("it is too long")), Vec::new()),
-            Ok(None) | Err(_) => {
+        let ask = match asker.caller.hear() {
+            Heard::Nothing => return None,
+            Heard::Ask(ask) => ask,
+            Heard::End => {
                 self.let_go(number, poller);
                 return None;
             }
         };
-        let Asker { socket, sender, .. } = self.let_go(number, poller)?;
-        Some(Asked { sender, socket, ask, lent })
+        let Asker { caller, sender, .. } = self.let_go(number, poller)?;
+        Some(Asked { sender, caller, ask })
     }
 
     fn let_go(&mut self, number: u32, poller: &Poller) -> Option<Asker> {
         let asker = self.askers.remove(&number)?;
-        poller.forget(&asker.socket);
+        poller.forget(&asker.caller);
         Some(asker)
     }
 

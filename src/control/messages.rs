@@ -24,7 +24,7 @@ pub const VARIABLES: [&str; 3] = ["TERM", "LANG", "COLORTERM"];
 /// What somebody asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
-    /// A program in the jail of a vassal. Descriptors: without a terminal, its standard input, output and error.
+    /// A program in the jail of a vassal.
     Enter(Entry),
     /// A session that nobody looks at: by its number, or the only one of a vassal.
     Again(String),
@@ -63,7 +63,7 @@ pub struct Entry {
 pub enum Manner {
     /// A terminal of the jail's.
     Terminal(Size),
-    /// Those that came along.
+    /// Those that the client lends when he is asked for them.
     Plain,
 }
 
@@ -83,6 +83,8 @@ pub enum Answer {
     Refused(String),
     /// These sessions of his are there, and nobody looks at them. More follows.
     Waiting(Vec<u32>),
+    /// Lend the standard descriptors of the program now.
+    Lend,
     /// The program runs on a terminal. Descriptor: our side of it. Bytes: what it wrote while nobody looked.
     Terminal(Vec<u8>),
     /// The program runs.
@@ -112,6 +114,8 @@ pub enum Say {
     Signal(u8),
     /// Go on without me.
     Detach,
+    /// What the program is to read and write. Descriptors: its standard input, output and error.
+    Lent,
 }
 
 /// A packet that is no such message.

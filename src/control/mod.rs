@@ -1,6 +1,7 @@
 //! What a person says to a running Emperor.
 
 mod attach;
+pub mod caller;
 pub mod command;
 pub mod door;
 mod events;
@@ -26,6 +27,6 @@ pub use place::beside;
 pub use pty::{PtyAsked, pty};
 pub use status::status;
 pub use steer::{Manner, steer};
-pub use target::{Called, Named, Target};
 pub use tail::tail;
+pub use target::{Called, Named, Target};
 pub use why::why;

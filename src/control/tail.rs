@@ -66,7 +66,7 @@ struct Lines(Connection);
 impl Lines {
     fn open(address: Option<&Address>, ask: Tail) -> Result<Self> {
         let connection = Connection::open(address)?;
-        connection.ask(&Ask::Tail(ask), &[])?;
+        connection.ask(&Ask::Tail(ask))?;
         Ok(Self(connection))
     }
 

@@ -18,6 +18,8 @@ pub mod to_vassal {
     pub const STEER_END: u8 = 10;
     /// Bytes of one line.
     pub const STEER_MAX: usize = 100;
+    /// Tell the limits of your config to whoever asks for them; a channel comes along. Only for who has said `LIMITED`.
+    pub const LEND_LIMITS: u8 = 7;
 }
 
 /// Bytes of the Emperor protocol, vassal → Emperor.
@@ -52,6 +54,8 @@ pub mod from_vassal {
     pub const LONG_TEXT_MAX: usize = 400;
     /// Wants to be stopped.
     pub const GOODBYE: u8 = 22;
+    /// Its config puts limits of its own on its command: it lends them to whoever enters its jail.
+    pub const LIMITED: u8 = 23;
     /// Still alive.
     pub const HEARTBEAT: u8 = 26;
     /// Asks for reinforcement.

@@ -45,6 +45,19 @@ struct Courtier {
     daemons: Option<Box<Daemons>>,
     /// What it was born into, once its program runs.
     jail: Option<Jailed>,
+    limits: OwnLimits,
+}
+
+/// What its own config puts on its command.
+#[derive(Debug, Default)]
+pub enum OwnLimits {
+    /// Nothing, as far as we know.
+    #[default]
+    None,
+    /// Its master lends it to whoever enters, by this channel once somebody has.
+    Lent(Option<OwnedFd>),
+    /// It was put on a program that has taken the place of the master.
+    Gone,
 }
 
 /// A child of ours.
@@ -90,6 +103,7 @@ impl Courtiers {
             words: None,
             daemons: None,
             jail: None,
+            limits: OwnLimits::None,
         };
         self.present.insert(one.id, courtier);
     }
@@ -219,6 +233,25 @@ impl Courtiers {
     pub fn daemons(&self, id: VassalId) -> Option<(BorrowedFd<'_>, &Daemons)> {
         let courtier = self.present.get(&id)?;
         Some((courtier.control.as_ref()?.as_fd(), courtier.daemons.as_ref()?))
+    }
+
+    /// Its config puts limits of its own on its command.
+    pub fn is_limited(&mut self, one: Incarnation) {
+        if let Some(limits @ OwnLimits::None) = self.limits_of(one) {
+            *limits = OwnLimits::Lent(None);
+        }
+    }
+
+    /// Another program takes the place of its master, with all that was put on it.
+    pub fn is_another(&mut self, one: Incarnation) {
+        if let Some(limits @ OwnLimits::Lent(_)) = self.limits_of(one) {
+            *limits = OwnLimits::Gone;
+        }
+    }
+
+    /// What it says of these.
+    pub fn limits_of(&mut self, one: Incarnation) -> Option<&mut OwnLimits> {
+        self.get_mut(one).map(|courtier| &mut courtier.limits)
     }
 
     /// Its program runs, in this jail.

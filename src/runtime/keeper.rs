@@ -3,7 +3,7 @@
 //! The Emperor itself reads and copies nothing of it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,6 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 
 use super::Runtime;
+use crate::control::caller::Caller;
 use crate::control::messages;
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
 use crate::emperor::sender::Sender;
@@ -54,7 +55,7 @@ enum Untold {
     Open(Stream, String),
     Close(Stream),
     Forget(VassalId),
-    Tail(Tail, OwnedFd),
+    Tail(Tail, Caller),
     Reopen,
 }
 
@@ -108,22 +109,25 @@ impl LogKeeper {
             let (word, lent) = match next {
                 Untold::Begin => {
                     let Some(charter) = self.charter.clone() else { return Ok(false) };
-                    (ToKeeper::Begin(charter), self.directory.as_ref())
+                    (ToKeeper::Begin(charter), self.directory.as_ref().map(AsFd::as_fd))
                 }
                 Untold::Open(stream, name) => {
                     let word = ToKeeper::Open { stream: *stream, name: name.clone() };
-                    (word, self.parked.get(stream))
+                    (word, self.parked.get(stream).map(AsFd::as_fd))
                 }
                 Untold::Close(stream) => (ToKeeper::Close(*stream), None),
                 Untold::Forget(id) => (ToKeeper::Forget(id.0), None),
-                Untold::Tail(tail, socket) => (ToKeeper::Tail(*tail), Some(socket)),
+                Untold::Tail(tail, client) => (ToKeeper::Tail(*tail), Some(client.as_fd())),
                 Untold::Reopen => (ToKeeper::Reopen, None),
             };
             let is_gone = matches!(word, ToKeeper::Open { .. }) && lent.is_none();
             let bytes = words::encode(&word).map_err(|_| Errno::MSGSIZE)?;
-            let lent: Vec<_> = lent.into_iter().map(AsFd::as_fd).collect();
+            let lent: Vec<BorrowedFd<'_>> = lent.into_iter().collect();
             match if is_gone { Ok(()) } else { jail::run::send(channel, &bytes, &lent) } {
-                Ok(()) => drop(self.untold.pop_front()),
+                Ok(()) => match self.untold.pop_front() {
+                    Some(Untold::Tail(_, client)) => client.leave(),
+                    Some(_) | None => {}
+                },
                 Err(Errno::AGAIN) => return Ok(true),
                 Err(errno) => return Err(errno),
             }
@@ -175,18 +179,22 @@ impl Runtime {
         &mut self,
         asked: &messages::Tail,
         sender: Sender,
-        socket: OwnedFd,
-    ) -> Result<(), String> {
+        client: Caller,
+    ) -> Result<(), (String, Caller)> {
         if self.keeper.charter.is_none() {
-            return Err("nobody keeps what vassals write: `vassals-log` says who does".into());
+            let sentence = "nobody keeps what vassals write: `vassals-log` says who does";
+            return Err((sentence.into(), client));
         }
-        let id = self.read_by(sender, &asked.name)?;
+        let id = match self.read_by(sender, &asked.name) {
+            Ok(id) => id,
+            Err(sentence) => return Err((sentence, client)),
+        };
         if self.keeper.untold.iter().filter(|word| matches!(word, Untold::Tail(..))).count() >= ASKERS_MAX {
-            return Err("the log keeper is not there: try again".into());
+            return Err(("the log keeper is not there: try again".into(), client));
         }
         let (lines, follows) = (asked.lines, asked.follows);
         let tail = Tail { vassal: id.0, lines, follows, uid: sender.uid };
-        self.keeper.tell(Untold::Tail(tail, socket));
+        self.keeper.tell(Untold::Tail(tail, client));
         self.speak_to_keeper();
         Ok(())
     }

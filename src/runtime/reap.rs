@@ -9,7 +9,9 @@ use super::spelling::Spelled;
 use super::words::{self, Words};
 use super::{Runtime, clock};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
+use crate::emperor::order::from_vassal;
 use crate::log;
+use crate::parting;
 use crate::reactor::Token;
 
 /// Most bytes heard from one vassal in one go.
@@ -45,7 +47,13 @@ impl Runtime {
 
     fn hear_byte(&mut self, one: Incarnation, byte: u8) {
         let event = match self.courtiers.spell(one, byte) {
-            Spelled::Byte => Event::Byte(one, byte),
+            Spelled::Byte if byte == from_vassal::LIMITED => return self.courtiers.is_limited(one),
+            Spelled::Byte => {
+                if byte == from_vassal::BECOMES {
+                    self.courtiers.is_another(one);
+                }
+                Event::Byte(one, byte)
+            }
             Spelled::Letter => return,
             Spelled::Daemon(word) => return self.courtiers.hear_of_daemon(one, word, clock::now()),
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
@@ -82,7 +90,7 @@ impl Runtime {
     pub(super) fn hang_up(&mut self, one: Incarnation) {
         if let Some(control) = self.courtiers.take_control(one) {
             self.poller.forget(&control);
-            words::close(control);
+            parting::close(control);
         }
     }
 

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Runtime;
+use super::courtiers::OwnLimits;
+use crate::control::caller::Caller;
 use crate::control::door::{Asked, tell};
 use crate::control::messages::{Answer, Ask, Entry, Manner, encode_entry};
 use crate::emperor::event::{Exit, Incarnation, Moment};
+use crate::emperor::order::to_vassal;
 use crate::emperor::sender::Sender;
 use crate::emperor::snapshot::VassalView;
 use crate::log::{self, Level};
@@ -38,9 +42,15 @@ struct Session {
     begun: Moment,
     /// To whoever minds it.
     channel: OwnedFd,
-    /// Of the client, until it is known that he is heard there.
-    client: Option<OwnedFd>,
+    /// Of the client, until the session is over: whoever minds it has a copy, which is never the last one.
+    client: Caller,
     is_alone: bool,
+}
+
+/// One that is about to begin.
+struct Opened {
+    vassal: String,
+    channel: OwnedFd,
 }
 
 impl Sessions {
@@ -74,30 +84,48 @@ impl Runtime {
     }
 
     fn hear_ask(&mut self, asked: Asked) {
-        let Asked { sender, socket, ask, lent } = asked;
+        let Asked { sender, caller, ask } = asked;
         let outcome = match ask {
-            Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, (&socket, lent)),
-            Ok(Ask::Govern(wish)) => self.grant(sender, &wish, &socket),
-            Ok(Ask::Again(name)) => self.take_up(sender, &name, &socket),
-            Ok(Ask::Tail(asked)) => copy(&socket).and_then(|copy| self.tail(&asked, sender, copy)),
-            Err(malformed) => Err(malformed.to_string()),
+            Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, caller),
+            Ok(Ask::Govern(wish)) => self.grant(sender, &wish, caller),
+            Ok(Ask::Again(name)) => self.take_up(sender, &name, caller),
+            Ok(Ask::Tail(asked)) => self.tail(&asked, sender, caller),
+            Err(malformed) => Err((malformed.to_string(), caller)),
         };
-        let Err(sentence) = outcome else { return };
-        tell(socket.as_fd(), &Answer::Refused(sentence.clone()));
+        let Err((sentence, caller)) = outcome else { return };
+        tell(caller.as_fd(), &Answer::Refused(sentence.clone()));
         self.refuse_command(&format!("an ask of uid {} is refused: {sentence}", sender.uid));
     }
 
+    /// Back comes the caller who is to be told why not.
     fn open_session(
         &mut self,
         sender: Sender,
         entry: &Entry,
-        (client, lent): (&OwnedFd, Vec<OwnedFd>),
-    ) -> Result<(), String> {
-        entry.check().map_err(|malformed| malformed.to_string())?;
-        let expected = if entry.manner == Manner::Plain { 3 } else { 0 };
-        if lent.len() != expected {
-            return Err(format!("{} descriptors came along, and {expected} belong to it", lent.len()));
+        caller: Caller,
+    ) -> Result<(), (String, Caller)> {
+        match self.send_in(sender, entry, &caller) {
+            Ok((number, opened)) => {
+                let Opened { vassal, channel } = opened;
+                let session = Session {
+                    vassal,
+                    uid: sender.uid,
+                    has_terminal: entry.manner != Manner::Plain,
+                    begun: clock::now(),
+                    channel,
+                    client: caller,
+                    is_alone: false,
+                };
+                self.sessions.known.insert(number, session);
+                self.note(number, &format!("uid {} {}", sender.uid, deed(entry)));
+                Ok(())
+            }
+            Err(sentence) => Err((sentence, caller)),
         }
+    }
+
+    fn send_in(&mut self, sender: Sender, entry: &Entry, caller: &Caller) -> Result<(u32, Opened), String> {
+        entry.check().map_err(|malformed| malformed.to_string())?;
         if self.sessions.is_full_for(sender) {
             return Err("too many sessions are open: end one".into());
         }
@@ -108,31 +136,51 @@ impl Runtime {
         let bytes = encode_entry(entry).map_err(|error| cannot(&error))?;
         let entry_memory = crate::session::sealed(&bytes).map_err(|error| cannot(&error))?;
         let (channel, theirs) = pair().map_err(|error| cannot(&error))?;
+        let master = self.way_to_master(one, &view.key.name)?;
         let number = self.sessions.next();
         if entry.manner != Manner::Plain {
-            self.tell_of_others(&view.key.name, sender, client);
+            self.tell_of_others(&view.key.name, sender, caller);
         }
-        let copy = || client.try_clone().map_err(|error| cannot(&error));
-        let descriptors = [process, entry_memory, copy()?, theirs].into_iter().chain(lent).collect();
+        let copy = caller.copy().map_err(|error| cannot(&error))?;
+        let descriptors = [process, entry_memory, copy, theirs].into_iter().chain(master).collect();
         let request = Request::Enter { ticket: one.into(), number, uid: sender.uid };
         self.poller.watch(Token::Session(number), channel.as_fd()).map_err(|error| cannot(&error))?;
         self.spawner.send(&request, descriptors).map_err(|error| cannot(&error))?;
         self.courtiers.expect_hook();
-        let session = Session {
-            vassal: view.key.name.to_string(),
-            uid: sender.uid,
-            has_terminal: entry.manner != Manner::Plain,
-            begun: clock::now(),
-            channel,
-            client: Some(copy()?),
-            is_alone: false,
-        };
-        self.sessions.known.insert(number, session);
-        self.note(number, &format!("uid {} {}", sender.uid, deed(entry)));
-        Ok(())
+        Ok((number, Opened { vassal: view.key.name.to_string(), channel }))
     }
 
-    fn tell_of_others(&self, name: &str, sender: Sender, client: &OwnedFd) {
+    /// Where the vassal's master tells the limits of its config, if there are any. Nobody enters without them.
+    fn way_to_master(&mut self, one: Incarnation, name: &str) -> Result<Option<OwnedFd>, String> {
+        let cannot = |error: &dyn std::fmt::Display| format!("cannot ask {name} for its limits: {error}");
+        let channel = match self.courtiers.limits_of(one) {
+            None | Some(OwnLimits::None) => return Ok(None),
+            Some(OwnLimits::Gone) => {
+                return Err(format!(
+                    "{name} has become another program, which nobody can follow behind the limits of its config"
+                ));
+            }
+            Some(OwnLimits::Lent(Some(channel))) => channel.try_clone().map_err(|error| cannot(&error))?,
+            Some(OwnLimits::Lent(None)) => self.open_way(one).map_err(|error| cannot(&error))?,
+        };
+        Ok(Some(channel))
+    }
+
+    /// Nothing ever comes back on it: so its end is closed without a wait, whatever the vassal does.
+    fn open_way(&mut self, one: Incarnation) -> std::io::Result<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        shutdown(&ours, Shutdown::Read)?;
+        let Some(control) = self.courtiers.control(one) else { return Err(Errno::PIPE.into()) };
+        jail::run::send(control, &[to_vassal::LEND_LIMITS], &[theirs.as_fd()])?;
+        let copy = ours.try_clone()?;
+        if let Some(limits) = self.courtiers.limits_of(one) {
+            *limits = OwnLimits::Lent(Some(ours));
+        }
+        Ok(copy)
+    }
+
+    fn tell_of_others(&self, name: &str, sender: Sender, client: &Caller) {
         let waiting: Vec<u32> = self.sessions.alone(name, sender).collect();
         if !waiting.is_empty() {
             tell(client.as_fd(), &Answer::Waiting(waiting));
@@ -168,19 +216,28 @@ impl Runtime {
     }
 
     /// A session that nobody looks at gets another client.
-    fn take_up(&mut self, sender: Sender, name: &str, client: &OwnedFd) -> Result<(), String> {
+    fn take_up(&mut self, sender: Sender, name: &str, caller: Caller) -> Result<(), (String, Caller)> {
+        let number = match self.number_of(sender, name) {
+            Ok(number) => number,
+            Err(sentence) => return Err((sentence, caller)),
+        };
+        let Some(session) = self.sessions.known.get_mut(&number) else {
+            return Err(("it is over".into(), caller));
+        };
+        if let Err(errno) = jail::run::send(&session.channel, &[ATTENDED], &[caller.as_fd()]) {
+            return Err((format!("cannot reach it: {errno}"), caller));
+        }
+        // Who left it has gone.
+        session.client = caller;
+        self.note(number, &format!("uid {} takes it up again", sender.uid));
+        Ok(())
+    }
+
+    fn number_of(&self, sender: Sender, name: &str) -> Result<u32, String> {
         let by_number = name.parse::<u32>().ok().filter(|number| {
             self.sessions.known.get(number).is_some_and(|one| one.is_alone && may(sender, one))
         });
-        let number = match by_number {
-            Some(number) => number,
-            None => self.only_one(sender, name)?,
-        };
-        let Some(session) = self.sessions.known.get(&number) else { return Err("it is over".into()) };
-        jail::run::send(&session.channel, &[ATTENDED], &[client.as_fd()])
-            .map_err(|errno| format!("cannot reach it: {errno}"))?;
-        self.note(number, &format!("uid {} takes it up again", sender.uid));
-        Ok(())
+        by_number.map_or_else(|| self.only_one(sender, name), Ok)
     }
 
     fn only_one(&self, sender: Sender, name: &str) -> Result<u32, String> {
@@ -201,9 +258,9 @@ impl Runtime {
     pub(super) fn session_began(&mut self, number: u32, outcome: Result<i32, String>) {
         let pid = outcome.as_ref().ok().copied();
         let early = self.courtiers.session_born(number, pid);
-        let client = self.sessions.known.get_mut(&number).and_then(|one| one.client.take());
         if let Err(sentence) = outcome {
-            client.iter().for_each(|client| tell(client.as_fd(), &Answer::Refused(sentence.clone())));
+            let session = self.sessions.known.get(&number);
+            session.iter().for_each(|one| tell(one.client.as_fd(), &Answer::Refused(sentence.clone())));
             self.note(number, &format!("was not begun: {sentence}"));
             self.forget_session(number);
         }

@@ -1,10 +1,11 @@
 //! Those who wait for what comes of their wishes. Nobody waits for them: what one does not take is kept for him as far as it is still true.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
+use crate::control::caller::{Caller, Heard};
 use crate::control::messages::{Answer, encode};
 use crate::control::wish::Standing;
 use crate::emperor::event::{Moment, VassalId};
@@ -31,7 +32,7 @@ pub struct Waiters {
 
 /// One of them.
 pub struct Waiter {
-    socket: OwnedFd,
+    client: Caller,
     sender: Sender,
     vassals: Vec<VassalId>,
     /// What he is to be told first.
@@ -52,14 +53,14 @@ impl Waiters {
     }
 
     /// Somebody waits for these from now on. His number.
-    pub fn add(&mut self, sender: Sender, socket: OwnedFd, vassals: Vec<VassalId>, now: Moment) -> u32 {
+    pub fn add(&mut self, sender: Sender, client: Caller, vassals: Vec<VassalId>, now: Moment) -> u32 {
         self.last = self.last.wrapping_add(1);
         let number = self.last;
         for id in &vassals {
             self.of.entry(*id).or_default().insert(number);
         }
         let (outbox, changed, until) = (VecDeque::new(), BTreeSet::new(), now.plus_ms(PATIENCE_MS));
-        self.known.insert(number, Waiter { socket, sender, vassals, outbox, changed, until });
+        self.known.insert(number, Waiter { client, sender, vassals, outbox, changed, until });
         number
     }
 
@@ -83,7 +84,7 @@ impl Waiters {
     pub fn serve(&mut self, number: u32, look: Look<'_>, poller: &Poller) -> bool {
         let Some(waiter) = self.known.get_mut(&number) else { return true };
         match waiter.flush(look) {
-            Ok(all) => poller.want(Token::Waiter(number), waiter.socket.as_fd(), !all).is_ok(),
+            Ok(all) => poller.want(Token::Waiter(number), waiter.client.as_fd(), !all).is_ok(),
             Err(_) => false,
         }
     }
@@ -91,19 +92,18 @@ impl Waiters {
     /// Whether he has gone, or says more than one thing.
     pub fn is_over(&self, number: u32) -> bool {
         let Some(waiter) = self.known.get(&number) else { return true };
-        let mut word = [0; 1];
-        !matches!(rustix::io::read(&waiter.socket, &mut word), Err(Errno::AGAIN))
+        !matches!(waiter.client.hear(), Heard::Nothing)
     }
 
     /// His connection, to be watched.
-    pub fn socket(&self, number: u32) -> Option<&OwnedFd> {
-        self.known.get(&number).map(|one| &one.socket)
+    pub fn caller(&self, number: u32) -> Option<&Caller> {
+        self.known.get(&number).map(|one| &one.client)
     }
 
     /// Lets him go. The vassals that nobody waits for any more.
     pub fn remove(&mut self, number: u32, poller: &Poller) -> Vec<VassalId> {
         let Some(waiter) = self.known.remove(&number) else { return Vec::new() };
-        poller.forget(&waiter.socket);
+        poller.forget(&waiter.client);
         let mut left = Vec::new();
         for id in waiter.vassals {
             let Some(others) = self.of.get_mut(&id) else { continue };
@@ -137,7 +137,7 @@ impl Waiter {
                 self.outbox.extend(told(changed, look).iter().filter_map(|answer| encode(answer).ok()));
             }
             let Some(packet) = self.outbox.front() else { return Ok(true) };
-            match jail::run::send(&self.socket, packet, &[]) {
+            match jail::run::send(&self.client, packet, &[]) {
                 Ok(()) => _ = self.outbox.pop_front(),
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(errno) => return Err(errno),

@@ -1,11 +1,12 @@
 //! What people want of vassals: who may, whom they mean, and what they are told.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use super::Runtime;
 use super::remembrance::By;
 use super::waiters::{self, Waiters};
+use crate::control::caller::Caller;
 use crate::control::messages::Answer;
 use crate::control::wish::{Deed, Meant, Standing, Wish};
 use crate::emperor::Emperor;
@@ -16,7 +17,32 @@ use crate::reactor::{Token, clock};
 
 impl Runtime {
     /// Somebody wants something of vassals, and is told what comes of it until he goes.
-    pub(super) fn grant(&mut self, sender: Sender, wish: &Wish, client: &OwnedFd) -> Result<(), String> {
+    pub(super) fn grant(
+        &mut self,
+        sender: Sender,
+        wish: &Wish,
+        client: Caller,
+    ) -> Result<(), (String, Caller)> {
+        let (meant, nobody) = match self.find_meant(sender, wish) {
+            Ok(found) => found,
+            Err(sentence) => return Err((sentence, client)),
+        };
+        let number = self.waiters.add(sender, client, meant.clone(), clock::now());
+        if let Some(Err(error)) = self.watch_waiter(number) {
+            self.waiters.answer(number, [Answer::Refused(format!("cannot wait for them: {error}"))]);
+            self.serve_waiter(number);
+            self.let_go(number);
+            return Ok(());
+        }
+        self.answer((number, sender), wish.deed, (&meant, nobody));
+        if sender.is_master() && wish.deed != Deed::Look {
+            let count = meant.len();
+            log::info("control", &format!("uid {} wants: {} ({count} vassals)", sender.uid, told(wish)));
+        }
+        Ok(())
+    }
+
+    fn find_meant(&self, sender: Sender, wish: &Wish) -> Result<(Vec<VassalId>, Vec<String>), String> {
         wish.check().map_err(|malformed| malformed.to_string())?;
         if self.waiters.is_full_for(sender) {
             return Err("too many wait for vassals at once: try again".into());
@@ -27,22 +53,12 @@ impl Runtime {
             let names = nobody.join("`, `");
             return Err(format!("there is no vassal `{names}`, or it is not yours"));
         }
-        let cannot = |error: &dyn std::fmt::Display| format!("cannot wait for them: {error}");
-        let socket = client.try_clone().map_err(|error| cannot(&error))?;
-        let number = self.waiters.add(sender, socket, meant.clone(), clock::now());
-        let watched = self.waiters.socket(number).map(|socket| {
-            self.poller.watch(Token::Waiter(number), socket.as_fd()).map_err(|error| cannot(&error))
-        });
-        if let Some(Err(sentence)) = watched {
-            self.let_go(number);
-            return Err(sentence);
-        }
-        self.answer((number, sender), wish.deed, (&meant, nobody));
-        if sender.is_master() && wish.deed != Deed::Look {
-            let count = meant.len();
-            log::info("control", &format!("uid {} wants: {} ({count} vassals)", sender.uid, told(wish)));
-        }
-        Ok(())
+        Ok((meant, nobody))
+    }
+
+    fn watch_waiter(&self, number: u32) -> Option<anyhow::Result<()>> {
+        let caller = self.waiters.caller(number)?;
+        Some(self.poller.watch(Token::Waiter(number), caller.as_fd()))
     }
 
     /// First how they stand, then what becomes of them.

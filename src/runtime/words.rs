@@ -1,15 +1,11 @@
-//! What a vassal sends over its control socket: single bytes, and nothing else is taken from it.
-//!
-//! Closing the last copy of a descriptor may wait for as long as its former owner likes (`SO_LINGER` of `socket(7)`),
-//! and one that nobody takes is closed by whoever reads the byte that it came with.
+//! What a vassal sends over its control socket: single bytes, and nothing else is taken from it: a descriptor that nobody takes
+//! is closed by whoever reads the byte that it came with (see `parting`).
 
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use rustix::io::{Errno, ioctl_fionread, read, write};
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, recvmsg, shutdown};
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::io::{Errno, read};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
 /// What came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,34 +35,10 @@ pub fn hear(control: impl AsFd, bytes: &mut [u8]) -> Words {
     }
 }
 
-/// Closes a control socket, whatever is still in it.
-pub fn close(control: OwnedFd) {
-    // From here on nothing more gets in.
-    let _ = shutdown(&control, Shutdown::Both);
-    if ioctl_fionread(&control).is_ok_and(|bytes| bytes > 0) {
-        close_elsewhere(control);
-    }
-}
-
-/// Lets a child have the last copy: only for a process that ends does the kernel close without waiting.
-fn close_elsewhere(descriptor: OwnedFd) {
-    let Ok((gate, key)) = pipe_with(PipeFlags::CLOEXEC) else { return };
-    let wait = || {
-        let alone = set_parent_process_death_signal(Some(Signal::KILL)).is_err();
-        i32::from(alone || read(&gate, &mut [0; 1]).is_err())
-    };
-    if jail::sys::fork(wait).is_ok() {
-        drop(descriptor);
-        let _ = write(&key, b"x");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
 
     use super::*;
 
@@ -80,28 +52,9 @@ mod tests {
         jail::run::send(&theirs, b"x", &[theirs.as_fd()]).expect("room");
         assert_eq!(hear(&ours, &mut bytes), Words::Smuggled);
         assert_eq!(hear(&ours, &mut bytes), Words::Smuggled, "it stays where it is");
-        close(ours.into());
+        crate::parting::close(ours.into());
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         drop(theirs);
         assert_eq!(hear(&ours, &mut bytes), Words::End);
-    }
-
-    /// A connection that nobody reads, whose last owner waits an hour for its end.
-    fn reluctant(listener: &TcpListener) -> TcpStream {
-        let mut socket = TcpStream::connect(listener.local_addr().expect("bound")).expect("a connection");
-        socket.set_nonblocking(true).expect("a socket");
-        while socket.write(&[0; 65536]).is_ok() {}
-        rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::from_secs(3600))).expect("a socket");
-        socket
-    }
-
-    #[test]
-    fn a_socket_full_of_reluctant_descriptors_is_closed_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        jail::run::send(&theirs, b"x", &[reluctant(&listener).as_fd()]).expect("room");
-        close(ours.into());
-        let mut end = [0; 1];
-        assert_eq!(hear(&theirs, &mut end), Words::End);
     }
 }

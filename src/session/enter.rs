@@ -13,7 +13,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, chroot, fchdir, getpid, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
+use super::limits::Limits;
 use super::model::{Files, Model};
+use super::program::Held;
 use crate::errand::{give_up_groups, kinds_but, perform};
 use crate::vassal::identity;
 use crate::vassal::trouble::Trouble;
@@ -36,6 +38,8 @@ pub struct Way {
     pub birth: Birth,
     /// Its cgroup, if it has one of its own.
     pub leaf: Option<OwnedFd>,
+    /// The way to its master, if its config has limits of its own.
+    pub master: Option<OwnedFd>,
 }
 
 /// How the process of a vassal was born.
@@ -53,7 +57,7 @@ pub struct Entered {
     /// The `/proc` of the host.
     pub processes: Processes,
     /// As the last thing before it runs.
-    pub program: Vec<Step>,
+    pub held: Held,
 }
 
 /// The `/proc` of the host, which stays open for whoever ends the session: that of the jail is the tenant's.
@@ -85,7 +89,10 @@ impl Way {
         // Whoever was read is still there: no other process has had his number.
         self.must_live()?;
         run::die_with_parent().map_err(cannot)?;
-        Ok(Entered { program: self.program(&model), processes })
+        // Not before we are one of the jail: it is a tenant's.
+        let own = self.master.as_ref().map_or_else(|| Ok(Limits::default()), Limits::ask)?;
+        self.must_live()?;
+        Ok(Entered { held: Held { steps: self.program(&model, &own), own }, processes })
     }
 
     /// Its first process, and its command where that is less.
@@ -118,6 +125,11 @@ impl Way {
             errno => Trouble::errno("join the cgroup of the vassal", errno),
         })?;
         self.restraint.before().iter().try_for_each(perform)?;
+        model.settings.plain().into_iter().try_for_each(|setting| perform(&Step::Set(setting)))?;
+        for setting in model.settings.preferred(run::limit) {
+            // What takes rights that we have not leaves us behind the vassal, never ahead of it.
+            let _ = perform(&Step::Set(setting));
+        }
         if model.no_new_privs { perform(&Step::NoNewPrivs) } else { Ok(()) }
     }
 
@@ -157,13 +169,25 @@ impl Way {
     }
 
     /// Also what its own master has put on it.
-    fn program(&self, model: &Model) -> Vec<Step> {
+    fn program(&self, model: &Model, own: &Limits) -> Vec<Step> {
         let mut steps = self.restraint.program();
         let given = steps.len() + self.restraint.filters.len();
         if given == 0 {
-            steps.extend(self.later.iter().take(model.filters).map(|filter| Step::Filter(*filter)));
+            steps.extend(
+                self.later
+                    .iter()
+                    .take(model.filters.saturating_sub(own.filters().len()))
+                    .map(|filter| Step::Filter(*filter)),
+            );
         }
-        steps
+        // What the master puts on it anyway is put on once.
+        steps.retain(|step| match step {
+            Step::Filter(filter) => own.filters().iter().all(|one| one.program != filter.program),
+            _ => true,
+        });
+        // Limits first: whoever minds the session needs more than what a vassal may be left with.
+        let limits = model.settings.limits(run::limit).into_iter().map(Step::Set);
+        limits.chain(steps).collect()
     }
 
     /// As those of whoever joins by a hook, but never with more than the command has.
@@ -226,8 +250,13 @@ impl Processes {
             uid_map: text("uid_map")?,
             gid_map: text("gid_map")?,
             setgroups: text("setgroups")?,
+            limits: text("limits")?,
+            stat: text("stat")?,
+            oom_score_adj: text("oom_score_adj")?,
         };
-        Model::of(&files).ok_or(Errno::BADMSG)
+        let mut model = Model::of(&files).ok_or(Errno::BADMSG)?;
+        model.settings.io = run::io_priority_of(pid.as_raw_nonzero().get());
+        Ok(model)
     }
 
     /// Those that are still there after they were read.

@@ -16,7 +16,7 @@ use super::enter::{Birth, Entered, Processes, Way};
 use super::life::{Event, Life, Order};
 use super::papers::Papers;
 use super::program;
-use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LENT_FD, VASSAL_FD};
+use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LIMITS_FD, VASSAL_FD};
 use crate::control::messages::{Answer, Entry, MISSED_MAX, Manner, Say, decode, encode};
 use crate::errand::read_from;
 use crate::reactor::clock;
@@ -24,6 +24,8 @@ use crate::vassal::trouble::Trouble;
 
 /// Seconds after which one that has not begun is ended.
 const BEGIN_S: u32 = 30;
+/// How long a client may take to lend what he has.
+const LEND: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 /// How often whoever is left of a session is killed: one may be born while we look.
 const KILLS_MAX: usize = 16;
 /// Bytes of output that are read in one go while nobody looks.
@@ -67,26 +69,25 @@ impl Session {
         let unread = |errno| Trouble::errno("read what it is to do", errno);
         let (process, entry) = (sys::adopt(VASSAL_FD), sys::adopt(ENTRY_FD));
         let (channel, leaf) = (sys::adopt(CHANNEL_FD), sys::adopt(LEAF_FD).ok());
-        let lent: Vec<OwnedFd> = (LENT_FD..LENT_FD + 3).map_while(|number| sys::adopt(number).ok()).collect();
+        let master = sys::adopt(LIMITS_FD).ok();
         sys::close_on_exec_from_first().map_err(unread)?;
         let papers: Papers = read_from(rustix::stdio::stdin()).map_err(unread)?;
         let entry: Entry = read_from(entry.map_err(unread)?).map_err(unread)?;
         sys::alarm(BEGIN_S);
         let Papers { number, restraint, later, is_hosts, is_apart } = papers;
         let birth = Birth { is_hosts, is_apart };
-        let way = Way { process: process.map_err(unread)?, restraint, later, birth, leaf };
-        if entry.manner == Manner::Plain {
-            program::judge(&lent)?;
-        }
-        let Entered { processes, program: steps } = way.enter()?;
+        let way = Way { process: process.map_err(unread)?, restraint, later, birth, leaf, master };
+        let Entered { processes, held } = way.enter()?;
         drop(way);
         let (pid, master) = match entry.manner {
-            Manner::Plain => (program::start_with(&lent, &entry, &steps)?, None),
+            Manner::Plain => (program::start_with(&lent_by(client)?, &entry, &held)?, None),
             Manner::Terminal(size) => {
                 let terminal = program::terminal(size)?;
-                (program::start_on(&terminal, &entry, &steps)?, Some(terminal.master))
+                (program::start_on(&terminal, &entry, &held)?, Some(terminal.master))
             }
         };
+        // Fences of the vassal's are for the program alone.
+        drop(held);
         sys::alarm(0);
         let program = pidfd_open(pid, PidfdFlags::empty())
             .map_err(|errno| Trouble::errno("name its program", errno))?;
@@ -165,6 +166,8 @@ impl Session {
             Ok(Some(parcel)) => match decode::<Say>(&buffer[..parcel.length]) {
                 Ok(Say::Signal(number)) => self.pass_on(number),
                 Ok(Say::Detach) => self.life.handle(Event::Detach, now_ms()),
+                // Nobody has asked for it.
+                Ok(Say::Lent) => {}
                 Err(_) => self.lose_client(),
             },
             Err(Errno::AGAIN) => {}
@@ -286,6 +289,20 @@ impl Session {
             }
         }
     }
+}
+
+/// What the client wants his command to read and write. With nobody's rights but the jail's, and after it was joined: to look at
+/// such a descriptor, or to close it, may take for ever.
+fn lent_by(client: BorrowedFd<'_>) -> Result<Vec<OwnedFd>, Trouble> {
+    say(client, &Answer::Lend, &[]);
+    let cannot = |errno| Trouble::errno("take what the client lends", errno);
+    let mut watched = [PollFd::from_borrowed_fd(client, PollFlags::IN)];
+    poll(&mut watched, Some(&LEND)).map_err(cannot)?;
+    let mut buffer = [0; 64];
+    let parcel = run::receive(client, &mut buffer).map_err(cannot)?;
+    let lent = parcel.map(|parcel| parcel.descriptors).unwrap_or_default();
+    program::judge(&lent)?;
+    Ok(lent)
 }
 
 fn status_of(ended: &WaitIdStatus) -> u8 {

@@ -3,11 +3,14 @@
 
 mod enter;
 mod life;
+mod limits;
 mod mind;
 mod model;
 mod papers;
 mod program;
+mod settings;
 
+pub use limits::Lender;
 pub use mind::main;
 pub use papers::{Papers, sealed};
 
@@ -23,8 +26,8 @@ pub const CLIENT_FD: i32 = 6;
 pub const CHANNEL_FD: i32 = 7;
 /// The directory of the vassal's cgroup, if it has one of its own.
 pub const LEAF_FD: i32 = 8;
-/// The first of what the client lends to the program.
-pub const LENT_FD: i32 = 9;
+/// The way to the vassal's master, if its config has limits of its own.
+pub const LIMITS_FD: i32 = 9;
 
 /// What is said on the channel: nobody looks at it any more, and somebody does.
 pub const ALONE: u8 = b'a';

@@ -3,6 +3,8 @@
 use jail::plan::Joined;
 use jail::{Capabilities, Identity};
 
+use super::settings::Settings;
+
 /// A process of a jail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -18,6 +20,8 @@ pub struct Model {
     pub no_new_privs: bool,
     /// How many filters of system calls are on it.
     pub filters: usize,
+    /// Limits and priorities.
+    pub settings: Settings,
     /// Its user namespace.
     pub users: Map,
     /// Its groups, mapped in the same way.
@@ -41,6 +45,12 @@ pub struct Files {
     pub gid_map: String,
     /// `setgroups`.
     pub setgroups: String,
+    /// `limits`.
+    pub limits: String,
+    /// `stat`.
+    pub stat: String,
+    /// `oom_score_adj`.
+    pub oom_score_adj: String,
 }
 
 impl Model {
@@ -59,6 +69,7 @@ impl Model {
             bounding: set("CapBnd")?,
             no_new_privs: field("NoNewPrivs").is_some_and(|flag| flag.trim() == "1"),
             filters: field("Seccomp_filters").and_then(|count| count.trim().parse().ok()).unwrap_or(0),
+            settings: Settings::of(&files.limits, &files.stat, &files.status, &files.oom_score_adj)?,
             users: Map::of(&files.uid_map),
             groups: Map::of(&files.gid_map),
             groups_stay: files.setgroups.starts_with("deny"),
@@ -84,7 +95,8 @@ impl Model {
     pub fn is_less_than(&self, other: &Self) -> bool {
         let less = self.permitted.0 & !other.permitted.0 == 0 && self.permitted != other.permitted;
         let ceased = other.identity.uid == 0 && self.identity.uid != 0;
-        self.users == other.users && (less || ceased || self.filters > other.filters)
+        let poorer = self.settings.is_less_than(&other.settings);
+        self.users == other.users && (less || ceased || poorer || self.filters > other.filters)
     }
 }
 
@@ -121,11 +133,14 @@ mod tests {
     const STATUS: &str = "Name:\tsleep\nUid:\t61001\t61002\t61001\t61001\nGid:\t7\t7\t7\t7\nGroups:\t7 8 \n\
                           CapPrm:\t0000000000000003\nCapBnd:\t0000000000000001\nCapAmb:\t0000000000000002\nNoNewPrivs:\t1\n\
                           Seccomp_filters:\t2\n";
+    const STAT: &str = "12 (sleep) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 9 0 0";
 
     fn model(uid_map: &str, gid_map: &str) -> Model {
         let (status, setgroups) = (STATUS.into(), "allow\n".into());
-        Model::of(&Files { status, uid_map: uid_map.into(), gid_map: gid_map.into(), setgroups })
-            .expect("whole")
+        let (limits, stat) = (include_str!("limits.txt").into(), STAT.into());
+        let (uid_map, gid_map) = (uid_map.into(), gid_map.into());
+        let files = Files { status, uid_map, gid_map, setgroups, limits, stat, ..Files::default() };
+        Model::of(&files).expect("whole")
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, chdir, ioctl_tiocsctty, set_parent_process_de
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::isatty;
 
+use super::limits::Limits;
 use crate::control::messages::{Entry, Size};
 use crate::errand::perform;
 use crate::vassal::environment::{Environment, PATH};
@@ -27,6 +28,27 @@ const NOT_RUN: i32 = 126;
 const NOT_THERE: i32 = 127;
 /// The shell of whoever has none.
 const SHELL: &str = "/bin/sh";
+
+/// What holds the command of the vassal besides its jail.
+#[derive(Debug)]
+pub struct Held {
+    /// What its Emperor knows, and its process shows.
+    pub steps: Vec<Step>,
+    /// What its own config asks for.
+    pub own: Limits,
+}
+
+impl Held {
+    fn kept(&self) -> Vec<RawFd> {
+        self.own.kept()
+    }
+
+    fn limit(&self) -> Result<(), Trouble> {
+        sys::alarm(0);
+        self.steps.iter().chain([&Step::DefaultSignals]).try_for_each(perform)?;
+        self.own.put_on()
+    }
+}
 
 /// Makes a terminal of this size in the jail that we are in.
 ///
@@ -67,26 +89,26 @@ pub fn judge(lent: &[OwnedFd]) -> Result<(), Trouble> {
 ///
 /// # Errors
 /// No process can be made.
-pub fn start_on(terminal: &Terminal, entry: &Entry, steps: &[Step]) -> Result<Pid, Trouble> {
+pub fn start_on(terminal: &Terminal, entry: &Entry, held: &Held) -> Result<Pid, Trouble> {
     let peer = terminal.peer.as_fd();
     let standard = [peer, peer, peer];
-    start(|| take_terminal(peer).and_then(|()| place(standard)), entry, steps)
+    start(|| take_terminal(peer).and_then(|()| place(standard, &held.kept())), entry, held)
 }
 
 /// Starts it with these.
 ///
 /// # Errors
 /// No process can be made.
-pub fn start_with(lent: &[OwnedFd], entry: &Entry, steps: &[Step]) -> Result<Pid, Trouble> {
+pub fn start_with(lent: &[OwnedFd], entry: &Entry, held: &Held) -> Result<Pid, Trouble> {
     let [input, output, errors] = lent else { return Err(Trouble::new("it needs three descriptors")) };
     let standard = [input.as_fd(), output.as_fd(), errors.as_fd()];
-    start(|| setsid().and_then(|_| place(standard)), entry, steps)
+    start(|| setsid().and_then(|_| place(standard, &held.kept())), entry, held)
 }
 
-fn start(settle: impl Fn() -> Result<(), Errno>, entry: &Entry, steps: &[Step]) -> Result<Pid, Trouble> {
+fn start(settle: impl Fn() -> Result<(), Errno>, entry: &Entry, held: &Held) -> Result<Pid, Trouble> {
     let pid = sys::fork(|| {
         let settled = settle().map_err(|errno| Trouble::errno("settle in the jail", errno));
-        let (trouble, status) = match settled.and_then(|()| limit(steps)) {
+        let (trouble, status) = match settled.and_then(|()| held.limit()) {
             Ok(()) => become_program(entry),
             Err(trouble) => (trouble, NOT_RUN),
         };
@@ -103,18 +125,12 @@ fn take_terminal(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
     ioctl_tiocsctty(terminal)
 }
 
-fn place([input, output, errors]: [BorrowedFd<'_>; 3]) -> Result<(), Errno> {
+fn place([input, output, errors]: [BorrowedFd<'_>; 3], kept: &[RawFd]) -> Result<(), Errno> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     dup2_stdin(input)?;
     dup2_stdout(output)?;
     dup2_stderr(errors)?;
-    sys::close_all_but(&[])
-}
-
-/// What holds the command of the vassal besides its jail.
-fn limit(steps: &[Step]) -> Result<(), Trouble> {
-    sys::alarm(0);
-    steps.iter().chain([&Step::DefaultSignals]).try_for_each(perform)
+    sys::close_all_but(kept)
 }
 
 /// Comes back only with what went wrong.

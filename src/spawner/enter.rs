@@ -10,11 +10,11 @@ use super::court::{Court, leaf_number};
 use super::jailing::Inside;
 use super::ward::Ward;
 use super::wire::Ticket;
-use crate::session::{CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LENT_FD, Papers, ROLE, VASSAL_FD};
+use crate::session::{CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LIMITS_FD, Papers, ROLE, VASSAL_FD};
 
-/// Least and most descriptors of such a request: the vassal's process, what is asked for, the client, the channel, and what the
-/// client lends.
-pub const DESCRIPTORS: [usize; 2] = [4, 7];
+/// Least and most descriptors of such a request: the vassal's process, what is asked for, the client, the channel, and the way
+/// to the vassal's master.
+pub const DESCRIPTORS: [usize; 2] = [4, 5];
 
 /// Who is to go where.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Court {
     pub(super) fn enter(&self, visit: Visit, descriptors: &[OwnedFd]) -> Result<i32, String> {
         let ward = self.wards.get(visit.ticket).ok_or("its vassal has ended before")?;
         self.admit(visit.uid, ward)?;
-        let [process, entry, client, channel, lent @ ..] = descriptors else {
+        let [process, entry, client, channel, master @ ..] = descriptors else {
             return Err("its descriptors did not reach the spawner".into());
         };
         // Not by its number, which somebody else may have by now.
@@ -54,7 +54,7 @@ impl Court {
             (number(channel), CHANNEL_FD),
         ];
         places.extend(leaf.iter().map(|leaf| (number(leaf), LEAF_FD)));
-        places.extend((LENT_FD..).zip(lent).map(|(there, one)| (number(one), there)));
+        places.extend(master.first().map(|master| (number(master), LIMITS_FD)));
         self.send_in(places)
     }
 

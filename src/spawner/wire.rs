@@ -113,7 +113,7 @@ pub enum Request {
     /// SIGKILL for the log keeper.
     EndKeeper,
     /// Have somebody join the jail of this vassal. Descriptors: a pidfd of its process, what is asked for, the client's
-    /// connection, a channel to whoever joins, then what the client lends. Answered by `Entered`.
+    /// connection, a channel to whoever joins, then the way to its master, if that lends limits. Answered by `Entered`.
     Enter {
         /// The process that is joined.
         ticket: Ticket,

@@ -3,7 +3,7 @@
 //! What comes from the Emperor holds for the vassal from its birth. What its own config asks for is put on the command
 //! alone, as the last thing before it runs: the master reads configs, removes sockets and ends programs.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use jail::plan::{Fence, Filter, Host, Need, SCOPES_SINCE, Scopes, advise};
@@ -17,7 +17,9 @@ use super::step::Step;
 use super::trouble::Trouble;
 use crate::config::confine::{Choice, Confinement};
 use crate::config::place::{ConfigError, Place, Placed};
+use crate::emperor::order::from_vassal::LIMITED;
 use crate::seccomp;
+use crate::session::Lender;
 
 /// Says which filter a vassal was born under: a word of [`Given`].
 pub const FILTER: &str = "LIEGE_SECCOMP";
@@ -281,12 +283,13 @@ fn refusal(place: &Place, cause: &str, cure: &str) -> ConfigError {
 pub struct Ready {
     fences: Vec<OwnedFd>,
     filters: Vec<Filter>,
+    lender: Option<Lender>,
 }
 
 /// Makes a limit ready, with the rights that we have now.
 ///
 /// # Errors
-/// A profile or a path that cannot be used.
+/// A profile or a path that cannot be used, or an Emperor who cannot be told: he would let others in without it.
 pub fn prepare(vassal: &mut Vassal, limit: &Limit) -> Result<(), Trouble> {
     match limit {
         Limit::Filter(filter) => vassal.confinement.filters.push(*filter),
@@ -295,7 +298,8 @@ pub fn prepare(vassal: &mut Vassal, limit: &Limit) -> Result<(), Trouble> {
         }
         Limit::Fence(fence) => vassal.confinement.fences.push(build(fence)?),
     }
-    Ok(())
+    let told = vassal.control.as_ref().map_or(Ok(()), |control| control.must_send(LIMITED));
+    told.map_err(|errno| Trouble::errno("tell the Emperor of the limits of its config", errno))
 }
 
 fn build(fence: &Fence) -> Result<OwnedFd, Trouble> {
@@ -325,6 +329,22 @@ impl Ready {
         rustix::thread::set_no_new_privs(true)?;
         self.fences.iter().try_for_each(|fence| run::go_behind(fence.as_fd()))?;
         self.filters.iter().try_for_each(run::filter)
+    }
+
+    /// From here on they are told to whoever enters the jail and asks on this channel.
+    pub fn lend_by(&mut self, channel: Option<OwnedFd>) {
+        self.lender = channel.and_then(Lender::new);
+    }
+
+    /// Where he asks.
+    pub fn lender(&self) -> Option<BorrowedFd<'_>> {
+        self.lender.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Tells them to whoever has asked.
+    pub fn lend(&mut self) {
+        let (filters, fences) = (&self.filters, &self.fences);
+        self.lender = self.lender.take().filter(|lender| lender.answer(filters, fences));
     }
 }
 

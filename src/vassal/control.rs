@@ -36,6 +36,19 @@ impl Control {
         self.say(&[byte]);
     }
 
+    /// Sends one byte that must not be lost.
+    ///
+    /// # Errors
+    /// No room.
+    pub fn must_send(&self, byte: u8) -> Result<(), Errno> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match sendmsg(&self.0, &[IoSlice::new(&[byte])], &mut SendAncillaryBuffer::default(), flags) {
+            // One that is gone lets nobody in.
+            Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// Sends these bytes, or as many of them as it has room for.
     pub fn say(&self, bytes: &[u8]) {
         say(self, bytes);

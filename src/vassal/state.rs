@@ -34,6 +34,7 @@ use super::trouble::Trouble;
 use super::tuntap::Router;
 use super::watch::{Happening, Watch, now};
 use crate::emperor::event::Moment;
+use crate::emperor::order::to_vassal::LEND_LIMITS;
 
 /// How long nobody is greeted for whom there was no descriptor, in ms: nothing tells when one is free again.
 const REST_MS: u64 = 1_000;
@@ -249,12 +250,15 @@ impl Vassal {
         let proxy = self.proxy.iter().filter(|proxy| rest.is_none() || proxy.is_taken());
         let proxy = proxy.map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
         let daemons = self.daemons.watched();
+        let lender = self.confinement.lender();
+        let lender = lender.into_iter().map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
         let mut others: Vec<PollFd<'_>> = counted
             .into_iter()
             .chain(served)
             .chain(notified)
             .chain(proxy)
             .chain(daemons)
+            .chain(lender)
             .chain(other)
             .collect();
         let happening = self
@@ -265,6 +269,7 @@ impl Vassal {
         let happening = self.rested(happening);
         if matches!(happening, Happening::Other) {
             self.serve();
+            self.confinement.lend();
             self.backlog.iter_mut().for_each(|backlog| backlog.notice(&ready));
         }
         if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
@@ -279,6 +284,10 @@ impl Vassal {
         if matches!(happening, Happening::Emperor(Word::End)) {
             // A stream that has ended would be ready for ever.
             self.control = None;
+        }
+        if let Happening::Emperor(Word::Byte(LEND_LIMITS, channel)) = happening {
+            self.confinement.lend_by(channel);
+            return Ok(Happening::Other);
         }
         Ok(happening)
     }

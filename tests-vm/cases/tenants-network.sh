@@ -76,7 +76,7 @@ ask() { inside "$1" python3 "$net" ask "$2" 7000 hello >"$work/said" 2>&1; } # V
 asks() { ask "$1" "$2" && is "$work/said" "answer hello to $3"; }            # VASSAL ADDRESS NAME
 unheard() { # VASSAL ADDRESS REASON: no answer, and the router tells why
     before=$(count "$1" sent "$3")
-    WAIT=2 inside "${1#*/}" python3 "$net" ask "$2" 7000 hello >/dev/null 2>&1 && return 1
+    inside "${1#*/}" env WAIT=2 python3 "$net" ask "$2" 7000 hello >/dev/null 2>&1 && return 1
     [ "$(count "$1" sent "$3")" -gt "$before" ]
 }
 address() { inside "$1" ip -4 -o address show dev tun0 | sed 's/.* inet \([0-9.]*\).*/\1/'; } # VASSAL

@@ -7,18 +7,29 @@ use rustix::process::Signal;
 use super::common::{ALICE, BOB, Emperor, Process, eventually};
 use super::{jailed, liege, run, text};
 
-/// Says these packets to the control socket, with the descriptors of these files; prints whether it was answered.
+/// Says these packets to the control socket, `+` with the descriptors of these files, `@` lends them when asked for; prints what was
+/// answered.
 const RUDE: &str = r#"
 import array, os, socket, sys
 path, hexes = sys.argv[1], sys.argv[2:]
 for one in hexes:
-    packet, _, files = one.partition("+")
+    packet, _, late = one.partition("@")
+    packet, _, files = packet.partition("+")
     s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     s.connect(path)
     s.settimeout(20)
-    fds = array.array("i", [os.open(file, os.O_RDONLY) for file in files.split(",") if file])
-    s.sendmsg([bytes.fromhex(packet)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
-    answer = s.recv(65536)
+    def send(packet, files):
+        fds = array.array("i", [os.open(file, os.O_RDONLY) for file in files.split(",") if file])
+        s.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+    send(bytes.fromhex(packet), files)
+    # What nobody has read makes an end a reset; behind that is what was said before.
+    def hear():
+        try: return s.recv(65536)
+        except ConnectionResetError: return s.recv(65536)
+    answer = hear()
+    if late:
+        send(b"\1\2", late)
+        answer = hear()
     print(answer[3:].decode(errors="replace") if answer else "closed", flush=True)
 "#;
 
@@ -37,10 +48,14 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// As our client says it: `liege exec alice -- true`.
-fn whole() -> Vec<u8> {
+/// As our client says it: `liege exec NAME -- true`.
+fn asking(name: &str) -> Vec<u8> {
     let word = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-    [vec![1, 0], word("alice"), vec![1], word("true"), vec![0, 1]].concat()
+    [vec![1, 0], word(name), vec![1], word("true"), vec![0, 1]].concat()
+}
+
+fn whole() -> Vec<u8> {
+    asking("alice")
 }
 
 /// Row C6: half a message, another version, nonsense, too much.
@@ -62,23 +77,24 @@ fn what_is_no_message_is_refused() {
 #[test]
 fn nothing_that_leads_out_of_the_jail_is_lent_to_a_command() {
     let emperor = jailed();
-    let with = |files: &str| format!("{}+{files}", hex(&whole()));
+    let with = |files: &str| format!("{}{files}", hex(&whole()));
     let null = "/dev/null,/dev/null";
     let answers = rude(
         &emperor,
         ALICE,
         &[
-            with(""),
-            with("/dev/null"),
-            with(&format!("{null},{null},{null}")),
-            with(&format!("/,{null}")),
-            with(&format!("{null},/")),
+            with("+/dev/null"),
+            with(&format!("+{null},/dev/null")),
+            with("@/dev/null"),
+            with(&format!("@{null},{null},{null}")),
+            with(&format!("@/,{null}")),
+            with(&format!("@{null},/")),
         ],
     );
-    for answer in &answers[..3] {
+    for answer in &answers[..4] {
         assert!(answer.contains("descriptors came along"), "{answers:?}");
     }
-    for answer in &answers[3..] {
+    for answer in &answers[4..] {
         assert!(answer.contains("is a directory"), "{answers:?}");
     }
     emperor.stop();
@@ -158,5 +174,60 @@ fn without_a_control_socket_nobody_enters() {
     assert!(text(&output.stderr).contains("is an Emperor running?"), "{}", text(&output.stderr));
     let stats = emperor.stats();
     assert!(!stats["spawner_capabilities"].as_str().unwrap().contains("sys_ptrace"));
+    emperor.stop();
+}
+
+/// Sends descriptors that nobody has asked for and of which no other copy is left, whose last owner waits an hour for their end.
+const RELUCTANT: &str = r#"
+import array, os, socket, struct, sys
+path, packet = sys.argv[1], bytes.fromhex(sys.argv[2])
+door = socket.create_server(("127.0.0.1", 0))
+asked = []
+for empty in (False, True):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(path)
+    tcp = socket.create_connection(door.getsockname())
+    tcp.setblocking(False)
+    try:
+        while True: tcp.send(bytes(65536))
+    except BlockingIOError: pass
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tcp.fileno()]))]
+    if empty:
+        s.sendmsg([packet])
+        s.sendmsg([b""])
+        s.sendmsg([b""], rights)
+    else:
+        s.sendmsg([packet], rights)
+    tcp.close()
+    asked.append(s)
+print("sent", flush=True)
+for s in asked:
+    s.settimeout(20)
+    try: s.recv(65536)
+    except ConnectionResetError: pass
+os._exit(0)
+"#;
+
+/// Row C6: a descriptor whose end takes an hour keeps nobody but whoever is to have it.
+#[test]
+fn descriptors_that_do_not_want_to_end_keep_nobody_waiting() {
+    let emperor = jailed();
+    // To Alice nobody lets him in, so nobody ever takes them; his own vassal would.
+    for name in ["alice", "bob"] {
+        // It hears him when there is no other copy left.
+        emperor.process.signal(Signal::STOP);
+        let mut command = Command::new("setpriv");
+        let id = BOB.to_string();
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", RELUCTANT]);
+        command.arg(emperor.tree.path("run/stats.sock.control")).arg(hex(&asking(name)));
+        let mut client = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut sent = [0; 5];
+        std::io::Read::read_exact(client.stdout.as_mut().unwrap(), &mut sent).unwrap();
+        emperor.process.signal(Signal::CONT);
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stdout));
+        assert!(run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success(), "{name}");
+    }
     emperor.stop();
 }

@@ -16,7 +16,7 @@ const JAILS: [&[&str]; 5] = [
 const FILES: [&str; 5] = ["cgroup", "limits", "uid_map", "gid_map", "oom_score_adj"];
 
 /// All that holds a process.
-fn held_by(process: &Process) -> Vec<String> {
+pub fn held_by(process: &Process) -> Vec<String> {
     let status = RIGHTS.map(|field| format!("{field} {}", process.status(field)));
     let namespaces = NAMESPACES.map(|name| process.namespace(name));
     let files = FILES.map(|name| format!("{name} {}", process.read(name)));
@@ -32,12 +32,12 @@ fn sleeper(emperor: &Emperor, seconds: &str) -> Process {
 }
 
 /// A command in the jail of a vassal, and its process.
-fn visitor(emperor: &Emperor, name: &str, seconds: &str) -> (Child, Process) {
+pub fn visitor(emperor: &Emperor, name: &str, seconds: &str) -> (Child, Process) {
     let client = liege(emperor, 0, &["exec", name, "--", "sleep", seconds]).stderr(Stdio::inherit()).spawn();
     (client.unwrap(), sleeper(emperor, seconds))
 }
 
-fn leave(mut client: Child, visitor: &Process) {
+pub fn leave(mut client: Child, visitor: &Process) {
     visitor.signal(rustix::process::Signal::KILL);
     assert_eq!(client.wait().unwrap().code(), Some(137));
 }

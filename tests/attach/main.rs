@@ -7,6 +7,7 @@ mod common;
 mod attacks;
 mod command;
 mod jail;
+mod limits;
 mod seat;
 mod terminal;
 

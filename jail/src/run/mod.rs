@@ -46,7 +46,7 @@ pub use perform::{perform, perform_with};
 pub use pool::Pool;
 pub use rootfs::{OldRoot, cover, enter, lend};
 pub use session::{parent_of, signal_session, signal_session_in};
-pub use settings::{limit, to_be_set_anew};
+pub use settings::{io_priority_of, limit, to_be_set_anew};
 pub use shed::{be_subreaper, die_with_parent, not_dumpable, shed};
 pub use spawn::{Birth, Born, SpawnError, Spawned, spawn};
 pub use terminal::Terminal;

@@ -90,6 +90,18 @@ fn rlimit(limit: Limit) -> Rlimit {
     Rlimit { current: known(limit.soft), maximum: known(limit.hard) }
 }
 
+/// The priority of a process's I/O; `None` for one that has none of its own, or that we may not ask.
+pub fn io_priority_of(pid: i32) -> Option<IoPriority> {
+    let value = sys::io_priority(pid).ok()?;
+    let level = u8::try_from(value & 0x7).ok()?;
+    match value >> 13 {
+        1 => Some(IoPriority::Realtime(level)),
+        2 => Some(IoPriority::BestEffort(level)),
+        3 => Some(IoPriority::Idle),
+        _ => None,
+    }
+}
+
 /// `IOPRIO_PRIO_VALUE` of `ioprio_set(2)`: class above level.
 fn io_priority(priority: IoPriority) -> i32 {
     let (class, level) = match priority {

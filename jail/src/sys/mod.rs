@@ -42,7 +42,7 @@ pub(crate) use exit::exit_now;
 pub use fork::fork;
 pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, copy_of, place, set_flags};
 pub use interface::interface;
-pub(crate) use io_priority::set_io_priority;
+pub(crate) use io_priority::{io_priority, set_io_priority};
 pub(crate) use keyring::join_session_keyring;
 pub(crate) use landlock::{landlock_allow, landlock_restrict, landlock_ruleset, landlock_version};
 pub use lock::lock;

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use crate::config::vassal::Address;
 use crate::control::door::shown;
-use crate::control::messages::{Answer, Ask, MESSAGE_MAX, VARIABLES, decode, encode, is_plain};
+use crate::control::messages::{Answer, Ask, MESSAGE_MAX, Say, VARIABLES, decode, encode, is_plain};
 use crate::control::place::beside;
 use crate::stats;
 
@@ -45,9 +45,9 @@ impl Connection {
     ///
     /// # Errors
     /// It is too long, or nobody is there any more.
-    pub fn ask(&self, ask: &Ask, lent: &[BorrowedFd<'_>]) -> Result<()> {
+    pub fn ask(&self, ask: &Ask) -> Result<()> {
         let packet = encode(ask).map_err(|_| anyhow!("the command is too long"))?;
-        jail::run::send(&self.0, &packet, lent).context("cannot ask the Emperor")
+        jail::run::send(&self.0, &packet, &[]).context("cannot ask the Emperor")
     }
 
     /// The next answer, with what came along; `None` when nobody is there any more.
@@ -56,7 +56,13 @@ impl Connection {
     /// What came is no answer.
     pub fn hear(&self) -> Result<Option<(Answer, Vec<OwnedFd>)>> {
         let mut buffer = vec![0; MESSAGE_MAX];
-        match jail::run::receive(&self.0, &mut buffer) {
+        let mut receive = || jail::run::receive(&self.0, &mut buffer);
+        // An end before all was read that we have said; behind it is what was said to us.
+        let received = match receive() {
+            Err(Errno::CONNRESET) => receive(),
+            received => received,
+        };
+        match received {
             Ok(Some(parcel)) => Ok(Some((decode(&buffer[..parcel.length])?, parcel.descriptors))),
             Ok(None) | Err(Errno::CONNRESET) => Ok(None),
             Err(errno) => Err(errno).context("cannot hear the Emperor"),
@@ -64,10 +70,20 @@ impl Connection {
     }
 
     /// Says something to the session.
-    pub fn say(&self, say: crate::control::messages::Say) {
+    pub fn say(&self, say: Say) {
+        self.say_with(say, &[]);
+    }
+
+    /// Lends it what its command is to read and write.
+    pub fn lend(&self, lent: &[OwnedFd]) {
+        let lent: Vec<BorrowedFd<'_>> = lent.iter().map(AsFd::as_fd).collect();
+        self.say_with(Say::Lent, &lent);
+    }
+
+    fn say_with(&self, say: Say, lent: &[BorrowedFd<'_>]) {
         if let Ok(packet) = encode(&say) {
             // One that is over hears nothing.
-            let _ = jail::run::send(&self.0, &packet, &[]);
+            let _ = jail::run::send(&self.0, &packet, lent);
         }
     }
 

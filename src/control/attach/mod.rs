@@ -24,6 +24,9 @@ use super::target::Called;
 /// Exit status when the session was lost: by the end of its vassal or of the Emperor.
 const LOST: u8 = 255;
 
+/// Exit status where a signal has come before there was a command.
+const SIGNALLED: u8 = 130;
+
 /// What a signal of ours means for the program.
 const PASSED_ON: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
@@ -46,20 +49,22 @@ pub fn exec(called: &Called) -> Result<u8> {
     let connection = Connection::open(called.address.as_ref())?;
     let (pipes, lent) = Pipes::lay().context("cannot lend what the command reads and writes")?;
     let entry = entry(called, Manner::Plain);
-    let lent_now: Vec<_> = lent.iter().map(AsFd::as_fd).collect();
-    connection.ask(&Ask::Enter(entry), &lent_now)?;
-    drop(lent);
-    let status = follow(&connection, &signals)?;
+    connection.ask(&Ask::Enter(entry))?;
+    let status = follow(&connection, &signals, lent)?;
     pipes.finish();
     Ok(status.unwrap_or(LOST))
 }
 
 /// Hears what becomes of a command. `None` when its session was lost.
-fn follow(connection: &Connection, signals: &SignalFd) -> Result<Option<u8>> {
+fn follow(connection: &Connection, signals: &SignalFd, lent: Vec<OwnedFd>) -> Result<Option<u8>> {
+    let mut lent = Some(lent);
     loop {
         let [heard, signalled] = ready(connection, signals)?;
-        if signalled {
-            pass_on(connection, signals);
+        match (signalled, &lent) {
+            (true, None) => pass_on(connection, signals),
+            // Nothing runs yet that could hear it.
+            (true, Some(_)) => return Ok(Some(SIGNALLED)),
+            (false, _) => {}
         }
         if !heard {
             continue;
@@ -68,6 +73,7 @@ fn follow(connection: &Connection, signals: &SignalFd) -> Result<Option<u8>> {
             Some((Answer::Ended(status), _)) => return Ok(Some(status)),
             Some((Answer::Refused(sentence), _)) => bail!("{sentence}"),
             Some((Answer::Begun | Answer::Waiting(_), _)) => {}
+            Some((Answer::Lend, _)) => lent.take().into_iter().for_each(|lent| connection.lend(&lent)),
             Some((other, _)) => bail!("what came makes no sense here: {other:?}"),
             None => return Ok(lost()),
         }
@@ -111,7 +117,7 @@ pub fn attach(called: &Called, looking: Looking, no_escape: bool) -> Result<u8> 
         Looking::First => Ask::Enter(entry(called, Manner::Terminal(screen::size()))),
         Looking::Again => Ask::Again(called.name.clone()),
     };
-    connection.ask(&ask, &[])?;
+    connection.ask(&ask)?;
     let (master, missed) = terminal(&connection)?;
     let screen = Screen::begin(master, &missed, no_escape).context("cannot use the terminal")?;
     let outcome = screen.mind(&connection, &signals);

@@ -38,7 +38,7 @@ pub struct Manner {
 /// Nobody is there to ask, he refuses, or the output is gone.
 pub fn steer(address: Option<&Address>, wish: &Wish, manner: Manner, out: &mut dyn Write) -> Result<u8> {
     let connection = Connection::open(address)?;
-    connection.ask(&Ask::Govern(wish.clone()), &[])?;
+    connection.ask(&Ask::Govern(wish.clone()))?;
     let mut course = Course { progress: Progress::of(wish.deed), manner, out, status: 0 };
     let end = clock::now().plus_ms(PATIENCE_MS);
     while !course.progress.is_over() {

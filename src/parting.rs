@@ -1,0 +1,92 @@
+//! Closes a socket whatever its other end has left in it.
+//!
+//! Closing the last copy of a descriptor may wait for as long as its former owner likes (`SO_LINGER` of `socket(7)`),
+//! and one that nobody takes is closed by whoever closes the socket that it is in.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::read;
+use rustix::io::write;
+use rustix::net::sockopt::set_socket_passcred;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, recvmsg, shutdown};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+/// Closes a unix socket.
+///
+/// Must not: be called while somebody else is to go on using it.
+pub fn close(socket: OwnedFd) {
+    // From here on nothing more gets in.
+    let _ = shutdown(&socket, Shutdown::Both);
+    if holds_something(&socket) {
+        close_elsewhere(socket);
+    }
+}
+
+/// A packet that is empty is known from the end by the name of its sender, for which there is no room.
+fn holds_something(socket: impl AsFd) -> bool {
+    let _ = set_socket_passcred(&socket, true);
+    let looking = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recvmsg(&socket, &mut [], &mut RecvAncillaryBuffer::default(), looking) {
+        Ok(seen) => seen.bytes > 0 || seen.flags.intersects(ReturnFlags::CTRUNC | ReturnFlags::TRUNC),
+        Err(_) => false,
+    }
+}
+
+/// Lets a child have the last copy: only for a process that ends does the kernel close without waiting.
+fn close_elsewhere(descriptor: OwnedFd) {
+    let Ok((gate, key)) = pipe_with(PipeFlags::CLOEXEC) else { return };
+    let wait = || {
+        let alone = set_parent_process_death_signal(Some(Signal::KILL)).is_err();
+        i32::from(alone || read(&gate, &mut [0; 1]).is_err())
+    };
+    if jail::sys::fork(wait).is_ok() {
+        drop(descriptor);
+        let _ = write(&key, b"x");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    /// A connection that nobody reads, whose last owner waits an hour for its end.
+    fn reluctant(listener: &TcpListener) -> TcpStream {
+        let mut socket = TcpStream::connect(listener.local_addr().expect("bound")).expect("a connection");
+        socket.set_nonblocking(true).expect("a socket");
+        while socket.write(&[0; 65536]).is_ok() {}
+        rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::from_secs(3600))).expect("a socket");
+        socket
+    }
+
+    /// Rows C6 and C8.
+    #[test]
+    fn a_socket_full_of_reluctant_descriptors_is_closed_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        jail::run::send(&theirs, b"x", &[reluctant(&listener).as_fd()]).expect("room");
+        close(ours.into());
+        assert_eq!(std::io::Read::read(&mut { theirs }, &mut [0; 1]).expect("a socket"), 0);
+        let pair = || {
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .expect("a pair")
+        };
+        let (ours, theirs) = pair();
+        for _ in 0..3 {
+            jail::run::send(&theirs, b"", &[]).expect("room");
+        }
+        jail::run::send(&theirs, b"", &[reluctant(&listener).as_fd()]).expect("room");
+        assert!(holds_something(&ours));
+        close(ours);
+        let (ours, theirs) = pair();
+        drop(theirs);
+        assert!(!holds_something(&ours));
+    }
+}
