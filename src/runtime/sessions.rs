@@ -329,10 +329,6 @@ fn absence(view: &VassalView) -> String {
     format!("{name} does not run now ({}){note}; `liege why {name}` tells more", view.state)
 }
 
-fn copy(socket: &OwnedFd) -> Result<OwnedFd, String> {
-    socket.try_clone().map_err(|error| format!("no descriptor is left: {error}"))
-}
-
 /// Our end of a channel never waits.
 fn pair() -> std::io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
