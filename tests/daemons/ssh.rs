@@ -62,8 +62,9 @@ fn run(command: &mut Command) -> Output {
     output
 }
 
-/// `ssh` or `scp` with what a test needs, in the network of this process.
+/// `ssh` or `scp` with what a test needs, in the network of this process. The first key of a host is the only one.
 fn client(place: &Place, pid: i32, program: &str) -> Vec<String> {
+    let known = format!("UserKnownHostsFile={}", place.path("known").display());
     let key = place.path("key").display().to_string();
     let net = format!("--net=/proc/{pid}/ns/net");
     let options =
@@ -118,4 +119,36 @@ fn copy_a_file(court: &Court, scp: &[String]) {
     std::fs::write(&file, &text).unwrap();
     run(start(scp).args(["-O", "-P", "1022"]).arg(&file).arg("tenant@127.0.0.1:copy"));
     assert_eq!(court.place.read("ns/home/tenant/copy"), text);
+}
+
+#[test]
+fn one_word_is_enough_for_ssh_and_the_key_of_the_host_is_kept() {
+    let config = MANUAL.lines().filter(|line| !line.contains("dropbear") && !line.starts_with("cap"));
+    let config = config.collect::<Vec<_>>().join("\n") + "\nenv = HOME=/home/tenant\nssh = 2201\n";
+    let mut court = Court::at(place(&config));
+    let first = court.wait("ssh", "running", 1);
+    let pid = court.inner_pid();
+    let ssh = client(&court.place, pid, "ssh");
+    let host = ["-p", "2201", "tenant@127.0.0.1"].map(str::to_owned);
+    let logs_in = || start(&ssh).args(&host).arg("id -u").output().unwrap().stdout == b"54321\n";
+    until("an answer", || logs_in().then_some(()));
+    let key = court.place.path("ns/home/tenant/.ssh/liege_host_key");
+    assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    // A session that is under way ends with the daemon.
+    let mut session = start(&ssh)
+        .args(&host)
+        .arg("echo begun; exec sleep 1000")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(session.stdout.as_mut().unwrap(), &mut line).unwrap();
+    court.steer("restart ssh");
+    assert_ne!(court.wait("ssh", "running", 2), first);
+    assert!(!session.wait().unwrap().success());
+    until("an answer with the same key", || logs_in().then_some(()));
+    // Whoever has no key is nobody, with or without a password.
+    std::fs::rename(court.place.path("key"), court.place.path("lost")).unwrap();
+    assert!(!logs_in());
+    court.stop();
 }

@@ -61,13 +61,10 @@ def round_trip(command, number):
     session.wait(b"terminal /dev/pts/")
     session.wait(b"54321 30 100 end")
     if number % 10 == 0:
-        session.say(b"tmux -L liege new-session 'echo in-t''mux; read line; stty size; read line'\n")
-        session.wait(b"in-tmux")
-        session.resize((41, 123))
-        session.say(b"\n")
+        session.say(b"tmux -L liege new-session 'echo in-tmux; until [ \"$(stty size)\" = \"40 123\" ]; do :; done; echo wider'\n")
+        session.wait(b"\r\nin-tmux", b"Hin-tmux", b"in-tmux\r\n")
         # Its status line takes one.
-        session.wait(b"40 123")
-        session.say(b"\n")
+        session.resize((41, 123))
         session.wait(b"exited")
     session.resize((50, 132))
     # A shell hears of it at once or with its next line.

@@ -2,6 +2,7 @@
 
 mod command;
 mod keys;
+mod ssh;
 
 use std::path::PathBuf;
 
@@ -133,6 +134,7 @@ impl Daemons {
             "smart-attach-daemon" => value(entry, smart)?,
             "smart-attach-daemon2" => Daemon { daemonize: true, ..value(entry, smart)? },
             "attach-daemon2" => keys::read(entry)?,
+            "ssh" => value(entry, ssh::parse)?,
             "daemons-honour-stdin" => {
                 self.keep_input = value(entry, flag)?;
                 return Ok(true);

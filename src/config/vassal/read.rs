@@ -79,6 +79,7 @@ fn is_app_servers(entry: &Entry) -> bool {
 fn is_program(entry: &Entry) -> bool {
     entry.key == "command"
         || entry.key.contains("privileged-binary-patch")
+        || entry.key == "ssh"
         || entry.key.contains("attach-daemon")
         || entry.key.contains("attach-control-daemon")
         || sub_emperor::is_source(entry)

@@ -32,6 +32,11 @@ pub(super) const DAEMONS: &[OptionSpec] = &[
     )
     .repeats(),
     OptionSpec::new(
+        "ssh",
+        Kind::Form("[ADDRESS:]PORT", "2201"),
+        "Daemon `ssh`: dropbear as the vassal's user in its jail, for whoever has a key in `~/.ssh/authorized_keys`; its own key is made once.",
+    ),
+    OptionSpec::new(
         "daemons-honour-stdin",
         Kind::Flag,
         "Daemons keep standard input; without it they read from /dev/null.",
