@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALICE, Emperor, Process, Tree, eventually};
+use common::{ALICE, Emperor, Process, Start, Tree};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -97,5 +97,36 @@ fn a_daemon_has_three_descriptors_and_exactly_the_rights_of_the_tenant() {
         assert!(rights.contains(&format!("Cap{set}: {none}")), "{rights}");
     }
     assert!(rights.contains("NoNewPrivs: 1"), "{rights}");
+    emperor.stop();
+}
+
+/// What the page says of the example, with stats in the place of a test.
+#[test]
+fn the_example_of_the_page_runs() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(top.join("docs/daemons.md")).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix("    $ liege ")).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let at = words.iter().position(|word| *word == "--emperor-stats").unwrap();
+    let words = [&words[..at], &words[at + 2..]].concat();
+    let tree = Tree::new();
+    std::fs::create_dir(tree.path("examples")).unwrap();
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(top.join("examples/daemons"))
+        .arg(tree.path("examples"))
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    let emperor = Start::bare(tree).options(&words).start();
+    emperor.wait_for_line(|line| line.starts_with("the cache says: VERSION"));
+    emperor.wait_for_line(|line| line == "the worker works");
+    let running = |one: &Value| {
+        let list = one["daemons"].as_array().unwrap();
+        list.len() == 2 && list.iter().all(|one| one["state"] == "running")
+    };
+    emperor.wait_stats("shop.ini", running);
+    std::fs::remove_file(emperor.tree.path("examples/daemons/shop.ini")).unwrap();
+    emperor.wait_for_line(|line| line == "the worker puts its work away");
     emperor.stop();
 }

@@ -67,8 +67,7 @@ fn client(place: &Place, pid: i32, program: &str) -> Vec<String> {
     let known = format!("UserKnownHostsFile={}", place.path("known").display());
     let key = place.path("key").display().to_string();
     let net = format!("--net=/proc/{pid}/ns/net");
-    let options =
-        ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "BatchMode=yes"];
+    let options = ["StrictHostKeyChecking=accept-new", &known, "LogLevel=ERROR", "BatchMode=yes"];
     let options = options.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]);
     let words = ["nsenter".to_owned(), net, program.to_owned(), "-F".to_owned(), "none".to_owned()];
     words.into_iter().chain(options).chain(["-i".to_owned(), key]).collect()
