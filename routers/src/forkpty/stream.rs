@@ -16,11 +16,19 @@ impl Stream {
 
     /// Where the next bytes go; empty when it is full.
     pub fn room(&mut self) -> &mut [u8] {
-        if self.end == self.buffer.len() && self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+        if self.end == self.buffer.len() {
+            self.close_up();
         }
         &mut self.buffer[self.end..]
+    }
+
+    /// All that is free is behind what waits.
+    fn close_up(&mut self) {
+        if self.start == 0 {
+            return;
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
     }
 
     /// So many bytes were put there.
@@ -34,6 +42,9 @@ impl Stream {
 
     /// Puts these bytes in, as many as there is room for; how many that were.
     pub fn take(&mut self, bytes: &[u8]) -> usize {
+        if bytes.len() > self.buffer.len() - self.end {
+            self.close_up();
+        }
         let room = self.room();
         let taken = bytes.len().min(room.len());
         room[..taken].copy_from_slice(&bytes[..taken]);
@@ -83,13 +94,23 @@ mod tests {
         assert_eq!((stream.take(b"ef"), stream.pending()), (1, &b"bcde"[..]));
     }
 
+    #[test]
+    fn all_that_is_free_can_be_taken_at_once() {
+        let mut stream = Stream::new(4);
+        stream.take(b"abc");
+        stream.sent(2);
+        assert_eq!((stream.free(), stream.take(b"def"), stream.pending()), (3, 3, &b"cdef"[..]));
+    }
+
     proptest! {
         #[test]
         fn bytes_come_out_as_they_went_in(steps in prop::collection::vec((0usize..20, 0usize..20), 1..60)) {
             let (mut stream, mut put, mut got) = (Stream::new(16), Vec::<u8>::new(), Vec::<u8>::new());
             for (number, (length, sent)) in steps.into_iter().enumerate() {
                 let bytes = vec![u8::try_from(number).unwrap(); length];
+                let free = stream.free();
                 let taken = stream.take(&bytes);
+                prop_assert_eq!(taken, length.min(free));
                 put.extend(&bytes[..taken]);
                 let sent = sent.min(stream.pending().len());
                 got.extend(&stream.pending()[..sent]);
