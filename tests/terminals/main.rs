@@ -3,13 +3,14 @@
 
 mod client;
 mod clients;
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../vassal/emperor.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod emperor;
 mod interop;
-#[path = "../common/program.rs"]
-#[allow(dead_code, reason = "others use the rest of it")]
-mod program;
+mod manual;
+mod programs;
 mod router;
 #[path = "../attach/seat.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
@@ -19,6 +20,11 @@ mod shared;
 use rustix::process::Signal;
 
 use emperor::{Place, Vassal};
+
+/// Where `emperor` looks for it.
+mod program {
+    pub use super::common::lend_program;
+}
 
 fn place(options: &str) -> Place {
     Place::new(&format!(

@@ -20,6 +20,8 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("uwsgi-plugin-asyncio-python3", "uwsgi-plugin-asyncio-python3"),
     ("busybox-static", "busybox-static"),
     ("vim", "vim"),
+    ("tmux", "tmux"),
+    ("less", "less"),
     ("rsync", "rsync"),
     ("curl", "curl"),
     ("procps", "ps"),
