@@ -169,6 +169,9 @@ fn named(invocation: &Invocation) -> Result<Named> {
 
 fn attach(invocation: &Invocation) -> Result<u8> {
     let has = |flag: &str| invocation.flags.contains(&flag);
+    if has("ssh") {
+        return control::login(called(invocation)?);
+    }
     let looking = if has("again") { Looking::Again } else { Looking::First };
     control::attach(&called(invocation)?, looking, has("no-escape"))
 }

@@ -139,7 +139,7 @@ pub static VERBS: &[VerbSpec] = &[
     spec(
         Verb::Attach,
         "attach",
-        "[ADDRESS] NAME [--again] [-- COMMAND...]",
+        "[ADDRESS] NAME [--again|--ssh] [-- COMMAND...]",
         Some((1, usize::MAX)),
         "Opens a terminal in the jail of a running vassal.",
     ),
@@ -202,6 +202,7 @@ impl Verb {
         match self {
             Self::Attach => &[
                 ("again", "Takes up a session that was detached."),
+                ("ssh", "For sshd's ForceCommand: does what its client wants."),
                 ("no-escape", "Every key goes to the program, a tilde too."),
             ],
             Self::Start | Self::Stop | Self::Restart | Self::Reload | Self::Disable | Self::Enable => {

@@ -19,7 +19,7 @@ mod target;
 mod why;
 pub mod wish;
 
-pub use attach::{Looking, attach, exec};
+pub use attach::{Looking, attach, exec, login};
 pub use events::events;
 pub use letter::Letter;
 pub use net::{NetAsked, net};

@@ -9,6 +9,7 @@ mod command;
 mod jail;
 mod limits;
 mod seat;
+mod ssh;
 mod terminal;
 
 use std::process::{Command, Output, Stdio};

@@ -4,7 +4,9 @@ pub(super) mod ask;
 pub(super) mod escape;
 mod pipes;
 pub(super) mod screen;
+mod ssh;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -13,6 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::termios::isatty;
 
 pub use self::ask::Connection;
 use self::ask::surroundings;
@@ -135,6 +138,19 @@ pub fn attach(called: &Called, looking: Looking, no_escape: bool) -> Result<u8> 
         screen::End::Closed => Ok(0),
         screen::End::Lost => Ok(lost().unwrap_or(LOST)),
     }
+}
+
+/// `liege attach --ssh`: what whoever has logged in wants. Its exit status is that of the program.
+///
+/// # Errors
+/// It is refused, or nobody is there to ask.
+pub fn login(called: Called) -> Result<u8> {
+    let sent = std::env::var_os("SSH_ORIGINAL_COMMAND").map(OsString::into_string).transpose();
+    let sent = sent.map_err(|_| anyhow!("the command that ssh has sent is not UTF-8"))?;
+    let has_terminal = isatty(rustix::stdio::stdin());
+    let called = Called { command: ssh::command(sent, called.command, has_terminal), ..called };
+    // The client of ssh has escapes of its own.
+    if has_terminal { attach(&called, Looking::First, true) } else { exec(&called) }
 }
 
 fn entry(called: &Called, manner: Manner) -> Entry {

@@ -42,6 +42,9 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("postgresql-15", "postgresql-15"),
     ("postgresql-client-15", "psql"),
     ("python3-celery", "python3-celery"),
+    ("openssh-server", "sshd"),
+    ("openssh-sftp-server", "openssh-sftp-server"),
+    ("less", "less"),
     ("golang-github-containers-common", "golang-github-containers-common"),
     ("vagrant", "vagrant"),
     // What benches compare with.
@@ -51,6 +54,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("mmdebstrap", "mmdebstrap"),
     ("slirp4netns", "slirp4netns"),
     ("passt", "pasta"),
+    ("dtach", "dtach"),
     // The fuzzer is written in it.
     ("g++", "g++"),
 ];
