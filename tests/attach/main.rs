@@ -8,6 +8,7 @@ mod attacks;
 mod command;
 mod jail;
 mod limits;
+mod many;
 mod seat;
 mod ssh;
 mod terminal;

@@ -27,7 +27,11 @@ impl Host {
         );
         std::fs::write(&passwd, users).unwrap();
         // The server of sftp wants to know its user by name.
-        tree.vassal_of(ALICE, "alice.ini", &format!("exec-as-root = mount --bind {passwd} /etc/passwd\n{IDLE}"));
+        tree.vassal_of(
+            ALICE,
+            "alice.ini",
+            &format!("exec-as-root = mount --bind {passwd} /etc/passwd\n{IDLE}"),
+        );
         let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
         emperor.vassal("alice.ini").child_named("sleep");
         let at = |name: &str| emperor.tree.path(&format!("ssh/{name}"));

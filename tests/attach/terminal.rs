@@ -63,9 +63,39 @@ fn programs_of_a_whole_screen_work() {
         .expect("5000")
         .send("q")
         .expect("at-you ")
+        .send("top\r")
+        .expect("load average")
+        .send("q")
+        .expect("at-you ")
         .send("exit\r")
         .sit(&liege(&emperor, ALICE, &BASH));
     assert_eq!(status, 0);
+    emperor.stop();
+}
+
+/// It has terminals of its own in the jail, and what is left of it ends with the session.
+#[test]
+fn tmux_runs_in_a_session_and_ends_with_it() {
+    let emperor = jailed();
+    let (seen, status) = Seat::default()
+        .send("PS1='at-'; PS1+='you '\r")
+        .expect("at-you ")
+        .send("tmux -f /dev/null new 'bash --norc -i'\r")
+        .expect("[0]")
+        .send("PS1='in-'; PS1+='tmux '\r")
+        .expect("in-tmux ")
+        .resize(30, 90)
+        .send("until test $(tput cols) = 90; do sleep 0.1; done; echo wi''der\r")
+        .expect("wider")
+        .send("echo $TMUX | cut -c-10 | tr a-z A-Z; exit\r")
+        .expect("/TMP/TMUX-")
+        .expect("[exited]")
+        .expect("at-you ")
+        .send("tmux new -d 'sleep 7777301'; pgrep -c '^sleep$'\r")
+        .expect("1")
+        .send("exit 5\r")
+        .sit(&liege(&emperor, ALICE, &BASH));
+    assert_eq!(status, 5, "{seen}");
     emperor.stop();
 }
 
