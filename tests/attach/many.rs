@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::common::{ALICE, Emperor, Process, eventually};
-use super::{jailed, liege, run, text};
+use super::{jailed, liege, run, tenants, text};
 
 /// Most of one user.
 const SHARE_MAX: usize = 256;
@@ -147,7 +147,8 @@ fn the_bound_of_one_user_is_told_and_is_nobody_elses() {
 /// Row N7: somebody of the jail may stop who minds his session, as any process of his user; that is his own loss.
 #[test]
 fn whoever_stops_who_minds_his_session_keeps_nobody_else_waiting() {
-    let emperor = jailed();
+    // In a jail its number would be nobody's.
+    let emperor = tenants(&["--emperor-tyrant", "--jail", "none"]);
     let mut client = liege(&emperor, ALICE, &["exec", "alice", "--", "sleep", "7777302"])
         .stderr(Stdio::null())
         .spawn()

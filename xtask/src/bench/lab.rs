@@ -52,6 +52,7 @@ impl Lab {
         compile("answer", scratch.path(), &["-static"])?;
         compile("relay", scratch.path(), &[])?;
         compile("traffic", scratch.path(), &[])?;
+        compile("terminal", scratch.path(), &["-static"])?;
         let stamps = Stamps::bind(&socket)?;
         let liege = std::env::var_os("LIEGE").map_or_else(build, |path| Ok(path.into()))?;
         let uwsgi = program::find("uwsgi").or_else(|| program::find("uwsgi-core"));

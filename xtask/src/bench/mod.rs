@@ -19,6 +19,7 @@ mod proc;
 mod spawn;
 mod stamps;
 mod table;
+mod terminals;
 
 use anyhow::{Result, bail};
 
@@ -29,7 +30,7 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 10] = [
+const MEASURES: [(&str, Measure); 11] = [
     ("spawn", spawn::measure),
     ("namespaces", namespaces::measure),
     ("peers", peers::measure),
@@ -38,6 +39,7 @@ const MEASURES: [(&str, Measure); 10] = [
     ("on-demand", on_demand::measure),
     ("neighbours", neighbours::measure),
     ("network", network::measure),
+    ("terminals", terminals::measure),
     ("idle", idle::measure),
     ("files", files::measure),
 ];
