@@ -44,6 +44,9 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Disable => steer(&invocation, Deed::Disable),
         Verb::Enable => steer(&invocation, Deed::Enable),
         Verb::Tail => tail(&invocation),
+        Verb::Signal => status_of(signal(&invocation)),
+        Verb::Update => status_of(update(&invocation)),
+        Verb::Shutdown => status_of(named(&invocation).and_then(|one| control::shutdown(&one))),
         Verb::Net => net(&invocation),
         Verb::Attach => status_of(attach(&invocation)),
         Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
@@ -149,18 +152,33 @@ fn called(invocation: &Invocation) -> Result<Called> {
     Called::of(invocation.operands.iter().map(|operand| operand.value.as_str()))
 }
 
+fn signal(invocation: &Invocation) -> Result<u8> {
+    let mut named = named(invocation)?;
+    let word = if named.names.is_empty() { String::new() } else { named.names.remove(0) };
+    let Some(number) = control::signal(&word) else {
+        log::print(&format!("liege: {} is no signal; HUP, USR1 and 15 are\n", config::quoted(&word)));
+        return Ok(USAGE);
+    };
+    steer_named(invocation, Deed::Signal(number), named)
+}
+
+fn update(invocation: &Invocation) -> Result<u8> {
+    control::update(&named(invocation)?, invocation.json, &mut io::stdout().lock())
+}
+
 fn steer(invocation: &Invocation, deed: Deed) -> ExitCode {
-    let outcome = named(invocation).and_then(|Named { address, names }| {
-        if names.is_empty() {
-            let spec = invocation.verb.spec();
-            log::print(&format!("liege: no vassal is named; write: liege {} {}\n", spec.name, spec.operands));
-            return Ok(USAGE);
-        }
-        let hasty = invocation.flags.contains(&"no-wait");
-        let manner = Manner { json: invocation.json, hasty };
-        control::steer(address.as_ref(), &Wish { deed, names }, manner, &mut io::stdout().lock())
-    });
-    status_of(outcome)
+    status_of(named(invocation).and_then(|named| steer_named(invocation, deed, named)))
+}
+
+fn steer_named(invocation: &Invocation, deed: Deed, Named { address, names }: Named) -> Result<u8> {
+    if names.is_empty() {
+        let spec = invocation.verb.spec();
+        log::print(&format!("liege: no vassal is named; write: liege {} {}\n", spec.name, spec.operands));
+        return Ok(USAGE);
+    }
+    let hasty = invocation.flags.contains(&"no-wait");
+    let manner = Manner { json: invocation.json, hasty };
+    control::steer(address.as_ref(), &Wish { deed, names }, manner, &mut io::stdout().lock())
 }
 
 fn named(invocation: &Invocation) -> Result<Named> {

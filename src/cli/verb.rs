@@ -19,6 +19,9 @@ pub enum Verb {
     Disable,
     Enable,
     Tail,
+    Signal,
+    Update,
+    Shutdown,
     Net,
     Attach,
     Exec,
@@ -130,6 +133,21 @@ pub static VERBS: &[VerbSpec] = &[
         "Prints what a vassal wrote last; --follow (-f) goes on.",
     ),
     spec(
+        Verb::Signal,
+        "signal",
+        "[ADDRESS] SIGNAL NAME... [--json]",
+        Some((2, usize::MAX)),
+        "Sends vassals a signal, by its name or number.",
+    ),
+    spec(
+        Verb::Update,
+        "update",
+        "[ADDRESS] [NAME...] [--json]",
+        Some((0, usize::MAX)),
+        "Has all configs read anew, and tells what has changed.",
+    ),
+    spec(Verb::Shutdown, "shutdown", "[ADDRESS]", Some((0, 1)), "Ends an Emperor and all its vassals."),
+    spec(
         Verb::Net,
         "net",
         "[rules] [ROUTER] [CHANGE] [--json]",
@@ -188,6 +206,8 @@ const fn spec(
             | Verb::Reload
             | Verb::Disable
             | Verb::Enable
+            | Verb::Signal
+            | Verb::Update
             | Verb::Net
             | Verb::Doctor
             | Verb::Check

@@ -32,6 +32,10 @@ pub enum Ask {
     Govern(Wish),
     /// What a vassal has written.
     Tail(Tail),
+    /// A look at all sources.
+    Update,
+    /// The end of the Emperor.
+    End,
 }
 
 /// What of it.
@@ -43,6 +47,17 @@ pub struct Tail {
     pub lines: u32,
     /// And whatever follows.
     pub follows: bool,
+}
+
+/// What has become of a config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It is another one.
+    Changed,
+    /// It is gone.
+    Removed,
 }
 
 /// A program that is to be run in a jail.
@@ -101,6 +116,8 @@ pub enum Answer {
     Declined(u32, String),
     /// The vassal of this number is no more.
     Gone(u32),
+    /// What was found to have changed, by the names of vassals.
+    Changed(Vec<(Change, String)>),
     /// All who were meant have been told; what follows is what comes of it.
     Told,
     /// Lines of a vassal, or pieces of them.
@@ -154,6 +171,21 @@ pub fn decode<T: DeserializeOwned>(packet: &[u8]) -> Result<T, Malformed> {
         Ok((message, [])) => Ok(message),
         _ => Err(Malformed::Nonsense),
     }
+}
+
+/// As many at a time as fit into a message.
+pub fn batches(changes: Vec<(Change, String)>) -> Vec<Vec<(Change, String)>> {
+    let mut batches: Vec<Vec<(Change, String)>> = Vec::new();
+    let mut bytes = MESSAGE_MAX;
+    for (change, name) in changes {
+        bytes += name.len() + 8;
+        if bytes > MESSAGE_MAX / 2 {
+            batches.push(Vec::new());
+            bytes = name.len() + 8;
+        }
+        batches.last_mut().into_iter().for_each(|batch| batch.push((change, name.clone())));
+    }
+    batches
 }
 
 /// What a process of ours is told of an entry: without a version, for it is as old as we are.

@@ -26,7 +26,7 @@ pub use net::{NetAsked, net};
 pub use place::beside;
 pub use pty::{PtyAsked, pty};
 pub use status::status;
-pub use steer::{Manner, steer};
+pub use steer::{Manner, shutdown, signal, steer, update};
 pub use tail::tail;
 pub use target::{Called, Named, Target};
 pub use why::why;

@@ -4,11 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::messages::Malformed;
 use super::pattern::Pattern;
+use crate::daemons::Steering;
 use crate::emperor::event::{Command, Moment};
-use crate::emperor::snapshot::VassalView;
+use crate::emperor::snapshot::{DaemonView, VassalView};
 
 /// Most names of one wish.
 pub const NAMES_MAX: usize = 256;
+/// The last signal of `signal(7)` before those of real time.
+const SIGNAL_MAX: u8 = 31;
 /// Longest name, in bytes: a path is one.
 const NAME_MAX: usize = 4_096;
 /// Longest note, in characters.
@@ -42,6 +45,8 @@ pub enum Deed {
     Disable,
     /// Forget that, and start them.
     Enable,
+    /// Send them this signal.
+    Signal(u8),
 }
 
 /// How one vassal stands.
@@ -49,8 +54,10 @@ pub enum Deed {
 pub struct Standing {
     /// Which one, for further answers.
     pub number: u32,
-    /// Its name.
+    /// Its name; `shop.ini/redis` for a daemon.
     pub name: String,
+    /// It is a daemon of a vassal.
+    pub is_daemon: bool,
     /// One word, as `liege status` shows it.
     pub state: String,
     /// Its process, if there is one.
@@ -81,6 +88,9 @@ impl Wish {
         excess(self.names.len() > NAMES_MAX, "it names too many at once")?;
         excess(self.names.iter().any(|name| name.len() > NAME_MAX), "a name in it is too long")?;
         excess(self.names.iter().any(String::is_empty), "a name in it is empty")?;
+        let is_signal = |number| (1..=SIGNAL_MAX).contains(&number);
+        let odd = matches!(self.deed, Deed::Signal(number) if !is_signal(number));
+        excess(odd, "it names no signal")?;
         excess(self.names.is_empty(), "it names no vassal")
     }
 }
@@ -96,13 +106,26 @@ impl Deed {
             Self::Reload => "reload",
             Self::Disable => "disable",
             Self::Enable => "enable",
+            Self::Signal(_) => "signal",
+        }
+    }
+
+    /// What the master of a vassal is told about one of its daemons.
+    pub fn steering(self) -> Option<Steering> {
+        match self {
+            Self::Look | Self::Disable | Self::Enable => None,
+            Self::Start => Some(Steering::Start),
+            Self::Stop => Some(Steering::Stop),
+            Self::Restart => Some(Steering::Restart),
+            Self::Reload => Some(Steering::Reload),
+            Self::Signal(number) => Some(Steering::Signal(number.into())),
         }
     }
 
     /// What the Emperor is told.
     pub fn command(self) -> Option<Command> {
         match self {
-            Self::Look => None,
+            Self::Look | Self::Signal(_) => None,
             Self::Start => Some(Command::Spawn),
             Self::Stop => Some(Command::Stop),
             Self::Restart => Some(Command::Restart),
@@ -119,6 +142,7 @@ impl Standing {
         Self {
             number: view.id.0,
             name: view.key.name.to_string(),
+            is_daemon: false,
             state: view.state.to_owned(),
             pid: view.pid,
             attempt: view.attempts,
@@ -128,6 +152,20 @@ impl Standing {
             suspended: view.suspended,
             disabled: view.disabled,
             note: view.note(now).chars().take(NOTE_MAX).collect(),
+        }
+    }
+
+    /// That of a daemon of this vassal.
+    pub fn of_daemon(number: u32, vassal: &str, view: &DaemonView) -> Self {
+        Self {
+            number,
+            name: format!("{vassal}/{}", view.name),
+            is_daemon: true,
+            state: view.state.to_owned(),
+            pid: view.pid,
+            attempt: view.starts,
+            ready: view.state == "running",
+            ..Self::default()
         }
     }
 }

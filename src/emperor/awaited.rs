@@ -1,7 +1,9 @@
 //! Pure. Those who wait for a change of a vassal, and what outlives vassals: that they were disabled.
 
+use std::collections::BTreeMap;
+
 use super::Emperor;
-use super::event::{Command, Key, Owner, VassalId};
+use super::event::{Command, Fingerprint, Key, Owner, VassalId};
 use super::vassal::Vassal;
 
 /// What of a vassal shows to those who wait for a change of it.
@@ -48,6 +50,13 @@ impl Emperor {
         let owner = |id: &VassalId| self.vassals.get(id).map(|vassal| vassal.config.owner);
         let known = self.ids.iter().filter(move |(_, id)| owner(id).is_some_and(&counts));
         known.map(|(key, id)| (*id, key))
+    }
+
+    /// The configs that there are, but those of zergs.
+    pub fn configs(&self) -> BTreeMap<Key, Fingerprint> {
+        let vassals = self.ids.values().filter_map(|id| self.vassals.get(id));
+        let there = vassals.filter(|vassal| !vassal.gone);
+        there.map(|vassal| (vassal.key.clone(), vassal.config.fingerprint)).collect()
     }
 
     /// A config that goes and comes again is disabled still.

@@ -248,6 +248,11 @@ impl Monitors {
         self.next_deadline() == Some(Moment::default())
     }
 
+    /// Whether all that was seen is told, also of names that change now and then.
+    pub fn has_told_all(&self) -> bool {
+        !self.is_busy() && self.settle.next_deadline().is_none()
+    }
+
     /// Readable when `handle_readable` has something to do.
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.ready.as_fd()

@@ -8,6 +8,9 @@ use crate::emperor::event::{Moment, VassalId};
 use crate::emperor::order::to_vassal::{STEER, STEER_END};
 use crate::emperor::snapshot::DaemonView;
 
+/// So much memory may be taken by what its master has not read yet, in bytes: a line for each daemon and more.
+const UNREAD_MAX: usize = 64 << 10;
+
 /// Those of one vassal, by name.
 #[derive(Debug, Default)]
 pub struct Daemons(BTreeMap<String, (Word, Moment)>);
@@ -46,7 +49,6 @@ impl Runtime {
     ///
     /// # Errors
     /// A sentence: it does not run, is none of ours, has no such daemon, or does not listen.
-    #[allow(dead_code, reason = "called by the control socket's verbs")]
     pub(super) fn steer_daemon(&self, id: VassalId, name: &str, steering: Steering) -> Result<(), String> {
         // Another program would take the letters for something else.
         let Some((control, daemons)) = self.courtiers.daemons(id) else {
@@ -56,7 +58,7 @@ impl Runtime {
             return Err(format!("it has no daemon of that name; it has: {}", daemons.names()));
         }
         // What nobody reads is counted against us all.
-        if jail::sys::unread(control) != Ok(0) {
+        if jail::sys::unread(control).is_ok_and(|bytes| bytes > UNREAD_MAX) {
             return Err("its master has not read what it was told before".to_owned());
         }
         let line = [&[STEER], steering.line(name).as_bytes(), &[STEER_END]].concat();

@@ -37,7 +37,9 @@ mod sessions;
 mod signals;
 mod spelling;
 mod start;
+mod subjects;
 mod table;
+mod update;
 mod waiters;
 mod watchdog;
 mod wishes;
@@ -107,6 +109,7 @@ struct Runtime {
     sessions: sessions::Sessions,
     waiters: waiters::Waiters,
     remembrance: remembrance::Remembrance,
+    audience: update::Audience,
     events: stats::Events,
     facts: stats::Facts,
     residence: residence::Residence,
@@ -158,6 +161,7 @@ impl Runtime {
         self.say_farewells()?;
         self.step_aside()?;
         self.poll_monitors()?;
+        self.tell_what_changed();
         if self.lender.is_lost() {
             return self.abandon();
         }
@@ -178,6 +182,7 @@ impl Runtime {
             self.door.next_deadline(),
             self.spawner.is_crowded().then(|| clock::now().plus_ms(CROWDED_MS)),
             self.waiters.next_deadline(),
+            self.audience.next_deadline(),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }

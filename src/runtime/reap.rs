@@ -55,7 +55,10 @@ impl Runtime {
                 Event::Byte(one, byte)
             }
             Spelled::Letter => return,
-            Spelled::Daemon(word) => return self.courtiers.hear_of_daemon(one, word, clock::now()),
+            Spelled::Daemon(word) => {
+                self.courtiers.hear_of_daemon(one, word, clock::now());
+                return self.report(one.id);
+            }
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
             Spelled::Kept(digest, text) => Event::Kept(one, digest, text.map(Into::into)),
         };

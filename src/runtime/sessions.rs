@@ -87,6 +87,8 @@ impl Runtime {
         let Asked { sender, caller, ask } = asked;
         let outcome = match ask {
             Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, caller),
+            Ok(Ask::Update) => self.look_anew(sender, caller),
+            Ok(Ask::End) => self.end_by_word(sender, caller),
             Ok(Ask::Govern(wish)) => self.grant(sender, &wish, caller),
             Ok(Ask::Again(name)) => self.take_up(sender, &name, caller),
             Ok(Ask::Tail(asked)) => self.tail(&asked, sender, caller),
@@ -210,7 +212,7 @@ impl Runtime {
     }
 
     /// Not reaped yet, so the pid is still its own.
-    fn process_of(&self, one: Incarnation) -> Option<OwnedFd> {
+    pub(super) fn process_of(&self, one: Incarnation) -> Option<OwnedFd> {
         let pid = Pid::from_raw(self.courtiers.pid(one)?)?;
         pidfd_open(pid, PidfdFlags::empty()).ok()
     }

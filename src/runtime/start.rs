@@ -41,6 +41,7 @@ use super::remembrance::Remembrance;
 use super::residence::Residence;
 use super::rights::kept;
 use super::sessions::Sessions;
+use super::update::Audience;
 use super::waiters::Waiters;
 use crate::config::emperor::{EmperorConfig, Source};
 use crate::config::hook::Errand;
@@ -120,6 +121,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         sessions: Sessions::default(),
         waiters: Waiters::default(),
         remembrance,
+        audience: Audience::default(),
         events,
         facts: facts(&charter, &started.standing),
         residence: residence.with_switch(started.kill_switch),

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 
+use super::subjects::{Subject, Subjects};
 use crate::control::caller::{Caller, Heard};
 use crate::control::messages::{Answer, encode};
 use crate::control::wish::Standing;
@@ -25,25 +26,25 @@ const BATCH_BYTES: usize = 32_768;
 #[derive(Default)]
 pub struct Waiters {
     known: BTreeMap<u32, Waiter>,
-    /// Who waits for each vassal.
+    /// Who waits for each vassal, or for a daemon of it.
     of: BTreeMap<VassalId, BTreeSet<u32>>,
     last: u32,
 }
 
 /// One of them.
-pub struct Waiter {
+struct Waiter {
     client: Caller,
     sender: Sender,
-    vassals: Vec<VassalId>,
+    subjects: Subjects,
     /// What he is to be told first.
     outbox: VecDeque<Vec<u8>>,
     /// Who has changed since he was told of them.
-    changed: BTreeSet<VassalId>,
+    changed: BTreeSet<Subject>,
     until: Moment,
 }
 
-/// How a vassal is now, if it is still there.
-pub type Look<'a> = &'a dyn Fn(VassalId) -> Option<Standing>;
+/// How somebody is now, if he is still there.
+pub type Look<'a> = &'a dyn Fn(&Subject) -> Option<Standing>;
 
 impl Waiters {
     /// Whether there is no room for another one of this user's.
@@ -53,14 +54,14 @@ impl Waiters {
     }
 
     /// Somebody waits for these from now on. His number.
-    pub fn add(&mut self, sender: Sender, client: Caller, vassals: Vec<VassalId>, now: Moment) -> u32 {
+    pub fn add(&mut self, sender: Sender, client: Caller, subjects: Subjects, now: Moment) -> u32 {
         self.last = self.last.wrapping_add(1);
         let number = self.last;
-        for id in &vassals {
-            self.of.entry(*id).or_default().insert(number);
+        for id in subjects.vassals() {
+            self.of.entry(id).or_default().insert(number);
         }
         let (outbox, changed, until) = (VecDeque::new(), BTreeSet::new(), now.plus_ms(PATIENCE_MS));
-        self.known.insert(number, Waiter { client, sender, vassals, outbox, changed, until });
+        self.known.insert(number, Waiter { client, sender, subjects, outbox, changed, until });
         number
     }
 
@@ -71,11 +72,13 @@ impl Waiters {
         }
     }
 
-    /// This vassal has changed: those who wait for it.
+    /// This vassal, or a daemon of it, has changed: those who wait for it.
     pub fn changed(&mut self, id: VassalId) -> Vec<u32> {
         let numbers: Vec<u32> = self.of.get(&id).into_iter().flatten().copied().collect();
         for number in &numbers {
-            self.known.get_mut(number).into_iter().for_each(|one| _ = one.changed.insert(id));
+            if let Some(one) = self.known.get_mut(number) {
+                one.changed.extend(one.subjects.of(id));
+            }
         }
         numbers
     }
@@ -105,7 +108,7 @@ impl Waiters {
         let Some(waiter) = self.known.remove(&number) else { return Vec::new() };
         poller.forget(&waiter.client);
         let mut left = Vec::new();
-        for id in waiter.vassals {
+        for id in waiter.subjects.vassals() {
             let Some(others) = self.of.get_mut(&id) else { continue };
             others.remove(&number);
             if others.is_empty() {
@@ -134,7 +137,7 @@ impl Waiter {
         loop {
             if self.outbox.is_empty() {
                 let changed = std::mem::take(&mut self.changed);
-                self.outbox.extend(told(changed, look).iter().filter_map(|answer| encode(answer).ok()));
+                self.outbox.extend(told(&changed, look).iter().filter_map(|answer| encode(answer).ok()));
             }
             let Some(packet) = self.outbox.front() else { return Ok(true) };
             match jail::run::send(&self.client, packet, &[]) {
@@ -147,11 +150,11 @@ impl Waiter {
 }
 
 /// How these are, in messages.
-pub fn told(vassals: impl IntoIterator<Item = VassalId>, look: Look<'_>) -> Vec<Answer> {
+pub fn told<'a>(subjects: impl IntoIterator<Item = &'a Subject>, look: Look<'_>) -> Vec<Answer> {
     let (mut answers, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for id in vassals {
-        let Some(standing) = look(id) else {
-            answers.push(Answer::Gone(id.0));
+    for subject in subjects {
+        let Some(standing) = look(subject) else {
+            answers.push(Answer::Gone(subject.number()));
             continue;
         };
         bytes += standing.name.len() + standing.note.len() + 64;

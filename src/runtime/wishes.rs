@@ -1,19 +1,24 @@
 //! What people want of vassals: who may, whom they mean, and what they are told.
 
-use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use super::Runtime;
+use super::courtiers::Courtiers;
 use super::remembrance::By;
-use super::waiters::{self, Waiters};
+use super::subjects::{Subject, Subjects};
+use super::waiters;
 use crate::control::caller::Caller;
 use crate::control::messages::Answer;
 use crate::control::wish::{Deed, Meant, Standing, Wish};
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Key, MonitorId, VassalId};
+use crate::emperor::event::{Event, Incarnation, Key, MonitorId, VassalId};
 use crate::emperor::sender::Sender;
 use crate::log;
 use crate::reactor::{Token, clock};
+use crate::spawner::wire::Request;
+
+/// Most of a wish that is written into the log, in characters.
+const SHOWN_MAX: usize = 200;
 
 impl Runtime {
     /// Somebody wants something of vassals, and is told what comes of it until he goes.
@@ -27,6 +32,10 @@ impl Runtime {
             Ok(found) => found,
             Err(sentence) => return Err((sentence, client)),
         };
+        if sender.is_master() && wish.deed != Deed::Look {
+            let (count, told) = (meant.count(), told(wish));
+            log::info("control", &format!("uid {} wants: {told} (of {count})", sender.uid));
+        }
         let number = self.waiters.add(sender, client, meant.clone(), clock::now());
         if let Some(Err(error)) = self.watch_waiter(number) {
             self.waiters.answer(number, [Answer::Refused(format!("cannot wait for them: {error}"))]);
@@ -34,15 +43,11 @@ impl Runtime {
             self.let_go(number);
             return Ok(());
         }
-        self.answer((number, sender), wish.deed, (&meant, nobody));
-        if sender.is_master() && wish.deed != Deed::Look {
-            let count = meant.len();
-            log::info("control", &format!("uid {} wants: {} ({count} vassals)", sender.uid, told(wish)));
-        }
+        self.answer((number, sender), wish.deed, (&meant.all(), nobody));
         Ok(())
     }
 
-    fn find_meant(&self, sender: Sender, wish: &Wish) -> Result<(Vec<VassalId>, Vec<String>), String> {
+    fn find_meant(&self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
         wish.check().map_err(|malformed| malformed.to_string())?;
         if self.waiters.is_full_for(sender) {
             return Err("too many wait for vassals at once: try again".into());
@@ -66,17 +71,17 @@ impl Runtime {
         &mut self,
         (number, sender): (u32, Sender),
         deed: Deed,
-        (meant, nobody): (&[VassalId], Vec<String>),
+        (meant, nobody): (&[Subject], Vec<String>),
     ) {
         self.tell_standings(number, meant);
         if !nobody.is_empty() {
             self.waiters.answer(number, [Answer::Nobody(nobody)]);
         }
         let mut declined = Vec::new();
-        for id in meant {
-            self.emperor.await_change(*id);
-            let outcome = self.carry_out(sender, *id, deed);
-            declined.extend(outcome.err().map(|sentence| Answer::Declined(id.0, sentence)));
+        for subject in meant {
+            self.emperor.await_change(subject.vassal());
+            let outcome = self.carry_out(sender, subject, deed);
+            declined.extend(outcome.err().map(|sentence| Answer::Declined(subject.number(), sentence)));
         }
         if deed != Deed::Look {
             self.tell_standings(number, meant);
@@ -85,22 +90,45 @@ impl Runtime {
         self.serve_waiter(number);
     }
 
-    fn tell_standings(&mut self, number: u32, meant: &[VassalId]) {
-        let standings = waiters::told(meant.iter().copied(), &|id| standing(&self.emperor, id));
+    fn tell_standings(&mut self, number: u32, meant: &[Subject]) {
+        let look = |subject: &Subject| standing((&self.emperor, &self.courtiers), subject);
+        let standings = waiters::told(meant, &look);
         self.waiters.answer(number, standings);
     }
 
-    fn carry_out(&mut self, sender: Sender, id: VassalId, deed: Deed) -> Result<(), String> {
+    fn carry_out(&mut self, sender: Sender, subject: &Subject, deed: Deed) -> Result<(), String> {
+        match subject {
+            Subject::Vassal(id) => self.carry_out_with(sender, *id, deed),
+            Subject::Daemon(id, _, name) => match (deed, deed.steering()) {
+                (Deed::Look, _) => Ok(()),
+                (_, Some(steering)) => self.steer_daemon(*id, name, steering),
+                (_, None) => Err("a daemon is started and stopped, and nothing more".into()),
+            },
+        }
+    }
+
+    fn carry_out_with(&mut self, sender: Sender, id: VassalId, deed: Deed) -> Result<(), String> {
         match deed {
             Deed::Start | Deed::Restart if self.emperor.view_of(id).is_some_and(|view| view.disabled) => {
                 return Err("it is disabled: `liege enable` starts it".into());
             }
             Deed::Disable => self.disable(sender, id)?,
             Deed::Enable => self.enable(sender, id)?,
+            Deed::Signal(number) => self.signal(id, number)?,
             Deed::Look | Deed::Start | Deed::Stop | Deed::Restart | Deed::Reload => {}
         }
         deed.command().into_iter().for_each(|command| self.tell(Event::Commanded(id, command)));
         Ok(())
+    }
+
+    /// By whoever may: the process is no child of ours that we could be sure to reach.
+    fn signal(&mut self, id: VassalId, number: u8) -> Result<(), String> {
+        let view = self.emperor.view_of(id).filter(|view| view.up);
+        let one = view.map(|view| Incarnation { id, attempt: view.attempts });
+        let process = one.and_then(|one| Some((one, self.process_of(one)?)));
+        let (one, process) = process.ok_or("it does not run")?;
+        let sent = self.spawner.send(&Request::Signal(one.into(), number.into()), vec![process]);
+        sent.map_err(|error| format!("it cannot be signalled: {error:#}"))
     }
 
     /// Remembered first, then done. What a tenant says changes nothing of what root has said.
@@ -138,20 +166,39 @@ impl Runtime {
     }
 
     /// His own that he means, each once, and the words that mean none of them.
-    fn meant(&self, sender: Sender, words: &[String]) -> (Vec<VassalId>, Vec<String>) {
-        let mut meant = BTreeSet::new();
+    fn meant(&self, sender: Sender, words: &[String]) -> (Subjects, Vec<String>) {
+        let mut meant = Subjects::default();
         let mut nobody = Vec::new();
         for word in words {
-            let by = Meant::by(word);
-            let known = self.emperor.known_for(|owner| sender.may_command(owner));
-            let before = meant.len();
-            let found: Vec<VassalId> = known.filter(|(_, key)| by.is(&key.name)).map(|(id, _)| id).collect();
-            if found.is_empty() && meant.len() == before {
+            let vassals = self.own(sender, word);
+            vassals.iter().for_each(|id| meant.add(*id));
+            if vassals.is_empty() && !self.mean_daemons(sender, word, &mut meant) {
                 nobody.push(word.clone());
             }
-            meant.extend(found);
         }
-        (meant.into_iter().collect(), nobody)
+        (meant, nobody)
+    }
+
+    fn own(&self, sender: Sender, word: &str) -> Vec<VassalId> {
+        let by = Meant::by(word);
+        let known = self.emperor.known_for(|owner| sender.may_command(owner));
+        known.filter(|(_, key)| by.is(&key.name)).map(|(id, _)| id).collect()
+    }
+
+    /// `shop/redis`: what comes after the last slash is a daemon. Whether there is one.
+    fn mean_daemons(&self, sender: Sender, word: &str, meant: &mut Subjects) -> bool {
+        let Some((vassals, daemons)) = word.rsplit_once('/') else { return false };
+        let by = Meant::by(daemons);
+        let before = meant.count();
+        let mut found = false;
+        for id in self.own(sender, vassals) {
+            let views = self.courtiers.daemons(id).map(|(_, daemons)| daemons.views()).unwrap_or_default();
+            for view in views.iter().filter(|view| by.is(&view.name)) {
+                meant.add_daemon(id, &view.name);
+                found = true;
+            }
+        }
+        found || meant.count() > before
     }
 
     /// A vassal that somebody waits for has changed.
@@ -176,8 +223,8 @@ impl Runtime {
     }
 
     fn serve_waiter(&mut self, number: u32) {
-        let (emperor, waiters): (&Emperor, &mut Waiters) = (&self.emperor, &mut self.waiters);
-        if !waiters.serve(number, &|id| standing(emperor, id), &self.poller) {
+        let known = (&self.emperor, &self.courtiers);
+        if !self.waiters.serve(number, &|subject| standing(known, subject), &self.poller) {
             self.let_go(number);
         }
     }
@@ -189,12 +236,22 @@ impl Runtime {
     }
 }
 
-fn standing(emperor: &Emperor, id: VassalId) -> Option<Standing> {
-    emperor.view_of(id).map(|view| Standing::of(&view, clock::now()))
+fn standing((emperor, courtiers): (&Emperor, &Courtiers), subject: &Subject) -> Option<Standing> {
+    match subject {
+        Subject::Vassal(id) => emperor.view_of(*id).map(|view| Standing::of(&view, clock::now())),
+        Subject::Daemon(id, number, name) => {
+            let (_, daemons) = courtiers.daemons(*id)?;
+            let view = daemons.views().into_iter().find(|view| view.name == *name)?;
+            Some(Standing::of_daemon(*number, &emperor.key(*id)?.name, &view))
+        }
+    }
 }
 
 /// A wish for the log: not all of it.
 fn told(wish: &Wish) -> String {
-    let names: String = wish.names.join(" ").chars().take(200).collect();
-    format!("{} {names}", wish.deed.verb())
+    let names: String = wish.names.join(" ").chars().take(SHOWN_MAX).collect();
+    match wish.deed {
+        Deed::Signal(number) => format!("signal {number} {names}"),
+        deed => format!("{} {names}", deed.verb()),
+    }
 }

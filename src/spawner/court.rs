@@ -213,6 +213,7 @@ impl Court {
                 Vec::new()
             }
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),
+            (Request::Signal(ticket, number), 1) => self.signal(ticket, number, descriptors[0].as_fd()),
             (Request::Bury(ticket), 0) => self.bury(ticket),
             (Request::Hooks(ticket), 0) => vec![Reply::Hook(ticket, self.as_emperor(ticket))],
             (Request::Aside(ticket, wait, name), 0) => vec![Reply::Hook(ticket, self.aside(wait, &name))],

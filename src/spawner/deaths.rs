@@ -40,6 +40,20 @@ impl Court {
         answer
     }
 
+    /// A signal that somebody wants to be sent, only for a process that we made.
+    ///
+    /// Must not: trust a pid, as above; send what is none of `signal(7)`.
+    pub(super) fn signal(&self, ticket: Ticket, number: i32, pidfd: BorrowedFd<'_>) -> Vec<Reply> {
+        let Some(ward) = self.wards.get(ticket) else { return Vec::new() };
+        let signal = Signal::from_named_raw(number);
+        if pid_of(pidfd) != Some(ward.pid) || !is_of_emperor(ward.pid) || signal.is_none() {
+            crate::log::warn("spawner", &format!("signal {number} refused for {}", ward.name));
+        } else if let Some(Err(errno)) = signal.map(|signal| pidfd_send_signal(pidfd, signal)) {
+            crate::log::warn("spawner", &format!("cannot signal {}: {errno}", ward.name));
+        }
+        Vec::new()
+    }
+
     fn kill_leaf(&self, ticket: Ticket) {
         let leaf = self.wards.get(ticket).is_some_and(|ward| ward.leaf);
         if let (true, Some(cgroup)) = (leaf, &self.cgroup) {

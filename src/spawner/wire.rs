@@ -93,6 +93,8 @@ pub enum Request {
     },
     /// SIGKILL for the process and everything in its jail. Descriptor: a pidfd of the process. Answered by `Killing`.
     Kill(Ticket),
+    /// This signal for the process. Descriptor: a pidfd of it.
+    Signal(Ticket, i32),
     /// The config of this vassal is gone, or another's: the file of its listener goes.
     Unlisten(u32),
     /// The process was reaped: kill what is left of its jail, take its cgroup away.

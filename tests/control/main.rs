@@ -8,6 +8,7 @@ mod attacks;
 mod disabled;
 mod life;
 mod manual;
+mod whole;
 
 use std::process::{Command, Output, Stdio};
 

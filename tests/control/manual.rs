@@ -23,7 +23,9 @@ fn the_commands_of_the_page_are_answered_as_it_says() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md");
     let tree = Tree::new();
     tree.liege();
-    tree.vassal("shop.ini", IDLE);
+    let shop = "attach-daemon2 = name=cache,cmd=/bin/sleep 77\n\
+                command = sh -c \"trap '' HUP; while true; do sleep 0.1; done\"\n";
+    tree.vassal("shop.ini", shop);
     tree.vassal("blog.ini", IDLE);
     let state = tree.path("state").display().to_string();
     let emperor = Emperor::start(tree, &["--emperor-state-directory", &state]);

@@ -30,6 +30,8 @@ pub enum Fate {
 pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
     match deed {
         Deed::Look => Verdict::Is(Fate::Done("seen")),
+        Deed::Signal(_) => Verdict::Is(Fate::Done("signalled")),
+        _ if first.is_daemon => judge_daemon(deed, first, now),
         Deed::Start if runs(first) && now.attempt == first.attempt => {
             Verdict::Is(Fate::Already("already started"))
         }
@@ -53,6 +55,21 @@ pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
             other => other,
         },
         Deed::Reload => reloaded(first, now),
+    }
+}
+
+/// Its vassal is told at once; what comes of it is told by that, later.
+fn judge_daemon(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
+    let tried = now.attempt > first.attempt;
+    match (deed, now.state.as_str()) {
+        (Deed::Start, "running") if first.state == "running" => Verdict::Is(Fate::Already("already started")),
+        (Deed::Start, "running") => Verdict::Is(Fate::Done("started")),
+        (Deed::Restart, "running") if tried => Verdict::Is(Fate::Done("restarted")),
+        (Deed::Start | Deed::Restart, "throttled") if tried => Verdict::Is(Fate::Down(why(now))),
+        (Deed::Stop, "stopped") if first.state == "stopped" => Verdict::Is(Fate::Already("not running")),
+        (Deed::Stop, "stopped") => Verdict::Is(Fate::Done("stopped")),
+        (Deed::Start | Deed::Restart | Deed::Stop, _) => Verdict::Wait,
+        _ => Verdict::Is(Fate::Done("told")),
     }
 }
 
@@ -169,6 +186,21 @@ mod tests {
             fate(Deed::Restart, &standing("suspended", 1), &standing("running", 2)),
             Some(Fate::Done("restarted"))
         );
+    }
+
+    #[test]
+    fn a_daemon_is_waited_for_as_its_vassal_tells_of_it() {
+        let daemon = |state: &str, attempt| Standing { is_daemon: true, ..standing(state, attempt) };
+        let (on, off) = (daemon("running", 1), daemon("stopped", 1));
+        assert_eq!(fate(Deed::Start, &off, &off), None, "it has not heard yet");
+        assert_eq!(fate(Deed::Start, &off, &daemon("running", 2)), Some(Fate::Done("started")));
+        assert_eq!(fate(Deed::Start, &off, &daemon("throttled", 2)), Some(Fate::Down("throttled".into())));
+        assert_eq!(fate(Deed::Start, &on, &on), Some(Fate::Already("already started")));
+        assert_eq!(fate(Deed::Restart, &on, &on), None);
+        assert_eq!(fate(Deed::Restart, &on, &daemon("running", 2)), Some(Fate::Done("restarted")));
+        assert_eq!([&on, &off].map(|now| fate(Deed::Stop, &on, now)), [None, Some(Fate::Done("stopped"))]);
+        assert_eq!(fate(Deed::Stop, &off, &off), Some(Fate::Already("not running")));
+        assert_eq!(fate(Deed::Reload, &on, &on), Some(Fate::Done("told")));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `liege start`, `stop`, `restart`, `reload`: told to an Emperor, and waited for until it is so.
+//! `liege start`, `stop` and the like: told to an Emperor, and waited for until it is so.
 
 mod judge;
 mod progress;
+mod whole;
 
 use std::io::Write;
 
@@ -17,6 +18,8 @@ use super::wish::Wish;
 use crate::config::vassal::Address;
 use crate::emperor::event::Moment;
 use crate::reactor::clock;
+
+pub use self::whole::{shutdown, signal, update};
 
 use self::progress::{Outcome, Progress};
 

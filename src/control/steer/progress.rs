@@ -52,7 +52,10 @@ impl Progress {
                 names.into_iter().map(|name| Outcome { name, fate: fate.clone() }).collect()
             }
             Answer::Declined(number, sentence) => self.end(number, Fate::Failed(sentence)),
-            Answer::Gone(number) => self.end(number, self.gone()),
+            Answer::Gone(number) => {
+                let is_daemon = self.open.get(&number).is_some_and(|open| open.first.is_daemon);
+                self.end(number, self.gone(is_daemon))
+            }
             Answer::Told => {
                 self.told = true;
                 let numbers: Vec<u32> = self.open.keys().copied().collect();
@@ -91,10 +94,12 @@ impl Progress {
         open.into_iter().map(|open| Outcome { name: open.first.name, fate: fate.clone() }).collect()
     }
 
-    fn gone(&self) -> Fate {
+    fn gone(&self, is_daemon: bool) -> Fate {
         match self.deed {
             Deed::Stop => Fate::Done("stopped"),
             Deed::Disable => Fate::Done("disabled"),
+            _ if is_daemon => Fate::Failed("its vassal has just ended".into()),
+            Deed::Signal(_) => Fate::Failed("it has just ended".into()),
             Deed::Look | Deed::Start | Deed::Restart | Deed::Reload | Deed::Enable => {
                 Fate::Failed("its config is gone".into())
             }

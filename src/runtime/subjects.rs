@@ -1,0 +1,110 @@
+//! Pure. Whom a wish is about: vassals, and daemons of vassals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::emperor::event::VassalId;
+
+/// Numbers of daemons begin here: there are never so many vassals.
+const DAEMONS_FROM: u32 = 1 << 31;
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A vassal.
+    Vassal(VassalId),
+    /// A daemon of this vassal, by a number and its name.
+    Daemon(VassalId, u32, String),
+}
+
+/// All that one wish is about, each once.
+#[derive(Clone, Debug, Default)]
+pub struct Subjects {
+    vassals: BTreeSet<VassalId>,
+    daemons: BTreeMap<VassalId, BTreeMap<String, u32>>,
+    last: u32,
+}
+
+impl Subject {
+    /// How it is called in answers.
+    pub fn number(&self) -> u32 {
+        match self {
+            Self::Vassal(id) => id.0,
+            Self::Daemon(_, number, _) => *number,
+        }
+    }
+
+    /// The vassal, or that of the daemon.
+    pub fn vassal(&self) -> VassalId {
+        match self {
+            Self::Vassal(id) | Self::Daemon(id, ..) => *id,
+        }
+    }
+}
+
+impl Subjects {
+    /// This vassal too.
+    pub fn add(&mut self, id: VassalId) {
+        self.vassals.insert(id);
+    }
+
+    /// This daemon too.
+    pub fn add_daemon(&mut self, id: VassalId, name: &str) {
+        let numbers = self.daemons.entry(id).or_default();
+        if !numbers.contains_key(name) {
+            numbers.insert(name.to_owned(), DAEMONS_FROM | self.last);
+            self.last += 1;
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.vassals.is_empty() && self.daemons.is_empty()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.vassals.len() + self.daemons.values().map(BTreeMap::len).sum::<usize>()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Subject> {
+        let daemons = self.daemons.keys().flat_map(|id| self.daemons_of(*id));
+        self.vassals.iter().copied().map(Subject::Vassal).chain(daemons).collect()
+    }
+
+    /// Those that a change of this vassal may be about.
+    pub fn of(&self, id: VassalId) -> Vec<Subject> {
+        let itself = self.vassals.get(&id).copied().map(Subject::Vassal);
+        itself.into_iter().chain(self.daemons_of(id)).collect()
+    }
+
+    /// The vassals that are to be watched for that.
+    pub fn vassals(&self) -> BTreeSet<VassalId> {
+        self.vassals.iter().chain(self.daemons.keys()).copied().collect()
+    }
+
+    fn daemons_of(&self, id: VassalId) -> impl Iterator<Item = Subject> {
+        let numbers = self.daemons.get(&id).into_iter().flatten();
+        numbers.map(move |(name, number)| Subject::Daemon(id, *number, name.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_there_once_and_a_daemon_is_watched_by_its_vassal() {
+        let mut subjects = Subjects::default();
+        assert!(subjects.is_empty());
+        let (one, other) = (VassalId(1), VassalId(2));
+        subjects.add(one);
+        subjects.add(one);
+        ["redis", "redis", "jobs"].iter().for_each(|name| subjects.add_daemon(other, name));
+        assert_eq!((subjects.count(), subjects.all().len()), (3, 3));
+        assert_eq!(subjects.vassals(), BTreeSet::from([one, other]));
+        assert_eq!(subjects.of(one), [Subject::Vassal(one)]);
+        let numbers: BTreeSet<u32> = subjects.all().iter().map(Subject::number).collect();
+        assert_eq!(numbers.len(), 3);
+    }
+}

@@ -1,0 +1,100 @@
+//! Signals, daemons, and what is said to an Emperor about all of it.
+
+use super::common::{ALICE, Emperor, Tree};
+use super::{IDLE, command, is, said, said_by};
+
+fn emperor(name: &str, body: &str, options: &[&str]) -> Emperor {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal_of(ALICE, name, body);
+    Emperor::start(tree, &[&["--emperor-tyrant"], options].concat())
+}
+
+#[test]
+fn a_signal_reaches_the_program_of_a_vassal_in_its_jail() {
+    let body =
+        "command = sh -c \"trap 'echo told of USR1' USR1; echo armed; while true; do sleep 0.1; done\"\n";
+    let emperor = emperor("shop.ini", body, &[]);
+    emperor.wait_for_line(|line| line == "armed");
+    for (number, word) in ["USR1", "SIGUSR1", "10"].into_iter().enumerate() {
+        assert_eq!(said_by(ALICE, &emperor, &["signal", word, "shop"]), is("shop.ini: signalled", 0));
+        super::common::eventually("the signal", || {
+            (emperor.lines.count(|line| line == "told of USR1") == number + 1).then_some(())
+        });
+    }
+    let (text, status) = said(&emperor, &["signal", "shop", "shop"]);
+    assert!(status == 2 && text.contains("is no signal"), "{text}");
+    assert_eq!(said(&emperor, &["stop", "shop"]), is("shop.ini: stopped", 0));
+    let (text, status) = said(&emperor, &["signal", "HUP", "shop"]);
+    assert!(status == 1 && text.contains("it does not run"), "{text}");
+}
+
+#[test]
+fn a_daemon_is_governed_by_the_name_of_its_vassal_and_its_own() {
+    let body = "attach-daemon2 = name=tick,cmd=/bin/sleep 77\nattach-daemon2 = name=tock,cmd=/bin/sleep 78\n\
+                command = /bin/sleep 1000000\n";
+    let emperor = emperor("shop.ini", body, &[]);
+    let sleeps = |arguments: &[&str]| {
+        let is = |seconds: &str| {
+            let found = super::common::processes().into_iter().filter(|pid| {
+                let told = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                told == format!("/bin/sleep\0{seconds}\0").into_bytes() && emperor.cgroup.pids().contains(pid)
+            });
+            found.count() == 1
+        };
+        arguments.iter().all(|seconds| is(seconds))
+    };
+    super::common::eventually("both daemons", || sleeps(&["77", "78"]).then_some(()));
+    let told = |words: &[&str], text: &str| {
+        super::common::eventually(&format!("{words:?}"), || {
+            let (said, status) = said_by(ALICE, &emperor, words);
+            (said.contains(text) && status == 0).then_some(())
+        });
+    };
+    told(&["start", "shop/tick"], "shop.ini/tick: already started");
+    assert_eq!(said_by(ALICE, &emperor, &["stop", "shop/tick"]), is("shop.ini/tick: stopped", 0));
+    assert!(!sleeps(&["77"]) && sleeps(&["78"]));
+    assert_eq!(said_by(ALICE, &emperor, &["stop", "shop.ini/tick"]), is("shop.ini/tick: not running", 0));
+    assert_eq!(said_by(ALICE, &emperor, &["start", "sh*/ti*"]), is("shop.ini/tick: started", 0));
+    assert_eq!(said(&emperor, &["restart", "shop/tock"]), is("shop.ini/tock: restarted", 0));
+    let (text, status) = said(&emperor, &["stop", "shop/redis"]);
+    assert!(status == 1 && text.contains("there is no vassal `shop/redis`"), "{text}");
+    let (text, status) = said(&emperor, &["disable", "shop/tick"]);
+    assert!(status == 1 && text.contains("started and stopped"), "{text}");
+    let (text, status) = said_by(super::common::BOB, &emperor, &["stop", "shop/tick"]);
+    assert!(status == 1 && text.contains("or it is not yours"), "{text}");
+    assert!(sleeps(&["77", "78"]));
+}
+
+#[test]
+fn an_update_reads_what_nobody_has_looked_at_and_tells_what_has_changed() {
+    let emperor = emperor("shop.ini", IDLE, &["--emperor-poll", "--emperor-freq", "0"]);
+    emperor.vassal("shop.ini");
+    assert_eq!(said(&emperor, &["update"]), is("nothing has changed that was not read already", 0));
+    emperor.tree.vassal_of(ALICE, "new.ini", IDLE);
+    emperor.tree.vassal_of(ALICE, "shop.ini", "env = A=B\ncommand = /bin/sleep 1000000\n");
+    let mark = emperor.lines.mark();
+    assert_eq!(said(&emperor, &["update"]), is("new.ini: added\nshop.ini: changed", 0));
+    emperor.vassal("new.ini");
+    emperor.vassal_since(mark, "shop.ini");
+    ["third.ini", "fourth.ini"].iter().for_each(|name| _ = emperor.tree.vassal_of(ALICE, name, IDLE));
+    let (text, status) = said(&emperor, &["update", "th*", "--json"]);
+    assert_eq!((text.as_str(), status), ("{\"config\":\"added\",\"vassal\":\"third.ini\"}\n", 0));
+    let (text, status) = said_by(ALICE, &emperor, &["update"]);
+    assert!(status == 1 && text.contains("yours are read as soon as they change"), "{text}");
+}
+
+/// Row C4.
+#[test]
+fn root_ends_an_emperor_and_nobody_else() {
+    let mut emperor = emperor("shop.ini", IDLE, &[]);
+    let shop = emperor.vassal("shop.ini");
+    let (text, status) = said_by(ALICE, &emperor, &["shutdown"]);
+    assert!(status == 1 && text.contains("only root may end the Emperor"), "{text}");
+    let (text, status) = said(&emperor, &["shutdown", "shop"]);
+    assert!(status != 0 && !text.is_empty() && shop.is_alive(), "{text}");
+    let output = command(&emperor, 0, &["shutdown"]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!shop.is_alive(), "all is over when that is said");
+    assert!(emperor.wait().success());
+}
