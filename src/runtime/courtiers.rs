@@ -229,6 +229,11 @@ impl Courtiers {
         courtier.daemons.get_or_insert_default().hear(word, now);
     }
 
+    /// Another program takes the place of its master.
+    pub fn forget_daemons(&mut self, one: Incarnation) {
+        self.get_mut(one).into_iter().for_each(|courtier| courtier.daemons = None);
+    }
+
     /// The running process of a vassal, if it tells of daemons, and what it tells.
     pub fn daemons(&self, id: VassalId) -> Option<(BorrowedFd<'_>, &Daemons)> {
         let courtier = self.present.get(&id)?;

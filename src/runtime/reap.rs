@@ -51,6 +51,7 @@ impl Runtime {
             Spelled::Byte => {
                 if byte == from_vassal::BECOMES {
                     self.courtiers.is_another(one);
+                    self.courtiers.forget_daemons(one);
                 }
                 Event::Byte(one, byte)
             }

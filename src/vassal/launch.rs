@@ -15,6 +15,7 @@ use rustix::process::{
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::tcsetpgrp;
+use rustix::thread::set_no_new_privs;
 
 use super::confine::Ready;
 use super::environment::Environment;
@@ -122,6 +123,8 @@ impl Launch<'_> {
         if let Some(identity) = self.identity {
             let step = jail::Step::Identity(identity.clone(), Capabilities::NONE);
             run::perform(&step).map_err(|failure| Errno::from_raw_os_error(failure.errno))?;
+            // Whoever has become somebody else does not become root again.
+            set_no_new_privs(true)?;
         }
         // A change of ids would clear it.
         set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -266,6 +266,8 @@ impl Life<'_> {
         course: &Course,
         newest: &RefCell<Option<Course>>,
     ) -> (Newest, Option<Vec<u8>>) {
+        // What was read before is not the newest any more.
+        newest.take();
         let opened = config.map(File::from);
         let reading = again::read(self.source, opened.as_ref(), self.view(), self.teller);
         // What cannot be known here is found out by whoever starts us again.

@@ -153,3 +153,29 @@ fn a_touched_file_begins_it_anew_also_when_it_is_made_or_removed() {
     court.wait("a", "running", 4);
     court.stop();
 }
+
+/// Whoever is the tenant can kill what minds his daemon: that ends with it, and is started again.
+#[test]
+fn a_keeper_that_is_killed_takes_its_daemon_along() {
+    let mut court = Court::of("attach-daemon = sleep 1000");
+    let pid = court.wait("sleep", "running", 1);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let keeper = stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().parse().unwrap();
+    kill(keeper);
+    let next = court.wait("sleep", "running", 2);
+    wait_dead(pid);
+    court.stop();
+    assert!(!lives(next));
+}
+
+/// Row C7: what a daemon says is not taken for words of the command, also when it was started again.
+#[test]
+fn a_daemon_gets_no_notify_socket_of_the_command() {
+    let script = "echo \"<$NOTIFY_SOCKET>\" >> DIR/got; exec sleep 1000";
+    let mut court =
+        Court::of(&format!("command = sleep 2000\nnotify = true\nattach-daemon2 = name=a,cmd={script}"));
+    kill(court.wait("a", "running", 1));
+    court.wait("a", "running", 2);
+    until("two starts", || (court.place.read("got") == "<>\n<>\n").then_some(()));
+    court.stop();
+}

@@ -126,7 +126,7 @@ fn the_example_of_the_manual_runs_as_another_user_in_exactly_his_groups() {
     let place = Place::new(config);
     let script = place.path("my_daemon.sh");
     let text = format!(
-        "#!/bin/sh\ntrap 'echo quit > {0}/d/quit; exit' QUIT\nid -u > {0}/d/id; id -G >> {0}/d/id; mv {0}/d/id {0}/d/ids\nwhile :; do sleep 0.01; done\n",
+        "#!/bin/sh\ntrap 'echo quit > {0}/d/quit; exit' QUIT\nid -u > {0}/d/id; id -G >> {0}/d/id; grep NoNewPrivs /proc/self/status >> {0}/d/id; mv {0}/d/id {0}/d/ids\nwhile :; do sleep 0.01; done\n",
         place.path("").display()
     );
     std::fs::write(&script, text).unwrap();
@@ -134,7 +134,7 @@ fn the_example_of_the_manual_runs_as_another_user_in_exactly_his_groups() {
     place.directory("d", 33, 0o755);
     let mut court = Court::at(place);
     let pid = court.wait("my_daemon.sh", "running", 1);
-    until("its ids", || (court.place.read("d/ids") == "33\n33\n").then_some(()));
+    until("its ids", || (court.place.read("d/ids") == "33\n33\nNoNewPrivs:\t1\n").then_some(()));
     assert_eq!(number(&court.place, "my.pid"), pid);
     let path = court.place.path("d/quit");
     court.steer("stop my_daemon.sh");

@@ -132,6 +132,8 @@ fn launch(
         Command::Shell(line) => vec![&shell, "-c", line],
     };
     let mut environment = vassal.user_environment();
+    // What it says would be taken for words of the command.
+    ["NOTIFY_SOCKET", "WATCHDOG_USEC"].iter().for_each(|name| environment.remove(name));
     environment.replace(&daemon.env);
     let identity = becomes(daemon)?;
     let null = programs::empty()?;
