@@ -8,16 +8,18 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::cli::world::Surroundings;
-use crate::cli::{self, Invocation, Verb};
+use crate::cli::{self, Invocation, VERBS, Verb, VerbSpec};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
 use crate::config::{self, Loaded};
 use crate::control::wish::{Deed, Wish};
-use crate::control::{Called, Looking, Manner, Named, Target};
+use crate::control::{Called, Looking, Manner, Named, Prompt, Target};
 use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
 const USAGE: u8 = 2;
+/// Exit status of `status` when there is nobody to tell it of.
+const UNKNOWN: u8 = 4;
 
 /// Carries out a command line (without the name of the program).
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
@@ -34,7 +36,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Plan => shown(plan_of(invocation)),
         Verb::Check => check(&invocation),
         Verb::ShowConfig => show_config(invocation),
-        Verb::Status => shown(target(&invocation).and_then(|one| control::status(&one, invocation.json))),
+        Verb::Status => status(&invocation),
         Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
         Verb::Events => events(&invocation),
         Verb::Start => steer(&invocation, Deed::Start),
@@ -47,6 +49,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Signal => status_of(signal(&invocation)),
         Verb::Update => status_of(update(&invocation)),
         Verb::Shutdown => status_of(named(&invocation).and_then(|one| control::shutdown(&one))),
+        Verb::Control => status_of(prompt(&invocation)),
         Verb::Net => net(&invocation),
         Verb::Attach => status_of(attach(&invocation)),
         Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
@@ -160,6 +163,28 @@ fn signal(invocation: &Invocation) -> Result<u8> {
         return Ok(USAGE);
     };
     steer_named(invocation, Deed::Signal(number), named)
+}
+
+fn status(invocation: &Invocation) -> ExitCode {
+    match target(invocation).and_then(|one| control::status(&one, invocation.json)) {
+        Ok((text, 0)) => shown(Ok(text)),
+        Ok((text, status)) => {
+            shown(Ok(text));
+            ExitCode::from(status)
+        }
+        Err(error) => {
+            shown(Err(error));
+            ExitCode::from(UNKNOWN)
+        }
+    }
+}
+
+/// Verbs that ask an Emperor, but this one.
+fn prompt(invocation: &Invocation) -> Result<u8> {
+    let asks = |one: &&VerbSpec| one.operands.starts_with("[ADDRESS]") && one.verb != Verb::Control;
+    let verbs = VERBS.iter().filter(asks).map(|one| (one.name, one.operands)).collect();
+    let address = invocation.operands.first().map(|operand| operand.value.as_str());
+    Prompt { address, verbs }.run()
 }
 
 fn update(invocation: &Invocation) -> Result<u8> {

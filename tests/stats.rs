@@ -209,7 +209,7 @@ fn status_without_an_emperor_says_so_and_fails() {
     let tree = Tree::new();
     let nowhere = tree.path("nowhere.sock").display().to_string();
     let output = common::liege(&["status", &nowhere]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8(output.stderr).unwrap().contains(&nowhere));
 }
 

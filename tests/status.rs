@@ -23,6 +23,12 @@ fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// What is printed of vassals that are not up.
+fn of_the_down(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
 fn events(emperor: &Emperor) -> BufReader<UnixStream> {
     let mut path = emperor.stats_socket().into_os_string();
     path.push(".events");
@@ -69,7 +75,7 @@ fn a_crash_loop_is_explained() {
     let status = text(&said(&emperor, "status", &["f*"]));
     assert!(status.contains("fine.ini") && !status.contains("crash.ini"), "{status}");
     let status: Value =
-        serde_json::from_str(&text(&said(&emperor, "status", &["crash.ini", "--json"]))).unwrap();
+        serde_json::from_str(&of_the_down(&said(&emperor, "status", &["crash.ini", "--json"]))).unwrap();
     assert_eq!(status["vassals"].as_array().unwrap().len(), 1);
     assert!(!said(&emperor, "why", &["nobody"]).status.success());
     emperor.stop();
@@ -130,7 +136,7 @@ fn a_config_that_is_wrong_by_its_text_is_told_once_and_rests_until_it_changes_or
     assert_eq!((&one["state"], &one["starts"], &one["deaths"]), (&"refused".into(), &1.into(), &0.into()));
     assert!(one["note"].as_str().unwrap().starts_with("typo.ini:2:1: unknown option `comand`"), "{one}");
     assert_eq!(emperor.told("typo.ini", "unknown option"), 1);
-    let status = text(&said(&emperor, "status", &["typo*"]));
+    let status = of_the_down(&said(&emperor, "status", &["typo*"]));
     assert!(status.contains("refused") && status.contains("typo.ini:2:1: "), "{status}");
     let why = text(&said(&emperor, "why", &["typo"]));
     for part in

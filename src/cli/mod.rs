@@ -12,7 +12,7 @@ pub use command::{completions, man};
 pub use help::{help, version};
 pub use markdown::markdown;
 pub use parse::{Invocation, exit_code, parse};
-pub use verb::Verb;
+pub use verb::{VERBS, Verb, VerbSpec};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ pub enum Verb {
     Signal,
     Update,
     Shutdown,
+    Control,
     Net,
     Attach,
     Exec,
@@ -147,6 +148,13 @@ pub static VERBS: &[VerbSpec] = &[
         "Has all configs read anew, and tells what has changed.",
     ),
     spec(Verb::Shutdown, "shutdown", "[ADDRESS]", Some((0, 1)), "Ends an Emperor and all its vassals."),
+    spec(
+        Verb::Control,
+        "control",
+        "[ADDRESS]",
+        Some((0, 1)),
+        "Takes such verbs one after the other, with completion and history.",
+    ),
     spec(
         Verb::Net,
         "net",

@@ -10,19 +10,31 @@ use super::Target;
 use super::fetch::{self, plain};
 use crate::stats;
 
-/// The status of the Emperor or of some vassals; with `json`, the document as it came, with no other vassals in it.
+/// Exit status where one of those that are named is not up; as `supervisorctl` has it, and init scripts (LSB).
+const DOWN: u8 = 3;
+/// States in which a vassal does what it is there for.
+const UP: [&str; 3] = ["running", "reloading", "on-demand"];
+
+/// The status of the Emperor or of some vassals, and the exit status; with `json`, the document as it came, with no other vassals in it.
 ///
 /// # Errors
 /// Nobody serves stats there, or something else does; no such vassal.
-pub fn status(target: &Target, json: bool) -> Result<String> {
+pub fn status(target: &Target, json: bool) -> Result<(String, u8)> {
     let text = fetch::document(target.address.as_ref())?;
     let mut document = fetch::parsed(&text)?;
     if json && !target.is_narrow() {
-        return Ok(text);
+        return Ok((text, 0));
     }
     keep(&mut document, target)?;
+    let status = if target.is_narrow() && !all_up(&document) { DOWN } else { 0 };
     let jails = if target.is_narrow() { jails(&document) } else { String::new() };
-    Ok(if json { format!("{document:#}\n") } else { table(&document) + &jails })
+    let text = if json { format!("{document:#}\n") } else { table(&document) + &jails };
+    Ok((text, status))
+}
+
+fn all_up(document: &Value) -> bool {
+    let mut vassals = document["vassals"].as_array().into_iter().flatten();
+    vassals.all(|one| UP.contains(&one["state"].as_str().unwrap_or_default()))
 }
 
 /// Leaves only those vassals that are meant.

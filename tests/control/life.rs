@@ -24,6 +24,8 @@ fn a_vassal_is_stopped_started_restarted_and_reloaded() {
     assert_eq!(said(&emperor, &["stop", "shop"]), is("shop.ini: stopped", 0));
     assert!(!first.is_alive(), "it is over when that is said");
     assert_eq!(said(&emperor, &["stop", "shop.ini"]), is("shop.ini: not running", 0));
+    assert_eq!(said(&emperor, &["status", "shop"]).1, 3);
+    assert_eq!((said(&emperor, &["status"]).1, said(&emperor, &["status", "nobody"]).1), (0, 4));
     let (told, status) = said(&emperor, &["reload", "shop"]);
     assert!(status == 7 && told.starts_with("shop.ini: ERROR (suspended"), "{told}");
     assert_eq!(said(&emperor, &["start", "shop"]), is("shop.ini: started", 0));

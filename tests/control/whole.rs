@@ -98,3 +98,44 @@ fn root_ends_an_emperor_and_nobody_else() {
     assert!(!shop.is_alive(), "all is over when that is said");
     assert!(emperor.wait().success());
 }
+
+#[test]
+fn the_prompt_takes_verbs_from_a_script_and_from_a_terminal() {
+    use std::io::Write as _;
+    let emperor = emperor("shop.ini", IDLE, &[]);
+    emperor.vassal("shop.ini");
+    let mut prompt = command(&emperor, 0, &["control"]);
+    prompt.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut prompt = prompt.spawn().unwrap();
+    prompt.stdin.take().unwrap().write_all(b"stop shop\nstart 'sh*'\nhelp\n\nquit\nstop shop\n").unwrap();
+    let output = prompt.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("shop.ini: stopped\nshop.ini: started\n") && text.ends_with("quit\n"), "{text}");
+    assert!(output.status.success() && emperor.stats_of("shop.ini").unwrap()["state"] == "running");
+    // On a terminal: names are completed, what was typed before comes back with a key, Ctrl-C ends nothing.
+    let mut seat = std::process::Command::new("script");
+    seat.args(["-qec"]).arg(format!(
+        "{} control {}",
+        emperor.tree.path("liege").display(),
+        emperor.stats_socket().display()
+    ));
+    seat.arg("/dev/null").env("TERM", "xterm");
+    let (reader, writer) = std::io::pipe().unwrap();
+    seat.stdin(std::process::Stdio::piped()).stdout(writer);
+    let mut seated = seat.spawn().unwrap();
+    drop(seat);
+    let lines = super::common::Lines::listen(reader);
+    let mut keys = seated.stdin.take().unwrap();
+    for (typed, told) in [
+        (&b""[..], "VASSAL"),
+        (b"res\tsho\t\r", "shop.ini: restarted"),
+        (b"\x03stop sho\t\r", "shop.ini: stopped"),
+        (b"\x1b[A\x1b[A\r", "shop.ini: restarted"),
+    ] {
+        let mark = lines.mark();
+        keys.write_all(typed).unwrap();
+        lines.wait_since(if typed.is_empty() { 0 } else { mark }, |line| line.contains(told));
+    }
+    keys.write_all(b"quit\r").unwrap();
+    assert!(seated.wait().unwrap().success());
+}

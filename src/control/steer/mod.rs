@@ -19,7 +19,7 @@ use crate::config::vassal::Address;
 use crate::emperor::event::Moment;
 use crate::reactor::clock;
 
-pub use self::whole::{shutdown, signal, update};
+pub use self::whole::{names, shutdown, signal, update};
 
 use self::progress::{Outcome, Progress};
 

@@ -6,11 +6,12 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::config::vassal::Address;
 use crate::control::attach::Connection;
 use crate::control::fetch::plain;
 use crate::control::messages::{Answer, Ask, Change};
 use crate::control::target::Named;
-use crate::control::wish::Meant;
+use crate::control::wish::{ALL, Deed, Meant, Wish};
 
 /// `liege update`: what has changed, of these names or of all.
 ///
@@ -54,6 +55,26 @@ fn tell(change: Change, name: &str, json: bool, out: &mut dyn Write) -> Result<(
         false => writeln!(out, "{name}: {word}")?,
     }
     Ok(())
+}
+
+/// What words there are for vassals of an Emperor.
+///
+/// # Errors
+/// Nobody is there to ask, or he refuses.
+pub fn names(address: Option<&Address>) -> Result<Vec<String>> {
+    let connection = Connection::open(address)?;
+    let wish = Wish { deed: Deed::Look, names: vec![ALL.to_owned()] };
+    connection.ask(&Ask::Govern(wish), &[])?;
+    let mut names = vec![ALL.to_owned()];
+    while let Some((answer, _)) = connection.hear()? {
+        match answer {
+            Answer::Standings(standings) => names.extend(standings.into_iter().map(|one| one.name)),
+            Answer::Told => break,
+            Answer::Refused(sentence) => bail!("{sentence}"),
+            _ => {}
+        }
+    }
+    Ok(names)
 }
 
 /// `liege shutdown`: over when the Emperor has ended.
