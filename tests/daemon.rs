@@ -613,7 +613,7 @@ fn phases_of_a_vassal_are_refused_with_what_an_emperor_has_instead() {
         let wanted = "the Emperor itself has `hook-emperor-start";
         assert!(output.status.code() == Some(2) && said.contains(wanted), "{option}: {said}");
     }
-    for option in ["--exit-on-reload", "--notify-socket=/run/x", "--log-maxsize=7", "--logfile-chmod=600"] {
+    for option in ["--exit-on-reload", "--notify-socket=/run/x", "--log-truncate", "--logfile-chmod=600"] {
         let output = common::liege(&["--emperor", "/nowhere", option]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains("not supported yet"), "{option}: {said}");

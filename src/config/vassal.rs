@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod daemons;
 pub mod health;
 pub mod limits;
+pub mod logs;
 pub mod net;
 pub mod phases;
 mod read;
@@ -89,8 +90,8 @@ pub struct VassalConfig {
     pub cgroups: cgroups::Cgroups,
     /// `rlimit-*`, `nice` and whatever else is inherited.
     pub limits: limits::Limits,
-    /// `logto`: standard output and error are appended to this file, opened with the vassal's ids.
-    pub logto: Option<Placed<PathBuf>>,
+    /// Its own log.
+    pub logs: logs::Logs,
     /// What it sees as its file system.
     pub rootfs: rootfs::RootfsConfig,
     /// Its network.

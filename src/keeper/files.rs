@@ -21,7 +21,17 @@ const NAME_MAX: usize = 180;
 pub struct LogFile {
     name: String,
     mode: RawMode,
+    aside: Aside,
     open: Option<Open>,
+}
+
+/// What a file is called once it was put aside.
+#[derive(Debug)]
+pub enum Aside {
+    /// `NAME.1`, `NAME.2` and so on.
+    Numbered,
+    /// This, in this directory, whatever was there before.
+    Named(OwnedFd, String),
 }
 
 #[derive(Debug)]
@@ -30,15 +40,23 @@ struct Open {
     length: u64,
     /// In seconds since 1970.
     begun_s: u64,
+    /// What was written last is a whole line.
+    is_whole: bool,
 }
 
 impl LogFile {
     /// One of this name, made with this mode once there is something to write.
     pub fn new(name: String, mode: RawMode) -> Self {
-        Self { name, mode, open: None }
+        Self { name, mode, aside: Aside::Numbered, open: None }
     }
 
-    /// Writes to its end; puts it aside before, if that is due.
+    /// The same, called otherwise once it is put aside.
+    #[must_use]
+    pub fn put_aside_as(self, aside: Aside) -> Self {
+        Self { aside, ..self }
+    }
+
+    /// Writes to its end; puts it aside before, if that is due and a line has ended there. One that has no lines is cut.
     ///
     /// # Errors
     /// It cannot be opened or written; `EMLINK` for one that has a second name, `EINVAL` for what is no file.
@@ -48,12 +66,14 @@ impl LogFile {
         bytes: &[u8],
         (rotation, now_s): (Rotation, u64),
     ) -> Result<(), Errno> {
-        let (length, begun_s) = self.opened(directory, now_s).map(|open| (open.length, open.begun_s))?;
-        if rotation.is_due(length, now_s.saturating_sub(begun_s)) {
-            self.open = None;
-            put_aside(directory, &self.name, rotation)?;
+        let Some(last) = bytes.last() else { return Ok(()) };
+        let open = self.opened(directory, now_s)?;
+        let is_cut = rotation.is_due(open.length / 2, 0);
+        if (open.is_whole || is_cut) && rotation.is_due(open.length, now_s.saturating_sub(open.begun_s)) {
+            self.put_aside(directory, rotation)?;
         }
         let open = self.opened(directory, now_s)?;
+        open.is_whole = *last == b'\n';
         let mut rest = bytes;
         while !rest.is_empty() {
             match write(&open.file, rest) {
@@ -64,6 +84,19 @@ impl LogFile {
         }
         open.length += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Puts it aside now.
+    ///
+    /// # Errors
+    /// It cannot be renamed; one that is not there has been moved away.
+    pub fn put_aside(&mut self, directory: BorrowedFd<'_>, rotation: Rotation) -> Result<(), Errno> {
+        self.open = None;
+        let put = match &self.aside {
+            Aside::Numbered => put_aside(directory, &self.name, rotation),
+            Aside::Named(there, name) => renameat(directory, &self.name, there, name),
+        };
+        if put == Err(Errno::NOENT) { Ok(()) } else { put }
     }
 
     /// Whatever has its name is opened before more is written.
@@ -94,7 +127,7 @@ fn open(directory: BorrowedFd<'_>, name: &str, mode: RawMode, now_s: u64) -> Res
     let born = statx(&file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME).ok();
     let born = born.filter(|found| found.stx_mask & StatxFlags::BTIME.bits() != 0);
     let begun_s = born.map_or(now_s, |found| found.stx_btime.tv_sec.unsigned_abs());
-    Ok(Open { file, length: found.st_size.unsigned_abs(), begun_s })
+    Ok(Open { file, length: found.st_size.unsigned_abs(), begun_s, is_whole: true })
 }
 
 /// `NAME` becomes `NAME.1`, that `NAME.2`, and so on; the last one goes.

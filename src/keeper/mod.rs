@@ -1,7 +1,7 @@
 //! The log keeper: one process, nobody's, that reads what all vassals write, keeps the last of it, and hands on whole lines.
 
 pub mod charter;
-mod files;
+pub mod files;
 mod filter;
 mod gzip;
 mod lines;

@@ -1,14 +1,15 @@
 //! Processes that stay beside the command, or in its place: reborn when they end, and paced when they end at once.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::process::Pid;
 
 use super::duties::Exit;
 use super::state::Vassal;
-use super::terminals;
 use super::trouble::Trouble;
 use super::watch::now;
+use super::{logs, terminals};
 use crate::emperor::event::Moment;
 
 /// Whoever lived so long is reborn at once, in ms.
@@ -25,6 +26,8 @@ pub enum Work {
     Terminals(terminals::Wanted),
     /// Serves the terminal of the command.
     Shared(terminals::Sharing),
+    /// Writes the log.
+    Log(Rc<logs::Sink>),
 }
 
 /// All of them.
@@ -73,9 +76,18 @@ impl Companions {
         self.0.push(Companion { work, state: State::Alive(pid), pace });
     }
 
-    /// True when there is one.
+    /// True when there is one that serves somebody.
     pub fn is_any(&self) -> bool {
-        !self.0.is_empty()
+        self.0.iter().any(|one| !matches!(one.work, Work::Log(_)))
+    }
+
+    /// Those who write logs.
+    pub fn writers(&self) -> Vec<Pid> {
+        let pid = |one: &Companion| match (&one.work, one.state) {
+            (Work::Log(_), State::Alive(pid)) => Some(pid),
+            (Work::Terminals(_) | Work::Shared(_) | Work::Log(_), _) => None,
+        };
+        self.0.iter().filter_map(pid).collect()
     }
 
     /// One of these that lives.
@@ -113,6 +125,7 @@ impl Work {
         match self {
             Self::Terminals(_) => "the router of terminals",
             Self::Shared(_) => "the process of the terminal",
+            Self::Log(_) => "the writer of the log",
         }
     }
 
@@ -120,6 +133,7 @@ impl Work {
         match self {
             Self::Terminals(wanted) => terminals::begin(vassal, wanted),
             Self::Shared(sharing) => terminals::begin_shared(vassal, *sharing),
+            Self::Log(sink) => logs::write(vassal, sink),
         }
     }
 }

@@ -22,7 +22,7 @@ use super::step::Step;
 use super::tell::Teller;
 use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
-use super::{again, born, confine, daemons, master, patch, sockets, terminals, tuntap, upward};
+use super::{again, born, confine, daemons, logs, master, patch, sockets, terminals, tuntap, upward};
 use crate::config::Loaded;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::daemons::Leaving;
@@ -187,6 +187,7 @@ impl Life<'_> {
             self.teller.trouble(trouble);
             upward::trouble(vassal.control.as_ref(), &trouble.to_string());
         }
+        logs::end(vassal);
         leftovers::kill_all();
         // Socket files go with their sockets.
         vassal.sockets.clear();

@@ -17,6 +17,7 @@ pub mod identity;
 mod idle;
 mod launch;
 mod life;
+mod logs;
 mod master;
 mod namespaces;
 pub mod net;

@@ -20,7 +20,7 @@ use super::confine::{self, Around};
 use super::notify::Reach;
 use super::step::{Socket, Step, Wanted};
 use super::surroundings::FileStep;
-use super::{daemons, net, power, rootfs, separation, terminals, zerg};
+use super::{daemons, logs, net, power, rootfs, separation, terminals, zerg};
 
 /// What a vassal is born as, as far as its phases depend on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -297,7 +297,7 @@ fn command(config: &VassalConfig, reach: Reach, emperor: bool) -> Vec<Step> {
     }
     let mut steps = Vec::new();
     steps.extend(config.chdir.iter().map(|directory| Step::Directory(directory.value.clone())));
-    steps.extend(config.logto.iter().map(|file| Step::LogTo(file.value.clone())));
+    steps.extend(logs::step(config));
     steps.extend(phase(config, Phase::PreApp));
     steps.extend(config.surroundings.last_directory.iter().cloned().map(Step::Directory));
     // Before the command, which may need them.

@@ -3,6 +3,7 @@ use insta::assert_snapshot;
 use super::*;
 use crate::config::hook::{Hook, Verb};
 use crate::config::vassal::Patch;
+use crate::config::vassal::logs::Logs;
 
 const ROOT: Facts = Facts {
     root: true,
@@ -45,7 +46,7 @@ fn everything() -> VassalConfig {
         ],
         socket_owner: Some(placed("web:www".into())),
         hostname: Some(placed("box".into())),
-        logto: Some(placed("log".into())),
+        logs: Logs::to(placed("log".into())),
         unshare: "fs,net,pid,uts".parse().expect("known namespaces"),
         unshare_at: Some(placed(()).place),
         ..VassalConfig::default()

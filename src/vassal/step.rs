@@ -8,6 +8,7 @@ use jail::{Capabilities, Namespaces, Phase};
 
 use super::confine;
 use super::daemons;
+use super::logs;
 use super::net::NetStep;
 use super::notify::Reach;
 use super::surroundings::FileStep;
@@ -132,6 +133,8 @@ pub enum Step {
     Directory(PathBuf),
     /// Output of the command goes to this file.
     LogTo(PathBuf),
+    /// The same, by a process that minds the file.
+    WriteLog(Box<logs::Wanted>),
     /// The command, as a child of ours.
     Start(Vec<String>),
     /// Makes the command's `NOTIFY_SOCKET`; it is told to send a heartbeat every so many seconds, if not 0.
@@ -223,6 +226,7 @@ impl fmt::Display for Step {
             Self::DieWithParent => f.write_str("die when the Emperor dies"),
             Self::Directory(path) => write!(f, "change directory to {}", path.display()),
             Self::LogTo(path) => write!(f, "log to {}", path.display()),
+            Self::WriteLog(wanted) => wanted.fmt(f),
             Self::Listen(..) => f.write_str("make a NOTIFY_SOCKET"),
             Self::Subscribe(subscriptions) => {
                 let keys: Vec<&str> = subscriptions.list.iter().map(|one| one.value.key.as_str()).collect();

@@ -22,7 +22,7 @@ use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::terminals::Shared;
 use super::trouble::Trouble;
-use super::{backlog, cgroups, confine, daemons, network, subscribe, surroundings, terminals, zerg};
+use super::{backlog, cgroups, confine, daemons, logs, network, subscribe, surroundings, terminals, zerg};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,7 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
         Step::Already(wanted) => identity::check(wanted),
         Step::Directory(path) => vassal.enter(path),
         Step::LogTo(path) => vassal.log_to(path),
+        Step::WriteLog(wanted) => logs::begin(vassal, wanted),
         Step::Identity(wanted, keep) => {
             namespaces::keep_fate(|| take_identity(vassal, step, (wanted, *keep)))
         }

@@ -6,6 +6,7 @@ mod common;
 
 mod attacks;
 mod keeper;
+mod own;
 mod places;
 mod tail;
 

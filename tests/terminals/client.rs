@@ -19,8 +19,6 @@ impl Client {
         let stream = loop {
             match UnixStream::connect(socket) {
                 Ok(stream) => break stream,
-                // Closed before what we said was read.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return true,
                 Err(error) => assert!(begin.elapsed() < PATIENCE, "{error}"),
             }
             std::thread::yield_now();
@@ -58,6 +56,8 @@ impl Client {
             match self.0.read(&mut bytes) {
                 Ok(0) => return true,
                 Ok(count) => self.1.push_str(&String::from_utf8_lossy(&bytes[..count])),
+                // Closed before what we said was read.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return true,
                 Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)),
             }
         }

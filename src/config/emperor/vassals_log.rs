@@ -7,6 +7,7 @@ use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::quantity::{seconds, size};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, flag, text, wrong};
+use crate::config::vassal::logs::kept;
 use crate::keeper::charter::Rotation;
 
 /// Where a host takes datagrams of syslog.
@@ -63,14 +64,6 @@ pub(super) fn apply(log: &mut VassalsLog, name: &str, entry: &Entry) -> Result<b
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-/// Each is renamed whenever one is put aside.
-fn kept(text: &str) -> Result<u32, Wrong> {
-    match count(text)? {
-        number @ 0..=100 => Ok(number),
-        _ => wrong(format!("{} files are more than are kept", quoted(text)), "keep 100 or fewer"),
-    }
 }
 
 fn destination(value: &str) -> Result<Destination, Wrong> {

@@ -56,7 +56,7 @@ fn every_option_of_the_table_has_an_effect() {
         let base = match option.name {
             "pty-exec" => "uid = 1\nsocket = x\n",
             "pty-log" | "pty-input" => "uid = 1\ncommand = a\npty-socket = x\n",
-            _ => "uid = 1\ncommand = a\n",
+            _ => "uid = 1\ncommand = a\nlogto = base\n",
         };
         let line = if option.name == "pty-exec" { format!("pty-socket = x\n{line}") } else { line };
         assert_ne!(read(&format!("{base}{line}")), read(base), "{}: {line}", group.heading);

@@ -3,7 +3,8 @@
 use jail::plan::standard::Strictness;
 
 use super::{
-    Patch, VassalConfig, VassalKind, daemons, net, phases, rootfs, sub_emperor, terminals, ties, tuntap, zerg,
+    Patch, VassalConfig, VassalKind, daemons, logs, net, phases, rootfs, sub_emperor, terminals, ties,
+    tuntap, zerg,
 };
 use crate::config::admit::{admit, value};
 use crate::config::confine::Choice;
@@ -130,12 +131,12 @@ fn apply(config: &mut VassalConfig, entry: &Entry) -> Read {
         "env" => set(config, value(entry, pair)?),
         // Carried out by `load`, in `variables`.
         "ienv" | "early-envdir" => {}
-        "logto" => config.logto = Some(entry.placed(value(entry, path)?)),
         "socket" => config.sockets.push(entry.placed(value(entry, address)?)),
         "chmod-socket" if entry.value.is_empty() => config.socket_mode = Some(SOCKET_MODE_OPEN),
         "chmod-socket" => config.socket_mode = Some(value(entry, mode)?),
         "tuntap-use-credentials" => config.use_credentials = value(entry, credentials)?,
         "chown-socket" => config.socket_owner = Some(entry.placed(value(entry, ownership)?)),
+        name if config.logs.apply(name, entry)? => {}
         name if config.limits.apply(name, entry)? => {}
         name if config.cgroups.apply(name, entry)? => {}
         name if config.net.apply(name, entry)? => {}
@@ -228,6 +229,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     errors.extend(net::contradictions(&config.net));
     errors.extend(tuntap::contradictions(&config.net, &config.tuntap));
     errors.extend(zerg::contradiction(config));
+    errors.extend(logs::contradiction(&config.logs));
     errors.extend(terminals::contradiction(config));
     errors.extend(daemons::contradiction(config));
     errors.extend(ties::contradiction(config));

@@ -64,7 +64,7 @@ fn tell(change: Change, name: &str, json: bool, out: &mut dyn Write) -> Result<(
 pub fn names(address: Option<&Address>) -> Result<Vec<String>> {
     let connection = Connection::open(address)?;
     let wish = Wish { deed: Deed::Look, names: vec![ALL.to_owned()] };
-    connection.ask(&Ask::Govern(wish), &[])?;
+    connection.ask(&Ask::Govern(wish))?;
     let mut names = vec![ALL.to_owned()];
     while let Some((answer, _)) = connection.hear()? {
         match answer {

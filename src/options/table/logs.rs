@@ -2,6 +2,41 @@
 
 use super::super::spec::{Kind, OptionSpec};
 
+pub(super) const VASSALS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "log-maxsize",
+        Kind::Form("SIZE", "20M"),
+        "The file of `logto` is put aside once it has so many bytes, behind a whole line. 0 for never.",
+    )
+    .default("0"),
+    OptionSpec::new("log-age", Kind::Form("TIME", "1d"), "The same once it is so old. 0 for never.")
+        .default("0"),
+    OptionSpec::new(
+        "log-keep",
+        Kind::Int(""),
+        "Files that were put aside are kept, `NAME.1` the newest; 100 at most.",
+    )
+    .default("5"),
+    OptionSpec::new("log-compress", Kind::Flag, "They are compressed (`NAME.1.gz`).").default("false"),
+    OptionSpec::new(
+        "log-backupname",
+        Kind::Path,
+        "A file that is put aside gets this name, in the place of the one before it, and no number.",
+    ),
+    OptionSpec::new(
+        "touch-logrotate",
+        Kind::Path,
+        "Puts the file of `logto` aside whenever this one is touched.",
+    )
+    .repeats(),
+    OptionSpec::new(
+        "touch-logreopen",
+        Kind::Path,
+        "Opens the file of `logto` anew whenever this one is touched.",
+    )
+    .repeats(),
+];
+
 pub(super) const EMPERORS: &[OptionSpec] = &[
     OptionSpec::new(
         "vassals-log",

@@ -129,6 +129,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Vassal,
         options: health::HEALTH,
     },
+    Group { heading: "Vassal: its own log", scope: Scope::Vassal, options: logs::VASSALS },
     Group { heading: "Vassal: sockets", scope: Scope::Vassal, options: vassal::SOCKETS },
     Group {
         heading: "Vassal: terminals for whoever connects",

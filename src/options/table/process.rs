@@ -11,7 +11,6 @@ pub(super) const PROCESS: &[OptionSpec] = &[
         "Goes into the background once everything is set up, with this log; the exit status of what was started tells whether the Emperor governs.",
     )
     .aliases(&["daemonize2"]),
-    OptionSpec::new("logto2", LOG, "As logto, opened once privileges are given up."),
     OptionSpec::new("pidfile", Kind::Path, "File that holds the Emperor's process id while it runs, made with its first rights."),
     OptionSpec::new("pidfile2", Kind::Path, "The same, made once privileges are given up."),
     OptionSpec::new("safe-pidfile", Kind::Path, "The same as pidfile."),
@@ -44,4 +43,5 @@ pub(super) const BOTH: &[OptionSpec] = &[
         LOG,
         "File that standard output and error are appended to: of the vassal, opened with its ids; of the Emperor, with its first rights. An Emperor's may be ADDRESS:PORT, for UDP.",
     ),
+    OptionSpec::new("logto2", LOG, "The same as logto, which it goes before; of the Emperor, opened once privileges are given up."),
 ];

@@ -1,0 +1,171 @@
+//! The log that a vassal's own config names.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::common::{ALICE, Emperor, Process, Tree, eventually};
+use super::freeze;
+
+/// Alice's vassal, with a script and these lines, its log at `hers/a.log`.
+fn start(script: &str, lines: &str) -> (Emperor, PathBuf) {
+    let tree = Tree::new();
+    let directory = tree.dir_of(ALICE, "hers");
+    let script = tree.script("a", script);
+    let config =
+        format!("command = {}\nlogto = {}\n{lines}", script.display(), directory.join("a.log").display());
+    tree.vassal_of(ALICE, "a.ini", &config.replace("DIR", directory.to_str().unwrap()));
+    (Emperor::start(tree, &["--emperor-tyrant", "--jail", "none"]), directory)
+}
+
+fn there(path: PathBuf) -> std::fs::Metadata {
+    eventually(&format!("{}", path.display()), || std::fs::metadata(&path).ok())
+}
+
+/// Its lines, once there are so many.
+fn lines(path: PathBuf, number: usize) -> Vec<String> {
+    eventually(&format!("{number} lines in {}", path.display()), || {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        (lines.len() >= number).then_some(lines)
+    })
+}
+
+fn writer(emperor: &Emperor, other_than: i32) -> Process {
+    let vassal = emperor.vassal("a.ini");
+    eventually("the writer of the log", || {
+        let is_one = |one: &Process| {
+            one.pid != other_than && one.command_line().first().is_some_and(|name| name.contains("liege"))
+        };
+        vassal.children().into_iter().find(is_one)
+    })
+}
+
+#[test]
+fn a_long_log_is_put_aside_and_so_many_are_kept() {
+    use std::os::unix::fs::MetadataExt;
+    let (emperor, directory) = start(
+        "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done",
+        "log-maxsize = 200\nlog-keep = 2\nlog-compress = true\n",
+    );
+    there(directory.join("a.log.2.gz"));
+    assert_eq!(there(directory.join("a.log")).uid(), ALICE);
+    let names =
+        std::fs::read_dir(&directory).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.starts_with("a.log.")).collect();
+    assert!(names.len() <= 3, "two, and one that is being compressed: {names:?}");
+    emperor.stop();
+}
+
+#[test]
+fn whoever_touches_a_file_has_the_log_put_aside_or_opened_anew() {
+    let (emperor, directory) = start(
+        "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done",
+        "touch-logrotate = DIR/rotate\ntouch-logreopen = DIR/reopen\nlog-backupname = DIR/before\n",
+    );
+    lines(directory.join("a.log"), 3);
+    std::fs::write(directory.join("rotate"), "").unwrap();
+    let before = lines(directory.join("before"), 3);
+    assert_eq!(before[0], "line 1");
+    let next = lines(directory.join("a.log"), 1);
+    assert_eq!(next[0], format!("line {}", before.len() + 1), "no line is lost or cut");
+    std::fs::rename(directory.join("a.log"), directory.join("moved")).unwrap();
+    std::fs::write(directory.join("reopen"), "").unwrap();
+    there(directory.join("a.log"));
+    emperor.stop();
+}
+
+#[test]
+fn last_words_are_in_the_log() {
+    let (mut emperor, directory) = start(
+        "trap 'seq -f \"last %.0f\" 100; exit 0' TERM INT; echo ready; while :; do sleep 0.05; done",
+        "log-maxsize = 1M\n",
+    );
+    lines(directory.join("a.log"), 1);
+    emperor.signal(Signal::TERM);
+    assert!(emperor.wait().success());
+    assert_eq!(lines(directory.join("a.log"), 101).last().unwrap(), "last 100");
+    emperor.stop();
+}
+
+#[test]
+fn what_is_written_while_nobody_writes_the_log_is_written_by_the_next_one() {
+    let (emperor, directory) = start(
+        "echo before; until [ -e gate ]; do sleep 0.05; done; seq -f 'line %.0f' 200; echo written > written; exec sleep 1000000",
+        "chdir = DIR\nlog-maxsize = 1M\n",
+    );
+    lines(directory.join("a.log"), 1);
+    let first = writer(&emperor, -1);
+    freeze(&first);
+    std::fs::write(directory.join("gate"), "").unwrap();
+    there(directory.join("written"));
+    first.signal(Signal::KILL);
+    assert_eq!(lines(directory.join("a.log"), 201)[200], "line 200");
+    assert_ne!(writer(&emperor, first.pid).pid, first.pid);
+    emperor.stop();
+}
+
+/// Row L3: a vassal that stays root and logs into a directory of a tenant's.
+#[test]
+fn a_link_that_is_put_in_the_place_of_a_log_is_not_written_to() {
+    let tree = Tree::new();
+    let directory = tree.dir_of(ALICE, "hers");
+    let victim = tree.path("victim");
+    std::fs::write(&victim, "victim").unwrap();
+    let log = directory.join("a.log");
+    let script = tree.script("a", "while :; do echo owned; sleep 0.02; done");
+    let config = format!(
+        "command = {}\nlogto = {}\nlog-maxsize = 50\ntouch-logreopen = {}\n",
+        script.display(),
+        log.display(),
+        tree.path("reopen").display()
+    );
+    tree.vassal("a.ini", &config);
+    let emperor = Emperor::start(tree, &[]);
+    there(directory.join("a.log.2"));
+    for place in [&log, &directory.join("a.log.1"), &directory.join("a.log.2")] {
+        let link = directory.join("link");
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        std::fs::rename(&link, place).unwrap();
+        std::fs::write(emperor.tree.path("reopen"), "").unwrap();
+    }
+    emperor.wait_for_line(|line| line.contains("lines are lost"));
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "victim");
+    emperor.stop();
+}
+
+/// As uWSGI does it: what was there before stands under the other name, and the log goes on under its own.
+#[test]
+fn the_name_of_a_log_that_was_put_aside_is_uwsgis() {
+    let (emperor, directory) = start(
+        "while :; do echo a line; sleep 0.02; done",
+        "log-maxsize = 100\nlog-backupname = DIR/before\n",
+    );
+    there(directory.join("before"));
+    there(directory.join("a.log"));
+    let place = tempfile::tempdir().unwrap();
+    let (log, before) = (place.path().join("a.log"), place.path().join("before"));
+    // Whatever becomes of this test, it ends.
+    let mut uwsgi = Command::new("timeout")
+        .args(["60", "uwsgi", "--master", "--log-master", "--socket"])
+        .arg(place.path().join("socket"))
+        .arg("--logto")
+        .arg(&log)
+        .args(["--log-maxsize", "100", "--log-backupname"])
+        .arg(&before)
+        .args(["--die-on-term"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    there(before);
+    there(log);
+    Process::of(uwsgi.id().cast_signed()).signal(Signal::TERM);
+    uwsgi.wait().unwrap();
+    for name in ["before", "a.log"] {
+        assert!(!there(directory.join(name)).is_dir());
+    }
+    emperor.stop();
+}
