@@ -159,6 +159,21 @@ fn every_terminal_is_one_of_the_jails_own_and_its_user_is_the_tenant() {
     emperor.stop();
 }
 
+/// Row T1.
+#[test]
+fn nobody_types_into_the_terminal_of_whoever_looks() {
+    let emperor = jailed("");
+    let script = "import fcntl\nfor request in (0x5412, 0x541c, 0x100005412, 0x10000541c):\n  try: fcntl.ioctl(0, request, b'x')\n  except (OSError, OverflowError): print('re' + 'fused', end=' ')\n  else: print('TY' + 'PED', end=' ')\nprint('e' + 'nd')\n";
+    let script_path = emperor.tree.path("type.py");
+    emperor.tree.place(&script_path, 0, script);
+    for (option, socket, is_own) in WAYS {
+        let line = format!("/usr/bin/python3 {}\r", script_path.display());
+        let seat = seated(is_own).send(&line).expect("refused refused refused refused end\r\n");
+        leave(seat, is_own, &connect(&emperor, ALICE, (option, socket)));
+    }
+    emperor.stop();
+}
+
 /// Row T9.
 #[test]
 fn another_tenant_does_not_come_in() {
