@@ -124,10 +124,11 @@ impl LogKeeper {
             let bytes = words::encode(&word).map_err(|_| Errno::MSGSIZE)?;
             let lent: Vec<BorrowedFd<'_>> = lent.into_iter().collect();
             match if is_gone { Ok(()) } else { jail::run::send(channel, &bytes, &lent) } {
-                Ok(()) => match self.untold.pop_front() {
-                    Some(Untold::Tail(_, client)) => client.leave(),
-                    Some(_) | None => {}
-                },
+                Ok(()) => {
+                    if let Some(Untold::Tail(_, client)) = self.untold.pop_front() {
+                        client.leave();
+                    }
+                }
                 Err(Errno::AGAIN) => return Ok(true),
                 Err(errno) => return Err(errno),
             }
