@@ -4,6 +4,7 @@
 #[path = "../vassal/emperor.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod emperor;
+mod keys;
 mod life;
 #[path = "../common/program.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
