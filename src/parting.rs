@@ -4,27 +4,43 @@
 //! and one that nobody takes is closed by whoever closes the socket that it is in.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::io::read;
-use rustix::io::write;
-use rustix::net::sockopt::set_socket_passcred;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, recvmsg, shutdown};
+use rustix::io::{ioctl_fionread, read, write};
+use rustix::net::sockopt::{set_socket_passcred, socket_type};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketType, recvmsg, shutdown};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-/// Closes a unix socket.
+/// Those that somebody else is to close.
+static LATER: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
+
+/// Closes a unix socket: at once, or by the next [`bury`] if something is in it.
 ///
 /// Must not: be called while somebody else is to go on using it.
 pub fn close(socket: OwnedFd) {
     // From here on nothing more gets in.
     let _ = shutdown(&socket, Shutdown::Both);
     if holds_something(&socket) {
-        close_elsewhere(socket);
+        LATER.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
     }
 }
 
-/// A packet that is empty is known from the end by the name of its sender, for which there is no room.
-fn holds_something(socket: impl AsFd) -> bool {
+/// Has those closed that wait for it, all by one child. Where there can be none they go on waiting.
+pub fn bury() {
+    let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
+    if !later.is_empty() {
+        let waiting = std::mem::take(&mut *later);
+        *later = close_elsewhere(waiting);
+    }
+}
+
+/// Whether somebody has left something in it. A packet that is empty is known from the end by the name of its sender, for
+/// which there is no room; in a stream nothing is without a byte.
+pub fn holds_something(socket: impl AsFd) -> bool {
+    if socket_type(&socket) == Ok(SocketType::STREAM) {
+        return ioctl_fionread(&socket).is_ok_and(|bytes| bytes > 0);
+    }
     let _ = set_socket_passcred(&socket, true);
     let looking = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     match recvmsg(&socket, &mut [], &mut RecvAncillaryBuffer::default(), looking) {
@@ -33,17 +49,20 @@ fn holds_something(socket: impl AsFd) -> bool {
     }
 }
 
-/// Lets a child have the last copy: only for a process that ends does the kernel close without waiting.
-fn close_elsewhere(descriptor: OwnedFd) {
-    let Ok((gate, key)) = pipe_with(PipeFlags::CLOEXEC) else { return };
+/// Lets a child have the last copies: only for a process that ends does the kernel close without waiting. Gives them back
+/// where there is no child.
+fn close_elsewhere(descriptors: Vec<OwnedFd>) -> Vec<OwnedFd> {
+    let Ok((gate, key)) = pipe_with(PipeFlags::CLOEXEC) else { return descriptors };
     let wait = || {
         let alone = set_parent_process_death_signal(Some(Signal::KILL)).is_err();
         i32::from(alone || read(&gate, &mut [0; 1]).is_err())
     };
-    if jail::sys::fork(wait).is_ok() {
-        drop(descriptor);
-        let _ = write(&key, b"x");
+    if jail::sys::fork(wait).is_err() {
+        return descriptors;
     }
+    drop(descriptors);
+    let _ = write(&key, b"x");
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -73,6 +92,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         jail::run::send(&theirs, b"x", &[reluctant(&listener).as_fd()]).expect("room");
         close(ours.into());
+        bury();
         assert_eq!(std::io::Read::read(&mut { theirs }, &mut [0; 1]).expect("a socket"), 0);
         let pair = || {
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -85,8 +105,13 @@ mod tests {
         jail::run::send(&theirs, b"", &[reluctant(&listener).as_fd()]).expect("room");
         assert!(holds_something(&ours));
         close(ours);
+        bury();
         let (ours, theirs) = pair();
         drop(theirs);
         assert!(!holds_something(&ours));
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        drop(theirs);
+        shutdown(&ours, Shutdown::Both).expect("a socket");
+        assert!(!holds_something(&ours), "whoever ends well costs no child");
     }
 }

@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, read};
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, recvmsg, shutdown};
 
 use super::messages::{Ask, MESSAGE_MAX, Malformed, decode};
 use crate::parting;
@@ -57,7 +57,14 @@ impl Caller {
         }
     }
 
+    /// From here on he says nothing more. False when something is in it already; else whoever closes it waits for nobody.
+    pub fn seal(&self) -> bool {
+        shutdown(self, Shutdown::Read).is_ok() && !parting::holds_something(self)
+    }
+
     /// Leaves him to somebody else, who has a copy.
+    ///
+    /// Must: come after [`Self::seal`].
     pub fn leave(mut self) {
         drop(self.0.take());
     }

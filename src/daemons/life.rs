@@ -91,6 +91,11 @@ impl Life {
         Self { rules, state: State::Due { at: now }, pace, starts: 0, orders: VecDeque::new() }
     }
 
+    /// What holds from now on, after a reload that it survived.
+    pub fn governed_by(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
     /// What to do next.
     pub fn next_order(&mut self) -> Option<Order> {
         self.orders.pop_front()

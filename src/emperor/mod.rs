@@ -230,6 +230,11 @@ impl Emperor {
         self.vassals.get(&id).map(|vassal| &vassal.key)
     }
 
+    /// Whose its config is.
+    pub fn owner(&self, id: VassalId) -> Option<Owner> {
+        self.vassals.get(&id).map(|vassal| vassal.config.owner)
+    }
+
     /// The vassals of this name with the owners of their configs: one of each source at most.
     pub fn named(&self, name: &str) -> Vec<(VassalId, Owner)> {
         let name: Arc<str> = name.into();

@@ -69,9 +69,10 @@ impl LogFile {
         let Some(last) = bytes.last() else { return Ok(()) };
         let open = self.opened(directory, now_s)?;
         let is_cut = rotation.is_due(open.length / 2, 0);
-        if (open.is_whole || is_cut) && rotation.is_due(open.length, now_s.saturating_sub(open.begun_s)) {
-            self.put_aside(directory, rotation)?;
-        }
+        let is_due = rotation.is_due(open.length, now_s.saturating_sub(open.begun_s));
+        // One that cannot be put aside grows: that loses nothing.
+        let aside =
+            if (open.is_whole || is_cut) && is_due { self.put_aside(directory, rotation) } else { Ok(()) };
         let open = self.opened(directory, now_s)?;
         open.is_whole = *last == b'\n';
         let mut rest = bytes;
@@ -83,7 +84,7 @@ impl LogFile {
             }
         }
         open.length += bytes.len() as u64;
-        Ok(())
+        aside
     }
 
     /// Puts it aside now.

@@ -56,11 +56,18 @@ impl Cutter {
 
 /// A line for a place that many write to: nothing in it moves a cursor or poses as somebody else's.
 pub fn plain(line: &[u8], into: &mut Vec<u8>) {
-    for byte in line {
-        match byte {
-            b'\t' | b' '..=b'~' | 0x80.. => into.push(*byte),
-            _ => into.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+    for chunk in line.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\t' => into.push(b'\t'),
+                // Those of the second set (0x80 to 0x9f) move cursors, too.
+                one if one.is_control() => {
+                    into.extend_from_slice(format!("\\x{:02x}", u32::from(one)).as_bytes())
+                }
+                one => into.extend_from_slice(one.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
         }
+        chunk.invalid().iter().for_each(|byte| into.extend_from_slice(format!("\\x{byte:02x}").as_bytes()));
     }
 }
 

@@ -161,6 +161,10 @@ impl Keeper {
             (ToKeeper::Open { stream, .. }, None) => self.outbox.push_back(ToEmperor::Closed(stream)),
             (ToKeeper::Close(stream), _) => self.read_out(stream),
             (ToKeeper::Forget(vassal), _) => self.forget(vassal),
+            (ToKeeper::Disown(vassal), _) => {
+                let readers = self.vassals.disown(vassal);
+                self.end_readers(readers);
+            }
             (ToKeeper::Tail(tail), Some(socket)) => self.tail(tail, socket),
             (ToKeeper::Reopen, _) => {
                 if let Outlet::Files(files) = &mut self.outlet {
@@ -257,7 +261,9 @@ impl Keeper {
 
     /// Reads what is there, and closes it.
     fn read_out(&mut self, stream: Stream) {
-        let _ = (0..LAST_PIECES_MAX).all(|_| self.read_piece(stream));
+        // Of what nobody takes there is no more than of others.
+        let most = if self.stuck { 1 } else { LAST_PIECES_MAX };
+        let _ = (0..most).all(|_| self.read_piece(stream));
         let (vassals, outlet) = (&mut self.vassals, &mut self.outlet);
         self.streams.close(stream, |line| take(vassals, outlet, (stream.vassal, line)));
         self.flush(stream.vassal);
@@ -265,14 +271,16 @@ impl Keeper {
 
     fn forget(&mut self, vassal: u32) {
         self.streams.of(vassal).into_iter().for_each(|stream| self.read_out(stream));
-        for reader in self.vassals.forget(vassal) {
-            let removed = self.readers.remove(reader);
-            if let Some((socket, _)) = removed {
-                readers::say(socket.as_fd(), &Answer::Ended(0));
-            }
-        }
+        let readers = self.vassals.forget(vassal);
+        self.end_readers(readers);
         if let Outlet::Files(files) = &mut self.outlet {
             files.forget(vassal);
+        }
+    }
+
+    fn end_readers(&mut self, readers: Vec<u64>) {
+        for (socket, _) in readers.into_iter().filter_map(|reader| self.readers.remove(reader)) {
+            readers::say(socket.as_fd(), &Answer::Ended(0));
         }
     }
 
@@ -293,7 +301,8 @@ impl Keeper {
         }
         let Some(number) = self.readers.add(socket, tail.uid, tail.vassal) else { return };
         let watched = self.readers.descriptor(number).is_some_and(|socket| {
-            epoll::add(&self.epoll, socket, EventData::new_u64(READERS + number), EventFlags::IN).is_ok()
+            // He says nothing any more: only his end is waited for.
+            epoll::add(&self.epoll, socket, EventData::new_u64(READERS + number), EventFlags::empty()).is_ok()
         });
         match self.vassals.get_mut(tail.vassal).filter(|_| watched) {
             Some(one) => one.readers.push(number),

@@ -66,6 +66,13 @@ impl Vassals {
         self.known.get_mut(&vassal)
     }
 
+    /// Somebody else owns this one: nothing is kept of what was written before. Whoever reads it.
+    pub fn disown(&mut self, vassal: u32) -> Vec<u64> {
+        let Some(one) = self.known.get_mut(&vassal) else { return Vec::new() };
+        one.kept = Kept::default();
+        std::mem::take(&mut one.readers)
+    }
+
     /// This one is no more: whoever reads it.
     pub fn forget(&mut self, vassal: u32) -> Vec<u64> {
         self.known.remove(&vassal).map(|one| one.readers).unwrap_or_default()

@@ -31,6 +31,8 @@ pub enum ToKeeper {
     Close(Stream),
     /// This vassal is no more.
     Forget(u32),
+    /// Somebody else owns this vassal from now on.
+    Disown(u32),
     /// Somebody wants to read what a vassal wrote. Descriptor: his connection.
     Tail(Tail),
     /// Open all files anew: somebody has moved them away.

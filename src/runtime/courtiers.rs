@@ -223,10 +223,10 @@ impl Courtiers {
         }
     }
 
-    /// It tells of one of its daemons, or begins to.
-    pub fn hear_of_daemon(&mut self, one: Incarnation, word: Option<Word>, now: Moment) {
-        let Some(courtier) = self.get_mut(one) else { return };
-        courtier.daemons.get_or_insert_default().hear(word, now);
+    /// It tells of one of its daemons, or begins to. Whether that is anything new.
+    pub fn hear_of_daemon(&mut self, one: Incarnation, word: Option<Word>, now: Moment) -> bool {
+        let Some(courtier) = self.get_mut(one) else { return false };
+        courtier.daemons.get_or_insert_default().hear(word, now)
     }
 
     /// Another program takes the place of its master.

@@ -16,15 +16,16 @@ const UNREAD_MAX: usize = 64 << 10;
 pub struct Daemons(BTreeMap<String, (Word, Moment)>);
 
 impl Daemons {
-    /// One of them stands somewhere; without a word, what was told before counts no more.
-    pub fn hear(&mut self, word: Option<Word>, now: Moment) {
-        let Some(word) = word else { return self.0.clear() };
+    /// One of them stands somewhere; without a word, what was told before counts no more. Whether that is anything new.
+    pub fn hear(&mut self, word: Option<Word>, now: Moment) -> bool {
+        let Some(word) = word else { return !std::mem::take(&mut self.0).is_empty() };
         let known = self.0.get(&word.name);
-        if known.is_none() && self.0.len() >= DAEMONS_MAX {
-            return;
+        if known.is_some_and(|(old, _)| *old == word) || (known.is_none() && self.0.len() >= DAEMONS_MAX) {
+            return false;
         }
         let since = known.filter(|(old, _)| old.state == word.state).map_or(now, |(_, since)| *since);
         self.0.insert(word.name.clone(), (word, since));
+        true
     }
 
     /// For people.
@@ -97,7 +98,10 @@ mod tests {
     #[test]
     fn a_vassal_that_tells_of_daemons_without_end_is_heard_up_to_a_bound() {
         let mut daemons = Daemons::default();
-        (0..1_000).for_each(|number| daemons.hear(word(&format!("d{number} running 1 1")), Moment(1)));
+        let hear = |number| {
+            let _ = daemons.hear(word(&format!("d{number} running 1 1")), Moment(1));
+        };
+        (0..1_000).for_each(hear);
         assert_eq!(daemons.views().len(), DAEMONS_MAX);
     }
 }

@@ -17,8 +17,9 @@ use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 use super::Runtime;
 use crate::control::caller::Caller;
 use crate::control::messages;
-use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
+use crate::emperor::event::{Exit, Incarnation, Moment, Owner, VassalId};
 use crate::emperor::sender::Sender;
+use crate::emperor::snapshot::VassalView;
 use crate::gateways::Revival;
 use crate::keeper::charter::Charter;
 use crate::keeper::words::{self, MESSAGE_MAX, Stream, Tail, ToEmperor, ToKeeper};
@@ -42,6 +43,8 @@ pub struct LogKeeper {
     directory: Option<OwnedFd>,
     /// Where each process of a vassal writes to, as it is read.
     parked: BTreeMap<Stream, OwnedFd>,
+    /// Whose process wrote last what is kept of a vassal.
+    owners: BTreeMap<u32, Owner>,
     channel: Option<OwnedFd>,
     untold: VecDeque<Untold>,
     pid: Option<i32>,
@@ -55,6 +58,7 @@ enum Untold {
     Open(Stream, String),
     Close(Stream),
     Forget(VassalId),
+    Disown(VassalId),
     Tail(Tail, Caller),
     Reopen,
 }
@@ -117,6 +121,7 @@ impl LogKeeper {
                 }
                 Untold::Close(stream) => (ToKeeper::Close(*stream), None),
                 Untold::Forget(id) => (ToKeeper::Forget(id.0), None),
+                Untold::Disown(id) => (ToKeeper::Disown(id.0), None),
                 Untold::Tail(tail, client) => (ToKeeper::Tail(*tail), Some(client.as_fd())),
                 Untold::Reopen => (ToKeeper::Reopen, None),
             };
@@ -147,10 +152,19 @@ impl Runtime {
             self.keeper.tell(Untold::Close(*oldest));
         }
         let writer = self.keeper.pipe(stream)?;
+        self.take_over(one.id);
         let name = self.name_of(one.id);
         self.keeper.tell(Untold::Open(stream, name));
         self.speak_to_keeper();
         Some(writer)
+    }
+
+    /// Nobody reads what was written for the owner before him.
+    fn take_over(&mut self, id: VassalId) {
+        let Some(owner) = self.emperor.owner(id) else { return };
+        if self.keeper.owners.insert(id.0, owner).is_some_and(|before| before != owner) {
+            self.keeper.tell(Untold::Disown(id));
+        }
     }
 
     fn name_of(&self, id: VassalId) -> String {
@@ -165,6 +179,7 @@ impl Runtime {
         for stream in self.keeper.of(id.0) {
             self.keeper.parked.remove(&stream);
         }
+        self.keeper.owners.remove(&id.0);
         self.keeper.tell(Untold::Forget(id));
         self.speak_to_keeper();
     }
@@ -192,6 +207,9 @@ impl Runtime {
         };
         if self.keeper.untold.iter().filter(|word| matches!(word, Untold::Tail(..))).count() >= ASKERS_MAX {
             return Err(("the log keeper is not there: try again".into(), client));
+        }
+        if !client.seal() {
+            return Err(("more came along than belongs to it".into(), client));
         }
         let (lines, follows) = (asked.lines, asked.follows);
         let tail = Tail { vassal: id.0, lines, follows, uid: sender.uid };
@@ -351,7 +369,10 @@ impl Runtime {
     /// The one vassal of this name whose output he may read, whether it runs or not.
     fn read_by(&self, sender: Sender, name: &str) -> Result<VassalId, String> {
         let known = self.emperor.views_of(name);
-        let mut own: Vec<_> = known.into_iter().filter(|view| sender.may_command(view.owner)).collect();
+        let wrote =
+            |id: VassalId| self.keeper.owners.get(&id.0).is_none_or(|owner| sender.may_command(*owner));
+        let is_his = |view: &VassalView| sender.may_command(view.owner) && wrote(view.id);
+        let mut own: Vec<_> = known.into_iter().filter(is_his).collect();
         if own.iter().any(|view| &*view.key.name == name) {
             own.retain(|view| &*view.key.name == name);
         }

@@ -56,6 +56,7 @@ use crate::emperor::event::{Event, Incarnation};
 use crate::emperor::sender::Sender;
 use crate::log;
 use crate::monitors::{Monitors, Told};
+use crate::parting;
 use crate::reactor::{Calendar, Poller, Token, clock};
 use crate::spawner::client::{CROWDED_MS, Client, Lender};
 use crate::spawner::wire::{Reply, Request};
@@ -142,6 +143,7 @@ impl Runtime {
 
     fn turn(&mut self) -> Result<()> {
         self.obey_all()?;
+        self.report();
         self.introduce();
         self.messenger.look(self.condition(), self.emperor.count(), clock::now());
         if self.finished {
@@ -153,6 +155,7 @@ impl Runtime {
             self.hear(token)?;
         }
         self.pass_deadlines();
+        parting::bury();
         if self.spawner.is_crowded() {
             self.spawner.flush()?;
         }

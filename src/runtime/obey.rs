@@ -60,7 +60,7 @@ impl Runtime {
             }
             Order::Unlisten(id) => self.unlisten(id),
             Order::Report(id) => {
-                self.report(id);
+                self.waiters.note(id);
                 Ok(())
             }
             Order::Tell(notice) => {

@@ -57,8 +57,10 @@ impl Runtime {
             }
             Spelled::Letter => return,
             Spelled::Daemon(word) => {
-                self.courtiers.hear_of_daemon(one, word, clock::now());
-                return self.report(one.id);
+                if self.courtiers.hear_of_daemon(one, word, clock::now()) {
+                    self.waiters.note(one.id);
+                }
+                return;
             }
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
             Spelled::Kept(digest, text) => Event::Kept(one, digest, text.map(Into::into)),

@@ -91,7 +91,7 @@ impl Remembrance {
             "nothing would remember it: the Emperor has no emperor-state-directory (`liege stop` stops it until it is started)",
         )?;
         let of = self.disabled.values().filter(|one| **one == by).count();
-        if self.disabled.len() >= DISABLED_MAX || (by != By::Master && of >= SHARE_MAX) {
+        if by != By::Master && (self.disabled.len() >= DISABLED_MAX || of >= SHARE_MAX) {
             return Err("too many are disabled: enable one".into());
         }
         let place = (source.to_owned(), name.to_owned());

@@ -29,6 +29,8 @@ pub struct Waiters {
     /// Who waits for each vassal, or for a daemon of it.
     of: BTreeMap<VassalId, BTreeSet<u32>>,
     last: u32,
+    /// Who has to be told of a change.
+    to_tell: BTreeSet<u32>,
 }
 
 /// One of them.
@@ -72,15 +74,19 @@ impl Waiters {
         }
     }
 
-    /// This vassal, or a daemon of it, has changed: those who wait for it.
-    pub fn changed(&mut self, id: VassalId) -> Vec<u32> {
-        let numbers: Vec<u32> = self.of.get(&id).into_iter().flatten().copied().collect();
-        for number in &numbers {
+    /// This vassal, or a daemon of it, has changed.
+    pub fn note(&mut self, id: VassalId) {
+        for number in self.of.get(&id).into_iter().flatten() {
             if let Some(one) = self.known.get_mut(number) {
                 one.changed.extend(one.subjects.of(id));
+                self.to_tell.insert(*number);
             }
         }
-        numbers
+    }
+
+    /// Those who wait for what has changed.
+    pub fn take_told(&mut self) -> BTreeSet<u32> {
+        std::mem::take(&mut self.to_tell)
     }
 
     /// Gives him what he takes now. False when he has to be let go.

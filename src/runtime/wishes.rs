@@ -1,5 +1,6 @@
 //! What people want of vassals: who may, whom they mean, and what they are told.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use super::Runtime;
@@ -19,6 +20,11 @@ use crate::spawner::wire::Request;
 
 /// Most of a wish that is written into the log, in characters.
 const SHOWN_MAX: usize = 200;
+/// Most work of a wish that is not root's: letters of his names times letters of what he says, each a few nanoseconds.
+const WORK_MAX: usize = 10_000_000;
+
+/// Vassals of one owner.
+type Own<'a> = Vec<(VassalId, &'a Key)>;
 
 impl Runtime {
     /// Somebody wants something of vassals, and is told what comes of it until he goes.
@@ -52,7 +58,7 @@ impl Runtime {
         if self.waiters.is_full_for(sender) {
             return Err("too many wait for vassals at once: try again".into());
         }
-        let (meant, nobody) = self.meant(sender, &wish.names);
+        let (meant, nobody) = self.meant(sender, &wish.names)?;
         if meant.is_empty() {
             // Whether somebody else has such a one is nobody's business.
             let names = nobody.join("`, `");
@@ -166,32 +172,33 @@ impl Runtime {
     }
 
     /// His own that he means, each once, and the words that mean none of them.
-    fn meant(&self, sender: Sender, words: &[String]) -> (Subjects, Vec<String>) {
+    fn meant(&self, sender: Sender, words: &[String]) -> Result<(Subjects, Vec<String>), String> {
+        let own: Own<'_> = self.emperor.known_for(|owner| sender.may_command(owner)).collect();
+        let letters: usize = own.iter().map(|(_, key)| key.name.len() + 1).sum();
+        let words: BTreeSet<&String> = words.iter().collect();
+        let asked: usize = words.iter().map(|word| word.len() + 1).sum();
+        if !sender.is_master() && letters.saturating_mul(asked) > WORK_MAX {
+            return Err("that is too much at once: say it in parts".into());
+        }
         let mut meant = Subjects::default();
         let mut nobody = Vec::new();
         for word in words {
-            let vassals = self.own(sender, word);
+            let vassals = called(&own, word);
             vassals.iter().for_each(|id| meant.add(*id));
-            if vassals.is_empty() && !self.mean_daemons(sender, word, &mut meant) {
+            if vassals.is_empty() && !self.mean_daemons(&own, word, &mut meant) {
                 nobody.push(word.clone());
             }
         }
-        (meant, nobody)
-    }
-
-    fn own(&self, sender: Sender, word: &str) -> Vec<VassalId> {
-        let by = Meant::by(word);
-        let known = self.emperor.known_for(|owner| sender.may_command(owner));
-        known.filter(|(_, key)| by.is(&key.name)).map(|(id, _)| id).collect()
+        Ok((meant, nobody))
     }
 
     /// `shop/redis`: what comes after the last slash is a daemon. Whether there is one.
-    fn mean_daemons(&self, sender: Sender, word: &str, meant: &mut Subjects) -> bool {
+    fn mean_daemons(&self, own: &Own<'_>, word: &str, meant: &mut Subjects) -> bool {
         let Some((vassals, daemons)) = word.rsplit_once('/') else { return false };
         let by = Meant::by(daemons);
         let before = meant.count();
         let mut found = false;
-        for id in self.own(sender, vassals) {
+        for id in called(own, vassals) {
             let views = self.courtiers.daemons(id).map(|(_, daemons)| daemons.views()).unwrap_or_default();
             for view in views.iter().filter(|view| by.is(&view.name)) {
                 meant.add_daemon(id, &view.name);
@@ -201,9 +208,9 @@ impl Runtime {
         found || meant.count() > before
     }
 
-    /// A vassal that somebody waits for has changed.
-    pub(super) fn report(&mut self, id: VassalId) {
-        for number in self.waiters.changed(id) {
+    /// Whoever waits for vassals that have changed is told once of all of them.
+    pub(super) fn report(&mut self) {
+        for number in self.waiters.take_told() {
             self.serve_waiter(number);
         }
     }
@@ -248,6 +255,11 @@ fn standing((emperor, courtiers): (&Emperor, &Courtiers), subject: &Subject) -> 
 }
 
 /// A wish for the log: not all of it.
+fn called(own: &Own<'_>, word: &str) -> Vec<VassalId> {
+    let by = Meant::by(word);
+    own.iter().filter(|(_, key)| by.is(&key.name)).map(|(id, _)| *id).collect()
+}
+
 fn told(wish: &Wish) -> String {
     let names: String = wish.names.join(" ").chars().take(SHOWN_MAX).collect();
     match wish.deed {

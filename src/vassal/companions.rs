@@ -81,6 +81,11 @@ impl Companions {
         self.0.iter().any(|one| !matches!(one.work, Work::Log(_)))
     }
 
+    /// True when somebody writes a log, or will again.
+    pub fn has_writer(&self) -> bool {
+        self.0.iter().any(|one| matches!(one.work, Work::Log(_)))
+    }
+
     /// Those who write logs.
     pub fn writers(&self) -> Vec<Pid> {
         let pid = |one: &Companion| match (&one.work, one.state) {

@@ -319,8 +319,10 @@ impl Duties {
 
     fn check(&mut self) {
         match self.state {
-            State::Waiting { .. } | State::Running { .. } => self.order(Order::Check),
-            // A command on its way out cannot be kept: whoever starts us again reads the newest config anyway.
+            // A command on its way out cannot be kept, but what comes after it is the newest.
+            State::Waiting { .. } | State::Running { .. } | State::Stopping { why: Why::Reload, .. } => {
+                self.order(Order::Check);
+            }
             State::Stopping { .. } | State::Done => {}
         }
     }

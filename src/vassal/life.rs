@@ -216,7 +216,13 @@ impl Life<'_> {
         loop {
             let course = newer.as_ref().unwrap_or(&self.course);
             let newest = RefCell::new(None);
-            let outcome = self.take(vassal, course, (from, &newest))?;
+            let outcome = match self.take(vassal, course, (from, &newest)) {
+                Ok(outcome) => outcome,
+                Err(trouble) => {
+                    daemons::leave(vassal, Leaving::Stop, &[])?;
+                    return Err(trouble);
+                }
+            };
             let next =
                 newest.take().filter(|next| outcome == Outcome::Renew && course.leads_to(next, vassal));
             let kept = next.as_ref().map(Course::daemons).unwrap_or_default();
@@ -224,6 +230,9 @@ impl Life<'_> {
             let status = master::after(vassal, &course.after, self.teller);
             match (status, next) {
                 (Some(status), _) => return Ok(Outcome::Status(status)),
+                (None, _) if outcome == Outcome::Renew && vassal.interrupted.is_some() => {
+                    return Ok(Outcome::Status(0));
+                }
                 (None, None) => return Ok(outcome),
                 (None, Some(next)) => (from, newer) = (next.last_steps_at(), Some(next)),
             }
@@ -267,12 +276,11 @@ impl Life<'_> {
         course: &Course,
         newest: &RefCell<Option<Course>>,
     ) -> (Newest, Option<Vec<u8>>) {
-        // What was read before is not the newest any more.
-        newest.take();
         let opened = config.map(File::from);
         let reading = again::read(self.source, opened.as_ref(), self.view(), self.teller);
         // What cannot be known here is found out by whoever starts us again.
         let Some(reading) = reading.filter(|reading| reading.exit.is_none()) else {
+            newest.take();
             return (Newest::Good, None);
         };
         let digest = reading.digest;
@@ -282,8 +290,12 @@ impl Life<'_> {
                 newest.replace(Some(Course::of(*config, digest, &self.facts)?));
                 Ok(if same { (Newest::Same, Some(upward::kept(digest, &[]))) } else { (Newest::Good, None) })
             }
-            VassalKind::Uwsgi(_) => Ok((Newest::Good, None)),
+            VassalKind::Uwsgi(_) => {
+                newest.take();
+                Ok((Newest::Good, None))
+            }
         });
+        // One that is wrong is none: what was read before it stays the newest.
         judged.unwrap_or_else(|errors| {
             self.teller.errors(&errors);
             self.teller.kept();

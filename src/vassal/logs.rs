@@ -81,6 +81,10 @@ pub fn step(config: &VassalConfig) -> Option<Step> {
 /// # Errors
 /// The file cannot be opened, or there is no process for it.
 pub fn begin(vassal: &mut Vassal, wanted: &Wanted) -> Result<(), Trouble> {
+    // Whoever writes it outlives a reload in which nothing of it has changed.
+    if vassal.companions.has_writer() {
+        return Ok(());
+    }
     // What is wrong with it is told now.
     vassal.open_log(&wanted.file)?;
     let at = |path: &PathBuf| -> Result<_, Trouble> {
@@ -176,7 +180,8 @@ impl<'a> Writer<'a> {
             None => Aside::Numbered,
         };
         let paths: Vec<PathBuf> = wanted.rotates.iter().chain(&wanted.reopens).cloned().collect();
-        let touches = if paths.is_empty() { None } else { Touches::new(paths).ok() };
+        let touches = (!paths.is_empty()).then(|| Touches::new(paths));
+        let touches = touches.and_then(|touches| touches.map_err(|trouble| teller.nuisance(&trouble)).ok());
         let file = LogFile::new(sink.name.clone(), MODE).put_aside_as(aside);
         Self { sink, file, touches, teller, told: false }
     }
@@ -227,9 +232,13 @@ impl<'a> Writer<'a> {
     fn write(&mut self, bytes: &[u8]) {
         let rotation = self.sink.wanted.rotation;
         let written = self.file.write(self.sink.directory.as_fd(), bytes, (rotation, now_s()));
-        if let (Err(errno), false) = (written, self.told) {
+        self.complain(written, "lines are lost, or it cannot be put aside");
+    }
+
+    fn complain(&mut self, outcome: Result<(), Errno>, consequence: &str) {
+        if let (Err(errno), false) = (outcome, self.told) {
             self.told = true;
-            self.teller.nuisance(&Trouble::errno(format!("write {}, lines are lost", self.sink.name), errno));
+            self.teller.nuisance(&Trouble::errno(format!("write {}, {consequence}", self.sink.name), errno));
         }
     }
 
@@ -237,7 +246,8 @@ impl<'a> Writer<'a> {
         let changed = self.touches.as_mut().map(Touches::changed).unwrap_or_default();
         let rotates = self.sink.wanted.rotates.len();
         if changed.iter().any(|number| *number < rotates) {
-            let _ = self.file.put_aside(self.sink.directory.as_fd(), self.sink.wanted.rotation);
+            let aside = self.file.put_aside(self.sink.directory.as_fd(), self.sink.wanted.rotation);
+            self.complain(aside, "cannot put the log aside");
         }
         if changed.iter().any(|number| *number >= rotates) {
             self.file.reopen();

@@ -193,9 +193,10 @@ pub fn serve(
         if vassal.daemons.take_shutdown() {
             return Ok(Outcome::Status(0));
         }
-        let happening = match vassal.reload.take() {
-            Some(config) => Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)),
-            None => {
+        let happening = match (vassal.interrupted.take(), vassal.reload.take()) {
+            (Some(stop), _) => stop,
+            (None, Some(config)) => Happening::Emperor(Word::Byte(to_vassal::RELOAD, config)),
+            (None, None) => {
                 let daemons = vassal.daemons.next_deadline().map(until);
                 vassal.next(vassal.companions.patience().into_iter().chain(daemons).min())?
             }

@@ -333,7 +333,10 @@ impl Vassal {
     /// Forgets what belongs to the command that has ended, and to what was started with it.
     pub fn start_over(&mut self) {
         (self.command, self.command_ended) = (None, None);
-        (self.directory, self.log) = (None, None);
+        self.directory = None;
+        if !self.companions.has_writer() {
+            self.log = None;
+        }
         (self.notified, self.subscriber, self.backlog) = (None, None, None);
         (self.heard, self.told_of_strangers) = (Heard::default(), false);
         self.added.retain(|(name, _)| !["NOTIFY_SOCKET", "WATCHDOG_USEC"].contains(&name.as_str()));

@@ -26,7 +26,7 @@ pub struct Touches {
 }
 
 impl Touches {
-    /// Watches these absolute paths; a file need not be there yet, its directory must.
+    /// Watches these paths; a file need not be there yet, its directory must.
     ///
     /// # Errors
     /// Those of `inotify_add_watch(2)`.
@@ -40,7 +40,8 @@ impl Touches {
             | WatchFlags::DELETE
             | WatchFlags::ONLYDIR;
         for path in &paths {
-            let directory = path.parent().unwrap_or(path);
+            let named = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = named.unwrap_or(Path::new("."));
             let cannot = |errno| Trouble::errno(format!("watch {} for touches", directory.display()), errno);
             add_watch(&inotify, directory, wanted).map_err(cannot)?;
         }

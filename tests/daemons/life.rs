@@ -174,7 +174,9 @@ fn a_daemon_gets_no_notify_socket_of_the_command() {
     let script = "echo \"<$NOTIFY_SOCKET>\" >> DIR/got; exec sleep 1000";
     let mut court =
         Court::of(&format!("command = sleep 2000\nnotify = true\nattach-daemon2 = name=a,cmd={script}"));
-    kill(court.wait("a", "running", 1));
+    let first = court.wait("a", "running", 1);
+    until("a start", || (court.place.read("got") == "<>\n").then_some(()));
+    kill(first);
     court.wait("a", "running", 2);
     until("two starts", || (court.place.read("got") == "<>\n<>\n").then_some(()));
     court.stop();

@@ -1,5 +1,6 @@
 //! The keeper of a daemon: a process of ours in between, to which all that the daemon leaves behind comes, so that it ends with it.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -46,7 +47,7 @@ fn live(vassal: &Vassal, daemon: &Daemon, far: &Far) -> i32 {
 /// In the pid namespace that the daemon is to have.
 fn live_within(vassal: &Vassal, daemon: &Daemon, far: &Far) -> i32 {
     match born(vassal, daemon, far) {
-        Ok((main, directory)) => Kept { vassal, daemon, far, directory }.mind(main),
+        Ok((main, directory)) => Kept { vassal, daemon, far, directory, late: Cell::new(None) }.mind(main),
         Err(trouble) => failed(vassal, daemon, far, trouble),
     }
 }

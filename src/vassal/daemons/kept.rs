@@ -1,5 +1,6 @@
 //! A daemon that runs: its keeper passes signals on until it has ended, and kills what is left of it.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Kept<'a> {
     pub far: &'a Far,
     /// Where it runs, if not where the vassal does.
     pub directory: Option<OwnedFd>,
+    /// The last signal for whoever its pid file is still to name.
+    pub late: Cell<Option<i32>>,
 }
 
 /// Who is the daemon.
@@ -73,7 +76,10 @@ impl Kept<'_> {
     fn obey(&self, main: Main) -> bool {
         while let Some(asked) = self.far.asked() {
             match asked {
-                Asked::Signal(number) if number != Signal::KILL.as_raw() => signal(main, number),
+                Asked::Signal(number) if number != Signal::KILL.as_raw() => match main {
+                    Main::Is(pid) => signal(pid, number),
+                    Main::Sought(_) => self.late.set(Some(number)),
+                },
                 Asked::Signal(_) | Asked::Gone => return false,
             }
         }
@@ -111,6 +117,7 @@ impl Kept<'_> {
             if !self.daemon.ns_pid {
                 self.far.tell(Told::Main(pid.as_raw_nonzero().get()));
             }
+            self.late.take().into_iter().for_each(|number| signal(pid, number));
             return Ok(Main::Is(pid));
         }
         if now() < until {
@@ -135,7 +142,9 @@ impl Kept<'_> {
 
     /// All of it, at once.
     fn kill(&self, main: Main) -> i32 {
-        signal(main, Signal::KILL.as_raw());
+        if let Main::Is(pid) = main {
+            signal(pid, Signal::KILL.as_raw());
+        }
         self.end(Exit::Signal(Signal::KILL.as_raw()))
     }
 
@@ -147,8 +156,8 @@ impl Kept<'_> {
 }
 
 /// To the group that it leads, or to itself where it leads none.
-fn signal(main: Main, number: i32) {
-    let (Main::Is(pid), Some(signal)) = (main, Signal::from_named_raw(number)) else { return };
+fn signal(pid: Pid, number: i32) {
+    let Some(signal) = Signal::from_named_raw(number) else { return };
     // It is our child and not reaped, so the number is still its own.
     let _ = match getpgid(Some(pid)) {
         Ok(group) if group == pid => kill_process_group(pid, signal),

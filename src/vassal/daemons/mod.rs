@@ -81,8 +81,8 @@ pub fn wanted(config: &VassalConfig) -> impl Iterator<Item = Wanted> {
 
 /// Starts one for the first time, unless it has survived a reload.
 pub fn start(vassal: &mut Vassal, wanted: &Wanted) {
-    if vassal.daemons.list.iter().any(|one| one.daemon == wanted.daemon) {
-        return;
+    if let Some(one) = vassal.daemons.list.iter_mut().find(|one| one.daemon == wanted.daemon) {
+        return one.life.governed_by(wanted.rules);
     }
     let (daemon, life) = (wanted.daemon.clone(), Life::new(wanted.rules, now()));
     let watched = (!daemon.touch.is_empty()).then(|| Touches::new(daemon.touch.clone()));
@@ -219,8 +219,13 @@ pub fn leave(vassal: &mut Vassal, leaving: Leaving, kept: &[Daemon]) -> Result<(
         let patience = vassal.daemons.next_deadline().map(watch::until);
         match vassal.next(patience)? {
             Happening::Child => drop(programs::reap_all(vassal, None)),
-            Happening::Emperor(super::control::Word::End) => hurry(vassal),
-            Happening::Emperor(_) | Happening::Signal(_) | Happening::Other | Happening::Deadline => {}
+            happening => {
+                if matches!(happening, Happening::Emperor(super::control::Word::End)) {
+                    hurry(vassal);
+                }
+                // A stop and a reload are kept for whoever goes on.
+                let _ = programs::heed(vassal, happening, "daemons");
+            }
         }
         mind(vassal);
     }

@@ -23,7 +23,8 @@ impl Pipes {
     /// No descriptor or thread left.
     pub fn onto(&mut self, log: OwnedFd) -> Result<OwnedFd, Errno> {
         let (ours, theirs) = pair()?;
-        self.0.push(carry(theirs.into(), log.into())?);
+        // A disk that is full may have room again.
+        self.0.push(carry(theirs.into(), log.into(), Failure::Passes)?);
         Ok(ours)
     }
 
@@ -34,7 +35,7 @@ impl Pipes {
     pub fn out_of(&mut self, input: OwnedFd) -> Result<OwnedFd, Errno> {
         let (ours, theirs) = pair()?;
         // Nobody waits for it: it ends with the process.
-        carry(input.into(), theirs.into())?;
+        carry(input.into(), theirs.into(), Failure::Ends)?;
         Ok(ours)
     }
 
@@ -48,11 +49,20 @@ fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
 }
 
-fn carry(mut from: File, mut to: File) -> Result<JoinHandle<()>, Errno> {
+/// What comes of a piece that cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// It is lost, and the next one is tried.
+    Passes,
+    /// Nobody is there any more.
+    Ends,
+}
+
+fn carry(mut from: File, mut to: File, failure: Failure) -> Result<JoinHandle<()>, Errno> {
     let work = move || {
         let mut piece = vec![0; PIECE];
         while let Ok(length @ 1..) = from.read(&mut piece) {
-            if to.write_all(&piece[..length]).is_err() {
+            if to.write_all(&piece[..length]).is_err() && failure == Failure::Ends {
                 return;
             }
         }

@@ -187,7 +187,11 @@ impl<T: FnMut(Heard)> Hall<T> {
         for _ in 0..ACCEPTED_MAX {
             let Some(door) = usize::try_from(door).ok().and_then(|door| self.doors.get(door)) else { return };
             match accept_with(door, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(_) if self.guests.len() >= CLIENTS_MAX => (self.tell)(Heard::Crowded),
+                Ok(_) if self.guests.len() >= CLIENTS_MAX => {
+                    if self.complaints.take(now) {
+                        (self.tell)(Heard::Crowded);
+                    }
+                }
                 Ok(client) => self.judge(client, now),
                 // One that has gone again.
                 Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
