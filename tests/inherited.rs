@@ -158,6 +158,6 @@ fn an_emperor_that_was_left_no_socket_does_not_start_without_its_stats() {
 #[test]
 fn nobodys_status_is_asked_for_at_a_descriptor() {
     let output = liege(&["status", "fd://3"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     assert!(said(&output).contains("say HOST:PORT, a path or @NAME"), "{}", said(&output));
 }

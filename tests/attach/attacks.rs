@@ -177,37 +177,7 @@ fn without_a_control_socket_nobody_enters() {
     emperor.stop();
 }
 
-/// Sends descriptors that nobody has asked for and of which no other copy is left, whose last owner waits an hour for their end.
-const RELUCTANT: &str = r#"
-import array, os, socket, struct, sys
-path, packet = sys.argv[1], bytes.fromhex(sys.argv[2])
-door = socket.create_server(("127.0.0.1", 0))
-asked = []
-for empty in (False, True):
-    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    s.connect(path)
-    tcp = socket.create_connection(door.getsockname())
-    tcp.setblocking(False)
-    try:
-        while True: tcp.send(bytes(65536))
-    except BlockingIOError: pass
-    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tcp.fileno()]))]
-    if empty:
-        s.sendmsg([packet])
-        s.sendmsg([b""])
-        s.sendmsg([b""], rights)
-    else:
-        s.sendmsg([packet], rights)
-    tcp.close()
-    asked.append(s)
-print("sent", flush=True)
-for s in asked:
-    s.settimeout(20)
-    try: s.recv(65536)
-    except ConnectionResetError: pass
-os._exit(0)
-"#;
+const RELUCTANT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reluctant.py");
 
 /// Row C6: a descriptor whose end takes an hour keeps nobody but whoever is to have it.
 #[test]
@@ -219,7 +189,7 @@ fn descriptors_that_do_not_want_to_end_keep_nobody_waiting() {
         emperor.process.signal(Signal::STOP);
         let mut command = Command::new("setpriv");
         let id = BOB.to_string();
-        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", RELUCTANT]);
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", RELUCTANT]);
         command.arg(emperor.tree.path("run/stats.sock.control")).arg(hex(&asking(name)));
         let mut client = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut sent = [0; 5];

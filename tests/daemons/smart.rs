@@ -172,3 +172,60 @@ fn a_smart_one_survives_a_reload_and_the_others_begin_anew() {
     let outcome = court.stop();
     assert!(!lives(next) && !lives(noted_pid), "{}", outcome.errors);
 }
+
+/// A config whose reload takes until what ignores its signal is killed.
+const SLOW: &str = "command = sleep COMMAND
+attach-daemon2 = name=smart,pidfile=DIR/pid,daemonize,cmd=sleep 1000
+attach-daemon2 = name=slow,grace=GRACE,cmd=trap '' TERM; echo > DIR/deaf; while :; do sleep 0.05; done
+";
+
+/// The command sleeps for so long, which is how it is known.
+fn slow(grace: &str, command: u32) -> (String, Court) {
+    let config = SLOW.replace("GRACE", grace).replace("COMMAND", &command.to_string());
+    let mut court = Court::at(place(&config));
+    court.wait("smart", "running", 1);
+    court.wait("slow", "running", 1);
+    until("a deaf daemon", || court.place.path("deaf").exists().then_some(()));
+    until("the command", || sleeps(command).then_some(()));
+    (config, court)
+}
+
+fn sleeps(number: u32) -> bool {
+    !with_word(&format!("^sleep {number}$")).is_empty()
+}
+
+#[test]
+fn a_stop_that_comes_while_daemons_leave_for_a_reload_is_a_stop() {
+    let (config, mut court) = slow("2", 41_000);
+    let smart = court.place.read("pid").trim().parse().unwrap();
+    reload(&mut court, &config.replace("41000", "41001"));
+    until("the end of the command", || (!sleeps(41_000)).then_some(()));
+    let outcome = court.stop();
+    assert_eq!(outcome.status.code(), Some(0), "{}", outcome.errors);
+    assert!(!sleeps(41_001) && !lives(smart));
+}
+
+#[test]
+fn of_two_reloads_that_come_at_once_the_last_one_counts() {
+    let (config, mut court) = slow("1", 42_000);
+    let smart = court.place.read("pid");
+    reload(&mut court, &config.replace("42000", "42001"));
+    until("the end of the command", || (!sleeps(42_000)).then_some(()));
+    reload(&mut court, &config.replace("42000", "42002"));
+    until("the newest command", || sleeps(42_002).then_some(()));
+    assert_eq!(court.place.read("pid"), smart);
+    court.stop();
+}
+
+#[test]
+fn a_reload_whose_command_cannot_run_ends_its_daemons_by_their_signal() {
+    let told = "attach-daemon2 = name=told,pidfile=DIR/told.pid,daemonize,cmd=trap 'echo told > DIR/told; exit' TERM; echo > DIR/traps; while :; do sleep 0.01; done\n";
+    let config = format!("command = sleep 2000\n{told}");
+    let mut court = Court::at(place(&config));
+    court.wait("told", "running", 1);
+    until("a trap", || court.place.path("traps").exists().then_some(()));
+    reload(&mut court, &config.replace("sleep 2000", "/nowhere/program"));
+    let Court { vassal, place, .. } = court;
+    assert_eq!(vassal.end().status.code(), Some(1));
+    assert_eq!(place.read("told"), "told\n");
+}

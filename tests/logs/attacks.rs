@@ -1,6 +1,11 @@
 //! Tenants who want more of the log than to write into it.
 
-use super::common::{ALICE, Emperor, Tree};
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::common::{ALICE, BOB, Emperor, Tree, eventually};
 use super::{ON_STDERR, keeper, tail, writes};
 
 /// Row L1: a line of another's, an event of the Emperor's, a cursor that moves.
@@ -56,5 +61,29 @@ fn the_keeper_is_nobody_and_has_no_right() {
     assert_eq!((keeper.status("NoNewPrivs"), keeper.status("Seccomp")), ("1".into(), "2".into()));
     assert_ne!(keeper.namespace("net"), emperor.process.namespace("net"));
     assert_eq!(tail(&emperor, &["a"]), "here\n");
+    emperor.stop();
+}
+
+/// Rows C6 and L5: whoever asks for his lines leaves something there whose end takes an hour.
+#[test]
+fn what_a_reader_leaves_behind_keeps_nobody_waiting() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal_of(BOB, "bob.ini", &writes(&tree, "b", "echo his; exec sleep 1000000"));
+    let emperor = Emperor::start(tree, &[&ON_STDERR[..], &["--emperor-tyrant"]].concat());
+    eventually("a line", || (tail(&emperor, &["bob"]) == "his\n").then_some(()));
+    // Version 1, the fourth kind of ask, whose, one line, and no more.
+    let packet: String = b"\x01\x03\x03bob\x01\x00".iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = BOB.to_string();
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reluctant.py");
+    emperor.process.signal(Signal::STOP);
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", program]);
+    command.arg(emperor.tree.path("run/stats.sock.control")).arg(packet);
+    let mut client = command.stdout(Stdio::piped()).spawn().unwrap();
+    client.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    emperor.process.signal(Signal::CONT);
+    assert!(client.wait().unwrap().success());
+    assert_eq!(tail(&emperor, &["bob"]), "his\n", "the Emperor and the keeper hear others");
     emperor.stop();
 }

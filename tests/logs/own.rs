@@ -169,3 +169,34 @@ fn the_name_of_a_log_that_was_put_aside_is_uwsgis() {
     }
     emperor.stop();
 }
+
+/// Those that `liege` runs beside the command.
+fn companions(emperor: &Emperor, name: &str) -> usize {
+    let of = |one: &Process| one.read("comm").trim_end() == name;
+    emperor.vassal("a.ini").children().into_iter().filter(of).count()
+}
+
+#[test]
+fn a_log_has_one_writer_over_reloads_that_a_daemon_survives() {
+    let (emperor, directory) = start(
+        "echo begun; exec sleep 1000",
+        "log-maxsize = 1M\nattach-daemon2 = name=smart,pidfile=DIR/pid,daemonize,cmd=sleep 2000\n",
+    );
+    lines(directory.join("a.log"), 1);
+    let smart = eventually("a daemon", || std::fs::read_to_string(directory.join("pid")).ok());
+    let writers = || {
+        let path = directory.join("a.log").display().to_string();
+        let all = emperor.vassal("a.ini").children();
+        all.iter().filter(|one| one.descriptors().values().any(|what| *what == path)).count()
+    };
+    let before = (writers(), companions(&emperor, "liege"));
+    for begun in 2..=3 {
+        let config =
+            std::fs::File::options().append(true).open(emperor.tree.vassals().join("a.ini")).unwrap();
+        config.set_modified(std::time::SystemTime::now()).unwrap();
+        assert_eq!(lines(directory.join("a.log"), begun).len(), begun, "each once");
+        assert_eq!(std::fs::read_to_string(directory.join("pid")).unwrap(), smart);
+        assert_eq!((writers(), companions(&emperor, "liege")), before);
+    }
+    emperor.stop();
+}
