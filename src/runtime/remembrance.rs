@@ -2,7 +2,6 @@
 //! removed whole, and nothing else is ever written.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -35,7 +34,16 @@ type Place = (String, String);
 #[derive(Default)]
 pub struct Remembrance {
     directory: Option<OwnedFd>,
-    disabled: BTreeMap<Place, By>,
+    disabled: BTreeMap<Place, Entry>,
+    /// No link has a higher number.
+    last: u64,
+}
+
+/// Who has disabled a vassal, and the name of the link that says it.
+#[derive(Debug)]
+struct Entry {
+    by: By,
+    link: String,
 }
 
 /// Who has disabled a vassal.
@@ -69,7 +77,8 @@ impl Remembrance {
             fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
         let disabled = read(&directory)?;
-        Ok(Self { directory: Some(directory), disabled })
+        let last = disabled.values().filter_map(|entry| entry.link.parse().ok()).max().unwrap_or(0);
+        Ok(Self { directory: Some(directory), disabled, last })
     }
 
     /// Names of this source that are disabled.
@@ -79,7 +88,7 @@ impl Remembrance {
 
     /// Who has disabled it.
     pub fn by(&self, source: &str, name: &str) -> Option<By> {
-        self.disabled.get(&(source.to_owned(), name.to_owned())).copied()
+        self.disabled.get(&(source.to_owned(), name.to_owned())).map(|entry| entry.by)
     }
 
     /// From now on it is disabled, whoever is Emperor.
@@ -90,7 +99,7 @@ impl Remembrance {
         let directory = self.directory.as_ref().ok_or(
             "nothing would remember it: the Emperor has no emperor-state-directory (`liege stop` stops it until it is started)",
         )?;
-        let of = self.disabled.values().filter(|one| **one == by).count();
+        let of = self.disabled.values().filter(|one| one.by == by).count();
         if by != By::Master && (self.disabled.len() >= DISABLED_MAX || of >= SHARE_MAX) {
             return Err("too many are disabled: enable one".into());
         }
@@ -98,8 +107,14 @@ impl Remembrance {
         let cannot = |errno: Errno| format!("cannot remember it: {errno}");
         let _ = unlinkat(directory, FRESH, AtFlags::empty());
         symlinkat(target(&place, by), directory, FRESH).map_err(cannot)?;
-        renameat(directory, FRESH, directory, link(&place)).map_err(cannot)?;
-        self.disabled.insert(place, by);
+        // Of another name than any other: a name of a config may be longer than one of a file, and have any letter in it.
+        let link = match self.disabled.get(&place) {
+            Some(entry) => entry.link.clone(),
+            None => (self.last + 1).to_string(),
+        };
+        renameat(directory, FRESH, directory, &link).map_err(cannot)?;
+        self.last += 1;
+        self.disabled.insert(place, Entry { by, link });
         Ok(())
     }
 
@@ -109,10 +124,8 @@ impl Remembrance {
     /// That cannot be written.
     pub fn enable(&mut self, source: &str, name: &str) -> Result<(), String> {
         let place = (source.to_owned(), name.to_owned());
-        if self.disabled.contains_key(&place)
-            && let Some(directory) = &self.directory
-        {
-            match unlinkat(directory, link(&place), AtFlags::empty()) {
+        if let (Some(entry), Some(directory)) = (self.disabled.get(&place), &self.directory) {
+            match unlinkat(directory, &entry.link, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(format!("cannot forget that it is disabled: {errno}")),
             }
@@ -129,7 +142,7 @@ fn made(name: &Name) -> Result<()> {
     }
 }
 
-fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, By>> {
+fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, Entry>> {
     let mut disabled = BTreeMap::new();
     for entry in Dir::read_from(directory.as_fd())?.take(2 * DISABLED_MAX) {
         let entry = entry?;
@@ -139,7 +152,10 @@ fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, By>> {
         }
         let said = readlinkat(directory, name, Vec::new()).ok();
         match said.and_then(|said| parse(said.to_str().ok()?)) {
-            Some((place, by)) => _ = disabled.insert(place, by),
+            Some((place, by)) => {
+                let link = name.to_string_lossy().into_owned();
+                _ = disabled.insert(place, Entry { by, link });
+            }
             None => log::warn(
                 "control",
                 &format!("`{}` in {DIRECTORY} says nothing, and is passed over", name.to_string_lossy()),
@@ -147,13 +163,6 @@ fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, By>> {
         }
     }
     Ok(disabled)
-}
-
-/// The name of the link: names of configs may be longer than those of files, and have any letter in them.
-fn link((source, name): &Place) -> String {
-    let mut hasher = DefaultHasher::new();
-    (source, name).hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }
 
 /// Where the link leads: who, how long the source is, the source, the name.
