@@ -41,7 +41,7 @@ enum Stop {
 impl Service {
     pub(super) fn move_from_stream(&mut self, seat: Seat) -> Moved {
         let mut room = std::mem::take(&mut self.rooms.stream);
-        let mut moved = Moved { cost: 0, has_more: true };
+        let mut moved = Moved { has_more: true, ..Moved::default() };
         while moved.has_more && moved.cost < super::life::QUANTUM as usize {
             moved.has_more = self.look(seat, &mut room, &mut moved);
         }

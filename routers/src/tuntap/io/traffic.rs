@@ -16,6 +16,8 @@ use super::seats::Seat;
 const BATCH: usize = 64;
 /// What a packet costs beside its bytes: the way to the kernel and back.
 const PACKET_COST: usize = 1024;
+/// What a piece of a stream costs, at least.
+const STREAM_COST: usize = 16 << 10;
 /// Longest packet that a client of uWSGI has room for.
 pub(super) const UWSGI_PACKET_MAX: usize = 8192;
 
@@ -23,6 +25,7 @@ pub(super) const UWSGI_PACKET_MAX: usize = 8192;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) cost: usize,
+    pub(super) packets: u32,
     /// There may be more.
     pub(super) has_more: bool,
 }
@@ -44,9 +47,21 @@ impl<'a> Parcel<'a> {
 }
 
 impl Moved {
+    /// Both of them.
+    pub(super) fn add(&mut self, other: Self) {
+        self.cost += other.cost;
+        self.packets += other.packets;
+    }
+
+    /// More than one that asks and is answered: others are likely to follow at once.
+    pub(super) fn is_stream(self) -> bool {
+        self.packets > 1 || self.cost >= STREAM_COST
+    }
+
     /// One more packet, and whether the turn may go on.
     pub(super) fn count(&mut self, bytes: usize) -> bool {
         self.cost += bytes + PACKET_COST;
+        self.packets += 1;
         self.cost < super::life::QUANTUM as usize
     }
 }
@@ -64,7 +79,7 @@ impl Service {
     /// One sentence: the device is gone.
     pub(super) fn move_from_host(&mut self) -> Result<Moved, String> {
         let mut room = std::mem::take(&mut self.rooms.packet);
-        let mut moved = Moved { cost: 0, has_more: true };
+        let mut moved = Moved { has_more: true, ..Moved::default() };
         let mut outcome = Ok(());
         for _ in 0..BATCH {
             match rustix::io::read(&self.ports.device, &mut room[..]) {
@@ -101,7 +116,7 @@ impl Service {
 
     pub(super) fn move_from_tun(&mut self, seat: Seat) -> Moved {
         let mut room = std::mem::take(&mut self.rooms.packet);
-        let mut moved = Moved { cost: 0, has_more: true };
+        let mut moved = Moved { has_more: true, ..Moved::default() };
         for _ in 0..BATCH {
             let Some(connection) = self.seats.get_mut(seat) else { break };
             let (Some(device), Some(id)) = (&connection.device, connection.peer) else { break };
@@ -143,7 +158,7 @@ impl Service {
 
     pub(super) fn move_from_gateway(&mut self) -> Moved {
         let mut room = std::mem::take(&mut self.rooms.packet);
-        let mut moved = Moved { cost: 0, has_more: true };
+        let mut moved = Moved { has_more: true, ..Moved::default() };
         for _ in 0..BATCH {
             let Some(gateway) = &self.ports.gateway else {
                 moved.has_more = false;
