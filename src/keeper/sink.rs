@@ -64,7 +64,8 @@ impl Outlet {
         match self {
             Self::Stderr { text, .. } => {
                 text.push(b'[');
-                plain(name.as_bytes(), text);
+                // Where the name ends is nobody's to say.
+                plain(name.replace(']', "\\x5d").as_bytes(), text);
                 text.extend_from_slice(b"] ");
                 plain(line, text);
                 text.push(b'\n');

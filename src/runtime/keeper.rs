@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 use super::Runtime;
 use crate::control::caller::Caller;
 use crate::control::messages;
-use crate::emperor::event::{Exit, Incarnation, Moment, Owner, VassalId};
+use crate::emperor::event::{Exit, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::sender::Sender;
 use crate::emperor::snapshot::VassalView;
 use crate::gateways::Revival;
@@ -168,7 +168,12 @@ impl Runtime {
     }
 
     fn name_of(&self, id: VassalId) -> String {
-        self.emperor.key(id).map_or_else(String::new, |key| words::name(&key.name))
+        let Some(Key { monitor, name }) = self.emperor.key(id) else { return String::new() };
+        match monitor.0 {
+            0 => words::name(name),
+            // Another source may have one that is called alike, of somebody else.
+            source => words::name(&format!("{source}/{name}")),
+        }
     }
 
     /// Its config is gone: what it wrote is forgotten.

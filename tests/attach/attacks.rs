@@ -177,7 +177,7 @@ fn without_a_control_socket_nobody_enters() {
     emperor.stop();
 }
 
-const RELUCTANT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reluctant.py");
+const RELUCTANT: &str = include_str!("../programs/reluctant.py");
 
 /// Row C6: a descriptor whose end takes an hour keeps nobody but whoever is to have it.
 #[test]
@@ -189,7 +189,7 @@ fn descriptors_that_do_not_want_to_end_keep_nobody_waiting() {
         emperor.process.signal(Signal::STOP);
         let mut command = Command::new("setpriv");
         let id = BOB.to_string();
-        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", RELUCTANT]);
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", RELUCTANT]);
         command.arg(emperor.tree.path("run/stats.sock.control")).arg(hex(&asking(name)));
         let mut client = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut sent = [0; 5];

@@ -75,10 +75,10 @@ fn what_a_reader_leaves_behind_keeps_nobody_waiting() {
     // Version 1, the fourth kind of ask, whose, one line, and no more.
     let packet: String = b"\x01\x03\x03bob\x01\x00".iter().map(|byte| format!("{byte:02x}")).collect();
     let id = BOB.to_string();
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/reluctant.py");
+    let program = include_str!("../programs/reluctant.py");
     emperor.process.signal(Signal::STOP);
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", program]);
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", program]);
     command.arg(emperor.tree.path("run/stats.sock.control")).arg(packet);
     let mut client = command.stdout(Stdio::piped()).spawn().unwrap();
     client.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
