@@ -101,7 +101,7 @@ fn is_address(word: &str) -> bool {
         return found.file_type().is_socket();
     }
     let port = word.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    port || word.starts_with('@') || word.starts_with(['/', '.'])
+    port || word.starts_with(['@', '/', '.']) || word.contains("://")
 }
 
 #[cfg(test)]
