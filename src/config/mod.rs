@@ -28,6 +28,7 @@ mod pairs;
 pub mod place;
 pub mod probe;
 mod quantity;
+pub mod rotation;
 mod show;
 pub mod source;
 mod values;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::pace::Pace;
 use super::words::{self, Steering};
+use crate::config::vassal::daemons::Rules;
 use crate::config::vassal::health::Readiness;
 use crate::emperor::event::Moment;
 
@@ -11,27 +12,6 @@ use crate::emperor::event::Moment;
 const HUP: i32 = 1;
 /// After all of it was to be killed, whoever minds it is.
 const KEEPER_GRACE_MS: u64 = 1_000;
-
-/// What its config says, as far as its life depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// The vassal stops when it ends.
-    pub control: bool,
-    /// It survives a reload of the vassal.
-    pub smart: bool,
-    /// A smart one is told of a reload.
-    pub notify_pid: bool,
-    /// Tells it to end.
-    pub stop_signal: i32,
-    /// Tells it to end when the vassal reloads, or to read its config again.
-    pub reload_signal: Option<i32>,
-    /// How long it may take to end.
-    pub grace_ms: u64,
-    /// Longest pause between two starts.
-    pub delay_max_ms: u64,
-    /// When it is ready.
-    pub ready: Readiness,
-}
 
 /// Why all of them end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::is_name;
+use crate::config::vassal::daemons::is_name;
 
 /// Where a daemon stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, write};
 
-use super::charter::Rotation;
 use super::gzip;
+use crate::config::rotation::Rotation;
 
 /// Most characters of a name that are kept as they are.
 const NAME_MAX: usize = 180;

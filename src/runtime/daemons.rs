@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Runtime;
-use crate::daemons::{DAEMONS_MAX, Steering, Word};
+use crate::config::vassal::daemons::DAEMONS_MAX;
+use crate::daemons::{Steering, Word};
 use crate::emperor::event::{Moment, VassalId};
 use crate::emperor::order::to_vassal::{STEER, STEER_END};
 use crate::emperor::snapshot::DaemonView;

@@ -25,8 +25,8 @@ use super::step::Step;
 use super::tell::Teller;
 use super::touch::Touches;
 use super::trouble::Trouble;
+use crate::config::rotation::Rotation;
 use crate::config::vassal::VassalConfig;
-use crate::keeper::charter::Rotation;
 use crate::keeper::files::{Aside, LogFile};
 
 /// A file that is made: for its owner, and his group to read.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::quantity::{seconds, size};
+use crate::config::rotation::Rotation;
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, flag, text, wrong};
 use crate::config::vassal::logs::kept;
-use crate::keeper::charter::Rotation;
 
 /// Where a host takes datagrams of syslog.
 const SYSLOG: &str = "/dev/log";

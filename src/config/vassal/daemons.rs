@@ -2,6 +2,7 @@
 
 mod command;
 mod keys;
+mod rules;
 mod ssh;
 
 use std::path::PathBuf;
@@ -12,9 +13,9 @@ use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, flag, text, wrong};
-use crate::daemons::{DAEMONS_MAX, Rules, is_name};
 
 pub use command::Command;
+pub use rules::{DAEMONS_MAX, NAME_MAX, Rules, is_name};
 
 /// Seconds in which a daemon writes its pid file, when its config says nothing.
 const FREQ_S: u32 = 10;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::quantity::{seconds, size};
+use crate::config::rotation::Rotation;
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, flag, path, wrong};
-use crate::keeper::charter::Rotation;
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

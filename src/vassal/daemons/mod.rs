@@ -20,8 +20,9 @@ use super::watch::{Happening, now};
 use super::{programs, watch};
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::daemons::Daemon;
+use crate::config::vassal::daemons::Rules;
 use crate::daemons::words::State;
-use crate::daemons::{Leaving, Life, Order, Rules, Steering, Word};
+use crate::daemons::{Leaving, Life, Order, Steering, Word};
 use crate::emperor::event::Moment;
 use line::{Line, Told};
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use super::{NAME_MAX, is_name};
 use crate::config::values::{Wrong, text, words};
-use crate::daemons::{NAME_MAX, is_name};
 
 /// What makes a line the shell's: a program would get it as an ordinary letter.
 const SHELLS: &[char] =
