@@ -5,4 +5,5 @@ mod pace;
 pub mod words;
 
 pub use life::{Leaving, Life, Order};
+pub use pace::Pace;
 pub use words::{Steering, Word};

@@ -1,4 +1,4 @@
-//! Pure. When a daemon that has ended is started again.
+//! Pure. When a daemon, or what else stays beside a command, is started again once it has ended.
 
 use crate::emperor::event::Moment;
 
@@ -7,7 +7,7 @@ const STEADY_MS: u64 = 10_000;
 /// Before the second start of one that did not; doubled each time.
 const FIRST_DELAY_MS: u64 = 100;
 
-/// Of one daemon.
+/// Of one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     started: Moment,
@@ -33,6 +33,11 @@ impl Pace {
             false => (self.delay_ms * 2).max(FIRST_DELAY_MS).min(self.delay_max_ms),
         };
         now.plus_ms(self.delay_ms)
+    }
+
+    /// The pause before its next start, in ms.
+    pub fn delay_ms(self) -> u64 {
+        self.delay_ms
     }
 
     /// What was before is forgiven.

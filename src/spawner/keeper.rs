@@ -1,17 +1,15 @@
 //! The process of the log keeper.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use jail::run::{Birth, Spawned};
-use jail::{Capabilities, Failure, Identity, Namespaces, Program, Spec};
+use jail::{Capabilities, Identity, Namespaces, Program, Spec};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::birth::c_string;
 use super::court::Court;
-
-use super::routers::{NAMESPACES, arrived, has_rights_to_namespaces, nobody};
+use super::routers::{NAMESPACES, has_rights_to_namespaces, nobody};
 use super::wire::Reply;
 use crate::keeper::role::ROLE;
 use crate::keeper::words::CHANNEL_FD;
@@ -52,20 +50,7 @@ impl Court {
         }
         let [channel] = lent else { return Err("it takes one descriptor".into()) };
         let spec = self.keeper(channel.as_raw_fd());
-        let plan = jail::plan::plan(&spec);
-        let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
-        // It ends with everybody else.
-        let birth =
-            Birth { sibling: true, cgroup: self.shared.as_ref().map(AsFd::as_fd), ..Birth::default() };
-        let born = match jail::run::spawn(&plan, &birth).map_err(|error| sentence(error.0))? {
-            Spawned::Running(born) => born,
-            Spawned::Walking(born, report) => {
-                arrived(&report).map_err(sentence)?;
-                born
-            }
-            // It has ended, and the Emperor reaps a child that it knows nothing of.
-            Spawned::Failed(_, failure) => return Err(sentence(failure)),
-        };
+        let born = self.bear_servant(&spec)?;
         self.keeper.0 = Some(born.pidfd);
         Ok(born.pid)
     }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use anyhow::{Context, Result, bail};
 use caps::Capability;
 use jail::plan::PAYERS;
-use jail::run::{Birth, Spawned};
+use jail::run::{Birth, Born, Spawned};
 use jail::{Capabilities, Failure, Identity, Namespaces, Program, Spec};
 use routers::parking::{CHANNEL_FD, CHARTER_FD};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -98,22 +98,29 @@ impl Court {
         let [channel, papers] = lent else { return Err("it takes two descriptors".into()) };
         let device = &self.charter.routers[usize::from(number)].device;
         let spec = self.router(device, (channel.as_raw_fd(), papers.as_raw_fd()));
-        let plan = jail::plan::plan(&spec);
-        let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
-        // It ends with everybody else.
-        let birth =
-            Birth { sibling: true, cgroup: self.shared.as_ref().map(AsFd::as_fd), ..Birth::default() };
-        let born = match jail::run::spawn(&plan, &birth).map_err(|error| sentence(error.0))? {
-            Spawned::Running(born) => born,
-            Spawned::Walking(born, report) => {
-                arrived(&report).map_err(sentence)?;
-                born
-            }
-            // It has ended, and the Emperor reaps a child that it knows nothing of.
-            Spawned::Failed(_, failure) => return Err(sentence(failure)),
-        };
+        let born = self.bear_servant(&spec)?;
         self.routers.processes[usize::from(number)] = Some(born.pidfd);
         Ok(born.pid)
+    }
+
+    /// A process that serves beside the vassals, a child of the Emperor's: it ends with everybody else.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(super) fn bear_servant(&self, spec: &Spec) -> Result<Born, String> {
+        let plan = jail::plan::plan(spec);
+        let sentence = |failure: Failure| failure.sentence(&plan, &self.host);
+        let birth =
+            Birth { sibling: true, cgroup: self.shared.as_ref().map(AsFd::as_fd), ..Birth::default() };
+        match jail::run::spawn(&plan, &birth).map_err(|error| sentence(error.0))? {
+            Spawned::Running(born) => Ok(born),
+            Spawned::Walking(born, report) => {
+                arrived(&report).map_err(sentence)?;
+                Ok(born)
+            }
+            // It has ended, and the Emperor reaps a child that it knows nothing of.
+            Spawned::Failed(_, failure) => Err(sentence(failure)),
+        }
     }
 
     /// Nobody, without a right, with nothing but two descriptors and the log.
@@ -148,7 +155,7 @@ pub(super) fn has_rights_to_namespaces() -> bool {
 }
 
 /// Waits until it runs its program.
-pub(super) fn arrived(report: &OwnedFd) -> Result<(), Failure> {
+fn arrived(report: &OwnedFd) -> Result<(), Failure> {
     match poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&BIRTH_MAX)) {
         Ok(0) => Err("it does not come to its program".into()),
         _ => read_report(report),

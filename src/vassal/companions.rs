@@ -10,13 +10,10 @@ use super::state::Vassal;
 use super::trouble::Trouble;
 use super::watch::now;
 use super::{logs, terminals};
+use crate::daemons::Pace;
 use crate::emperor::event::Moment;
 
-/// Whoever lived so long is reborn at once, in ms.
-const STEADY_MS: u64 = 10_000;
-/// Between two births of one that does not, doubled each time.
-const FIRST_DELAY_MS: u64 = 100;
-/// But no longer than this.
+/// Two births of one that does not live are never further apart, in ms.
 const DELAY_MAX_MS: u64 = 10_000;
 
 /// What a companion does.
@@ -48,31 +45,11 @@ enum State {
     Due(Moment),
 }
 
-/// When one that has ended is reborn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Pace {
-    born: Moment,
-    delay_ms: u64,
-}
-
-impl Pace {
-    fn born(&mut self, now: Moment) {
-        self.born = now;
-    }
-
-    fn ended(&mut self, now: Moment) -> Moment {
-        self.delay_ms = match now.ms_since(self.born) >= STEADY_MS {
-            true => 0,
-            false => (self.delay_ms * 2).clamp(FIRST_DELAY_MS, DELAY_MAX_MS),
-        };
-        now.plus_ms(self.delay_ms)
-    }
-}
-
 impl Companions {
     /// One more, already born.
     fn add(&mut self, work: Work, pid: Pid) {
-        let pace = Pace { born: now(), delay_ms: 0 };
+        let mut pace = Pace::new(DELAY_MAX_MS);
+        pace.started(now());
         self.0.push(Companion { work, state: State::Alive(pid), pace });
     }
 
@@ -117,7 +94,7 @@ impl Companions {
         let one = self.0.iter_mut().find(|one| one.state == State::Alive(pid))?;
         let at = one.pace.ended(now());
         one.state = State::Due(at);
-        let wait = match one.pace.delay_ms {
+        let wait = match one.pace.delay_ms() {
             0 => String::new(),
             ms => format!(" in {ms} ms"),
         };
@@ -160,7 +137,7 @@ pub fn revive(vassal: &mut Vassal) {
         if !matches!(one.state, State::Due(at) if at <= now()) {
             continue;
         }
-        one.pace.born(now());
+        one.pace.started(now());
         one.state = match one.work.begin(vassal) {
             Ok(pid) => State::Alive(pid),
             Err(trouble) => {
@@ -185,16 +162,16 @@ mod tests {
 
     #[test]
     fn whoever_ends_at_once_waits_longer_each_time_and_whoever_lived_does_not() {
-        let (mut pace, mut now) = (Pace::default(), Moment::default());
+        let (mut pace, mut now) = (Pace::new(DELAY_MAX_MS), Moment::default());
         let mut waits = Vec::new();
         for _ in 0..9 {
-            pace.born(now);
+            pace.started(now);
             let at = pace.ended(now.plus_ms(5));
             waits.push(at.ms_since(now) - 5);
             now = at;
         }
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-        pace.born(now);
-        assert_eq!(pace.ended(now.plus_ms(STEADY_MS)), now.plus_ms(STEADY_MS));
+        pace.started(now);
+        assert_eq!(pace.ended(now.plus_ms(10_000)), now.plus_ms(10_000));
     }
 }
