@@ -163,7 +163,8 @@ impl Cgroup {
 /// Takes this process into the cgroup of this directory.
 ///
 /// # Errors
-/// `EACCES` where somebody else owns it, `EAGAIN` at its limit of processes, `ENODEV` when it has been removed.
+/// `EACCES` where somebody else owns it, `ENODEV` when it has been removed. Whoever is moved is not kept out by a limit of processes, as
+/// whoever is born there is.
 pub fn join_cgroup(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
     let members = openat(cgroup, c"cgroup.procs", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     write(members, b"0").map(|_| ())

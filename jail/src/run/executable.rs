@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::sys::{self, Strings};
 
-/// A sealed copy of the program that runs.
+/// A sealed copy of the program that runs, or of another one.
 #[derive(Debug)]
 pub struct Executable(OwnedFd);
 
@@ -20,9 +20,20 @@ impl Executable {
     /// # Errors
     /// No memory, no `/proc`, or the host forbids executable memory files (`vm.memfd_noexec` = 2: `EACCES`).
     pub fn of_ourselves(name: &CStr) -> io::Result<Self> {
-        let copy = executable_memory(name)?;
-        let mut file = File::from(copy);
-        io::copy(&mut File::open("/proc/self/exe")?, &mut file)?;
+        Self::copied(name, &mut File::open("/proc/self/exe")?)
+    }
+
+    /// The same of another program.
+    ///
+    /// # Errors
+    /// As above, less `/proc`.
+    pub fn of(name: &CStr, mut program: &[u8]) -> io::Result<Self> {
+        Self::copied(name, &mut program)
+    }
+
+    fn copied(name: &CStr, program: &mut impl io::Read) -> io::Result<Self> {
+        let mut file = File::from(executable_memory(name)?);
+        io::copy(program, &mut file)?;
         let whole = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         fcntl_add_seals(&file, whole)?;
         Ok(Self(file.into()))

@@ -11,11 +11,15 @@ use crate::plan::{Failure, Step};
 /// # Errors
 /// What [`perform_with`] gives.
 pub fn perform(step: &Step) -> Result<(), Failure> {
-    let pairs = std::env::vars_os();
+    let runs_programs = matches!(step, Step::Run(..) | Step::Errand(_) | Step::Exec(_));
+    let environment = if runs_programs { environment() } else { Vec::new() };
+    perform_with(step, &environment)
+}
+
+fn environment() -> Vec<CString> {
     let pair =
         |(name, value): (OsString, OsString)| [name.into_vec(), b"=".to_vec(), value.into_vec()].concat();
-    let environment: Vec<CString> = pairs.filter_map(|one| CString::new(pair(one)).ok()).collect();
-    perform_with(step, &environment)
+    std::env::vars_os().filter_map(|one| CString::new(pair(one)).ok()).collect()
 }
 
 /// Does one step; programs get `environment`, each `NAME=value`. `Step::Exec` returns only when it failed, and

@@ -22,6 +22,7 @@ mod namespaces;
 mod netlink;
 mod seccomp;
 mod sender;
+mod session;
 mod signals;
 mod sockets;
 mod stack;
@@ -55,8 +56,9 @@ pub(crate) use namespaces::namespace_kind;
 pub(crate) use netlink::explain_refusals;
 pub(crate) use seccomp::filter;
 pub use sender::{Message, receive_with_sender};
+pub(crate) use session::session_of;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
-pub use sockets::{Credentials, peer, peer_uid, refuse_rights, tcp_backlog, unread};
+pub use sockets::{Credentials, look_from, peer, peer_uid, refuse_rights, tcp_backlog, unread};
 pub(crate) use stack::Stack;
 pub use tun::{
     IFF_NO_PI, IFF_TUN, IFF_VNET_HDR, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4,

@@ -78,6 +78,21 @@ pub fn refuse_rights(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     answer(result.into()).map(|_| ())
 }
 
+/// Where a look (`MSG_PEEK`) begins: behind so many bytes, and each further one where the last one has ended (`SO_PEEK_OFF`);
+/// `None`: at what is read next, as ever.
+///
+/// # Errors
+/// `EOPNOTSUPP` for a socket that has no such place.
+pub fn look_from(socket: BorrowedFd<'_>, place: Option<usize>) -> Result<(), Errno> {
+    let place = place.map_or(Ok(-1), libc::c_int::try_from).map_err(|_| Errno::INVAL)?;
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_PEEK_OFF);
+    // SAFETY: the kernel reads one int.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const place).cast(), size) };
+    answer(result.into()).map(|_| ())
+}
+
 /// Connections that wait to be accepted at a TCP socket that listens (`TCP_INFO` of `tcp(7)`).
 ///
 /// # Errors
@@ -99,6 +114,8 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
+    use rustix::net::{RecvFlags, recv};
+
     use super::*;
 
     #[test]
@@ -109,6 +126,20 @@ mod tests {
         assert_ne!(unread(here.as_fd()), Ok(0));
         there.read_exact(&mut [0]).unwrap();
         assert_eq!(unread(here.as_fd()), Ok(0));
+    }
+
+    #[test]
+    fn a_look_goes_on_where_the_last_one_ended_and_takes_nothing() {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        there.write_all(b"abcdef").unwrap();
+        let look = || {
+            let mut byte = [0; 2];
+            recv(&here, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT).map(|_| byte)
+        };
+        look_from(here.as_fd(), Some(1)).unwrap();
+        assert_eq!((look(), look()), (Ok(*b"bc"), Ok(*b"de")));
+        look_from(here.as_fd(), None).unwrap();
+        assert_eq!((look(), look()), (Ok(*b"ab"), Ok(*b"ab")));
     }
 
     #[test]
