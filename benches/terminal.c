@@ -6,9 +6,14 @@
 // `terminal seat ECHOES COMMAND...` is the person: it runs the command on a terminal of its own and prints microseconds until the
 // `r`, the median of so many echoes in microseconds, and the flood in megabytes a second; then it waits for the end of its input.
 // `terminal seat-at PATH ECHOES` does the same at a unix socket whose other end is a terminal.
+// `terminal seat-in SOCKET ECHOES VASSAL COMMAND...` is a program that asks liege itself, at its control socket, and has the terminal
+// of the jail in its own hands.
 // With a command that is `terminal program` itself, it is the floor: a bare terminal.
+// `terminal client COMMAND...` is the least that a client can be: it runs the command on a terminal of its own and carries bytes between
+// that and the one it has itself. It is the floor of whoever stands between a person and a program.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,13 +125,96 @@ static int reach(const char *path)
     return connect(seat, (struct sockaddr *)&address, sizeof address) ? -1 : seat;
 }
 
+static char *put(char *at, const char *word)
+{
+    size_t length = strlen(word), left = length;
+    // Seven bits a byte, the lowest first (postcard).
+    for (; left >= 128; left >>= 7)
+        *at++ = left | 128;
+    *at++ = left;
+    return memcpy(at, word, length) + length;
+}
+
+// A terminal in a jail: asks for a program there, and takes our side of it.
+static int enter(const char *path, const char *vassal, char **command)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    char *at = piece;
+    *at++ = 1; // version
+    *at++ = 0; // a program in the jail
+    at = put(at, vassal);
+    int words = 0;
+    while (command[words])
+        words++;
+    *at++ = words;
+    while (*command)
+        at = put(at, *command++);
+    *at++ = 0; // no variables
+    *at++ = 0; // on a terminal
+    *at++ = 24;
+    *at++ = 80;
+    if (connect(door, (struct sockaddr *)&address, sizeof address) || send(door, piece, at - piece, 0) < 0)
+        return -1;
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } beside;
+    struct iovec bytes = { piece, sizeof piece };
+    for (;;) {
+        struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &beside, .msg_controllen = sizeof beside };
+        if (recvmsg(door, &message, MSG_CMSG_CLOEXEC) < 2 || piece[1] == 0)
+            return -1;
+        struct cmsghdr *came = CMSG_FIRSTHDR(&message);
+        if (came && came->cmsg_type == SCM_RIGHTS)
+            return *(int *)CMSG_DATA(came);
+    }
+}
+
+// False at its end.
+static int carry(int from, int to)
+{
+    ssize_t got = read(from, piece, sizeof piece);
+    for (ssize_t done = 0, written; done < got; done += written)
+        if ((written = write(to, piece + done, got - done)) <= 0)
+            return 0;
+    return got > 0;
+}
+
+static int client(char **command)
+{
+    int master;
+    struct winsize size = { 24, 80, 0, 0 };
+    pid_t child = forkpty(&master, 0, 0, &size);
+    if (child == 0) {
+        execvp(command[0], command);
+        _exit(127);
+    }
+    raw(0);
+    struct pollfd each[2] = { { 0, POLLIN, 0 }, { master, POLLIN, 0 } };
+    while (poll(each, 2, -1) > 0) {
+        if (each[0].revents && !carry(0, master))
+            return 0;
+        if (each[1].revents && !carry(master, 1))
+            return 0;
+    }
+    return 1;
+}
+
 int main(int count, char **words)
 {
+    if (count > 2 && !strcmp(words[1], "client"))
+        return client(words + 2);
     if (count == 2 && !strcmp(words[1], "program"))
         return program();
     double begun = now_us();
     if (count == 4 && !strcmp(words[1], "seat-at")) {
         int seat = reach(words[2]);
+        return seat < 0 ? 2 : sit(seat, begun, atoi(words[3]));
+    }
+    if (count > 5 && !strcmp(words[1], "seat-in")) {
+        int seat = enter(words[2], words[4], words + 5);
         return seat < 0 ? 2 : sit(seat, begun, atoi(words[3]));
     }
     if (count < 4 || strcmp(words[1], "seat"))

@@ -3,7 +3,10 @@
 //! One message is one packet of a `SOCK_SEQPACKET` pair, `postcard` encoded, at most `MESSAGE_MAX` bytes; descriptors
 //! travel beside it (`SCM_RIGHTS`).
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+
+use crate::packet;
+pub use crate::packet::{Malformed, decode};
 
 /// Longest message in bytes.
 pub const MESSAGE_MAX: usize = 4096;
@@ -25,7 +28,7 @@ pub enum Role {
     Stats,
     /// The socket of datagrams to other routers.
     Gateway,
-    /// A memfd that a router writes what its successor has to know into; empty for the first one.
+    /// A memfd that a router writes what its successor has to know into; nothing but zeros, or empty, for the first one.
     State,
     /// The file of leases, to be written anew.
     Leases,
@@ -73,22 +76,5 @@ pub enum ToEmperor {
 /// # Errors
 /// It is longer than `MESSAGE_MAX`.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
-    let bytes = postcard::to_stdvec(message).map_err(|_| Malformed)?;
-    if bytes.len() > MESSAGE_MAX { Err(Malformed) } else { Ok(bytes) }
+    packet::encode(message, MESSAGE_MAX)
 }
-
-/// The message of these bytes.
-///
-/// # Errors
-/// Bytes that are no message of this set, or more than one.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((message, [])) => Ok(message),
-        _ => Err(Malformed),
-    }
-}
-
-/// A packet that is no message of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed message")]
-pub struct Malformed;

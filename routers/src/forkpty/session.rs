@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 
 use super::frame::{Decoder, Said};
-use super::ration::Ration;
 use super::signal::allowed;
 use super::stream::Stream;
 use super::window::{Sizes, Window};
+use crate::ration::Ration;
 
 /// Bytes that may wait each way.
 const BUFFER: usize = 65_536;

@@ -3,6 +3,7 @@
 //! Each thing that rules ask for is an axis: its numbers fall into spans, and each span has the set of the rules that fit.
 //! The rule that means a packet is the first one in the intersection of the packet's sets (Lakshman and Stiliadis, 1998).
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, HashMap};
 
 use super::packet::{Packet, TCP};
@@ -10,12 +11,17 @@ use super::prefix::key;
 use super::rule::Rule;
 
 /// Most rules of a chain.
-pub const RULES_MAX: usize = 4096;
+pub const RULES_MAX: usize = WORD * WORD;
+
+/// Rules in a word of a set; a set has as many words at most, so that one more says which of them have any.
+const WORD: usize = u64::BITS as usize;
 
 /// What rules may ask for.
 const AXES: usize = 6;
+const SOURCE: usize = 0;
+const DESTINATION: usize = 1;
 /// Added to the number of TCP where a connection is there already.
-const ESTABLISHED: u128 = 0x100;
+const ESTABLISHED: u32 = 0x100;
 
 /// Numbers on an axis, lowest and highest.
 type Span = (u128, u128);
@@ -24,9 +30,7 @@ type Span = (u128, u128);
 #[derive(Debug, Default)]
 pub struct Compiled {
     rules: usize,
-    /// Words of a set.
-    width: usize,
-    /// All sets, one after the other.
+    /// All sets, one after the other: which words have any rule, as bits of one number, and then the words.
     sets: Vec<u64>,
     /// Only what some rule asks for.
     axes: Vec<Axis>,
@@ -37,12 +41,21 @@ pub struct Compiled {
 #[derive(Debug)]
 struct Axis {
     which: usize,
-    /// Where spans begin, the first at 0.
-    starts: Vec<u128>,
-    /// Where in `sets` the set of each span begins.
-    spans: Vec<u32>,
+    /// What fits into 32 bits: ports, protocols, peers, and addresses of version 4.
+    narrow: Spans<u32>,
+    /// Addresses of version 6.
+    wide: Spans<u128>,
     /// The set of a packet that has no such number.
     unknown: u32,
+}
+
+/// Numbers in their order, and what holds from each of them on.
+#[derive(Debug)]
+struct Spans<N> {
+    /// Where spans begin, the first at the lowest number.
+    starts: Vec<N>,
+    /// Where among all sets the set of each span begins.
+    sets: Vec<u32>,
 }
 
 impl Compiled {
@@ -54,9 +67,9 @@ impl Compiled {
             peers.entry(name.clone()).or_insert(next);
         }
         let asked: Vec<_> = rules.iter().map(|rule| asked(rule, &peers)).collect();
-        let mut sets = Sets { width: rules.len().div_ceil(64), ..Sets::default() };
+        let mut sets = Sets { width: rules.len().div_ceil(WORD), ..Sets::default() };
         let axes = (0..AXES).filter_map(|which| Axis::new(which, &asked, &mut sets)).collect();
-        Self { rules: rules.len(), width: sets.width, sets: sets.words, axes, peers }
+        Self { rules: rules.len(), sets: sets.words, axes, peers }
     }
 
     /// The number of a peer by its name, for `find`.
@@ -65,17 +78,33 @@ impl Compiled {
     }
 
     /// The first rule that means this packet of this peer.
+    ///
+    /// It costs one search for each axis, and one look at each word that has a rule in all sets: never more than 64.
     pub fn find(&self, packet: &Packet, peer: Option<u32>) -> Option<usize> {
-        let keys = keys(packet, peer);
         let mut starts = [0; AXES];
+        let numbers = narrow(packet, peer);
         for (start, axis) in starts.iter_mut().zip(&self.axes) {
-            *start = axis.set(keys[axis.which]) as usize;
+            let set = match numbers[axis.which] {
+                Some(number) => axis.narrow.set(number),
+                None => wide(axis.which, packet).map_or(axis.unknown, |number| axis.wide.set(number)),
+            };
+            *start = set as usize;
         }
-        let starts = &starts[..self.axes.len()];
-        (0..self.width).find_map(|word| {
-            let common = starts.iter().fold(u64::MAX, |common, start| common & self.sets[start + word]);
-            (common != 0).then(|| word * 64 + common.trailing_zeros() as usize)
-        })
+        let Some(starts) = starts.get(..self.axes.len()).filter(|starts| !starts.is_empty()) else {
+            // No rule asks for anything.
+            return (self.rules > 0).then_some(0);
+        };
+        let common = |at: usize| starts.iter().fold(u64::MAX, |common, start| common & self.sets[start + at]);
+        let mut words = common(0);
+        while words != 0 {
+            let word = words.trailing_zeros() as usize;
+            let rules = common(1 + word);
+            if rules != 0 {
+                return Some(word * WORD + rules.trailing_zeros() as usize);
+            }
+            words &= words - 1;
+        }
+        None
     }
 
     /// How many rules there are.
@@ -89,17 +118,30 @@ impl Compiled {
     }
 }
 
-/// What a packet has on each axis.
-fn keys(packet: &Packet, peer: Option<u32>) -> [Option<u128>; AXES] {
+/// What a packet has on each axis, if it has any there that fits into 32 bits.
+fn narrow(packet: &Packet, peer: Option<u32>) -> [Option<u32>; AXES] {
     let established = if packet.established { ESTABLISHED } else { 0 };
     [
-        Some(key(packet.source)),
-        Some(key(packet.destination)),
-        packet.protocol.map(|number| u128::from(number) + established),
+        narrow_address(packet.source),
+        narrow_address(packet.destination),
+        packet.protocol.map(|number| u32::from(number) + established),
         packet.ports.map(|(port, _)| port.into()),
         packet.ports.map(|(_, port)| port.into()),
-        peer.map(u128::from),
+        peer,
     ]
+}
+
+fn narrow_address(address: IpAddr) -> Option<u32> {
+    if let IpAddr::V4(address) = address { Some(address.to_bits()) } else { None }
+}
+
+/// What it has there that does not.
+fn wide(axis: usize, packet: &Packet) -> Option<u128> {
+    match axis {
+        SOURCE => Some(key(packet.source)),
+        DESTINATION => Some(key(packet.destination)),
+        _ => None,
+    }
 }
 
 /// What a rule asks for on each axis; none if it does not ask.
@@ -116,7 +158,7 @@ fn asked(rule: &Rule, peers: &BTreeMap<String, u32>) -> [Option<Vec<Span>>; AXES
 }
 
 fn protocols(rule: &Rule) -> Option<Vec<Span>> {
-    let established = u128::from(TCP) + ESTABLISHED;
+    let established = u128::from(u32::from(TCP) + ESTABLISHED);
     match (rule.protocol, rule.established) {
         (None, false) => None,
         (None | Some(TCP), true) => Some(vec![(established, established)]),
@@ -140,6 +182,8 @@ impl Sets {
             return *start;
         }
         let start = u32::try_from(self.words.len()).expect("4096 rules have fewer than 2^25 words");
+        let has_any = set.iter().enumerate().map(|(at, word)| u64::from(*word != 0) << at);
+        self.words.push(has_any.sum());
         self.words.extend(set);
         self.known.insert(set.to_vec(), start);
         start
@@ -165,25 +209,41 @@ impl Axis {
             }
         }
         let unknown = sets.keep(&set);
-        let mut axis = Self { which, starts: Vec::new(), spans: Vec::new(), unknown };
+        let mut wide = Spans { starts: Vec::new(), sets: Vec::new() };
         for (start, rules) in changes {
             rules.into_iter().for_each(|index| flip(&mut set, index));
-            axis.starts.push(start);
-            axis.spans.push(sets.keep(&set));
+            wide.starts.push(start);
+            wide.sets.push(sets.keep(&set));
         }
-        Some(axis)
+        let first =
+            if [SOURCE, DESTINATION].contains(&which) { key(Ipv4Addr::UNSPECIFIED.into()) } else { 0 };
+        Some(Self { which, narrow: wide.narrow(first), wide, unknown })
     }
+}
 
+impl<N: Ord + Copy> Spans<N> {
     /// Where the set of a number begins.
-    fn set(&self, number: Option<u128>) -> u32 {
-        let Some(number) = number else { return self.unknown };
-        self.spans[self.starts.partition_point(|start| *start <= number) - 1]
+    fn set(&self, number: N) -> u32 {
+        self.sets[self.starts.partition_point(|start| *start <= number) - 1]
+    }
+}
+
+impl Spans<u128> {
+    /// The 2^32 numbers from this one on.
+    fn narrow(&self, first: u128) -> Spans<u32> {
+        let mut narrow = Spans { starts: vec![0], sets: vec![self.set(first)] };
+        for (start, set) in self.starts.iter().zip(&self.sets).filter(|(start, _)| **start > first) {
+            let Ok(start) = u32::try_from(start - first) else { break };
+            narrow.starts.push(start);
+            narrow.sets.push(*set);
+        }
+        narrow
     }
 }
 
 /// Takes a rule in, or out.
 fn flip(set: &mut [u64], index: usize) {
-    set[index / 64] ^= 1 << (index % 64);
+    set[index / WORD] ^= 1 << (index % WORD);
 }
 
 #[cfg(test)]

@@ -66,7 +66,11 @@ fn packet() -> impl Strategy<Value = Packet> {
 proptest! {
     #[test]
     fn it_finds_the_rule_that_a_walk_from_the_first_one_finds(
-        rules in prop_oneof![prop::collection::vec(rule(), 0..10), prop::collection::vec(rule(), 60..200)],
+        rules in prop_oneof![
+            prop::collection::vec(rule(), 0..10),
+            prop::collection::vec(rule(), 60..200),
+            prop::collection::vec(rule(), 500..700),
+        ],
         packets in prop::collection::vec((packet(), prop::sample::select(&PEERS[..])), 1..40),
     ) {
         let compiled = Compiled::new(&rules);

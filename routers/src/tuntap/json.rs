@@ -11,6 +11,18 @@ pub(super) struct Json {
 }
 
 impl Json {
+    /// Whether this has room: otherwise it is as if it had never been written.
+    pub(super) fn fits(&mut self, most: usize, fill: impl FnOnce(&mut Self)) -> bool {
+        let before = (self.text.len(), self.follows);
+        fill(self);
+        let fits = self.text.len() <= most;
+        if !fits {
+            self.text.truncate(before.0);
+            self.follows = before.1;
+        }
+        fits
+    }
+
     /// All of it.
     pub(super) fn text(self) -> String {
         self.text
@@ -105,5 +117,16 @@ mod tests {
         });
         let wanted = r#"{"na\"me":"a\\\"b\u000a\u0085é","n":7,"row":["x",{"o":{}},"y"]}"#;
         assert_eq!(json.text(), wanted);
+    }
+
+    #[test]
+    fn what_does_not_fit_leaves_nothing_behind() {
+        let mut json = Json::default();
+        json.row_at("r", |json| {
+            assert!(json.fits(10, |json| json.text_of("one")));
+            assert!(!json.fits(15, |json| json.text_of("two")));
+            assert!(json.fits(14, |json| json.text_of(3)));
+        });
+        assert_eq!(json.text(), r#""r":["one","3"]"#);
     }
 }

@@ -27,8 +27,11 @@ pub struct Leases {
     /// Tenants by when they came last, or left.
     order: BTreeMap<u64, String>,
     changes: u64,
-    /// All below are taken: an address that somebody has had is never free again.
+    /// All below are taken, reserved or passed: an address that somebody has had is never free again.
     lowest: u128,
+    /// Addresses that were taken by somebody else when they were looked at: they are looked at again, and are no more than there
+    /// were such at once.
+    passed: BTreeSet<u128>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +46,29 @@ impl Leases {
     pub fn new(pool: Prefix, reserved: &[IpAddr]) -> Self {
         let edges = [pool.network(), pool.last()];
         let reserved = edges.iter().chain(reserved).map(|address| key(*address)).collect();
-        let (tenants, taken, order) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { pool, reserved, tenants, taken, order, changes: 0, lowest: key(pool.network()) }
+        let (tenants, taken, passed, order) =
+            (BTreeMap::new(), BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self { pool, reserved, tenants, taken, order, changes: 0, lowest: key(pool.network()), passed }
     }
 
-    /// The tenant's address, from now on held: the one it had, or a free one, or the one whose tenant is longest away.
+    /// The tenant's address, from now on held: the one it had, or a free one, or the one whose tenant is longest away; none that
+    /// is taken just now by somebody who has not asked for it here.
     ///
     /// # Errors
     /// All are held.
-    pub fn hold(&mut self, tenant: &str) -> Result<IpAddr, Exhausted> {
-        let key = match self.forget(tenant) {
-            Some(lease) => lease.key,
-            None => self.free().or_else(|| self.reclaim()).ok_or(Exhausted(self.pool))?,
+    pub fn hold(&mut self, tenant: &str, is_taken: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Exhausted> {
+        let is_v4 = self.pool.network().is_ipv4();
+        let is_taken = |key: u128| is_taken(address(key, is_v4));
+        let key = match self.tenants.get(tenant).map(|lease| lease.key) {
+            Some(key) if !is_taken(key) => self.forget(tenant).map(|lease| lease.key),
+            Some(_) | None => {
+                self.discard(tenant);
+                self.free(is_taken).or_else(|| self.reclaim(is_taken))
+            }
         };
+        let key = key.ok_or(Exhausted(self.pool))?;
         self.keep(tenant, key, true);
-        Ok(address(key, self.pool.network().is_ipv4()))
+        Ok(address(key, is_v4))
     }
 
     /// The tenant goes on holding this address, as it did in an earlier life; whether it can.
@@ -84,11 +95,6 @@ impl Leases {
     /// Whether an address is of the version of this pool.
     pub fn is_of(&self, address: IpAddr) -> bool {
         self.pool.network().is_ipv4() == address.is_ipv4()
-    }
-
-    /// Nobody gets this address: it is somebody's already.
-    pub fn reserve(&mut self, address: IpAddr) {
-        self.reserved.insert(key(address));
     }
 
     /// The tenant has no address any more, and somebody else may get it.
@@ -158,18 +164,34 @@ impl Leases {
     }
 
     /// The lowest address that nobody has; each step passes one that somebody has.
-    fn free(&mut self) -> Option<u128> {
+    fn free(&mut self, is_taken: impl Fn(u128) -> bool) -> Option<u128> {
         if self.taken.len() >= LEASES_MAX {
             return None;
         }
-        let mut left = self.lowest..=key(self.pool.last());
-        let free = left.find(|key| !self.taken.contains(key) && !self.reserved.contains(key));
-        self.lowest = free.unwrap_or(self.lowest);
-        free
+        let left = |key: &&u128| !self.taken.contains(key) && !is_taken(**key);
+        if let Some(key) = self.passed.iter().find(left).copied() {
+            self.passed.remove(&key);
+            return Some(key);
+        }
+        for key in self.lowest..=key(self.pool.last()) {
+            if [&self.taken, &self.reserved, &self.passed].into_iter().any(|some| some.contains(&key)) {
+                continue;
+            }
+            self.lowest = key;
+            if !is_taken(key) {
+                return Some(key);
+            }
+            self.passed.insert(key);
+        }
+        None
     }
 
-    fn reclaim(&mut self) -> Option<u128> {
-        let away = self.order.values().find(|tenant| !self.tenants[*tenant].is_held)?.clone();
+    fn reclaim(&mut self, is_taken: impl Fn(u128) -> bool) -> Option<u128> {
+        let is_away = |tenant: &&String| {
+            let lease = self.tenants[*tenant];
+            !lease.is_held && !is_taken(lease.key)
+        };
+        let away = self.order.values().find(is_away)?.clone();
         self.forget(&away).map(|lease| lease.key)
     }
 }

@@ -11,28 +11,32 @@ fn host(last: u8) -> IpAddr {
     [10, 0, 0, last].into()
 }
 
+fn nobody(_: IpAddr) -> bool {
+    false
+}
+
 #[test]
 fn a_tenant_that_comes_back_has_its_address_again() {
     let mut leases = pool(24);
-    assert_eq!((leases.hold("shop"), leases.hold("blog")), (Ok(host(2)), Ok(host(3))));
+    assert_eq!((leases.hold("shop", nobody), leases.hold("blog", nobody)), (Ok(host(2)), Ok(host(3))));
     leases.release("shop");
-    assert_eq!(leases.hold("news"), Ok(host(4)));
-    assert_eq!(leases.hold("shop"), Ok(host(2)));
+    assert_eq!(leases.hold("news", nobody), Ok(host(4)));
+    assert_eq!(leases.hold("shop", nobody), Ok(host(2)));
 }
 
 #[test]
 fn a_full_pool_gives_the_address_of_who_is_longest_away() {
     let mut leases = pool(29);
     for (tenant, last) in ["a", "b", "c", "d", "e"].into_iter().zip(2..) {
-        assert_eq!(leases.hold(tenant), Ok(host(last)));
+        assert_eq!(leases.hold(tenant, nobody), Ok(host(last)));
     }
-    assert_eq!(leases.hold("f"), Err(Exhausted(leases.pool)));
+    assert_eq!(leases.hold("f", nobody), Err(Exhausted(leases.pool)));
     leases.release("d");
     leases.release("a");
     leases.release("d");
-    assert_eq!(leases.hold("f"), Ok(host(5)), "d left before a");
-    assert_eq!(leases.hold("d"), Ok(host(2)));
-    assert_eq!(leases.hold("a"), Err(Exhausted(leases.pool)));
+    assert_eq!(leases.hold("f", nobody), Ok(host(5)), "d left before a");
+    assert_eq!(leases.hold("d", nobody), Ok(host(2)));
+    assert_eq!(leases.hold("a", nobody), Err(Exhausted(leases.pool)));
 }
 
 #[test]
@@ -44,28 +48,45 @@ fn whoever_goes_on_has_the_address_that_it_had_and_no_other() {
     assert!(!leases.hold_at("blog", [10, 0, 1, 7].into()), "another network");
     assert!(leases.hold_at("shop", host(9)), "and lets the other one go");
     assert!(leases.hold_at("blog", host(7)));
-    assert_eq!(leases.hold("news"), Ok(host(2)));
+    assert_eq!(leases.hold("news", nobody), Ok(host(2)));
 }
 
 #[test]
-fn what_is_given_up_or_reserved_is_looked_for_no_more() {
+fn what_is_given_up_comes_first() {
     let mut leases = pool(29);
-    assert_eq!((leases.hold("a"), leases.hold("b")), (Ok(host(2)), Ok(host(3))));
-    leases.discard("a");
-    leases.reserve(host(2));
-    assert_eq!(leases.hold("c"), Ok(host(4)));
+    assert_eq!((leases.hold("a", nobody), leases.hold("b", nobody)), (Ok(host(2)), Ok(host(3))));
     leases.discard("b");
-    assert_eq!(leases.hold("d"), Ok(host(3)), "what was given up comes first");
-    leases.release("c");
+    assert_eq!(leases.hold("d", nobody), Ok(host(3)));
+    leases.release("a");
     let named: Vec<_> = leases.named("").collect();
-    assert_eq!(named, [("c", host(4), false), ("d", host(3), true)]);
+    assert_eq!(named, [("a", host(2), false), ("d", host(3), true)]);
     assert_eq!(leases.named("x").count(), 0);
+}
+
+/// Row W2.
+#[test]
+fn what_somebody_else_takes_for_a_while_is_passed_over_for_that_while() {
+    let mut leases = pool(29);
+    let chosen = |address| [host(2), host(3), host(5)].contains(&address);
+    assert_eq!((leases.hold("a", chosen), leases.hold("b", chosen)), (Ok(host(4)), Ok(host(6))));
+    assert_eq!(leases.hold("c", chosen), Err(Exhausted(leases.pool)));
+    leases.release("a");
+    assert_eq!(leases.hold("c", chosen), Ok(host(4)), "longest away");
+    assert_eq!(leases.hold("d", |address| address == host(2)), Ok(host(3)), "one has gone");
+    assert_eq!((leases.hold("e", nobody), leases.hold("f", nobody)), (Ok(host(2)), Ok(host(5))));
+    assert_eq!(leases.hold("g", nobody), Err(Exhausted(leases.pool)));
+    assert!(leases.passed.is_empty());
+    // The address of somebody who was away is taken; then it is free again.
+    leases.discard("d");
+    leases.release("e");
+    assert_eq!(leases.hold("e", |address| address == host(2)), Ok(host(3)));
+    assert_eq!(leases.hold("g", nobody), Ok(host(2)));
 }
 
 #[test]
 fn a_pool_of_version_6_is_as_good() {
     let pool = Prefix::new("2001:db8::".parse().unwrap(), 64).unwrap();
-    assert_eq!(Leases::new(pool, &[]).hold("shop"), Ok("2001:db8::1".parse().unwrap()));
+    assert_eq!(Leases::new(pool, &[]).hold("shop", nobody), Ok("2001:db8::1".parse().unwrap()));
 }
 
 #[test]
@@ -89,7 +110,7 @@ fn what_the_pool_has_no_more_is_left_out() {
     let mut leases = pool(24);
     leases.read("10.0.1.5 far\n10.0.0.1 host\n10.0.0.0 network\n10.0.0.9 shop\n").unwrap();
     assert_eq!(leases.text(), "10.0.0.9 shop\n");
-    assert_eq!(leases.hold("far"), Ok(host(2)));
+    assert_eq!(leases.hold("far", nobody), Ok(host(2)));
 }
 
 proptest! {
@@ -103,7 +124,7 @@ proptest! {
         for (who, comes) in steps {
             let tenant = format!("{}{who}", names[usize::from(who)]);
             if comes {
-                if let Ok(address) = leases.hold(&tenant) {
+                if let Ok(address) = leases.hold(&tenant, nobody) {
                     held.insert(tenant.clone(), address);
                 }
             } else {

@@ -3,6 +3,7 @@
 //! `Router` is the door. Frames and records are what uWSGI 2.0 has on the wire; rules are what administrators write.
 
 mod accounts;
+mod asked;
 mod book;
 mod chain;
 pub mod charter;
@@ -28,6 +29,7 @@ mod segment;
 mod standard;
 pub mod talk;
 mod tally;
+mod too_big;
 mod turns;
 mod words;
 

@@ -297,6 +297,11 @@ impl Peers {
         self.holders.get(&address).copied()
     }
 
+    /// Whether a user has a peer that is there.
+    pub fn is_there(&self, uid: u32) -> bool {
+        self.users.contains_key(&uid)
+    }
+
     /// The peer behind a connection that is still there.
     pub fn get(&self, id: PeerId) -> Option<&Peer> {
         let (birth, peer) = self.slots.get(id.slot)?.as_ref()?;

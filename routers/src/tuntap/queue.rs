@@ -76,6 +76,11 @@ impl Queue {
         self.gone += bytes;
     }
 
+    /// Bytes that it has room for.
+    pub fn room(&self) -> usize {
+        self.bytes_max.saturating_sub(self.bytes.len())
+    }
+
     /// Packets that wait.
     pub fn packets(&self) -> usize {
         self.lengths.len()
@@ -102,7 +107,7 @@ mod tests {
         let mut queue = Queue::new(10);
         assert_eq!(queue.push(&[0; 4], &[1; 4]), Ok(()));
         assert_eq!(queue.push(&[], &[2; 3]), Err(Full));
-        assert_eq!((queue.packets(), queue.bytes()), (1, 8));
+        assert_eq!((queue.packets(), queue.bytes(), queue.room()), (1, 8, 2));
         assert_eq!(queue.push(&[], &[2; 2]), Ok(()));
         assert_eq!(queue.push(&[], &[2; 1]), Err(Full));
     }

@@ -45,6 +45,8 @@ pub enum Reason {
     Offload,
     /// The receiver does not read as fast as is sent to it.
     QueueFull,
+    /// Longer than its receiver takes.
+    TooLong,
 }
 
 /// All reasons with their names, in the order of their declaration.
@@ -70,10 +72,11 @@ const NAMES: [(Reason, &str); REASONS] = [
     (Reason::Stranger, "stranger"),
     (Reason::Offload, "offload"),
     (Reason::QueueFull, "queue-full"),
+    (Reason::TooLong, "too-long"),
 ];
 
 /// How many reasons there are.
-pub const REASONS: usize = 21;
+pub const REASONS: usize = 22;
 
 impl Reason {
     /// All of them, in order.

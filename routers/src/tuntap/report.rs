@@ -10,6 +10,9 @@ use super::reason::Reason;
 use super::router::Router;
 use super::tally::{Account, Flow, Tally};
 
+/// Bytes behind the last peer: how many are left out.
+const LEFT_OUT_MAX: usize = 48;
+
 /// Who a connection is, beside what the router knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -41,20 +44,35 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Everything, or what one user may know: his own peers.
-    pub(super) fn text(&self, lines: &[Line], only: Option<u32>) -> String {
+    /// Everything.
+    pub(super) fn text(&self, lines: impl Iterator<Item = Line>) -> String {
         let mut json = Json::default();
         json.object(|json| {
             self.head(json);
-            json.row_at("peers", |json| {
-                let shown = lines.iter().filter(|line| only.is_none_or(|uid| line.uid == uid));
-                shown.for_each(|line| self.peer(json, line));
-            });
-            if only.is_none() {
-                self.host(json);
-            }
+            json.row_at("peers", |json| lines.for_each(|line| self.peer(json, &line)));
+            self.host(json);
         });
         json.text()
+    }
+
+    /// What one user may know: his own peers, as many as these bytes have room for, and how many are left out.
+    pub(super) fn text_of_user(&self, lines: impl Iterator<Item = Line>, most: usize) -> Option<String> {
+        let most = most.checked_sub(LEFT_OUT_MAX)?;
+        let mut json = Json::default();
+        let mut left_out = 0_u64;
+        json.object(|json| {
+            self.head(json);
+            json.row_at("peers", |json| {
+                for line in lines {
+                    let fits = left_out == 0 && json.fits(most, |json| self.peer(json, &line));
+                    left_out += u64::from(!fits);
+                }
+            });
+            if left_out > 0 {
+                json.number_at("left_out", left_out);
+            }
+        });
+        Some(json.text()).filter(|text| text.len() <= most + LEFT_OUT_MAX)
     }
 
     fn head(&self, json: &mut Json) {

@@ -197,10 +197,15 @@ impl Router {
         }
     }
 
-    /// A packet whose verdict was this peer did not fit into its queue.
-    pub fn undelivered(&mut self, id: PeerId, bytes: usize) {
+    /// The peer is told by us why a packet of its own went nowhere.
+    pub fn answered(&mut self, id: PeerId, bytes: usize) {
+        self.peers.accounts.of(self.account(id)).received.passed.count(bytes);
+    }
+
+    /// A packet whose verdict was this peer did not go there.
+    pub fn undelivered(&mut self, id: PeerId, bytes: usize, reason: Reason) {
         let Some(account) = self.peers.get(id).map(|peer| peer.account) else { return };
-        self.peers.accounts.of(account).received.revoke(bytes, Reason::QueueFull);
+        self.peers.accounts.of(account).received.revoke(bytes, reason);
     }
 
     /// Who is there.

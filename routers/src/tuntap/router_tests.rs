@@ -465,9 +465,9 @@ fn what_a_tenant_has_sent_is_known_when_it_comes_back() {
         router.from_peer(id, &syn("10.0.0.5", "192.0.2.1"));
         router.from_peer(id, &syn("10.0.0.5", "10.0.0.1"));
         router.from_tun(&syn("192.0.2.1", "10.0.0.5"));
-        router.undelivered(id, 40);
+        router.undelivered(id, 40, Reason::QueueFull);
         router.disconnect(id);
-        router.undelivered(id, 40);
+        router.undelivered(id, 40, Reason::QueueFull);
     }
     let shop = router.accounts().get("shop").unwrap();
     assert_eq!(shop.sent.passed, Tally { packets: 3, bytes: 120 });

@@ -129,7 +129,7 @@ fn protocol(checksum: Checksum) -> u64 {
 }
 
 /// The sum of numbers of 16 bits, not yet folded; at most 64 KiB of them.
-fn sum(bytes: &[u8]) -> u64 {
+pub(super) fn sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
     let whole: u64 = words.iter().map(|word| u64::from(u32::from_be_bytes(*word))).sum();
     let mut last = [0; 4];
@@ -138,14 +138,15 @@ fn sum(bytes: &[u8]) -> u64 {
 }
 
 /// The ones' complement sum in 16 bits (RFC 1071).
-fn fold(mut sum: u64) -> u16 {
+pub(super) fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     sum as u16
 }
 
-fn put(bytes: &mut [u8], at: usize, number: u16) -> Option<()> {
+/// Writes a number in the order of the network.
+pub(super) fn put(bytes: &mut [u8], at: usize, number: u16) -> Option<()> {
     bytes.get_mut(at..at + 2)?.copy_from_slice(&number.to_be_bytes());
     Some(())
 }

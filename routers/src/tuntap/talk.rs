@@ -13,6 +13,10 @@ use super::frame::{self, HEADER};
 pub const HELLO: &[u8; 15] = b"liege-tuntap/1\n";
 /// Bytes of the label of a peer.
 pub const LABEL_MAX: usize = 128;
+/// Bytes of a text in one frame.
+pub const PIECE_MAX: usize = 32 * 1024;
+/// Bytes of a frame beside those of its piece.
+const PIECE_REST: usize = HEADER + 16;
 /// Bytes of the rules that `Say::Replace` brings.
 pub const RULES_TEXT_MAX: u64 = 4 * 1024 * 1024;
 
@@ -34,9 +38,10 @@ pub enum Say {
     ///
     /// Descriptor: as above.
     Lend,
-    /// Who is there, and what went by. Answered by `Word::Text`: JSON.
+    /// Who is there, and what went by. Answered by a text: JSON. Whoever may not rule sees his own peers, as many as wait for him at
+    /// once.
     Table,
-    /// Which rules are in force. Answered by `Word::Text`: one rule a line, each behind `in`, `out` or `route`.
+    /// Which rules are in force. Answered by a text: one rule a line, each behind `in`, `out` or `route`.
     Rules,
     /// These rules from now on. Answered by `Word::Done` or `Word::Refused`; only for root and whoever the router is of.
     ///
@@ -58,10 +63,20 @@ pub enum Word {
     Taken,
     /// No, and why: one sentence with its cure.
     Refused(String),
-    /// A text is in the descriptor that comes along, a sealed memfd. With the number of the rules in force.
+    /// A text is in the descriptor that comes along, a sealed memfd: one that is too long for pieces, of whoever may rule. With the
+    /// number of the rules in force.
     Text(u64),
     /// The rules are in force. With their number.
     Done(u64),
+    /// A piece of a text, behind the one before it.
+    Piece {
+        /// Number of the rules in force.
+        generation: u64,
+        /// At most `PIECE_MAX`; a letter may end in the next piece.
+        bytes: Vec<u8>,
+        /// The text is whole.
+        is_last: bool,
+    },
 }
 
 /// What a peer should know of the network.
@@ -89,6 +104,18 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Unsaid> {
     let payload = postcard::to_stdvec(message).map_err(|_| Unsaid)?;
     let header = frame::message_header(payload.len()).ok_or(Unsaid)?;
     Ok([&header[..], &payload].concat())
+}
+
+/// A text in frames.
+pub fn pieces(generation: u64, text: &str) -> impl Iterator<Item = Word> {
+    let count = text.len().div_ceil(PIECE_MAX).max(1);
+    let piece = move |index: usize| text.as_bytes().chunks(PIECE_MAX).nth(index).unwrap_or_default().to_vec();
+    (0..count).map(move |index| Word::Piece { generation, bytes: piece(index), is_last: index + 1 == count })
+}
+
+/// Bytes of a text whose frames are so many bytes at most.
+pub fn text_max(frames: usize) -> usize {
+    frames.saturating_sub(frames.div_ceil(PIECE_MAX) * PIECE_REST)
 }
 
 /// The frame of `HELLO`.
@@ -138,5 +165,23 @@ mod tests {
         let Ok(Some(Frame::Message(payload))) = decoder.next_frame() else { panic!("no message") };
         assert_eq!(decode::<Say>(payload), Ok(claim));
         assert_eq!(decode::<Say>(&[99]), Err(Unsaid));
+    }
+
+    #[test]
+    fn a_text_is_whole_again_behind_its_last_piece_and_no_longer_than_there_is_room() {
+        for room in [PIECE_REST, PIECE_MAX, PIECE_MAX + PIECE_REST, 3 * PIECE_MAX, 1 << 20] {
+            let text = "é".repeat(text_max(room) / 2);
+            let words: Vec<Word> = pieces(u64::MAX, &text).collect();
+            let frames = words.iter().map(|word| encode(word).unwrap().len()).sum::<usize>();
+            assert!(frames <= room, "{frames} of {room}");
+            let mut whole = Vec::new();
+            for (index, word) in words.iter().enumerate() {
+                let Word::Piece { bytes, is_last, .. } = word else { panic!("{word:?}") };
+                assert_eq!(*is_last, index + 1 == words.len());
+                whole.extend(bytes);
+            }
+            assert_eq!(String::from_utf8(whole).unwrap(), text);
+        }
+        assert_eq!(text_max(0), 0);
     }
 }

@@ -14,8 +14,9 @@ use routers::parking::{MESSAGE_MAX, Role, ToEmperor, ToRouter, decode, encode};
 use routers::tuntap::charter::Charter;
 use routers::tuntap::io::{Level, run};
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, Uid};
 use tempfile::TempDir;
 
 use crate::network::Network;
@@ -23,13 +24,19 @@ use crate::network::Network;
 /// Longest that anything here may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the places of the router's state begin.
+const STATE_PLACES: [u64; 2] = [0, 256 << 20];
+
 const CHARTER: &str = "LIEGE_TEST_CHARTER";
+const USER: &str = "LIEGE_TEST_USER";
 
 pub struct Emperor {
     pub host: Network,
     pub charter: Charter,
     pub folder: TempDir,
     given: Vec<(Role, OwnedFd)>,
+    /// Who the router is.
+    user: u32,
     router: Option<Router>,
     pub seen: Arc<Seen>,
 }
@@ -84,8 +91,22 @@ impl Emperor {
         Self::with(charter, |_| Vec::new())
     }
 
+    /// One whose router is this user.
+    pub fn of_user(charter: Charter, user: u32) -> Self {
+        let mut emperor = Self::idle(charter, |_| Vec::new());
+        emperor.user = user;
+        emperor.start();
+        emperor
+    }
+
     /// The same, with more descriptors for it.
-    pub fn with(mut charter: Charter, more: impl FnOnce(&Network) -> Vec<(Role, OwnedFd)>) -> Self {
+    pub fn with(charter: Charter, more: impl FnOnce(&Network) -> Vec<(Role, OwnedFd)>) -> Self {
+        let mut emperor = Self::idle(charter, more);
+        emperor.start();
+        emperor
+    }
+
+    fn idle(mut charter: Charter, more: impl FnOnce(&Network) -> Vec<(Role, OwnedFd)>) -> Self {
         let host = Network::new();
         let folder = tempfile::tempdir().unwrap();
         let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -97,6 +118,7 @@ impl Emperor {
         let device = host.device("emperor0", &addresses);
         let listener = UnixListener::bind(&charter.socket).unwrap();
         listener.set_nonblocking(true).unwrap();
+        set_socket_passcred(&listener, true).unwrap();
         let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         std::fs::set_permissions(&charter.socket, everybody).unwrap();
         let stats = UnixListener::bind(folder.path().join("stats")).unwrap();
@@ -117,9 +139,7 @@ impl Emperor {
         ];
         given.extend(more(&host));
         let seen = Arc::new(Seen::default());
-        let mut emperor = Self { host, charter, folder, given, router: None, seen };
-        emperor.start();
-        emperor
+        Self { host, charter, folder, given, user: 0, router: None, seen }
     }
 
     /// Has a router born, and hands everything over to it.
@@ -131,6 +151,7 @@ impl Emperor {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_router_itself", "--nocapture"])
             .env(CHARTER, charter)
+            .env(USER, self.user.to_string())
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -181,9 +202,12 @@ impl Emperor {
     }
 
     fn signal(&self, signal: Signal) {
-        let child = &self.router.as_ref().unwrap().child;
-        let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+        rustix::process::kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// The router's process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.router.as_ref().unwrap().child)
     }
 
     /// What it was made to work with.
@@ -195,6 +219,7 @@ impl Emperor {
     pub fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(&self.charter.socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
@@ -204,6 +229,17 @@ impl Emperor {
         std::io::Read::read_to_string(&mut UnixStream::connect(self.path("stats")).unwrap(), &mut text)
             .unwrap();
         text
+    }
+
+    /// How often routers have written down what a successor has to know: the number with which either of two places begins.
+    pub fn writings(&self) -> u64 {
+        let state = self.given.iter().find(|(role, _)| *role == Role::State).map(|(_, state)| state).unwrap();
+        let number = |at| {
+            let mut bytes = [0; 8];
+            let read = rustix::io::pread(state, &mut bytes, at).unwrap();
+            if read == bytes.len() { u64::from_le_bytes(bytes) } else { 0 }
+        };
+        STATE_PLACES.map(number).into_iter().max().unwrap()
     }
 
     /// Stats with these words in them.
@@ -235,6 +271,16 @@ impl Emperor {
     /// How many peers are parked, once they are so many.
     pub fn wait_for_parked(&self, count: usize) {
         self.seen.wait("parked peers", |state| (state.parked.len() == count).then_some(()));
+    }
+
+    /// How many are parked now.
+    pub fn parked(&self) -> usize {
+        self.seen.state.lock().unwrap().parked.len()
+    }
+
+    /// Whether the router's log has such a line.
+    pub fn has_line(&self, words: &str) -> bool {
+        self.seen.state.lock().unwrap().lines.iter().any(|line| line.contains(words))
     }
 
     /// A line of the router's log.
@@ -289,7 +335,9 @@ pub fn be_the_router() {
     let digits = charter.as_bytes().chunks(2);
     let bytes: Vec<u8> =
         digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect();
+    let user = Uid::from_raw(std::env::var(USER).unwrap().parse().unwrap());
     let channel = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).unwrap();
+    rustix::thread::set_thread_res_uid(user, user, user).unwrap();
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let log = |level: Level, line: &str| eprintln!("{level:?} {line}");
     if let Err(why) = run(channel, postcard::from_bytes(&bytes).unwrap(), Box::new(log)) {

@@ -78,16 +78,22 @@ impl Client {
 
     /// The next word of the router.
     pub fn word(&mut self) -> Word {
+        self.next_word().expect("the router has hung up")
+    }
+
+    /// Likewise; none where it has hung up.
+    pub fn next_word(&mut self) -> Option<Word> {
         loop {
             match self.decoder.next_frame().unwrap() {
-                Some(Frame::Message(payload)) => return decode(payload).unwrap(),
+                Some(Frame::Message(payload)) => return Some(decode(payload).unwrap()),
                 Some(Frame::Packet(_)) => {}
                 Some(other) => panic!("{other:?}"),
-                None => {
-                    let read = self.stream.read(self.decoder.room()).expect("an answer in time");
-                    assert!(read > 0, "the router has hung up");
-                    self.decoder.received(read);
-                }
+                None => match self.stream.read(self.decoder.room()) {
+                    Ok(0) => return None,
+                    Ok(read) => self.decoder.received(read),
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
+                    Err(error) => panic!("no answer in time: {error}"),
+                },
             }
         }
     }
@@ -115,8 +121,30 @@ impl Client {
         self.word()
     }
 
-    /// A question whose answer is a text.
+    /// A question whose answer is a text in pieces.
     pub fn ask(&mut self, say: &Say) -> (u64, String) {
+        self.say(say, &[]);
+        self.text()
+    }
+
+    /// The pieces of a text.
+    pub fn text(&mut self) -> (u64, String) {
+        let mut text = Vec::new();
+        loop {
+            match self.word() {
+                Word::Piece { generation, bytes, is_last } => {
+                    text.extend(bytes);
+                    if is_last {
+                        return (generation, String::from_utf8(text).unwrap());
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A question whose answer is too long for pieces.
+    pub fn ask_much(&mut self, say: &Say) -> (u64, String) {
         self.say(say, &[]);
         let mut bytes = [0; 512];
         let parcel = jail::run::receive(&self.stream, &mut bytes).unwrap().expect("an answer");

@@ -3,7 +3,9 @@
 //! The Emperor is this test; the router is this program again, as `the_router_itself`.
 #![allow(clippy::unwrap_used, reason = "a test ends where anything is not as it should be")]
 
+mod answers;
 mod attacks;
+mod borders;
 mod clients;
 mod emperor;
 mod jail;
@@ -11,6 +13,8 @@ mod lives;
 mod network;
 mod peers;
 mod questions;
+mod scarcity;
+mod segments;
 mod surroundings;
 
 /// What the Emperor of a test runs: nothing in an ordinary run.

@@ -27,6 +27,8 @@ pub struct Live {
     client: Option<OwnedFd>,
     /// None once it was hung up.
     terminal: Option<OwnedFd>,
+    /// Nobody had it open when it was heard last.
+    is_hung_up: bool,
     /// The end of the input goes behind what waits.
     ends_input: bool,
 }
@@ -35,7 +37,8 @@ impl Live {
     /// A session whose program was started.
     pub fn new(session: Session, leader: Leader, client: OwnedFd) -> Self {
         let Leader { pid, pidfd, master } = leader;
-        Self { session, pid, pidfd, client: Some(client), terminal: Some(master), ends_input: false }
+        let (client, terminal) = (Some(client), Some(master));
+        Self { session, pid, pidfd, client, terminal, is_hung_up: false, ends_input: false }
     }
 
     /// The connection, while it is open.
@@ -59,19 +62,21 @@ impl Live {
     }
 
     /// What is to be waited for on the connection.
-    pub fn client_interest(&self) -> EventFlags {
+    pub fn client_interest(&self) -> Option<EventFlags> {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, self.session.client_room() > 0);
         flags.set(EventFlags::OUT, !self.session.output.is_empty());
-        flags
+        Some(flags)
     }
 
-    /// What is to be waited for on the terminal.
-    pub fn terminal_interest(&self) -> EventFlags {
+    /// What is to be waited for on the terminal; not even its end while there is no room for what comes before it: that would be
+    /// told again and again.
+    pub fn terminal_interest(&self) -> Option<EventFlags> {
+        let has_room = self.session.output.free() > 0;
         let mut flags = EventFlags::empty();
-        flags.set(EventFlags::IN, self.session.output.free() > 0);
+        flags.set(EventFlags::IN, has_room);
         flags.set(EventFlags::OUT, !self.session.input.is_empty());
-        flags
+        (has_room || !self.is_hung_up).then_some(flags)
     }
 
     /// When `settle` is to be called, in milliseconds.
@@ -95,7 +100,8 @@ impl Live {
     }
 
     /// The terminal has something to say, or takes more.
-    pub fn terminal_ready(&mut self, now_ms: u64) {
+    pub fn terminal_ready(&mut self, flags: EventFlags, now_ms: u64) {
+        self.is_hung_up = flags.contains(EventFlags::HUP);
         self.pump(now_ms);
     }
 

@@ -1,5 +1,6 @@
 //! The loop of a forkpty router: waits, tells sessions what happened, takes in those who come.
 
+mod console;
 mod live;
 mod pipes;
 mod share;
@@ -9,14 +10,15 @@ mod terminal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::clock::now_ms;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{Mode, Rules, Session};
+pub use console::{Console, Front, Heard};
 use live::Live;
-pub use share::{Console, Heard, share};
+pub use share::share;
 pub use terminal::{Launch, Leader, end_of_input, resize};
 
 /// Sessions at once.
@@ -102,7 +104,8 @@ struct Entry {
     live: Live,
     begun_ms: u64,
     deadline: Option<u64>,
-    interests: [epoll::EventFlags; 2],
+    /// What is waited for on the connection and on the terminal; none is out of the poller.
+    interests: [Option<epoll::EventFlags>; 2],
 }
 
 struct House<T> {
@@ -146,10 +149,28 @@ fn add_number(
     epoll::add(epoll, fd, epoll::EventData::new_u64(number), flags)
 }
 
-/// Milliseconds of a clock that nobody sets.
-fn now_ms() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.cast_unsigned() * 1000 + now.tv_nsec.cast_unsigned() / 1_000_000
+/// Waits for this in the place of what was waited for.
+fn set(
+    epoll: &OwnedFd,
+    fd: BorrowedFd<'_>,
+    token: Token,
+    change: (Option<epoll::EventFlags>, Option<epoll::EventFlags>),
+) -> Result<(), Errno> {
+    set_number(epoll, fd, token.number(), change)
+}
+
+fn set_number(
+    epoll: &OwnedFd,
+    fd: BorrowedFd<'_>,
+    number: u64,
+    (had, wanted): (Option<epoll::EventFlags>, Option<epoll::EventFlags>),
+) -> Result<(), Errno> {
+    match (had, wanted) {
+        (had, wanted) if had == wanted => Ok(()),
+        (_, None) => epoll::delete(epoll, fd),
+        (None, Some(flags)) => add_number(epoll, fd, number, flags),
+        (Some(_), Some(flags)) => epoll::modify(epoll, fd, epoll::EventData::new_u64(number), flags),
+    }
 }
 
 fn patience(ms: u64) -> Timespec {
@@ -199,7 +220,7 @@ impl<T: FnMut(Told)> House<T> {
             Token::Door(door) => self.take_in(door, now),
             Token::Stats => self.show(now),
             Token::Client(id) => self.with(id, now, |live| live.client_ready(flags, now)),
-            Token::Terminal(id) => self.with(id, now, |live| live.terminal_ready(now)),
+            Token::Terminal(id) => self.with(id, now, |live| live.terminal_ready(flags, now)),
             Token::Program(id) => {
                 if let Some(entry) = self.sessions.get(&id) {
                     // It stays ended, and is reaped later.
@@ -233,8 +254,7 @@ impl<T: FnMut(Told)> House<T> {
         let ends = [(entry.live.client(), Token::Client(id)), (entry.live.terminal(), Token::Terminal(id))];
         for ((end, token), (had, wanted)) in ends.into_iter().zip(entry.interests.iter_mut().zip(wanted)) {
             if let Some(end) = end.filter(|_| *had != wanted) {
-                let data = epoll::EventData::new_u64(token.number());
-                let _ = epoll::modify(&self.epoll, end, data, wanted);
+                let _ = set(&self.epoll, end, token, (*had, wanted));
                 *had = wanted;
             }
         }
@@ -275,10 +295,10 @@ impl<T: FnMut(Told)> House<T> {
         let ends = [
             (live.client(), Token::Client(id), interests[0]),
             (live.terminal(), Token::Terminal(id), interests[1]),
-            (Some(live.program()), Token::Program(id), epoll::EventFlags::IN),
+            (Some(live.program()), Token::Program(id), Some(epoll::EventFlags::IN)),
         ];
-        for (end, token, flags) in ends {
-            end.map_or(Ok(()), |end| add(&self.epoll, end, token, flags))?;
+        for (end, token, wanted) in ends {
+            end.map_or(Ok(()), |end| set(&self.epoll, end, token, (None, wanted)))?;
         }
         (self.tell)(Told::Begun(live.pid()));
         self.sessions.insert(id, Entry { live, begun_ms: now, deadline: None, interests });

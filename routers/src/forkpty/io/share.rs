@@ -1,17 +1,21 @@
 //! The loop of a terminal that many share: it carries out what `Shared` decides.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::Receiver;
 
 use jail::sys;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::{Errno, read, write};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use rustix::process::geteuid;
+use rustix::termios::tcgetwinsize;
 
-use super::pipes::Pipes;
-use super::{ACCEPTED_MAX, BATCH_MAX, REST_MS, add_number, now_ms, patience};
-use crate::forkpty::{Listener, Ration, Shared, SharedOrder};
+use super::console::{Console, Front, Heard};
+use super::pipes::{LogEnd, Pipes};
+use super::terminal::resize;
+use super::{ACCEPTED_MAX, BATCH_MAX, REST_MS, add_number, now_ms, patience, set_number};
+use crate::forkpty::{Listener, Missing, Ration, Shared, SharedOrder, Window};
 
 /// Clients at once.
 pub const CLIENTS_MAX: usize = 64;
@@ -21,67 +25,54 @@ const LAST_MS: u64 = 1_000;
 const COMPLAINTS: (u64, u64) = (5, 10_000);
 /// Bytes of one go.
 const PIECE: usize = 16_384;
+/// Bytes of some signals, each of 128 (`signalfd(2)`).
+const SIGNALS: usize = 512;
 /// Rounds of one turn: others have theirs.
 const ROUNDS_MAX: usize = 16;
 /// Numbers of the poller below those of guests.
 const TERMINAL: u64 = 0;
 const END: u64 = 1;
-const FIRST_DOOR: u64 = 2;
+const RESIZED: u64 = 2;
+const GAPS: u64 = 3;
+const FIRST_DOOR: u64 = 4;
 const FIRST_GUEST: u64 = 1 << 32;
-
-/// A terminal to be shared.
-#[derive(Debug)]
-pub struct Console {
-    /// Listen, not blocking: whoever connects there is the same user as we are, or root.
-    pub doors: Vec<OwnedFd>,
-    /// Our side of the terminal, not blocking.
-    pub terminal: OwnedFd,
-    /// Readable once the program has ended.
-    pub end: OwnedFd,
-    /// What is written goes there, too.
-    pub log: Option<OwnedFd>,
-    /// What comes from there is typed, too.
-    pub input: Option<OwnedFd>,
-}
-
-/// What happens at a shared terminal, to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// Somebody of this user came who may not.
-    Stranger(u32),
-    /// As many are there as may be.
-    Crowded,
-    /// A client was let go: it was too slow.
-    LetGo,
-    /// So many bytes are not in the log, which was too slow.
-    LeftOut(u64),
-}
 
 #[derive(Debug)]
 struct Guest {
     socket: OwnedFd,
     /// What it says is typed.
     speaks: bool,
-    interest: EventFlags,
+    /// One that is lent to us goes without a word lost; of a client who has gone nobody waits for what finds no room.
+    is_lent: bool,
+    is_hung_up: bool,
+    interest: Option<EventFlags>,
 }
 
 struct Hall<T> {
     doors: Vec<OwnedFd>,
     terminal: OwnedFd,
     end: OwnedFd,
+    front: Option<Front>,
     epoll: OwnedFd,
     shared: Shared,
     guests: BTreeMap<u64, Guest>,
     births: u64,
-    interest: EventFlags,
+    interest: Option<EventFlags>,
+    is_hung_up: bool,
+    /// Nothing will ever come from the terminal again.
+    is_silent: bool,
     /// All that there was to be read was read.
     is_drained: bool,
     complaints: Ration,
     closed_until: Option<u64>,
     /// The program has ended; until when those who listen have time.
     ends_at: Option<u64>,
+    gaps: Option<Gaps>,
     tell: T,
 }
+
+/// What is told of gaps in the log, and what is readable then.
+type Gaps = (OwnedFd, Receiver<Missing>);
 
 /// Serves until the program has ended and all that it wrote is taken.
 ///
@@ -89,30 +80,12 @@ struct Hall<T> {
 ///
 /// # Errors
 /// The poller is broken or cannot be made, or no thread for log or input.
-pub fn share(console: Console, tell: impl FnMut(Heard)) -> Result<(), Errno> {
-    let Console { doors, terminal, end, log, input } = console;
-    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    add_number(&epoll, terminal.as_fd(), TERMINAL, EventFlags::IN)?;
-    add_number(&epoll, end.as_fd(), END, EventFlags::IN)?;
+pub fn share(mut console: Console, tell: impl FnMut(Heard)) -> Result<(), Errno> {
+    let (log, input) = (console.log.take(), console.input.take());
+    let mut hall = Hall::open(console, tell)?;
     let mut pipes = Pipes::default();
-    let mut hall = Hall {
-        doors,
-        terminal,
-        end,
-        epoll,
-        shared: Shared::default(),
-        guests: BTreeMap::new(),
-        births: FIRST_GUEST,
-        interest: EventFlags::IN,
-        is_drained: false,
-        complaints: Ration::new(COMPLAINTS.0, COMPLAINTS.1),
-        closed_until: None,
-        ends_at: None,
-        tell,
-    };
-    hall.open_doors()?;
     if let Some(log) = log {
-        hall.take_in(pipes.onto(log)?, Some(Listener::Log), false)?;
+        hall.keep(pipes.onto(log)?)?;
     }
     if let Some(input) = input {
         hall.take_in(pipes.out_of(input)?, None, true)?;
@@ -122,12 +95,50 @@ pub fn share(console: Console, tell: impl FnMut(Heard)) -> Result<(), Errno> {
         hall.turn(&mut events)?;
     }
     // Its end is what the thread of the log waits for.
-    drop(hall);
+    let (mut tell, gaps) = hall.leave();
     pipes.finish();
+    gaps.iter().flat_map(Receiver::try_iter).for_each(|missing| tell(Heard::Missing(missing)));
     Ok(())
 }
 
 impl<T: FnMut(Heard)> Hall<T> {
+    /// For whoever comes to these doors.
+    fn open(console: Console, tell: T) -> Result<Self, Errno> {
+        let Console { doors, terminal, end, front, .. } = console;
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        add_number(&epoll, terminal.as_fd(), TERMINAL, EventFlags::IN)?;
+        add_number(&epoll, end.as_fd(), END, EventFlags::IN)?;
+        front.iter().try_for_each(|one| add_number(&epoll, one.resized.as_fd(), RESIZED, EventFlags::IN))?;
+        let mut hall = Self {
+            doors,
+            terminal,
+            end,
+            front,
+            epoll,
+            shared: Shared::default(),
+            guests: BTreeMap::new(),
+            births: FIRST_GUEST,
+            interest: Some(EventFlags::IN),
+            is_hung_up: false,
+            is_silent: false,
+            is_drained: false,
+            complaints: Ration::new(COMPLAINTS.0, COMPLAINTS.1),
+            closed_until: None,
+            ends_at: None,
+            gaps: None,
+            tell,
+        };
+        hall.open_doors()?;
+        // It may have changed while nobody served.
+        hall.follow_front();
+        Ok(hall)
+    }
+
+    /// All is closed but the way from the thread of the log.
+    fn leave(self) -> (T, Option<Receiver<Missing>>) {
+        (self.tell, self.gaps.map(|(_, gaps)| gaps))
+    }
+
     fn open_doors(&mut self) -> Result<(), Errno> {
         self.closed_until = None;
         let mut doors = (FIRST_DOOR..).zip(&self.doors);
@@ -160,7 +171,9 @@ impl<T: FnMut(Heard)> Hall<T> {
         for event in events.iter() {
             match event.data.u64() {
                 END => has_ended = true,
-                TERMINAL => {}
+                TERMINAL => self.is_hung_up = { event.flags }.contains(EventFlags::HUP),
+                RESIZED => self.follow_front(),
+                GAPS => self.hear_of_gaps(),
                 id @ FIRST_GUEST.. => self.hear(id, event.flags),
                 door => self.greet(door - FIRST_DOOR, now),
             }
@@ -173,6 +186,34 @@ impl<T: FnMut(Heard)> Hall<T> {
             self.begin_to_end(now);
         }
         if self.closed_until.is_some_and(|until| until <= now) { self.open_doors() } else { Ok(()) }
+    }
+
+    /// As many changes as there were are one.
+    fn follow_front(&mut self) {
+        let Some(Front { terminal, resized }) = &self.front else { return };
+        while read(resized, &mut [0; SIGNALS]).is_ok_and(|length| length > 0) {}
+        let size = |terminal: &OwnedFd| tcgetwinsize(terminal).map(|size| (size.ws_row, size.ws_col));
+        match size(terminal) {
+            Ok((rows @ 1.., columns @ 1..)) if size(&self.terminal) != Ok((rows, columns)) => {
+                let _ = resize(&self.terminal, Window { rows, columns });
+            }
+            _ => {}
+        }
+    }
+
+    fn keep(&mut self, LogEnd { socket, bell, gaps }: LogEnd) -> Result<(), Errno> {
+        add_number(&self.epoll, bell.as_fd(), GAPS, EventFlags::IN)?;
+        self.gaps = Some((bell, gaps));
+        self.take_in(socket, Some(Listener::Log), false)
+    }
+
+    fn hear_of_gaps(&mut self) {
+        let Some((bell, gaps)) = &self.gaps else { return };
+        // At its end the thread is gone, and what it has told last is told when all is over.
+        if !matches!(recv(bell, &mut [0; 64], RecvFlags::DONTWAIT), Ok((1.., _))) {
+            let _ = epoll::delete(&self.epoll, bell);
+        }
+        gaps.try_iter().for_each(|missing| (self.tell)(Heard::Missing(missing)));
     }
 
     /// All that the program wrote is there to be read by now.
@@ -219,7 +260,8 @@ impl<T: FnMut(Heard)> Hall<T> {
         let interest = if speaks { EventFlags::IN } else { EventFlags::empty() };
         add_number(&self.epoll, socket.as_fd(), id, interest)?;
         listens.into_iter().for_each(|who| self.shared.join(id, who));
-        self.guests.insert(id, Guest { socket, speaks, interest });
+        let (is_lent, interest) = (listens != Some(Listener::Client), Some(interest));
+        self.guests.insert(id, Guest { socket, speaks, is_lent, is_hung_up: false, interest });
         Ok(())
     }
 
@@ -231,9 +273,11 @@ impl<T: FnMut(Heard)> Hall<T> {
     fn hear(&mut self, id: u64, flags: EventFlags) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let is_gone = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        guest.is_hung_up = is_gone;
         let room = self.shared.input.free().min(PIECE);
         if !guest.speaks || room == 0 {
-            return if is_gone {
+            let is_over = is_gone && !(guest.speaks && guest.is_lent);
+            return if is_over {
                 self.let_go(id)
             };
         }
@@ -286,7 +330,7 @@ impl<T: FnMut(Heard)> Hall<T> {
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             // Hung up: it would be ready for ever.
-            Ok(0) | Err(_) => drop(epoll::delete(&self.epoll, &self.terminal)),
+            Ok(0) | Err(_) => self.is_silent = true,
         }
         self.is_drained = true;
         false
@@ -326,25 +370,31 @@ impl<T: FnMut(Heard)> Hall<T> {
         }
     }
 
+    /// Not even an end is waited for while there is no room for what comes before it: that would be told again and again.
     fn settle_waits(&mut self) {
-        let mut terminal = EventFlags::empty();
-        terminal.set(EventFlags::IN, self.shared.room() > 0);
-        terminal.set(EventFlags::OUT, !self.shared.input.is_empty());
-        set(&self.epoll, self.terminal.as_fd(), TERMINAL, (&mut self.interest, terminal));
+        let wanted = self.terminal_interest();
+        let _ = set_number(&self.epoll, self.terminal.as_fd(), TERMINAL, (self.interest, wanted));
+        self.interest = wanted;
         let has_room = self.shared.input.free() > 0;
         for (id, guest) in &mut self.guests {
-            let mut wanted = EventFlags::empty();
-            wanted.set(EventFlags::IN, guest.speaks && has_room);
-            wanted.set(EventFlags::OUT, !self.shared.pending(*id).is_empty());
-            set(&self.epoll, guest.socket.as_fd(), *id, (&mut guest.interest, wanted));
+            let mut flags = EventFlags::empty();
+            flags.set(EventFlags::IN, guest.speaks && has_room);
+            flags.set(EventFlags::OUT, !self.shared.pending(*id).is_empty());
+            let wanted = (has_room || !guest.is_hung_up).then_some(flags);
+            let _ = set_number(&self.epoll, guest.socket.as_fd(), *id, (guest.interest, wanted));
+            guest.interest = wanted;
         }
+    }
+
+    fn terminal_interest(&self) -> Option<EventFlags> {
+        let has_room = self.shared.room() > 0;
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, has_room);
+        flags.set(EventFlags::OUT, !self.shared.input.is_empty());
+        (!self.is_silent && (has_room || !self.is_hung_up)).then_some(flags)
     }
 }
 
-/// What is waited for on a descriptor from now on.
-fn set(epoll: &OwnedFd, fd: BorrowedFd<'_>, number: u64, (had, wanted): (&mut EventFlags, EventFlags)) {
-    if *had != wanted {
-        let _ = epoll::modify(epoll, fd, epoll::EventData::new_u64(number), wanted);
-        *had = wanted;
-    }
-}
+#[cfg(test)]
+#[path = "share_tests.rs"]
+mod tests;

@@ -29,20 +29,19 @@ impl Service {
     pub(super) fn accept_all(&mut self) {
         for _ in 0..ACCEPT_MAX {
             match accept_with(&self.ports.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => self.accept(socket),
+                Ok(socket) => {
+                    self.doors.passed();
+                    self.accept(socket);
+                }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::AGAIN) => return,
-                Err(errno) => {
-                    // Told again at once, it could only fail again: whoever ends makes room.
-                    self.is_full = true;
-                    self.events.forget(&self.ports.listener);
-                    return self.telling.warn(&format!("cannot accept another connection: {errno}"));
-                }
+                Err(errno) => return self.close_doors(errno),
             }
         }
     }
 
     fn accept(&mut self, socket: OwnedFd) {
+        // It has it from the listener, unless that is of an Emperor who did not set it there.
         let who = match set_socket_passcred(&socket, true).and_then(|()| peer(socket.as_fd())) {
             Ok(who) => who,
             Err(errno) => return self.telling.warn(&format!("cannot ask who has connected: {errno}")),
@@ -66,10 +65,19 @@ impl Service {
         if self.closer.is_held_up_by(uid) {
             return Some("what it has sent cannot be closed");
         }
-        if in_all >= SILENT_MAX {
+        let left = |most: usize, silent: usize| most.saturating_sub(silent);
+        let left = (left(SILENT_MAX, in_all), left(self.charter.peers_of_user_max, of_user));
+        if left.0 == 0 {
             return Some("too many connections are no peers");
         }
-        (of_user >= self.charter.peers_of_user_max).then_some("too many of its connections are no peers")
+        if left.1 == 0 {
+            return Some("too many of its connections are no peers");
+        }
+        let (unread_in_all, unread) = self.closer.unread(uid, left);
+        if unread_in_all >= left.0 {
+            return Some("what was said on too many connections was not read");
+        }
+        (unread >= left.1).then_some("it has not read what was said on too many connections")
     }
 
     /// A client of uWSGI says who it is.
@@ -209,8 +217,10 @@ impl Service {
     fn answer_lend(&mut self, seat: Seat, descriptor: Option<OwnedFd>) {
         let lent = self.prove(seat, descriptor).and_then(|device| {
             let device = device.ok_or("no device came along: send its descriptor with the message")?;
-            self.enrolled(seat)?;
-            self.attach(seat, Some(device))
+            match self.enrolled(seat) {
+                Ok(_) => self.attach(seat, Some(device)),
+                Err(why) => self.throw_away(seat, Some(device), why),
+            }
         });
         match lent {
             Ok(()) => {
@@ -266,7 +276,7 @@ impl Service {
 
     fn throw_away<T>(&mut self, seat: Seat, device: Option<Device>, why: String) -> Result<T, String> {
         let uid = self.seats.get(seat).map_or(0, |connection| connection.who.uid);
-        device.into_iter().for_each(|one| self.closer.close(uid, Rest::Descriptor(one.into_descriptor())));
+        device.into_iter().for_each(|one| self.closer.close(uid, Rest::Device(one.into_descriptor())));
         Err(why)
     }
 

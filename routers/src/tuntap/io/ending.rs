@@ -1,7 +1,6 @@
 //! Who leaves, and what becomes of what was his.
 
 use super::closer::Rest;
-use super::events::Token;
 use super::leasing::tenant;
 use super::life::{Service, Source};
 use super::seats::{Connection, Seat};
@@ -32,7 +31,6 @@ impl Service {
             self.forget(seat, &connection);
             self.tell_end(&connection, &why);
             self.bury(connection);
-            self.hear_again();
         }
     }
 
@@ -69,15 +67,8 @@ impl Service {
             self.leasing.release(uid, label);
         }
         if let Some(device) = connection.device {
-            self.closer.close(uid, Rest::Descriptor(device.into_descriptor()));
+            self.closer.close(uid, Rest::Device(device.into_descriptor()));
         }
         self.closer.close(uid, Rest::Connection(connection.socket));
-    }
-
-    /// A number is free again for whoever waits to be accepted.
-    fn hear_again(&mut self) {
-        if std::mem::take(&mut self.is_full) {
-            let _ = self.events.watch(&self.ports.listener, Token::Listener);
-        }
     }
 }

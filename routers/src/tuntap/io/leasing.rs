@@ -17,8 +17,6 @@ use super::writer::Writer;
 pub(super) const FILE_MAX: u64 = 64 * 1024 * 1024;
 /// Least time between two writings: tenants come and go as often as they like.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Addresses of others that are passed over before somebody gets none.
-const PASSED_MAX: usize = 256;
 
 /// Pools, one of each version at most.
 #[derive(Debug)]
@@ -124,12 +122,14 @@ impl Leasing {
         let (name, key) = (tenant(uid, label), key(uid, label));
         self.bound(router, uid, &key)?;
         let mut addresses = Vec::new();
-        for index in 0..self.pools.len() {
-            match self.hold_of(index, &key, |address| is_taken(router, address, &name)) {
+        for pool in &mut self.pools {
+            // Only while somebody uses it without having asked: whoever chose it for a moment takes it from nobody.
+            match pool.hold(&key, |address| is_taken(router, address, &name)) {
                 Ok(address) => addresses.push(address),
-                Err(cause) => {
+                Err(full) => {
                     self.pools.iter_mut().for_each(|pool| pool.release(&key));
-                    return Err(cause);
+                    let cure = "give the router a larger network (`tuntap-router-address`)";
+                    return Err(format!("{full}: {cure}"));
                 }
             }
         }
@@ -150,26 +150,6 @@ impl Leasing {
         let name = grant.name.clone();
         router.lend(grant).map_err(|twice| format!("{twice}: ask again"))?;
         Ok(name)
-    }
-
-    /// An address of a pool that nobody uses without having asked.
-    fn hold_of(
-        &mut self,
-        index: usize,
-        key: &str,
-        is_taken: impl Fn(IpAddr) -> bool,
-    ) -> Result<IpAddr, String> {
-        let cure = "give the router a larger network (`tuntap-router-address`)";
-        let pool = &mut self.pools[index];
-        for _ in 0..PASSED_MAX {
-            let address = pool.hold(key).map_err(|full| format!("{full}: {cure}"))?;
-            if !is_taken(address) {
-                return Ok(address);
-            }
-            pool.reserve(address);
-            pool.discard(key);
-        }
-        Err(format!("too many addresses are used by peers that chose them: {cure}"))
     }
 
     /// A user has so many labels at most; the first that is not there makes room.

@@ -6,17 +6,18 @@ use std::time::Instant;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
+use super::super::asked::Asked;
 use super::super::charter::Charter;
 use super::super::frame::{HEADER, PAYLOAD_MAX};
 use super::super::{Admission, Book, Grant, OFFLOAD_HEADER, Policy, Prefix, Router, Settings, Turns};
 use super::addresses::Addresses;
 use super::closer::Closer;
+use super::doors::Doors;
 use super::events::{EVENTS_MAX, Events, Token};
 use super::keeping::{Keeping, Kept};
 use super::leasing::Leasing;
 use super::park::Parking;
 use super::ports::Ports;
-use super::questions::Asked;
 use super::seats::{Seat, Seats};
 use super::stats::Clients;
 use super::telling::{Log, Telling};
@@ -78,8 +79,7 @@ pub(super) struct Service {
     pub(super) asked: Asked,
     /// Who has to go, and why; nobody is taken out while somebody looks at him.
     pub(super) ending: Vec<(Seat, String)>,
-    /// No number is free for another connection.
-    pub(super) is_full: bool,
+    pub(super) doors: Doors,
     /// The host's kernel has something.
     host_waits: bool,
     is_over: bool,
@@ -161,7 +161,7 @@ impl Service {
             closer: Closer::default(),
             asked: Asked::default(),
             ending: Vec::new(),
-            is_full: false,
+            doors: Doors::default(),
             host_waits: true,
             is_over: false,
         };
@@ -173,10 +173,9 @@ impl Service {
         let Self { events, ports, .. } = self;
         events.watch(&ports.channel, Token::Channel)?;
         events.watch_edge_in(&ports.device, Token::Host)?;
-        events.watch(&ports.listener, Token::Listener)?;
-        ports.stats.iter().try_for_each(|stats| events.watch(stats, Token::Stats))?;
         ports.gateway.iter().try_for_each(|gateway| events.watch_edge_in(gateway, Token::Gateway))?;
         ports.addresses.iter().try_for_each(|addresses| events.watch(addresses, Token::Addresses))?;
+        self.open_doors()?;
         // Whatever came before is told of no more.
         self.turns.wake(Source::Gateway);
         self.ask_addresses();
@@ -218,7 +217,7 @@ impl Service {
 
     /// How long nothing has to be done.
     fn pause(&self) -> Option<core::time::Duration> {
-        let due = [self.keeping.due(), self.parking.due(), self.leasing.due()];
+        let due = [self.keeping.due(), self.parking.due(), self.leasing.due(), self.doors.due()];
         let first = due.into_iter().flatten().min()?;
         Some(first.saturating_duration_since(Instant::now()))
     }
@@ -297,6 +296,7 @@ impl Service {
     /// What is better done when nobody waits for it.
     fn settle_affairs(&mut self) {
         self.end_all();
+        self.mind_doors();
         self.talk_to_emperor();
         match self.leasing.save() {
             Ok(false) => {}

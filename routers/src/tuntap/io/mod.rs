@@ -4,8 +4,11 @@
 
 mod addresses;
 mod admission;
+mod answering;
+mod asking;
 mod closer;
 mod device;
+mod doors;
 mod ending;
 mod events;
 mod keeping;
@@ -19,6 +22,7 @@ mod stats;
 mod stream;
 mod telling;
 mod traffic;
+mod unread;
 mod writer;
 
 use std::os::fd::OwnedFd;

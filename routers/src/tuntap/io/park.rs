@@ -1,11 +1,10 @@
 //! Peers are kept by the Emperor as well: whoever comes after us finds them there.
 
 use core::net::IpAddr;
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jail::sys::Credentials;
+use jail::sys::{Credentials, look_from};
 use rustix::event::epoll::EventFlags;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
@@ -13,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use super::super::PeerId;
+use super::asking::{Asking, Hindrance};
 use super::closer::Rest;
 use super::device::Device;
 use super::events::Token;
@@ -42,26 +42,14 @@ struct Parked {
     records: Vec<u8>,
 }
 
-/// Peers that the Emperor is asked to keep in one second: he has more to do.
-const PARKED_MAX: u32 = 1000;
-const SECOND: Duration = Duration::from_secs(1);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Task {
-    Park(Seat),
-    Forget(u64),
-}
-
-/// What the Emperor is still to be told.
+/// What the Emperor keeps, and is still to be told.
 #[derive(Debug)]
 pub(super) struct Parking {
     next: u64,
-    tasks: VecDeque<Task>,
+    asking: Asking,
     waits_for_room: bool,
     /// How many he keeps.
     count: usize,
-    /// Since when, and how many he was asked to keep.
-    asked: (Instant, u32),
 }
 
 impl Parking {
@@ -69,28 +57,20 @@ impl Parking {
     pub(super) fn new() -> Self {
         let now = clock_gettime(ClockId::Monotonic);
         let next = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
-        Self { next, tasks: VecDeque::new(), waits_for_room: false, count: 0, asked: (Instant::now(), 0) }
+        Self { next, asking: Asking::new(Instant::now()), waits_for_room: false, count: 0 }
     }
 
     /// Nothing is to be kept of a connection any more, if anything was.
     pub(super) fn forget(&mut self, connection: &Connection) {
+        connection.waits.into_iter().for_each(|place| self.asking.leave(place));
         if let (Some(key), true) = (connection.key, connection.is_parked) {
-            self.tasks.push_back(Task::Forget(key));
+            self.asking.forget(key);
         }
     }
 
     /// When the Emperor may be asked again, if there is anything to ask.
     pub(super) fn due(&self) -> Option<Instant> {
-        (!self.tasks.is_empty() && !self.waits_for_room).then(|| self.asked.0 + SECOND)
-    }
-
-    /// Whether he may be asked to keep one more.
-    fn may_ask(&mut self) -> bool {
-        if self.asked.0.elapsed() >= SECOND {
-            self.asked = (Instant::now(), 0);
-        }
-        self.asked.1 += 1;
-        self.asked.1 <= PARKED_MAX
+        self.asking.due().filter(|_| !self.waits_for_room)
     }
 }
 
@@ -102,9 +82,8 @@ impl Service {
             connection.key = Some(self.parking.next);
             self.parking.next += 1;
         }
-        if !std::mem::replace(&mut connection.is_to_be_parked, true) {
-            self.parking.tasks.push_back(Task::Park(seat));
-        }
+        let is_silent = connection.peer.is_none();
+        connection.waits = Some(self.parking.asking.wait(seat, is_silent, connection.waits));
     }
 
     /// The Emperor has nothing to say, but when he is gone it is over; whether he is still there.
@@ -128,41 +107,43 @@ impl Service {
 
     /// Tells him what there is to be told, as long as he listens.
     pub(super) fn talk_to_emperor(&mut self) {
-        let mut waits = false;
-        while let Some(task) = self.parking.tasks.front().copied() {
-            if matches!(task, Task::Park(_)) && !self.parking.may_ask() {
-                break;
-            }
-            if self.tell_task(task) == Err(Errno::AGAIN) {
-                waits = true;
-                break;
-            }
-            self.parking.tasks.pop_front();
-        }
+        let waits = self.tell_all() == Err(Hindrance::Full);
         if waits != self.parking.waits_for_room {
             self.parking.waits_for_room = waits;
             let _ = self.events.expect_room(&self.ports.channel, Token::Channel, waits);
         }
     }
 
-    fn tell_task(&mut self, task: Task) -> Result<(), Errno> {
-        let seat = match task {
-            Task::Park(seat) => seat,
-            Task::Forget(key) => return self.tell_to_forget(key),
-        };
-        if !self.make_room(seat)? {
-            return Ok(());
+    /// What keeps him from taking it all, if anything does. What cannot be told for another reason is not told again.
+    fn tell_all(&mut self) -> Result<(), Hindrance> {
+        // Where he forgets somebody there is room for another one; no descriptor is needed for it.
+        while let Some(key) = self.parking.asking.first_gone() {
+            let hindrance = self.tell_to_forget(key).err().and_then(hindrance);
+            self.parking.asking.forgotten(hindrance, Instant::now())?;
         }
-        let Some(connection) = self.seats.get(seat) else { return Ok(()) };
-        let Some(key) = connection.key else { return Ok(()) };
+        self.parking.asking.begin(Instant::now())?;
+        while let Some((place, seat)) = self.parking.asking.first(Instant::now()) {
+            let outcome = self.tell_to_park(seat).or_else(|errno| hindrance(errno).map_or(Ok(false), Err));
+            self.parking.asking.asked(place, outcome, Instant::now())?;
+            self.seats.get_mut(seat).into_iter().for_each(|connection| connection.waits = None);
+        }
+        Ok(())
+    }
+
+    /// Whether he was asked.
+    fn tell_to_park(&mut self, seat: Seat) -> Result<bool, Errno> {
+        if !self.make_room(seat)? {
+            return Ok(false);
+        }
+        let Some(connection) = self.seats.get(seat) else { return Ok(false) };
+        let Some(key) = connection.key else { return Ok(false) };
         let mut descriptors: Vec<BorrowedFd<'_>> = vec![connection.socket.as_fd()];
         descriptors.extend(connection.device.as_ref().map(AsFd::as_fd));
         self.ports.tell(&ToEmperor::Park { key, state: self.state_of(connection) }, &descriptors)?;
         if let Some(connection) = self.seats.get_mut(seat) {
-            connection.is_to_be_parked = false;
             self.parking.count += usize::from(!std::mem::replace(&mut connection.is_parked, true));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn tell_to_forget(&mut self, key: u64) -> Result<(), Errno> {
@@ -173,13 +154,12 @@ impl Service {
 
     /// He keeps as many as there can be peers; whoever says nothing has half of the places until a peer needs one.
     fn make_room(&mut self, seat: Seat) -> Result<bool, Errno> {
-        let Some(connection) = self.seats.get_mut(seat) else { return Ok(false) };
+        let Some(connection) = self.seats.get(seat) else { return Ok(false) };
         let most =
             if connection.peer.is_some() { self.charter.peers_max } else { self.charter.peers_max / 2 };
         if connection.is_parked || self.parking.count < most {
             return Ok(true);
         }
-        connection.is_to_be_parked = false;
         if connection.peer.is_none() {
             return Ok(false);
         }
@@ -231,7 +211,7 @@ impl Service {
             let key = one.key;
             if let Err(why) = self.adopt(one) {
                 self.telling.warn(&format!("cannot take a peer over: {why}"));
-                self.parking.tasks.push_back(Task::Forget(key));
+                self.parking.asking.forget(key);
             }
         }
         if count > 0 {
@@ -244,6 +224,8 @@ impl Service {
         let parked: Parked = postcard::from_bytes(&state).map_err(|wrong| wrong.to_string())?;
         let mut descriptors = descriptors.into_iter();
         let socket = descriptors.next().ok_or("it has no connection")?;
+        // A router before us may have been killed in the midst of a look.
+        let _ = look_from(socket.as_fd(), None);
         let who = Credentials { pid: parked.pid, uid: parked.uid, gid: parked.gid };
         let mut connection = Connection::new(socket, who, self.charter.queue_bytes);
         (connection.greeted, connection.speaks) = (parked.greeted, parked.speaks);
@@ -322,9 +304,27 @@ impl Service {
     }
 }
 
+/// Whether he can be told later, and what is waited for.
+fn hindrance(errno: Errno) -> Option<Hindrance> {
+    match errno {
+        Errno::AGAIN => Some(Hindrance::Full),
+        Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM => Some(Hindrance::Crowded),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_that_takes_no_more_descriptors_is_asked_again() {
+        for crowded in [Errno::TOOMANYREFS, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(hindrance(crowded), Some(Hindrance::Crowded));
+        }
+        let others = [Errno::AGAIN, Errno::MSGSIZE, Errno::PIPE].map(hindrance);
+        assert_eq!(others, [Some(Hindrance::Full), None, None]);
+    }
 
     #[test]
     fn what_is_parked_has_room_for_the_longest_label_and_all_addresses() {

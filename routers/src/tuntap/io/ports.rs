@@ -119,7 +119,7 @@ impl Ports {
     /// Says something to the Emperor. Never waits where the channel does not.
     ///
     /// # Errors
-    /// `EAGAIN`; any other means that he is gone.
+    /// `EAGAIN`; `ETOOMANYREFS`, `ENOBUFS` and `ENOMEM` by what others do; any other means that he is gone.
     pub(super) fn tell(
         &self,
         message: &ToEmperor,

@@ -6,7 +6,10 @@ use std::os::fd::OwnedFd;
 use jail::sys::Credentials;
 
 use super::super::{PeerId, Queue};
+use super::answering;
+use super::asking::Place;
 use super::device::Device;
+use crate::ration::Ration;
 
 /// A connection among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,9 +41,12 @@ pub(super) struct Connection {
     /// Its own rules, as it has sent them.
     pub(super) records: Vec<u8>,
     pub(super) queue: Queue,
+    /// What it may still be told of packets that were too long.
+    pub(super) answers: Ration,
     /// Key of what is parked for it.
     pub(super) key: Option<u64>,
-    pub(super) is_to_be_parked: bool,
+    /// Where it waits to be parked.
+    pub(super) waits: Option<Place>,
     pub(super) is_parked: bool,
     /// How many addresses it had when it was parked.
     pub(super) parked_addresses: usize,
@@ -80,8 +86,9 @@ impl Connection {
             tenant: None,
             records: Vec::new(),
             queue: Queue::new(queue_bytes),
+            answers: answering::ration(),
             key: None,
-            is_to_be_parked: false,
+            waits: None,
             is_parked: false,
             parked_addresses: 0,
             is_hung_up: false,

@@ -41,7 +41,8 @@ impl Service {
             match accept_with(stats, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => self.accept_client(socket),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(_) => return,
+                Err(Errno::AGAIN) => return,
+                Err(errno) => return self.close_doors(errno),
             }
         }
     }
@@ -73,7 +74,7 @@ impl Service {
         } else {
             ""
         };
-        let text: Rc<[u8]> = format!("{head}{}\n", self.table(None)).into_bytes().into();
+        let text: Rc<[u8]> = format!("{head}{}\n", self.table()).into_bytes().into();
         self.clients.last = Some((Instant::now(), Rc::clone(&text)));
         text
     }

@@ -4,26 +4,39 @@
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
-use jail::sys::{Credentials, receive_all};
-use rustix::io::Errno;
+use jail::sys::{Credentials, look_from, receive_all};
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
 
+use super::super::Verdict;
 use super::super::frame::{self, Breach, Frame, HEADER};
 use super::super::talk::{self, Word};
 use super::closer::Rest;
 use super::ending::LEFT;
 use super::life::Service;
-use super::seats::Seat;
-use super::traffic::{Moved, Parcel};
+use super::seats::{Connection, Seat};
+use super::traffic::{Moved, PACKET_COST, Parcel};
 
 /// Longest table or message.
 const MESSAGE_MAX: usize = 4096;
+/// Most borders between senders in a frame: each byte that comes has us look at all of them again.
+const BORDERS_MAX: usize = 8;
+/// Looks at a frame with borders in it before it is somebody else's turn.
+const LOOKS_MAX: usize = 64;
 
 /// A frame that says who somebody is, or has descriptors, taken with what came along.
 struct Taken {
     length: usize,
     descriptors: Vec<OwnedFd>,
     sender: Option<Credentials>,
+}
+
+/// What was seen over borders.
+struct Beyond {
+    seen: usize,
+    /// Nothing is behind it yet.
+    is_all: bool,
+    looks: usize,
 }
 
 /// Where a walk along frames has stopped.
@@ -36,6 +49,15 @@ enum Stop {
     Special(usize),
     /// The peer has to go.
     Breach(String),
+}
+
+fn has_more_than(connection: &Connection, seen: usize) -> bool {
+    ioctl_fionread(&connection.socket).is_ok_and(|waiting| waiting > seen as u64)
+}
+
+/// Who has sent two pieces: nobody, unless it was one user.
+fn both(first: Option<Credentials>, second: Option<Credentials>) -> Option<Credentials> {
+    first.filter(|first| second.is_some_and(|second| (second.uid, second.gid) == (first.uid, first.gid)))
 }
 
 impl Service {
@@ -61,21 +83,82 @@ impl Service {
             Err(Errno::AGAIN) => return false,
             Err(_) => return self.leave(seat, "its connection broke"),
         };
-        let (used, stop) = self.walk(seat, &room[..seen], moved);
+        let (mut used, mut stop) = self.walk(seat, &room[..seen], moved);
+        let mut is_all = true;
+        if matches!(stop, Stop::Short) && used == 0 {
+            let beyond = match self.look_beyond(seat, room, seen) {
+                Ok(beyond) => beyond,
+                Err(why) => return self.leave(seat, &why),
+            };
+            moved.cost += beyond.looks * PACKET_COST;
+            is_all = beyond.is_all;
+            (used, stop) = self.walk(seat, &room[..beyond.seen], moved);
+        }
         if self.discard(seat, used, room).is_none() {
             return self.leave(seat, "its connection broke");
         }
         match stop {
             Stop::Enough => true,
-            Stop::Short if is_hung_up && used == 0 => self.leave(seat, "it has left in the midst of a frame"),
-            // More may lie behind the border of another sender.
-            Stop::Short => used > 0,
+            Stop::Short if is_hung_up && used == 0 && is_all => {
+                self.leave(seat, "it has left in the midst of a frame")
+            }
+            // What follows may be of another sender, which is never seen together with what came before.
+            Stop::Short => used > 0 || !is_all,
             Stop::Special(length) => {
                 moved.count(length);
                 self.take_special(seat, length, room)
             }
             Stop::Breach(why) => self.leave(seat, &why),
         }
+    }
+
+    /// Follows a frame over the borders between senders, where the kernel ends a look (`unix(7)`): of a client that changes its
+    /// user, or has a child, in the midst of a frame.
+    ///
+    /// # Errors
+    /// It has to go.
+    fn look_beyond(&self, seat: Seat, room: &mut [u8], seen: usize) -> Result<Beyond, String> {
+        let Some(connection) = self.seats.get(seat) else {
+            return Ok(Beyond { seen, is_all: true, looks: 0 });
+        };
+        if !has_more_than(connection, seen) {
+            return Ok(Beyond { seen, is_all: true, looks: 0 });
+        }
+        let looked = self.look_on(connection, room, seen);
+        look_from(connection.socket.as_fd(), None)
+            .map_err(|errno| format!("its connection broke: {errno}"))?;
+        looked
+    }
+
+    fn look_on(&self, connection: &Connection, room: &mut [u8], mut seen: usize) -> Result<Beyond, String> {
+        let (mut begin, mut borders) = (0, 0);
+        for looks in 0..LOOKS_MAX {
+            if !has_more_than(connection, seen) {
+                return Ok(Beyond { seen, is_all: true, looks });
+            }
+            let looked = look_from(connection.socket.as_fd(), Some(begin)).and_then(|()| {
+                recv(&connection.socket, &mut room[begin..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+            });
+            match looked {
+                // It was no border: more has come since the last look.
+                Ok((length, _)) if begin + length > seen => seen = begin + length,
+                // Nothing but a border is between this and what there was before we looked.
+                Ok((length, _)) if length > 0 => (begin, borders) = (seen, borders + 1),
+                Err(Errno::INTR) => {}
+                Ok(_) | Err(_) => return Ok(Beyond { seen, is_all: true, looks }),
+            }
+            if borders > BORDERS_MAX {
+                return Err(format!("a frame of it has more than {BORDERS_MAX} borders between senders"));
+            }
+            if !matches!(frame::first(&room[..seen], connection.is_begin, self.longest()), Ok(None)) {
+                return Ok(Beyond { seen, is_all: false, looks });
+            }
+        }
+        Ok(Beyond { seen, is_all: false, looks: LOOKS_MAX })
+    }
+
+    fn longest(&self) -> usize {
+        MESSAGE_MAX.max(self.charter.mtu as usize)
     }
 
     fn leave(&mut self, seat: Seat, why: &str) -> bool {
@@ -85,7 +168,7 @@ impl Service {
 
     /// Packets and rules are done with in passing; how many bytes they were.
     fn walk(&mut self, seat: Seat, seen: &[u8], moved: &mut Moved) -> (usize, Stop) {
-        let most = MESSAGE_MAX.max(self.charter.mtu as usize);
+        let most = self.longest();
         let mut at = 0;
         loop {
             let Some(connection) = self.seats.get(seat) else { return (at, Stop::Short) };
@@ -122,7 +205,7 @@ impl Service {
             return Err("it has lent a device and sends packets beside it".into());
         }
         let verdict = self.router.from_peer(id, bytes);
-        self.deliver(verdict, Parcel::plain(bytes));
+        self.deliver(verdict, Parcel::plain(bytes, Verdict::Peer(id)));
         Ok(())
     }
 
@@ -145,9 +228,10 @@ impl Service {
             let room = &mut room[taken.length..bytes];
             match receive_all(connection.socket.as_fd(), room, RecvFlags::empty()) {
                 Ok(arrived) if arrived.length > 0 => {
-                    taken.length += arrived.length;
                     taken.descriptors.extend(arrived.descriptors);
-                    taken.sender = taken.sender.or(arrived.sender);
+                    taken.sender =
+                        if taken.length == 0 { arrived.sender } else { both(taken.sender, arrived.sender) };
+                    taken.length += arrived.length;
                 }
                 Err(Errno::INTR) => {}
                 Ok(_) | Err(_) => return None,
@@ -200,15 +284,17 @@ impl Service {
         self.flush(seat);
     }
 
-    /// Says something with a descriptor.
-    pub(super) fn say_with(&mut self, seat: Seat, word: &Word, descriptor: &OwnedFd) {
-        let Some(connection) = self.seats.get(seat) else { return };
-        let frame = talk::encode(word).unwrap_or_default();
-        let sent = connection.queue.packets() == 0
-            && jail::run::send(&connection.socket, &frame, &[descriptor.as_fd()]).is_ok();
-        if !sent {
-            self.end(seat, "it does not read its answers".into());
+    /// Says something with a descriptor, to somebody who may rule: it counts for us until it is taken.
+    ///
+    /// # Errors
+    /// `EAGAIN` where something waits already; those of `sendmsg(2)`. Nothing was said.
+    pub(super) fn say_with(&self, seat: Seat, word: &Word, descriptor: &OwnedFd) -> Result<(), Errno> {
+        let connection = self.seats.get(seat).ok_or(Errno::PIPE)?;
+        if connection.queue.packets() > 0 {
+            return Err(Errno::AGAIN);
         }
+        let frame = talk::encode(word).map_err(|_| Errno::MSGSIZE)?;
+        jail::run::send(&connection.socket, &frame, &[descriptor.as_fd()])
     }
 
     /// Sends what waits, one frame each, as long as there is room.

@@ -15,7 +15,7 @@ use super::seats::Seat;
 /// Packets of one turn.
 const BATCH: usize = 64;
 /// What a packet costs beside its bytes: the way to the kernel and back.
-const PACKET_COST: usize = 1024;
+pub(super) const PACKET_COST: usize = 1024;
 /// What a piece of a stream costs, at least.
 const STREAM_COST: usize = 16 << 10;
 /// Longest packet that a client of uWSGI has room for.
@@ -37,12 +37,14 @@ pub(super) struct Parcel<'a> {
     /// The packet behind a header that says what was proved, if there was room for one.
     whole: Option<&'a [u8]>,
     pub(super) bytes: &'a [u8],
+    /// The way to its sender.
+    pub(super) back: Verdict,
 }
 
 impl<'a> Parcel<'a> {
     /// A packet that nothing is left to do about.
-    pub(super) fn plain(bytes: &'a [u8]) -> Self {
-        Self { offload: Offload::default(), whole: None, bytes }
+    pub(super) fn plain(bytes: &'a [u8], back: Verdict) -> Self {
+        Self { offload: Offload::default(), whole: None, bytes, back }
     }
 }
 
@@ -67,11 +69,11 @@ impl Moved {
 }
 
 /// A packet with what stands in front of it, which afterwards is nothing but what was proved.
-fn parse(room: &mut [u8]) -> Result<Parcel<'_>, Reason> {
+fn parse(room: &mut [u8], back: Verdict) -> Result<Parcel<'_>, Reason> {
     let (header, bytes) = room.split_first_chunk_mut::<OFFLOAD_HEADER>().ok_or(Reason::Short)?;
     let offload = Offload::parse(header, bytes)?;
     *header = offload.header();
-    Ok(Parcel { offload, whole: Some(room), bytes: &room[OFFLOAD_HEADER..] })
+    Ok(Parcel { offload, whole: Some(room), bytes: &room[OFFLOAD_HEADER..], back })
 }
 
 impl Service {
@@ -105,7 +107,7 @@ impl Service {
     }
 
     fn judge_of_host(&mut self, room: &mut [u8]) {
-        match parse(room) {
+        match parse(room, Verdict::Tun) {
             Ok(parcel) => {
                 let verdict = self.router.from_tun(parcel.bytes);
                 self.deliver(verdict, parcel);
@@ -147,7 +149,7 @@ impl Service {
     }
 
     fn judge_of_peer(&mut self, id: PeerId, room: &mut [u8]) {
-        match parse(room) {
+        match parse(room, Verdict::Peer(id)) {
             Ok(parcel) => {
                 let verdict = self.router.from_peer(id, parcel.bytes);
                 self.deliver(verdict, parcel);
@@ -188,7 +190,7 @@ impl Service {
         // To a socket of both versions, one of version 4 has an address of version 6.
         let sender = SocketAddr::new(sender.ip().to_canonical(), sender.port());
         let verdict = self.router.from_gateway(bytes, sender);
-        self.deliver(verdict, Parcel::plain(bytes));
+        self.deliver(verdict, Parcel::plain(bytes, Verdict::Gateway(sender)));
     }
 
     /// Carries a verdict out.
@@ -222,7 +224,7 @@ impl Service {
             Ok(_) => connection.sent += parcel.bytes.len() as u64,
             Err(errno) => {
                 connection.dropped += 1;
-                self.router.undelivered(id, parcel.bytes.len());
+                self.router.undelivered(id, parcel.bytes.len(), Reason::QueueFull);
                 if errno == Errno::BADFD {
                     self.end(seat, "its device is gone".into());
                 }
@@ -232,22 +234,23 @@ impl Service {
 
     /// A packet, or all that it stands for, behind those that wait for a peer to read them.
     fn send_to_stream(&mut self, seat: Seat, id: PeerId, parcel: Parcel<'_>) {
-        let mut room = std::mem::take(&mut self.rooms.segment);
-        if let Some(connection) = self.seats.get_mut(seat) {
-            let most = if connection.speaks { self.charter.mtu as usize } else { UWSGI_PACKET_MAX };
-            let mut segments = Segments::new(parcel.bytes, parcel.offload);
-            let fits = parcel.offload.longest(parcel.bytes.len()) <= most;
-            let mut lost = !fits;
-            while fits && let Some(segment) = segments.next_into(&mut room) {
-                let Some(header) = packet_header(segment.len()) else { break };
-                lost |= connection.queue.push(&header, segment).is_err();
-            }
-            if lost {
-                connection.dropped += 1;
-                self.router.undelivered(id, parcel.bytes.len());
-            }
+        let Some(connection) = self.seats.get_mut(seat) else { return };
+        let most = if connection.speaks { self.charter.mtu as usize } else { UWSGI_PACKET_MAX };
+        if parcel.offload.longest(parcel.bytes.len()) > most {
+            connection.dropped += 1;
+            self.router.undelivered(id, parcel.bytes.len(), Reason::TooLong);
+            return self.tell_too_big(id, most, &parcel);
         }
-        self.rooms.segment = room;
+        let mut segments = Segments::new(parcel.bytes, parcel.offload);
+        let mut lost = false;
+        while let Some(segment) = segments.next_into(&mut self.rooms.segment) {
+            let Some(header) = packet_header(segment.len()) else { break };
+            lost |= connection.queue.push(&header, segment).is_err();
+        }
+        if lost {
+            connection.dropped += 1;
+            self.router.undelivered(id, parcel.bytes.len(), Reason::QueueFull);
+        }
         self.flush(seat);
     }
 

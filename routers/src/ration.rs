@@ -18,12 +18,17 @@ impl Ration {
 
     /// Takes one, if there is one.
     pub fn take(&mut self, now_ms: u64) -> bool {
+        let has_one = self.there(now_ms) > 0;
+        self.credit -= if has_one { self.each_ms } else { 0 };
+        has_one
+    }
+
+    /// How many there are.
+    pub fn there(&mut self, now_ms: u64) -> u64 {
         let passed = now_ms.saturating_sub(self.seen_ms);
         self.credit = (self.credit + passed).min(self.at_once * self.each_ms);
         self.seen_ms = now_ms.max(self.seen_ms);
-        let has_one = self.credit >= self.each_ms;
-        self.credit -= if has_one { self.each_ms } else { 0 };
-        has_one
+        self.credit / self.each_ms
     }
 }
 
