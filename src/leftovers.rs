@@ -1,8 +1,8 @@
 //! Nothing stays behind of a vassal when its master leaves, nor of a command when it has said what was asked.
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, set_child_subreaper, waitid,
-    waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
+    set_child_subreaper, waitid, waitpid,
 };
 
 /// Rounds of killing: each one sees the children of those that died in the round before.
@@ -51,6 +51,21 @@ pub fn is_child(pid: &Pid) -> bool {
     waitid(WaitId::Pid(*pid), options).is_ok()
 }
 
+/// Whether a child of ours is in that group. As long as one is, the number is the group's own; where none is it may be
+/// anybody's. `waitid(2)` knows no stranger, and whoever has lost its parents is our child.
+pub fn is_in_group(group: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pgid(Some(group)), options).is_ok()
+}
+
+/// A signal to what is left of a group whose leader was reaped; nobody else gets one.
+pub fn signal_group(group: Pid, signal: Signal) {
+    if is_in_group(group) {
+        // It is not reaped before we do it.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
 fn kill(pid: Pid) {
     if kill_process(pid, Signal::KILL).is_ok() {
         // It cannot be a stranger's number: it is our child, and nobody else reaps it.
@@ -71,6 +86,7 @@ mod tests {
         assert!(!is_child(&getpid()) && !is_child(&Pid::INIT), "they are nobody's child here");
         child.wait().expect("ours");
         assert!(!is_child(&pid), "its number may be anybody's");
+        assert!(!is_in_group(pid) && !is_in_group(Pid::INIT), "and so may that of its group");
         for word in ["-1", "0", "-7", "1x", "", "99999999999"] {
             assert_eq!(pid_of(word), None, "{word}");
         }

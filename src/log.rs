@@ -103,6 +103,11 @@ fn kind() -> FileType {
     stat.map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
 }
 
+/// Whether it is a file of a disk, which has a length.
+pub fn is_file() -> bool {
+    kind() == FileType::RegularFile
+}
+
 /// True for a pipe or a terminal. In a file we write at the same place as those who inherited it; a socket (a
 /// journal's) cannot be opened again but is asked not to wait at each write.
 fn may_block(kind: FileType) -> bool {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, makedev, openat};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchown, fstat, makedev, openat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
@@ -28,6 +28,8 @@ pub struct LogFile {
     pub path: String,
     /// The user that we are about to become: file and directory may be his.
     pub owner: Option<Owner>,
+    /// It is given to him.
+    pub gives: bool,
 }
 
 impl LogFile {
@@ -47,7 +49,20 @@ impl LogFile {
             .map_err(|errno| cannot(&reason(errno)))?;
         let found = fstat(&file).map_err(|errno| cannot(&errno.to_string()))?;
         self.judge(&found).map_err(|why| cannot(&why))?;
+        self.give(&file, &found).map_err(|errno| cannot(&format!("it cannot be given away: {errno}")))?;
         Ok(file)
+    }
+
+    /// Must: come after it was judged; a file with a second name stays whose it is.
+    fn give(&self, file: &OwnedFd, found: &Stat) -> Result<(), Errno> {
+        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+        match self.owner.filter(|_| self.gives && is_file && is_hosts_root()) {
+            // Only what is as it was made: whatever has text may be another file that somebody has given this name.
+            Some(owner) if found.st_size == 0 && (owner.uid, owner.gid) != (found.st_uid, found.st_gid) => {
+                fchown(file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether this is a file to write to, and its text nobody's whom we do not know.

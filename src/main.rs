@@ -62,6 +62,9 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|name| name == keeper::role::ROLE) {
         return ended("log keeper", keeper::role::main().map(|()| ExitCode::SUCCESS));
     }
+    if arguments.first().is_some_and(|name| name == vassal::household::ROLE) {
+        return vassal::household::main();
+    }
     if arguments.first().is_some_and(|name| name == session::ROLE) {
         return session::main();
     }

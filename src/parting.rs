@@ -116,4 +116,33 @@ mod tests {
         shutdown(&ours, Shutdown::Both).expect("a socket");
         assert!(!holds_something(&ours), "whoever ends well costs no child");
     }
+
+    /// Row C6: whoever leaves many costs no more than one.
+    #[test]
+    fn one_child_closes_all_that_wait() {
+        let children = || {
+            let text = std::fs::read_to_string("/proc/thread-self/children").expect("a list");
+            text.split_whitespace().map(|pid| pid.parse().expect("a number")).collect::<Vec<i32>>()
+        };
+        let before = children();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (ours, theirs): (Vec<_>, Vec<_>) = (0..3)
+            .map(|_| {
+                let (ours, theirs) = UnixStream::pair().expect("a pair");
+                jail::run::send(&theirs, b"x", &[reluctant(&listener).as_fd()]).expect("room");
+                (OwnedFd::from(ours), theirs)
+            })
+            .unzip();
+        assert!(close_elsewhere(ours).is_empty());
+        for mut theirs in theirs {
+            let end = std::io::Read::read(&mut theirs, &mut [0; 1]);
+            assert!(
+                matches!(&end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
+            );
+        }
+        let made: Vec<i32> = children().into_iter().filter(|pid| !before.contains(pid)).collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        let child = rustix::process::Pid::from_raw(made[0]);
+        rustix::process::waitpid(child, rustix::process::WaitOptions::empty()).expect("it is ours");
+    }
 }

@@ -10,7 +10,7 @@ use crate::config::emperor::EmperorConfig;
 use crate::config::hook::Errand;
 use crate::config::place::ConfigError;
 use crate::prospect::{Life, foresee};
-use crate::spawner::charter::Charter;
+use crate::spawner::charter::{Charter, VassalProgram};
 use crate::vassal::phases;
 use crate::vassal::reactions::Reactions;
 use crate::vassal::step::Step;
@@ -24,8 +24,13 @@ pub fn plan(config: &EmperorConfig, file: &Path) -> Result<String> {
     let prospect = foresee(&charter, file).map_err(|errors| told(&errors))?;
     let before = around("before any vassal", charter.of_phase(Phase::EmperorStart));
     let leaf = leaf(prospect.leaf.as_deref());
+    let ways = ways(&charter);
     let (first, second) = (&prospect.birth, second(&prospect.life));
-    Ok(format!("{before}{}: made by the spawner{leaf}\n{first}\n{second}{}", file.display(), rest(&charter)))
+    Ok(format!(
+        "{before}{}: made by the spawner{leaf}{ways}\n{first}\n{second}{}",
+        file.display(),
+        rest(&charter)
+    ))
 }
 
 /// The cgroup that it is born into.
@@ -33,6 +38,12 @@ fn leaf(limits: Option<&[String]>) -> String {
     let Some(limits) = limits else { return String::new() };
     let limits: String = limits.iter().map(|option| format!(", {option}")).collect();
     format!(" in a cgroup of its own{limits}")
+}
+
+/// The routers that it is lent ways to; a program of others would not know what they are.
+fn ways(charter: &Charter) -> String {
+    let lent = charter.routers.iter().filter(|_| charter.program == VassalProgram::Own);
+    lent.map(|router| format!(", with a way to router {} on {}", router.device, router.socket.path)).collect()
 }
 
 /// What is done about it later.

@@ -4,7 +4,7 @@
 mod ground;
 
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -71,6 +71,9 @@ const SHOWN: Lent = Lent {
     outside: None,
 };
 
+/// The first of the ways to routers among them.
+const ROUTER_SHOWN: RawFd = 11;
+
 /// Looks at a config and judges it.
 ///
 /// # Errors
@@ -133,7 +136,7 @@ fn subject<'a>(
         lent,
         network: None,
         scenery: Scenery { path: Some(parent.into()), backdrop: charter.privileged, ..Scenery::default() },
-        routers: Vec::new(),
+        routers: (ROUTER_SHOWN..).zip(&charter.routers).map(|(fd, _)| fd).collect(),
     })
 }
 

@@ -4,25 +4,33 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::cli::world::Surroundings;
-use crate::cli::{self, Invocation, VERBS, Verb, VerbSpec};
+use crate::cli::{self, Invocation, Verb, VerbSpec};
 use crate::config::emperor::EmperorConfig;
 use crate::config::place::ConfigError;
+use crate::config::vassal::Address;
 use crate::config::{self, Loaded};
-use crate::control::wish::{Deed, Wish};
+use crate::control::wish::{Deed, OWNER, USER, Wish};
 use crate::control::{Called, Looking, Manner, Named, Prompt, Target};
-use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
+use crate::names::User;
+use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime, vassal};
 
 /// Exit status when a word of the command line is wrong.
 const USAGE: u8 = 2;
+/// Longer nobody waits at a key.
+const HASTE: Duration = Duration::from_secs(1);
 /// Exit status of `status` when there is nobody to tell it of.
 const UNKNOWN: u8 = 4;
 
 /// Carries out a command line (without the name of the program).
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    if std::env::var_os(HAS_EMPEROR).is_some() {
+        vassal::whereabouts::settle();
+    }
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     match cli::parse(&arguments, &environment) {
         Ok(invocation) => carry_out(invocation),
@@ -37,7 +45,7 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Check => check(&invocation),
         Verb::ShowConfig => show_config(invocation),
         Verb::Status => status(&invocation),
-        Verb::Why => shown(target(&invocation).and_then(|one| control::why(&one))),
+        Verb::Why => why(&invocation),
         Verb::Events => events(&invocation),
         Verb::Start => steer(&invocation, Deed::Start),
         Verb::Stop => steer(&invocation, Deed::Stop),
@@ -55,9 +63,10 @@ fn carry_out(invocation: Invocation) -> ExitCode {
         Verb::Exec => status_of(called(&invocation).and_then(|one| control::exec(&one))),
         Verb::Doctor => doctor(invocation.json),
         Verb::Completions => printed(|out| cli::completions(operand(&invocation), out)),
+        Verb::Names => names(&invocation),
         Verb::Man => printed(|out| cli::man(out)),
         Verb::Options => printed(|out| out.write_all(cli::markdown().as_bytes())),
-        Verb::Help => printed(|out| out.write_all(cli::help().as_bytes())),
+        Verb::Help => printed(|out| out.write_all(help(&invocation).as_bytes())),
         Verb::Version => printed(|out| out.write_all(cli::version().as_bytes())),
     }
 }
@@ -71,6 +80,9 @@ fn run(invocation: Invocation) -> ExitCode {
         return vassal(None);
     }
     let (entries, texts) = (invocation.entries, invocation.texts);
+    if entries.is_empty() {
+        return printed(|out| out.write_all(cli::help().as_bytes()));
+    }
     let loaded = config::load_once(entries, texts, &Surroundings::onlooker(), Surroundings::named);
     if !loaded.entries.iter().any(|entry| entry.key == "emperor") {
         return without_emperor(loaded);
@@ -88,8 +100,9 @@ fn run(invocation: Invocation) -> ExitCode {
 /// A config without `emperor` is a vassal's, run in the foreground.
 fn without_emperor(loaded: Loaded) -> ExitCode {
     let says_nothing = loaded.entries.is_empty() && loaded.said.is_empty() && loaded.exit.is_none();
-    if says_nothing && loaded.errors.is_empty() {
-        return printed(|out| out.write_all(cli::help().as_bytes()));
+    let unmeant = loaded.advice();
+    if says_nothing && loaded.errors.is_empty() && !unmeant.is_empty() {
+        return refuse(&unmeant);
     }
     vassal(Some(loaded))
 }
@@ -179,12 +192,42 @@ fn status(invocation: &Invocation) -> ExitCode {
     }
 }
 
+fn why(invocation: &Invocation) -> ExitCode {
+    match target(invocation).and_then(|one| control::why(&one)) {
+        Ok((text, is_unknown)) if is_unknown => {
+            shown(Ok(text));
+            ExitCode::FAILURE
+        }
+        outcome => shown(outcome.map(|(text, _)| text)),
+    }
+}
+
 /// Verbs that ask an Emperor, but this one.
 fn prompt(invocation: &Invocation) -> Result<u8> {
     let asks = |one: &&VerbSpec| one.operands.starts_with("[ADDRESS]") && one.verb != Verb::Control;
-    let verbs = VERBS.iter().filter(asks).map(|one| (one.name, one.operands)).collect();
+    let verbs = VerbSpec::shown().filter(asks).map(|one| (one.name, one.operands)).collect();
     let address = invocation.operands.first().map(|operand| operand.value.as_str());
+    let named = named(invocation)?;
+    if let Some(word) = named.names.first() {
+        log::print(&format!("liege: {} is no address of an Emperor\n", config::quoted(word)));
+        return Ok(USAGE);
+    }
+    if matches!(named.address, Some(Address::Unix(_) | Address::Abstract(_))) {
+        control::reach(named.address.as_ref())?;
+    }
     Prompt { address, verbs }.run()
+}
+
+/// For a shell: whoever cannot be asked has no names.
+fn names(invocation: &Invocation) -> ExitCode {
+    let known = named(invocation).and_then(|one| control::names(one.address.as_ref(), Some(HASTE)));
+    printed(|out| {
+        known
+            .unwrap_or_default()
+            .iter()
+            .filter(|name| cli::is_one_line(name))
+            .try_for_each(|name| writeln!(out, "{name}"))
+    })
 }
 
 fn update(invocation: &Invocation) -> Result<u8> {
@@ -203,7 +246,22 @@ fn steer_named(invocation: &Invocation, deed: Deed, Named { address, names }: Na
     }
     let hasty = invocation.flags.contains(&"no-wait");
     let manner = Manner { json: invocation.json, hasty };
+    let names = match deed {
+        Deed::Disable | Deed::Enable => names.into_iter().map(owner).collect::<Result<Vec<String>>>()?,
+        _ => names,
+    };
     control::steer(address.as_ref(), &Wish { deed, names }, manner, &mut io::stdout().lock())
+}
+
+/// `user=alice` is that user's `uid=`; any other word is as it was.
+fn owner(word: String) -> Result<String> {
+    let Some(name) = word.strip_prefix(USER) else { return Ok(word) };
+    match User::by_name(name) {
+        Some(user) => Ok(format!("{OWNER}{}", user.uid)),
+        // The whole name of a config that is called so.
+        None if name.contains('.') => Ok(word),
+        None => Err(anyhow!("there is no user `{name}`")),
+    }
 }
 
 fn named(invocation: &Invocation) -> Result<Named> {
@@ -232,6 +290,11 @@ fn events(invocation: &Invocation) -> ExitCode {
 
 fn tail(invocation: &Invocation) -> ExitCode {
     match called(invocation) {
+        Ok(called) if !called.command.is_empty() => {
+            let extra = config::quoted(&called.command[0]);
+            log::print(&format!("liege: `tail` does not take {extra}: it takes one vassal or daemon\n"));
+            ExitCode::from(USAGE)
+        }
         Ok(called) => printed(|out| control::tail(&called, invocation, out)),
         Err(error) => shown(Err(error)),
     }
@@ -255,6 +318,10 @@ fn doctor(json: bool) -> ExitCode {
         false => write!(out, "{report}"),
     });
     if report.is_fine() { said } else { ExitCode::FAILURE }
+}
+
+fn help(invocation: &Invocation) -> String {
+    Verb::named(operand(invocation)).map_or_else(cli::help, |verb| cli::help_of(verb.spec()))
 }
 
 fn operand(invocation: &Invocation) -> &str {
@@ -282,6 +349,8 @@ fn printed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
             log::print(&format!("liege: {error}\n"));
             ExitCode::from(USAGE)
         }
+        // What it says is the whole of it.
+        Err(error) if error.kind() == io::ErrorKind::Other => shown(Err(error.into())),
         Err(error) => shown(Err(error).context("cannot print")),
     }
 }

@@ -6,7 +6,8 @@ use std::str::FromStr as _;
 use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 
-use super::verb::{VERBS, VerbSpec};
+use super::names;
+use super::verb::VerbSpec;
 use crate::options::{Group, Kind, OptionSpec, options};
 
 /// Without the options one by one: there are too many to be taken in.
@@ -22,7 +23,7 @@ pub fn completions(shell: &str, out: &mut dyn io::Write) -> io::Result<()> {
     })?;
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command(), "liege", &mut text);
-    out.write_all(&text)
+    out.write_all(names::completed(shell, String::from_utf8_lossy(&text).into_owned()).as_bytes())
 }
 
 /// Writes the manual page.
@@ -49,7 +50,7 @@ fn command() -> Command {
         .disable_help_flag(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
-        .subcommands(VERBS.iter().map(verb))
+        .subcommands(VerbSpec::shown().map(verb))
         .args(options().map(|(group, option)| argument(group, option)))
         .arg(
             Arg::new("FILE")
@@ -70,10 +71,10 @@ fn verb(spec: &'static VerbSpec) -> Command {
         .follows()
         .then(|| Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help("Goes on."));
     let words = Arg::new("WORD").num_args(0..).value_hint(ValueHint::FilePath);
-    let words = if spec.verb == super::Verb::Completions {
-        words.value_parser(["bash", "zsh", "fish"])
-    } else {
-        words
+    let words = match spec.verb {
+        super::Verb::Completions => words.value_parser(["bash", "zsh", "fish"]),
+        _ if spec.names_vassals() => words.value_hint(names::HINT),
+        _ => words,
     };
     let flag = |(name, help): &(&'static str, &'static str)| {
         Arg::new(*name).long(*name).action(ArgAction::SetTrue).help(*help)

@@ -3,16 +3,18 @@
 mod command;
 mod help;
 mod markdown;
+mod names;
 mod parse;
 mod probes;
 mod verb;
 pub mod world;
 
 pub use command::{completions, man};
-pub use help::{help, version};
+pub use help::{help, help_of, version};
 pub use markdown::markdown;
+pub use names::is_one_line;
 pub use parse::{Invocation, exit_code, parse};
-pub use verb::{VERBS, Verb, VerbSpec};
+pub use verb::{Verb, VerbSpec, instead};
 
 #[cfg(test)]
 mod tests;

@@ -195,14 +195,28 @@ impl Parser {
         if self.verb.spec().count.is_some() {
             return self.operands.push(Placed { value: word, place });
         }
-        let like_a_verb = !self.named && index == 0 && !word.contains(['.', '/', ':']);
-        if let Some(meant) = verb::nearest(&word).filter(|_| like_a_verb) {
-            let error = ConfigError::at(&place, format!("unknown verb {}", quoted(&word)));
-            return self.errors.push(
-                error.cure(format!("did you mean `{meant}`? A file is written with its directory: ./{word}")),
-            );
+        // A config has a suffix, so this is none.
+        let like_a_verb = !self.named && index == 0 && is_like_a_verb(&word);
+        if like_a_verb && (self.verb == Verb::Run || verb::nearest(&word).is_some()) {
+            return self.refuse_verb(&place, &word);
         }
         self.entries.push(Entry { key: "include".into(), value: word, value_place: place.clone(), place });
+    }
+
+    /// What follows it is its own, and not looked at.
+    fn refuse_verb(&mut self, place: &Place, word: &str) {
+        let error = ConfigError::at(place, format!("unknown verb {}", quoted(word)));
+        let cure = match (verb::instead(word), verb::nearest(word)) {
+            (Some(instead), _) => instead.to_owned(),
+            (None, Some(meant)) => {
+                format!("did you mean `{meant}`? A file is written with its directory: ./{word}")
+            }
+            (None, None) => {
+                format!("`liege help` lists them; a file is written with its directory: ./{word}")
+            }
+        };
+        self.errors.push(error.cure(cure));
+        self.next = self.arguments.len();
     }
 
     fn take_long(&mut self, index: usize, rest: &str) {
@@ -304,11 +318,16 @@ impl Parser {
 
     /// Help and version need nothing else to be right.
     fn turn_to(&mut self, verb: Verb) {
+        let has_its_own =
+            self.named && !matches!(self.verb, Verb::Run | Verb::Vassal | Verb::Help | Verb::Version);
+        let about = (verb == Verb::Help && has_its_own).then(|| self.verb.spec().name);
         if !matches!(self.verb, Verb::Help | Verb::Version) {
             self.verb = verb;
         }
         self.errors.clear();
-        self.operands.clear();
+        let place = self.place(0, 0);
+        self.operands =
+            about.into_iter().map(|name| Placed { value: name.to_owned(), place: place.clone() }).collect();
         self.next = self.arguments.len();
     }
 
@@ -344,13 +363,23 @@ impl Parser {
 
     fn refuse_here(&mut self, index: usize) {
         let verb = self.verb.spec().name;
-        self.errors
-            .push(ConfigError::at(&self.place(index, 0), format!("`{verb}` does not take this option")));
+        let error = ConfigError::at(&self.place(index, 0), format!("`{verb}` does not take this option"));
+        let is_json = self.arguments[index].starts_with("--json");
+        self.errors.push(error.cure(match self.verb {
+            Verb::Why if is_json => {
+                "`liege status NAME --json` has these sentences: reason, next, advice".to_owned()
+            }
+            _ => format!("`liege help {verb}` lists those that it takes"),
+        }));
     }
 
     fn check_operands(&mut self) {
         let spec = self.verb.spec();
         let Some((least, most)) = spec.count else { return };
+        let unknown = self.operands.first().filter(|one| Verb::named(&one.value).is_none());
+        if let Some(unknown) = unknown.filter(|_| self.verb == Verb::Help).cloned() {
+            return self.refuse_verb(&unknown.place, &unknown.value);
+        }
         if self.operands.len() < least {
             let error = ConfigError::whole(format!("`{}` needs more words", spec.name));
             self.errors.push(error.cure(format!("write: liege {} {}", spec.name, spec.operands)));
@@ -368,6 +397,11 @@ impl Parser {
         let Self { verb, entries, operands, json, follow, lines, flags, texts, .. } = self;
         Ok(Invocation { verb, entries, operands, json, follow, lines, flags, texts })
     }
+}
+
+/// A word of letters alone.
+fn is_like_a_verb(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
 }
 
 /// True for a long option that is known: a value before it was forgotten. Other words with dashes can be values.

@@ -132,11 +132,53 @@ fn what_is_not_understood_is_told() {
     command line:3:1: `status` does not take this option
       --emperor
       ^
+      `liege help status` lists those that it takes
+    ");
+    insta::assert_snapshot!(refused(&["frob", "x", "--y"]), @r"
+    command line:1:1: unknown verb `frob`
+      frob
+      ^
+      `liege help` lists them; a file is written with its directory: ./frob
+    ");
+    insta::assert_snapshot!(refused(&["pid", "plain"]), @r"
+    command line:1:1: unknown verb `pid`
+      pid
+      ^
+      `liege status NAME` shows it
+    ");
+    insta::assert_snapshot!(refused(&["help", "stpo"]), @r"
+    command line:2:1: unknown verb `stpo`
+      stpo
+      ^
+      did you mean `stop`? A file is written with its directory: ./stpo
+    ");
+    insta::assert_snapshot!(refused(&["why", "shop", "--json"]), @r"
+    command line:3:1: `why` does not take this option
+      --json
+      ^
+      `liege status NAME --json` has these sentences: reason, next, advice
     ");
     insta::assert_snapshot!(refused(&["check"]), @r"
     `check` needs more words
       write: liege check FILE|DIR... [--json]
     ");
+}
+
+#[test]
+fn each_verb_has_a_help_of_its_own() {
+    for arguments in [&["stop", "-h"][..], &["stop", "shop", "--help"], &["help", "stop"]] {
+        let invocation = parsed(arguments, &[]).expect("understood");
+        let about: Vec<&str> = invocation.operands.iter().map(|one| one.value.as_str()).collect();
+        assert_eq!((invocation.verb, &about[..]), (Verb::Help, &["stop"][..]), "{arguments:?}");
+    }
+    assert!(parsed(&["run", "-h"], &[]).expect("understood").operands.is_empty());
+    for spec in VerbSpec::shown() {
+        let text = help_of(spec);
+        assert!(text.lines().count() < 20 && text.lines().all(|line| line.chars().count() <= 130), "{text}");
+        assert!(text.contains(&format!("Usage: liege {}", spec.name)) && text.contains("Exit status: "));
+        assert!(spec.verb.flags().iter().all(|(flag, _)| text.contains(&format!("--{flag}"))), "{text}");
+    }
+    assert!(help_of(Verb::Tail.spec()).contains("-n, --lines"));
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub enum Verb {
     Exec,
     Doctor,
     Completions,
+    Names,
     Man,
     Options,
     Help,
@@ -49,12 +50,15 @@ pub struct VerbSpec {
     pub takes_options: bool,
     /// True when it has `--json`.
     pub has_json: bool,
+    /// True when people do not type it: no list of verbs has it.
+    pub is_hidden: bool,
     /// One sentence.
     pub help: &'static str,
 }
 
 /// What follows a verb that is told to vassals.
 const STEERED: &str = "[ADDRESS] NAME... [--json]";
+const OF_OWNERS: &str = "[ADDRESS] NAME...|uid=N [--json]";
 
 /// Every verb, in the order of the help.
 pub static VERBS: &[VerbSpec] = &[
@@ -121,17 +125,17 @@ pub static VERBS: &[VerbSpec] = &[
     spec(
         Verb::Disable,
         "disable",
-        STEERED,
+        OF_OWNERS,
         Some((1, usize::MAX)),
-        "Stops vassals until they are enabled, also under the next Emperor.",
+        "Stops them, or all of an owner, until `enable`.",
     ),
-    spec(Verb::Enable, "enable", STEERED, Some((1, usize::MAX)), "Starts vassals that are disabled."),
+    spec(Verb::Enable, "enable", OF_OWNERS, Some((1, usize::MAX)), "Starts vassals that are disabled."),
     spec(
         Verb::Tail,
         "tail",
         "[ADDRESS] NAME [-n LINES] [--follow]",
         Some((1, 2)),
-        "Prints what a vassal wrote last; --follow (-f) goes on.",
+        "Prints what a vassal or a daemon wrote last; -f goes on.",
     ),
     spec(
         Verb::Signal,
@@ -190,9 +194,16 @@ pub static VERBS: &[VerbSpec] = &[
         Some((1, 1)),
         "Prints completions for bash, zsh or fish.",
     ),
+    spec(
+        Verb::Names,
+        "names",
+        "[ADDRESS]",
+        Some((0, 1)),
+        "Prints the names that a shell completes; nothing where there is nobody to ask.",
+    ),
     spec(Verb::Man, "man", "", Some((0, 0)), "Prints the manual page."),
     spec(Verb::Options, "options", "", Some((0, 0)), "Prints the reference of all options as Markdown."),
-    spec(Verb::Help, "help", "", Some((0, 0)), "Prints the help."),
+    spec(Verb::Help, "help", "[VERB]", Some((0, 1)), "Prints the help, or that of a verb."),
     spec(Verb::Version, "version", "", Some((0, 0)), "Prints the version."),
 ];
 
@@ -221,7 +232,20 @@ const fn spec(
             | Verb::Check
             | Verb::ShowConfig
     );
-    VerbSpec { verb, name, operands, count, takes_options, has_json, help }
+    let is_hidden = matches!(verb, Verb::Names);
+    VerbSpec { verb, name, operands, count, takes_options, has_json, is_hidden, help }
+}
+
+impl VerbSpec {
+    /// Those that people are told of.
+    pub fn shown() -> impl Iterator<Item = &'static Self> {
+        VERBS.iter().filter(|one| !one.is_hidden)
+    }
+
+    /// Whether names of vassals follow it.
+    pub fn names_vassals(&self) -> bool {
+        self.operands.starts_with("[ADDRESS]") && self.operands.contains("NAME")
+    }
 }
 
 impl Verb {
@@ -237,6 +261,57 @@ impl Verb {
                 &[("no-wait", "Does not wait for what comes of it.")]
             }
             _ => &[],
+        }
+    }
+
+    /// Its exit status, for people.
+    pub fn exits(self) -> &'static str {
+        match self {
+            Self::Start | Self::Restart | Self::Reload | Self::Enable => {
+                "0 all is as it was to be, 1 refused, not done, no such vassal or no Emperor, 7 one was to run and does not"
+            }
+            Self::Stop | Self::Disable | Self::Signal | Self::Update | Self::Shutdown => {
+                "0 all is as it was to be, 1 refused, not done, no such vassal or no Emperor"
+            }
+            Self::Status => "0 done, 3 one that is named is not up, 4 no such vassal or no Emperor",
+            Self::Control => "without a terminal the highest of those of its lines",
+            Self::Attach | Self::Exec => "that of the command; 1 where it was not run",
+            _ => "0 done, 1 failed",
+        }
+    }
+
+    /// How it may be typed.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Run => "liege --emperor /etc/liege/vassals",
+            Self::Vassal => "liege vassal shop.ini",
+            Self::Check => "liege check /etc/liege/emperor.ini /etc/liege/vassals",
+            Self::ShowConfig => "liege show-config shop.ini",
+            Self::Plan => "liege plan shop.ini",
+            Self::Status => "liege status shop 'blog*'",
+            Self::Why => "liege why shop",
+            Self::Events => "liege events -f shop",
+            Self::Start => "liege start shop 'blog*'",
+            Self::Stop => "liege stop shop/redis",
+            Self::Restart => "liege restart all",
+            Self::Reload => "liege reload shop",
+            Self::Disable => "liege disable uid=1001",
+            Self::Enable => "liege enable shop",
+            Self::Tail => "liege tail -n 50 -f shop/redis",
+            Self::Signal => "liege signal HUP shop",
+            Self::Update => "liege update",
+            Self::Shutdown => "liege shutdown /run/liege/stats.sock",
+            Self::Control => "liege control",
+            Self::Net => "liege net rules emperor0",
+            Self::Attach => "liege attach shop",
+            Self::Exec => "liege exec shop -- ls -l",
+            Self::Doctor => "liege doctor",
+            Self::Completions => "eval \"$(liege completions bash)\"",
+            Self::Names => "liege names",
+            Self::Man => "liege man | man -l -",
+            Self::Options => "liege options",
+            Self::Help => "liege help stop",
+            Self::Version => "liege version",
         }
     }
 
@@ -256,8 +331,25 @@ impl Verb {
     }
 }
 
+/// What does here what this verb of another program does.
+pub fn instead(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "pid" | "ps" | "list" => "`liege status NAME` shows it",
+        "add" | "remove" | "reread" | "avail" => {
+            "a config counts as soon as it is there, changes or is gone; `liege status` shows all"
+        }
+        "fg" => "`liege tail -f NAME` shows what it writes, `liege attach NAME` opens a terminal in its jail",
+        "log" | "logs" | "maintail" => {
+            "`liege tail NAME` prints what a vassal wrote, `liege events` what happened"
+        }
+        "clear" => "what is remembered of logs has its bounds by itself",
+        "exit" | "quit" => "that leaves `liege control`",
+        _ => return None,
+    })
+}
+
 /// The verb that a word was probably meant to be.
 pub fn nearest(word: &str) -> Option<&'static str> {
-    let near = VERBS.iter().map(|one| (strsim::damerau_levenshtein(word, one.name), one.name));
+    let near = VerbSpec::shown().map(|one| (strsim::damerau_levenshtein(word, one.name), one.name));
     near.filter(|(edits, name)| *edits <= 2 && *edits < name.len() / 2).min().map(|(_, name)| name)
 }

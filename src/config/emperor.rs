@@ -24,6 +24,7 @@ use jail::{Capabilities, Namespaces};
 use super::confine::Choice;
 use super::hook::Errand;
 use super::place::Placed;
+use super::vassal::daemons::Daemons;
 use id_range::IdRanges;
 
 /// `reload-mercy` where nothing is said, in ms.
@@ -138,6 +139,8 @@ pub struct EmperorConfig {
     pub stop_hook: Option<Placed<Errand>>,
     /// Routers between jails and the world.
     pub tuntap: tuntap::Tuntap,
+    /// Daemons of its own.
+    pub daemons: Daemons,
 }
 
 impl EmperorConfig {
@@ -231,6 +234,7 @@ impl Default for EmperorConfig {
             errands: Vec::new(),
             stop_hook: None,
             tuntap: tuntap::Tuntap::default(),
+            daemons: Daemons::default(),
         }
     }
 }

@@ -32,7 +32,7 @@ const QUEUE_MAX: i32 = 128;
 const PATIENCE_MS: u64 = 5_000;
 /// How long nobody is let in where there is no room, in ms.
 const PAUSE_MS: u64 = 50;
-/// After so many, nobody is let in for a moment, so that the loop has its turn.
+/// After so many in that time nobody is let in for a moment, so that the loop has its turn.
 const BATCH_MAX: u32 = 64;
 /// Everybody may connect: who is obeyed is decided for each ask.
 const MODE: u32 = 0o666;
@@ -44,7 +44,7 @@ pub struct Door {
     file: Option<Leftover>,
     askers: BTreeMap<u32, Asker>,
     last: u32,
-    come: u32,
+    crowd: Crowd,
     /// Until when nobody is let in.
     paused: Option<Moment>,
 }
@@ -110,8 +110,7 @@ impl Door {
                 return None;
             }
         };
-        self.come += 1;
-        if self.come.is_multiple_of(BATCH_MAX) || self.askers.len() >= ASKERS_MAX {
+        if self.crowd.is_full_with_one_more(now) || self.askers.len() >= ASKERS_MAX {
             self.pause(poller, now);
         }
         let uid = jail::sys::peer_uid(socket.as_fd()).unwrap_or(u32::MAX);
@@ -186,6 +185,24 @@ impl Door {
     }
 }
 
+/// Those who came in a short time.
+#[derive(Debug, Default)]
+struct Crowd {
+    since: Moment,
+    count: u32,
+}
+
+impl Crowd {
+    /// One more comes: whether these are as many as may come at once. Who comes alone is in nobody's crowd.
+    fn is_full_with_one_more(&mut self, now: Moment) -> bool {
+        if self.since.plus_ms(PAUSE_MS) <= now {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count += 1;
+        self.count.is_multiple_of(BATCH_MAX)
+    }
+}
+
 impl Drop for Door {
     fn drop(&mut self) {
         self.file.iter().for_each(Leftover::remove);
@@ -233,5 +250,23 @@ pub fn shown(address: &Address) -> String {
         Address::Abstract(name) => format!("@{name}"),
         Address::Tcp(address) => address.to_string(),
         Address::Inherited(number) => format!("fd://{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pauses(apart_ms: u64) -> usize {
+        let mut crowd = Crowd::default();
+        let moments = (0..1_000).map(|one| Moment::default().plus_ms(one * apart_ms));
+        moments.filter(|now| crowd.is_full_with_one_more(*now)).count()
+    }
+
+    #[test]
+    fn only_who_comes_with_many_others_waits() {
+        assert_eq!(pauses(0), 1_000 / 64);
+        assert_eq!(pauses(1), 0);
+        assert_eq!(pauses(60_000), 0);
     }
 }

@@ -20,20 +20,27 @@ const LINE_MAX: u64 = 4 * stats::LINE_MAX as u64;
 /// Nobody serves events there, or the output is gone.
 pub fn events(target: &Target, asked: &Invocation, out: &mut dyn Write) -> io::Result<()> {
     let mut lines = Lines::open(target).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let mut is_told = !target.is_narrow();
     while let Some(text) = lines.next()? {
         let Ok(line) = serde_json::from_str::<Value>(&text) else { continue };
         match line["event"].as_str() {
-            Some("now") if !asked.follow => return Ok(()),
+            Some("now") if !asked.follow && is_told => return Ok(()),
+            Some("now") if !asked.follow => {
+                let words: Vec<&str> = target.words().map(|(word, _)| word).collect();
+                let told = format!("nothing is remembered of {}", plain(&words.join(", ").into()));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+            }
             // From here on it may be long until something happens.
             Some("now") => lines.wait_for_ever()?,
             Some("lost") => print(out, asked, &text, &line)?,
             _ if target.means(line["vassal"].as_str().unwrap_or_default()) => {
+                is_told = true;
                 print(out, asked, &text, &line)?;
             }
             _ => {}
         }
     }
-    Ok(())
+    Err(io::Error::other("the Emperor has ended, or has let us go"))
 }
 
 fn print(out: &mut dyn Write, asked: &Invocation, text: &str, line: &Value) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Reads what an Emperor serves.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
@@ -10,6 +10,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
+use super::Target;
+use super::attach::ask::Connection;
+use super::messages::{Answer, Ask};
 use crate::config::vassal::Address;
 use crate::stats;
 
@@ -17,6 +20,29 @@ use crate::stats;
 const DOCUMENT_MAX: u64 = 64 << 20;
 /// An Emperor that does not answer within this time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How those are that are meant, as JSON: of few names nobody else is told of, unless the Emperor does not know how to.
+///
+/// # Errors
+/// Nobody serves there, or something else does.
+pub fn of(target: &Target) -> Result<Value> {
+    let few = target.plain_names().and_then(|names| few(target.address.as_ref(), names));
+    few.map_or_else(|| parsed(&document(target.address.as_ref())?), Ok)
+}
+
+/// At the control socket beside the stats. There may be none, or one that does not answer that: then the stats are read.
+fn few(address: Option<&Address>, names: Vec<String>) -> Option<Value> {
+    let connection = Connection::open(address).ok()?;
+    connection.wait_at_most(Some(PATIENCE)).and_then(|()| connection.ask(&Ask::Show(names))).ok()?;
+    let mut bytes = Vec::new();
+    loop {
+        match connection.hear().ok()?? {
+            (Answer::Document(piece), _) => bytes.extend_from_slice(&piece),
+            (Answer::Ended(0), _) => return serde_json::from_slice(&bytes).ok(),
+            _ => return None,
+        }
+    }
+}
 
 /// The stats of the Emperor at this address, else at the usual place, as they came.
 ///
@@ -82,9 +108,17 @@ fn usual(of: impl Fn(Address) -> Option<Address>) -> Result<UnixStream> {
 
 fn connect(address: &Address) -> Result<UnixStream> {
     match address {
-        Address::Unix(path) => {
-            UnixStream::connect(path).with_context(|| format!("cannot reach {}", path.display()))
-        }
+        Address::Unix(path) => UnixStream::connect(path).map_err(|error| {
+            let place = path.display();
+            let denied = error.kind() == ErrorKind::PermissionDenied;
+            let sentence = match denied {
+                true => format!(
+                    "{place} lets nobody in but root and its group (`emperor-stats-for-tenants` would)"
+                ),
+                false => format!("cannot reach {place}"),
+            };
+            anyhow!(error).context(sentence)
+        }),
         Address::Abstract(name) => {
             let address = SocketAddr::from_abstract_name(name)?;
             UnixStream::connect_addr(&address).with_context(|| format!("cannot reach @{name}"))

@@ -12,6 +12,8 @@ pub const MESSAGE_MAX: usize = 65_536;
 pub const MISSED_MAX: usize = 32_768;
 /// Lines of a vassal in one message, in bytes.
 pub const LINES_MAX: usize = 32_768;
+/// Names in one question how vassals are.
+pub const NAMES_MAX: usize = 16;
 /// The language of these messages. Another one is refused by whoever does not speak it.
 const VERSION: u8 = 1;
 /// Most words of a command, and most variables.
@@ -36,6 +38,8 @@ pub enum Ask {
     Update,
     /// The end of the Emperor.
     End,
+    /// How those are that are called so, or whose daemons are: no patterns.
+    Show(Vec<String>),
 }
 
 /// What of it.
@@ -122,6 +126,8 @@ pub enum Answer {
     Told,
     /// Lines of a vassal, or pieces of them.
     Lines(Vec<u8>),
+    /// How some vassals are: a document as the stats socket hands it out, or a piece of it. Its end follows it.
+    Document(Vec<u8>),
 }
 
 /// What a client says to his session.

@@ -8,10 +8,17 @@ use serde_json::Value;
 
 use super::Target;
 use super::fetch::{self, plain};
-use crate::stats;
+use super::wish::{ALL, OURS};
+use crate::{log, stats};
 
 /// Exit status where one of those that are named is not up; as `supervisorctl` has it, and init scripts (LSB).
 const DOWN: u8 = 3;
+/// Exit status where one that is named is not there; likewise.
+pub const UNKNOWN: u8 = 4;
+/// Daemons of vassals that are not meant themselves, in a document that was narrowed.
+pub const ALONE: &str = "daemons_of_vassals";
+/// States in which a daemon does.
+const DAEMON_UP: [&str; 2] = ["running", "starting"];
 /// States in which a vassal does what it is there for.
 const UP: [&str; 3] = ["running", "reloading", "on-demand"];
 
@@ -20,37 +27,94 @@ const UP: [&str; 3] = ["running", "reloading", "on-demand"];
 /// # Errors
 /// Nobody serves stats there, or something else does; no such vassal.
 pub fn status(target: &Target, json: bool) -> Result<(String, u8)> {
-    let text = fetch::document(target.address.as_ref())?;
-    let mut document = fetch::parsed(&text)?;
     if json && !target.is_narrow() {
+        let text = fetch::document(target.address.as_ref())?;
+        fetch::parsed(&text)?;
         return Ok((text, 0));
     }
-    keep(&mut document, target)?;
-    let status = if target.is_narrow() && !all_up(&document) { DOWN } else { 0 };
+    let mut document = fetch::of(target)?;
+    let is_unknown = keep(&mut document, target)?;
+    let down = if target.is_narrow() && !all_up(&document) { DOWN } else { 0 };
+    let status = if is_unknown { UNKNOWN } else { down };
     let jails = if target.is_narrow() { jails(&document) } else { String::new() };
     let text = if json { format!("{document:#}\n") } else { table(&document) + &jails };
     Ok((text, status))
 }
 
 fn all_up(document: &Value) -> bool {
-    let mut vassals = document["vassals"].as_array().into_iter().flatten();
-    vassals.all(|one| UP.contains(&one["state"].as_str().unwrap_or_default()))
+    let of = |list: &str| document[list].as_array().into_iter().flatten();
+    of("vassals")
+        .chain(of("daemons"))
+        .chain(of(ALONE))
+        .all(|one| UP.contains(&one["state"].as_str().unwrap_or_default()))
 }
 
-/// Leaves only those vassals that are meant.
+/// Leaves only those vassals, and daemons of the Emperor's own, that are meant; daemons of others, meant alone, are a list [`ALONE`].
+///
+/// Tells of words that mean nobody; whether there are some.
 ///
 /// # Errors
-/// There is none.
-pub fn keep(document: &mut Value, target: &Target) -> Result<()> {
+/// All of them are.
+pub fn keep(document: &mut Value, target: &Target) -> Result<bool> {
+    let unknown = unknown(document, target);
+    let alone = daemons_alone(document, target);
+    if !alone.is_empty() {
+        document[ALONE] = alone.into();
+    }
     for list in ["vassals", "blacklist"] {
         if let Some(entries) = document[list].as_array_mut() {
             entries.retain(|entry| target.means(entry["id"].as_str().unwrap_or_default()));
         }
     }
-    if target.is_narrow() && document["vassals"].as_array().is_none_or(Vec::is_empty) {
-        bail!("no such vassal: `liege status` lists all, `liege events` tells what became of one");
+    if let Some(daemons) = document["daemons"].as_array_mut().filter(|_| target.is_narrow()) {
+        daemons.retain(|daemon| target.means(&format!("{OURS}/{}", plain(&daemon["name"]))));
     }
-    Ok(())
+    if unknown.is_empty() {
+        return Ok(false);
+    }
+    let told = format!(
+        "no such vassal: {}; `liege status` lists all, `liege events` tells what became of one",
+        unknown.join(", ")
+    );
+    if unknown.len() == target.words().count() {
+        bail!("{told}");
+    }
+    log::print(&format!("liege: {told}\n"));
+    Ok(true)
+}
+
+/// Words that mean no vassal and no daemon.
+fn unknown(document: &Value, target: &Target) -> Vec<String> {
+    let of = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let (vassals, own) = (of(&document["vassals"]), of(&document["daemons"]));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let has_one = |vassal: &Value, word: &Target| {
+        let id = text(&vassal["id"]);
+        word.means(&id)
+            || of(&vassal["daemons"]).iter().any(|one| word.means_daemon(&id, &text(&one["name"])))
+    };
+    let is_there = |word: &Target| {
+        vassals.iter().any(|vassal| has_one(vassal, word))
+            || own.iter().any(|one| word.means(&format!("{OURS}/{}", plain(&one["name"]))))
+    };
+    let unknown = target.words().filter(|(text, word)| *text != ALL && !is_there(word));
+    unknown.map(|(text, _)| plain(&text.into())).collect()
+}
+
+/// Daemons that are meant and their vassals are not, each with its `vassal` and that one's `monitor`.
+fn daemons_alone(document: &Value, target: &Target) -> Vec<Value> {
+    let mut alone = Vec::new();
+    for vassal in document["vassals"].as_array().into_iter().flatten() {
+        let id = vassal["id"].as_str().unwrap_or_default();
+        let is_meant = |daemon: &&Value| target.means_daemon(id, daemon["name"].as_str().unwrap_or_default());
+        let daemons = vassal["daemons"].as_array().into_iter().flatten();
+        for daemon in daemons.filter(is_meant).filter(|_| !target.means(id)) {
+            let mut daemon = daemon.clone();
+            (daemon["vassal"], daemon["monitor"]) = (vassal["id"].clone(), vassal["monitor"].clone());
+            alone.push(daemon);
+        }
+    }
+    alone
 }
 
 fn table(document: &Value) -> String {
@@ -69,11 +133,15 @@ fn table(document: &Value) -> String {
         );
         text.push_str(&routers(document));
     }
+    text.push_str(&daemons(document));
+    let vassals = || document["vassals"].as_array().into_iter().flatten();
+    if vassals().next().is_none() && !document[ALONE].is_null() {
+        return text;
+    }
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(["VASSAL", "STATE", "PID", "UID:GID", "SINCE", "STARTS", "RESPAWNS", "NOTE"]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let vassals = || document["vassals"].as_array().into_iter().flatten();
     let naming = stats::Naming::of(vassals().filter_map(|vassal| vassal["id"].as_str()));
     for vassal in vassals() {
         let word = |key: &str| plain(&vassal[key]);
@@ -103,6 +171,25 @@ fn routers(document: &Value) -> String {
         )
     };
     routers.map(line).chain(["\n".to_owned()]).collect()
+}
+
+/// A line for each daemon of the Emperor's own or that is meant alone, and an empty one.
+fn daemons(document: &Value) -> String {
+    let of = |list: &str| document[list].as_array().into_iter().flatten();
+    let daemons: Vec<&Value> = of("daemons").chain(of(ALONE)).collect();
+    let line = |daemon: &&Value| {
+        let word = |key: &str| plain(&daemon[key]);
+        let pid = if daemon["pid"] == -1 { "-".to_owned() } else { word("pid") };
+        format!("daemon {} {} pid {pid}  starts {}\n", daemon_name(daemon), word("state"), word("starts"))
+    };
+    let end = if daemons.is_empty() { "" } else { "\n" };
+    daemons.iter().map(line).chain([end.to_owned()]).collect()
+}
+
+/// `shop.ini/redis`, or `emperor/redis`.
+pub fn daemon_name(daemon: &Value) -> String {
+    let vassal = daemon["vassal"].as_str().map_or_else(|| OURS.to_owned(), |_| plain(&daemon["vassal"]));
+    format!("{vassal}/{}", plain(&daemon["name"]))
 }
 
 /// A line for the jail of each vassal that has a process.
@@ -143,9 +230,23 @@ fn since(unix_s: &Value, now: u64) -> String {
 /// Where it waits for a connection, and what else there is to say.
 fn note(vassal: &Value) -> String {
     let address = vassal["on_demand"].as_str().filter(|address| !address.is_empty());
-    let listens = address.map(|_| format!("listens at {}", plain(&vassal["on_demand"])));
+    let at = plain(&vassal["on_demand"]);
+    let listens = address.map(|_| match vassal["state"].as_str() {
+        Some("suspended") => format!("whoever connects to {at} waits for `liege start`"),
+        Some("disabled") => format!("whoever connects to {at} waits for `liege enable`"),
+        _ => format!("listens at {at}"),
+    });
     let note = Some(plain(&vassal["note"])).filter(|note| !note.is_empty());
-    listens.into_iter().chain(note).collect::<Vec<_>>().join("; ")
+    listens.into_iter().chain(note).chain(daemons_down(vassal)).collect::<Vec<_>>().join("; ")
+}
+
+/// How many of its daemons do not run, if any.
+fn daemons_down(vassal: &Value) -> Option<String> {
+    let daemons = vassal["daemons"].as_array()?;
+    let is_down = |one: &&Value| !DAEMON_UP.contains(&one["state"].as_str().unwrap_or_default());
+    let down = daemons.iter().filter(is_down).count();
+    let verb = if down == 1 { "does" } else { "do" };
+    (down > 0).then(|| format!("{down} of {} daemons {verb} not run", daemons.len()))
 }
 
 #[cfg(test)]
@@ -168,6 +269,37 @@ mod tests {
             (told("@a", ""), told("", "x"), told("", "")),
             ("listens at @a".into(), "x".into(), String::new())
         );
+    }
+
+    #[test]
+    fn whoever_connects_to_one_that_was_stopped_waits_and_that_is_said() {
+        let told = |state: &str| note(&serde_json::json!({"on_demand": "@a", "note": "", "state": state}));
+        assert_eq!(told("on-demand"), "listens at @a");
+        assert_eq!(told("suspended"), "whoever connects to @a waits for `liege start`");
+        assert_eq!(told("disabled"), "whoever connects to @a waits for `liege enable`");
+    }
+
+    #[test]
+    fn daemons_that_do_not_run_are_counted() {
+        let told = |states: &[&str]| {
+            let daemons: Vec<Value> =
+                states.iter().map(|state| serde_json::json!({"name": "x", "state": state})).collect();
+            note(&serde_json::json!({"note": "", "state": "running", "daemons": daemons}))
+        };
+        assert_eq!(told(&["running", "starting"]), "");
+        assert_eq!(told(&["running", "throttled"]), "1 of 2 daemons does not run");
+        assert_eq!(told(&["stopped", "throttled", "running"]), "2 of 3 daemons do not run");
+    }
+
+    #[test]
+    fn words_that_mean_nobody_are_named() {
+        let document = serde_json::json!({"daemons": [{"name": "own"}], "vassals": [
+            {"id": "shop.ini", "daemons": [{"name": "redis"}]}, {"id": "blog.ini", "daemons": []},
+        ]});
+        let words =
+            ["shop", "nosuch", "shop/redis", "shop/no", "b*", "z*", "all", "emperor/own", "emperor/no"];
+        let target = Target::of(words.into_iter()).expect("a target");
+        assert_eq!(unknown(&document, &target), ["nosuch", "shop/no", "z*", "emperor/no"]);
     }
 
     #[test]

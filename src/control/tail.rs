@@ -16,6 +16,8 @@ use crate::log;
 const LINES: u32 = 10;
 /// Lines that `liege why` quotes.
 const QUOTED: u32 = 5;
+/// Lines among which `liege why` looks for those about a daemon.
+const SEARCHED: u32 = 200;
 /// Longest of these, in characters.
 const QUOTED_MAX: usize = 200;
 
@@ -29,12 +31,17 @@ pub fn tail(called: &Called, asked: &Invocation, out: &mut dyn Write) -> io::Res
     let ask = Tail { name, lines: asked.lines.unwrap_or(LINES), follows: asked.follow };
     let mut lines = Lines::open(called.address.as_ref(), ask).map_err(failed)?;
     let guarded = io::stdout().is_terminal();
+    let mut has_any = false;
     while let Some(text) = lines.next().map_err(failed)? {
+        has_any |= !text.is_empty();
         match guarded {
             true => out.write_all(harmless(&String::from_utf8_lossy(&text)).as_bytes())?,
             false => out.write_all(&text)?,
         }
         out.flush()?;
+    }
+    if !has_any && called.name.contains('/') {
+        eprintln!("liege: no line of it is known: what a daemon with a `log` writes is in that");
     }
     Ok(())
 }
@@ -47,18 +54,31 @@ fn harmless(text: &str) -> String {
 
 /// The last lines of a vassal for `liege why`; nothing where nobody tells them.
 pub fn quoted(address: Option<&Address>, name: &str) -> String {
-    let ask = Tail { name: name.to_owned(), lines: QUOTED, follows: false };
+    let text = last(address, (name, QUOTED), |_| true);
+    if text.is_empty() { text } else { format!("  it wrote last:\n{text}") }
+}
+
+/// The last of those lines of a vassal that are about something.
+pub fn quoted_if(address: Option<&Address>, name: &str, is_about: impl Fn(&str) -> bool) -> String {
+    let text = last(address, (name, SEARCHED), is_about);
+    if text.is_empty() { text } else { format!("  its vassal wrote of it last:\n{text}") }
+}
+
+fn last(address: Option<&Address>, (name, lines): (&str, u32), is_meant: impl Fn(&str) -> bool) -> String {
+    let ask = Tail { name: name.to_owned(), lines, follows: false };
     let Ok(mut lines) = Lines::open(address, ask) else { return String::new() };
     let mut bytes = Vec::new();
     while let Ok(Some(piece)) = lines.next() {
         bytes.extend_from_slice(&piece);
     }
-    let mut text = String::new();
-    for line in String::from_utf8_lossy(&bytes).lines() {
+    let text = String::from_utf8_lossy(&bytes);
+    let meant: Vec<&str> = text.lines().filter(|line| is_meant(line)).collect();
+    let mut told = String::new();
+    for line in &meant[meant.len().saturating_sub(QUOTED as usize)..] {
         let line: String = log::plain(line).chars().take(QUOTED_MAX).collect();
-        let _ = writeln!(text, "    | {line}");
+        let _ = writeln!(told, "    | {line}");
     }
-    if text.is_empty() { text } else { format!("  it wrote last:\n{text}") }
+    told
 }
 
 struct Lines(Connection);

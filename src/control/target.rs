@@ -5,6 +5,8 @@ use std::os::unix::fs::FileTypeExt;
 use anyhow::{Result, anyhow};
 use glob::Pattern;
 
+use super::messages::NAMES_MAX;
+use super::wish::ALL;
 use crate::config;
 use crate::config::vassal::Address;
 
@@ -31,17 +33,47 @@ impl Target {
 
     /// Whether this vassal is meant; `shop` means `shop.ini` too.
     pub fn means(&self, name: &str) -> bool {
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        let is = |wanted: &str, pattern: &Option<Pattern>| {
-            wanted == name || wanted == stem || pattern.as_ref().is_some_and(|one| one.matches(name))
-        };
-        self.names.is_empty() || self.names.iter().any(|(wanted, pattern)| is(wanted, pattern))
+        let means = |(wanted, pattern): &(String, Option<Pattern>)| is(name, wanted, pattern.as_ref());
+        self.names.is_empty() || self.names.iter().any(means)
+    }
+
+    /// Whether this daemon of a vassal is: `shop/redis`, `*/redis`.
+    pub fn means_daemon(&self, vassal: &str, daemon: &str) -> bool {
+        let parts = self.names.iter().filter_map(|(wanted, _)| wanted.rsplit_once('/'));
+        let mut parts =
+            parts.map(|parts| <[&str; 2]>::from(parts).map(|part| (part, Pattern::new(part).ok())));
+        parts.any(|[of, called]| {
+            let is_called = called.0 == daemon || called.1.is_some_and(|one| one.matches(daemon));
+            is_called && is(vassal, of.0, of.1.as_ref())
+        })
+    }
+
+    /// The words, where they are few names and no patterns: then nobody else needs to be told of.
+    pub fn plain_names(&self) -> Option<Vec<String>> {
+        let is_plain = |word: &String| !word.contains(['*', '?', '[']) && word != ALL;
+        let names: Vec<String> = self.names.iter().map(|(word, _)| word.clone()).collect();
+        ((1..=NAMES_MAX).contains(&names.len()) && names.iter().all(is_plain)).then_some(names)
+    }
+
+    /// Each word as if it stood alone.
+    pub fn words(&self) -> impl Iterator<Item = (&str, Self)> {
+        self.names.iter().map(|one| (one.0.as_str(), Self { address: None, names: vec![one.clone()] }))
     }
 
     /// Whether some are meant, not all.
     pub fn is_narrow(&self) -> bool {
         !self.names.is_empty()
     }
+}
+
+/// Whether a vassal of this name is meant by a word, which may be a pattern.
+fn is(name: &str, wanted: &str, pattern: Option<&Pattern>) -> bool {
+    wanted == ALL || is_called(name, wanted) || pattern.is_some_and(|one| one.matches(name))
+}
+
+/// Whether a vassal of this name is called so: by the whole of it, or by what comes before its last dot.
+pub fn is_called(name: &str, wanted: &str) -> bool {
+    wanted == name || name.rsplit_once('.').is_some_and(|(stem, _)| stem == wanted)
 }
 
 /// An Emperor, and words for some of its vassals as they were typed.
@@ -128,6 +160,19 @@ mod tests {
         let meant = |name: &&str| narrow.means(name);
         let names = ["shop.ini", "a[", "bar.ini", "shopping.ini", "c.ini"];
         assert_eq!(names.into_iter().filter(meant).collect::<Vec<_>>(), ["shop.ini", "a[", "bar.ini"]);
-        assert!(target(&[]).means("anything"));
+        assert!(target(&[]).means("anything") && target(&["all"]).means("anything"));
+        assert_eq!(target(&["all"]).plain_names(), None, "that is no name");
+        let words = ["shop", "b*"];
+        let alone = target(&words);
+        let means = alone.words().map(|(word, one)| (word, one.means("shop.ini"), one.means("bar.ini")));
+        assert_eq!(means.collect::<Vec<_>>(), [("shop", true, false), ("b*", false, true)]);
+    }
+
+    #[test]
+    fn a_daemon_is_meant_by_its_vassal_and_its_name_or_by_patterns() {
+        let meant = |word: &str| target(&[word]).means_daemon("shop.ini", "redis");
+        assert!(["shop/redis", "shop.ini/redis", "*/redis", "sh*/r*"].iter().all(|word| meant(word)));
+        assert!(!["shop", "redis", "shop/red", "blog/redis", "shop/redis/x"].iter().any(|word| meant(word)));
+        assert!(!target(&[]).means_daemon("shop.ini", "redis") && !target(&["shop/redis"]).means("shop.ini"));
     }
 }

@@ -12,21 +12,27 @@ use super::{Target, events, status, tail};
 /// Most lines of a vassal's past shown.
 const LINES_MAX: usize = 8;
 
-/// What happened to each vassal that is meant, when, what comes next, and what to do about it.
+/// What happened to each vassal that is meant, when, what comes next, and what to do about it; and whether a word means none.
 ///
 /// # Errors
 /// Nobody serves stats there; no such vassal.
-pub fn why(target: &Target) -> Result<String> {
-    let mut document = fetch::parsed(&fetch::document(target.address.as_ref())?)?;
-    status::keep(&mut document, target)?;
+pub fn why(target: &Target) -> Result<(String, bool)> {
+    let mut document = fetch::of(target)?;
+    let is_unknown = status::keep(&mut document, target)?;
     // Where no events are served, what the stats say has to do.
     let past = events::past(target).unwrap_or_default();
     let vassals = document["vassals"].as_array().into_iter().flatten();
+    let address = target.address.as_ref();
     let texts = vassals.map(|vassal| {
         let name = vassal["id"].as_str().unwrap_or_default();
-        told(vassal, &past) + &tail::quoted(target.address.as_ref(), name)
+        told(vassal, &past) + &tail::quoted(address, name)
     });
-    Ok(texts.collect::<Vec<_>>().join("\n"))
+    let of = |list: &str| document[list].as_array().into_iter().flatten().filter(|_| target.is_narrow());
+    let daemons = of("daemons").chain(of(status::ALONE)).map(|daemon| {
+        let name = status::daemon_name(daemon);
+        told_of_daemon(&name, daemon) + &told_by_others(target, daemon) + &tail::quoted(address, &name)
+    });
+    Ok((daemons.chain(texts).collect::<Vec<_>>().join("\n"), is_unknown))
 }
 
 fn told(vassal: &Value, past: &[Value]) -> String {
@@ -63,6 +69,47 @@ fn told(vassal: &Value, past: &[Value]) -> String {
         let _ = writeln!(text, "    {}", events::words(line));
     }
     text
+}
+
+/// What the master of its vassal wrote of it: how it ended, or why it was not as much as started.
+fn told_by_others(target: &Target, daemon: &Value) -> String {
+    let (Some(vassal), Some(name)) = (daemon["vassal"].as_str(), daemon["name"].as_str()) else {
+        return String::new();
+    };
+    let is_of_it = |line: &str| line.split(|one: char| !is_of_name(one)).any(|word| word == name);
+    tail::quoted_if(target.address.as_ref(), vassal, is_of_it)
+}
+
+/// Whether a daemon may have this character in its name.
+fn is_of_name(one: char) -> bool {
+    one.is_ascii_alphanumeric() || matches!(one, '-' | '_' | '.')
+}
+
+/// A daemon alone.
+fn told_of_daemon(name: &str, daemon: &Value) -> String {
+    let word = |key: &str| plain(&daemon[key]);
+    let pid = if daemon["pid"] == -1 { "none".to_owned() } else { word("pid") };
+    let (state, since) = (word("state"), time(&daemon["since"]));
+    let process = format!("process:          pid {pid}, starts {}", word("starts"));
+    let said = word("said");
+    let said = if said.is_empty() { said } else { format!("  says of itself:   {said}\n") };
+    let next = next_of_daemon(name, &state);
+    format!("{name}: {state} since {since}\n{said}{next}  {process}\n")
+}
+
+/// What becomes of one that does not run, and what helps.
+fn next_of_daemon(name: &str, state: &str) -> String {
+    let (next, cure) = match state {
+        "throttled" => (
+            "it is started again by itself, the later the oftener it fails",
+            format!("mend what is said of it below, then `liege restart {name}`"),
+        ),
+        "stopped" => {
+            ("it is started when somebody says so, or with its vassal", format!("`liege start {name}`"))
+        }
+        _ => return String::new(),
+    };
+    format!("  what comes next:  {next}\n  what to do:       {cure}\n")
 }
 
 /// What the Emperor has bound for it, and what it has bound itself, as it says.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::messages::Malformed;
 use super::pattern::Pattern;
 use crate::daemons::Steering;
-use crate::emperor::event::{Command, Moment};
+use crate::emperor::event::{Command, Moment, Whose};
 use crate::emperor::snapshot::{DaemonView, VassalView};
 
 /// Most names of one wish.
@@ -18,6 +18,14 @@ const NAME_MAX: usize = 4_096;
 const NOTE_MAX: usize = 500;
 /// The word for all of them.
 pub const ALL: &str = "all";
+
+/// Before the uid of an owner, with whom all that is his is meant.
+pub const OWNER: &str = "uid=";
+/// Before his name, which the Emperor is not told.
+pub const USER: &str = "user=";
+
+/// What the daemons of the Emperor itself are called by, before the slash: no vassal has a name of one word alone.
+pub const OURS: &str = "emperor";
 
 /// What somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +84,10 @@ pub struct Standing {
     pub disabled: bool,
     /// Why it is not up, or what else there is to say.
     pub note: String,
+    /// It has answered since it was told to reload.
+    pub answered: bool,
+    /// It has answered that its new config is wrong, as the note says.
+    pub keeps: bool,
 }
 
 impl Wish {
@@ -122,15 +134,15 @@ impl Deed {
         }
     }
 
-    /// What the Emperor is told.
-    pub fn command(self) -> Option<Command> {
+    /// What the Emperor is told, by whoever's word it is.
+    pub fn command(self, whose: Whose) -> Option<Command> {
         match self {
             Self::Look | Self::Signal(_) => None,
             Self::Start => Some(Command::Spawn),
             Self::Stop => Some(Command::Stop),
             Self::Restart => Some(Command::Restart),
             Self::Reload => Some(Command::Respawn),
-            Self::Disable => Some(Command::Disable),
+            Self::Disable => Some(Command::Disable(whose)),
             Self::Enable => Some(Command::Enable),
         }
     }
@@ -152,6 +164,21 @@ impl Standing {
             suspended: view.suspended,
             disabled: view.disabled,
             note: view.note(now).chars().take(NOTE_MAX).collect(),
+            answered: view.ready,
+            keeps: view.keeps,
+        }
+    }
+
+    /// That of an owner, as if he were a vassal that runs or is disabled.
+    pub fn of_owner((number, uid): (u32, u32), disabled: bool) -> Self {
+        let state = if disabled { "disabled" } else { "running" };
+        Self {
+            number,
+            name: format!("{OWNER}{uid}"),
+            state: state.to_owned(),
+            ready: !disabled,
+            disabled,
+            ..Self::default()
         }
     }
 

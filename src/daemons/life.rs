@@ -29,6 +29,8 @@ pub enum Order {
     Start,
     /// A signal to its process group.
     Signal(i32),
+    /// The signal to end: whoever of the group has got it may take its time.
+    End(i32),
     /// `SIGKILL` to all that is left of it.
     Kill,
     /// `SIGKILL` to whoever minds it, too: he does not answer.
@@ -129,6 +131,13 @@ impl Life {
             // no process of it is there to end
             State::Due { .. } | State::Stopped | State::Over => return,
         };
+    }
+
+    /// It says that it is ready.
+    pub fn ready(&mut self) {
+        if matches!(self.state, State::Starting { .. }) {
+            self.state = State::Running;
+        }
     }
 
     /// A file that it depends on has changed.
@@ -254,7 +263,7 @@ impl Life {
     }
 
     fn stop(&mut self, then: Then, signal: i32, now: Moment) {
-        self.orders.push_back(Order::Signal(signal));
+        self.orders.push_back(Order::End(signal));
         let kill_at = Some(now.plus_ms(self.rules.grace_ms));
         self.state = State::Stopping { then, kill_at, killed: false };
     }

@@ -45,7 +45,7 @@ fn a_stop_is_one_signal_then_the_end_of_all_of_it_then_of_its_keeper() {
     let mut life = running(RULES);
     life.steered(Steering::Stop, at(10));
     life.steered(Steering::Stop, at(20));
-    assert_eq!(orders(&mut life), [Order::Signal(15)]);
+    assert_eq!(orders(&mut life), [Order::End(15)]);
     life.handle_deadline(at(3_010));
     assert_eq!(orders(&mut life), [Order::Kill]);
     life.handle_deadline(at(4_010));
@@ -73,7 +73,7 @@ fn a_touch_begins_it_anew_once() {
     let mut life = running(RULES);
     life.touched(at(10));
     life.touched(at(11));
-    assert_eq!(orders(&mut life), [Order::Signal(15)]);
+    assert_eq!(orders(&mut life), [Order::End(15)]);
     life.ended(at(12));
     life.handle_deadline(at(12));
     assert_eq!(orders(&mut life), [Order::Start], "it was asked for: no pause");
@@ -87,7 +87,7 @@ fn a_start_during_a_stop_begins_it_anew_and_a_stop_during_a_restart_does_not() {
         let mut life = running(RULES);
         life.steered(first, at(10));
         life.steered(second, at(11));
-        assert_eq!(orders(&mut life), [Order::Signal(15)]);
+        assert_eq!(orders(&mut life), [Order::End(15)]);
         life.ended(at(12));
         life.handle_deadline(at(12));
         assert_eq!(orders(&mut life), last);
@@ -111,7 +111,7 @@ fn who_leaves_is_told_by_the_signal_for_that_and_never_comes_back() {
         let mut life = running(Rules { reload_signal: Some(12), ..RULES });
         life.leave(leaving, at(10));
         life.steered(Steering::Start, at(11));
-        assert_eq!(orders(&mut life), [Order::Signal(signal)]);
+        assert_eq!(orders(&mut life), [Order::End(signal)]);
         life.hurry(at(500));
         life.handle_deadline(at(500));
         assert_eq!(orders(&mut life), [Order::Kill]);
@@ -130,6 +130,11 @@ fn it_is_ready_when_its_config_says_so() {
     assert_eq!(lived.shown(), words::State::Starting);
     lived.handle_deadline(at(500));
     assert_eq!(lived.shown(), words::State::Running);
-    let notify = running(Rules { ready: Readiness::Notify, ..RULES });
+    let mut notify = running(Rules { ready: Readiness::Notify, ..RULES });
     assert_eq!((notify.shown(), notify.next_deadline()), (words::State::Starting, None));
+    notify.ready();
+    assert_eq!(notify.shown(), words::State::Running);
+    notify.steered(Steering::Stop, at(10));
+    notify.ready();
+    assert_eq!(notify.shown(), words::State::Stopping);
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::config::vassal::daemons::is_name;
+use crate::emperor::order::from_vassal::TEXT_MAX;
 
 /// Where a daemon stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,22 +50,32 @@ pub struct Word {
     pub pid: i32,
     /// How often it was started.
     pub starts: u32,
+    /// What it says of itself.
+    pub said: String,
 }
 
 impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.name, self.state.word(), self.pid, self.starts)
+        write!(f, "{} {} {} {}", self.name, self.state.word(), self.pid, self.starts)?;
+        if self.said.is_empty() { Ok(()) } else { write!(f, " {}", self.said) }
     }
 }
 
 impl Word {
     /// Reads one; `None` for what is none, whoever says it.
     pub fn parse(text: &str) -> Option<Self> {
-        let words: Vec<&str> = text.split(' ').collect();
-        let [name, state, pid, starts] = words[..] else { return None };
+        let words: Vec<&str> = text.splitn(5, ' ').collect();
+        let (&[name, state, pid, starts], said) = words.split_first_chunk()?;
+        let said = said.first().copied().unwrap_or_default();
         let (state, pid) = (State::parse(state)?, pid.parse().ok().filter(|pid| *pid >= 0)?);
-        is_name(name).then_some(Self { name: name.to_owned(), state, pid, starts: starts.parse().ok()? })
+        let (name, starts) = (name.to_owned(), starts.parse().ok()?);
+        is_name(&name).then(|| Self { name, state, pid, starts, said: begin(said) })
     }
+}
+
+/// As much of what it says as is told.
+fn begin(said: &str) -> String {
+    said.char_indices().take_while(|(at, one)| at + one.len_utf8() <= TEXT_MAX).map(|(_, one)| one).collect()
 }
 
 /// What somebody wants of one daemon.
@@ -120,10 +131,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_what_one_says_the_beginning_is_told() {
+        let word = Word::parse(&format!("a running 7 1 {}", "ä".repeat(TEXT_MAX))).expect("it is one");
+        assert_eq!(word.said, "ä".repeat(TEXT_MAX / 2));
+    }
+
+    #[test]
     fn what_is_written_is_read_again() {
-        let word = Word { name: "redis-2".into(), state: State::Running, pid: 77, starts: 3 };
-        assert_eq!(word.to_string(), "redis-2 running 77 3");
-        assert_eq!(Word::parse(&word.to_string()), Some(word));
+        let said = String::new();
+        let word = Word { name: "redis-2".into(), state: State::Running, pid: 77, starts: 3, said };
+        let saying = Word { said: "ready to  serve".into(), ..word.clone() };
+        for (word, text) in [(word, "redis-2 running 77 3"), (saying, "redis-2 running 77 3 ready to  serve")]
+        {
+            assert_eq!(word.to_string(), text);
+            assert_eq!(Word::parse(text), Some(word));
+        }
         for (steering, line) in [
             (Steering::Start, "start a"),
             (Steering::Stop, "stop a"),
@@ -143,7 +165,6 @@ mod tests {
             "",
             "a",
             "a running 1",
-            "a running 1 1 1",
             "a wild 1 1",
             "a running -1 1",
             "a running x 1",

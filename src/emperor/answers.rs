@@ -122,6 +122,7 @@ impl Vassal {
     fn begin(&mut self, pid: i32, turn: &mut Turn<'_>) {
         self.process.pid = Some(pid);
         self.life.starts = self.life.starts.saturating_add(1);
+        self.summoned = false;
         self.state = match self.process.ran_at {
             Some(_) => State::Running,
             None if self.process.slow => State::Stepping { slow_at: None },
@@ -133,7 +134,7 @@ impl Vassal {
             self.stop(Then::Again, "the Emperor ends", turn);
         } else if self.refusal().is_some() {
             self.stop_if_refused(turn);
-        } else if self.suspended {
+        } else if self.is_barred() {
             self.stop(Then::Again, COMMANDED, turn);
         } else if self.moved {
             self.stop(Then::Again, MOVED, turn);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Emperor;
-use super::event::{Command, Fingerprint, Key, Owner, VassalId};
+use super::event::{Command, Fingerprint, Key, Owner, Sight, VassalId, Whose};
+use super::order::Order;
 use super::vassal::Vassal;
 
 /// What of a vassal shows to those who wait for a change of it.
@@ -14,6 +15,7 @@ pub struct Face {
     reloads: u32,
     came_up: bool,
     held: (bool, bool),
+    keeps: bool,
 }
 
 impl Vassal {
@@ -24,7 +26,8 @@ impl Vassal {
             attempt: self.attempt,
             reloads: self.life.reloads,
             came_up: self.process.said.came_up(),
-            held: (self.suspended, self.disabled),
+            held: (self.suspended, self.is_disabled()),
+            keeps: self.life.past.as_ref().is_some_and(|past| past.keeps()),
         }
     }
 }
@@ -41,8 +44,19 @@ impl Emperor {
     }
 
     /// It was disabled when another Emperor was here.
-    pub fn disabled_before(&mut self, key: Key) {
-        self.disabled.insert(key);
+    pub fn disabled_before(&mut self, key: Key, whose: Whose) {
+        self.disabled.insert(key, whose);
+    }
+
+    /// Whoever has disabled what is not his any more has no word in it. Whether that was so. Of a config that is refused nobody knows whose it is.
+    pub(super) fn free_of_others(&mut self, key: &Key, sight: &Sight) -> bool {
+        let is_others = |whose: &Whose| matches!(whose, Whose::Owner(uid) if *uid != sight.owner.uid);
+        let freed = sight.refusal.is_none() && self.disabled.get(key).is_some_and(is_others);
+        if freed {
+            self.disabled.remove(key);
+            self.orders.push_back(Order::Enabled(key.clone()));
+        }
+        freed
     }
 
     /// The vassals of owners who count, but zergs, in the order of their names.
@@ -63,7 +77,9 @@ impl Emperor {
     pub(super) fn note_command(&mut self, id: VassalId, command: Command) {
         let Some(vassal) = self.vassals.get(&id) else { return };
         match command {
-            Command::Disable => _ = self.disabled.insert(vassal.key.clone()),
+            // What a tenant says changes nothing of what root has said.
+            Command::Disable(_) if self.disabled.get(&vassal.key) == Some(&Whose::Master) => {}
+            Command::Disable(whose) => _ = self.disabled.insert(vassal.key.clone(), whose),
             Command::Enable => _ = self.disabled.remove(&vassal.key),
             Command::Spawn | Command::Respawn | Command::Stop | Command::Restart => {}
         }

@@ -15,22 +15,34 @@ impl Vassal {
             Command::Respawn => self.reload_asked(turn),
             Command::Stop => self.stop_commanded(turn),
             Command::Restart => self.restart_commanded(turn),
-            Command::Disable => {
+            Command::Disable(_) => {
                 self.disabled = true;
                 self.stop_commanded(turn);
             }
             Command::Enable => {
                 self.disabled = false;
+                // Also where it is started no sooner than its owner is enabled.
+                self.suspended = false;
                 self.spawn_commanded(turn);
             }
         }
     }
 
     fn spawn_commanded(&mut self, turn: &mut Turn<'_>) {
-        if self.disabled {
+        if self.is_disabled() {
             return;
         }
         self.suspended = false;
+        let has_what_it_needs = matches!(
+            self.state,
+            State::Idle | State::Stepping { .. } | State::Running | State::Reloading { .. }
+        );
+        self.summoned |= !has_what_it_needs;
+        self.go_on(turn);
+    }
+
+    /// Nothing that was said keeps it from running any more.
+    pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled | Rest::Useless) => {
                 self.start_rationed(turn);
@@ -56,6 +68,12 @@ impl Vassal {
 
     fn stop_commanded(&mut self, turn: &mut Turn<'_>) {
         self.suspended = true;
+        self.summoned = false;
+        self.halt(turn);
+    }
+
+    /// Its process ends, if there is one, and what keeps it from being started is seen to.
+    pub(super) fn halt(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             State::Queued { .. } | State::Waiting { .. } => self.start_now(turn),
             State::Rested(Rest::Suspended | Rest::Goodbye | Rest::Exiled | Rest::Useless) => {
@@ -71,10 +89,12 @@ impl Vassal {
             State::Stopping { .. } | State::Killed { .. } => {} // it ends already
         }
     }
+
     fn restart_commanded(&mut self, turn: &mut Turn<'_>) {
         match self.state {
-            State::Stepping { .. } | State::Running | State::Reloading { .. } if !self.disabled => {
+            State::Stepping { .. } | State::Running | State::Reloading { .. } if !self.is_disabled() => {
                 self.suspended = false;
+                self.summoned = true;
                 self.stop(Then::Again, COMMANDED, turn);
             }
             // it ends, or will

@@ -38,7 +38,7 @@ impl Vassal {
         }
         let Some(reason) = reason else { return self.uses(digest) };
         let past = self.life.past();
-        past.kept = Some(reason.clone());
+        (past.kept, past.kept_of) = (Some(reason.clone()), digest);
         if !std::mem::replace(&mut past.told_kept, true) {
             self.tell(News::Kept { reason }, turn);
         }

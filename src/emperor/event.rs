@@ -138,6 +138,15 @@ impl fmt::Display for Exit {
     }
 }
 
+/// By whose word a vassal is disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// By that of root or the Emperor's user: nobody else enables it.
+    Master,
+    /// By that of the owner of its config, with this uid: it counts as long as the config is his.
+    Owner(u32),
+}
+
 /// What a person, or a router on behalf of one, wants of a vassal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -150,7 +159,7 @@ pub enum Command {
     /// Stop it, then start it; start it if there is nothing to stop.
     Restart,
     /// Stop it; nothing starts it again before `Enable`, `Spawn` neither.
-    Disable,
+    Disable(Whose),
     /// Start it, and forget that it was disabled.
     Enable,
 }
@@ -160,6 +169,10 @@ pub enum Command {
 pub enum Event {
     /// A monitor saw a config: new, changed, or unchanged.
     Seen(Key, Sight),
+    /// Root has disabled whatever is this user's, by whatever name.
+    OwnerDisabled(u32),
+    /// And enables it again.
+    OwnerEnabled(u32),
     /// A config is gone. Not sent when its source cannot be read.
     Unseen(Key),
     /// The process was born with this pid; its program may not run yet.

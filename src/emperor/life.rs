@@ -39,7 +39,7 @@ impl Vassal {
             self.state = State::Rested(Rest::Ending);
         } else if self.refusal().is_some() {
             self.refuse(turn);
-        } else if self.suspended {
+        } else if self.is_barred() {
             self.suspend(turn);
         } else {
             return false;
@@ -102,6 +102,8 @@ impl Vassal {
         self.state = State::Starting;
         self.told_excess = false;
         self.moved = false;
+        // Without a listener this may only bind one.
+        self.summoned &= self.listener.is_none();
         self.life.first_run.get_or_insert(turn.now);
         self.life.last_run = Some(turn.now);
         turn.orders.push_back(Order::Spawn(self.incarnation()));
@@ -109,9 +111,7 @@ impl Vassal {
 
     /// Reloads now, or as soon as its ration and its program allow; what is asked for meanwhile is part of it.
     pub fn ask_reload(&mut self, turn: &mut Turn<'_>) {
-        // A zerg ends when its vassal reloads.
-        let needless = self.is_zerg || self.process.reload_at.is_some();
-        if needless || self.process.silent_at.is_some() {
+        if self.needs_no_reload() {
             return;
         }
         let at = self.pacing.ration.take(turn.now);
@@ -120,6 +120,18 @@ impl Vassal {
         } else {
             self.process.reload_at = Some(at);
         }
+    }
+
+    /// As soon as its program runs, by the deadline of such a one.
+    pub fn put_off_reload(&mut self, turn: &mut Turn<'_>) {
+        if !self.needs_no_reload() {
+            self.process.reload_at = Some(self.pacing.ration.take(turn.now));
+        }
+    }
+
+    /// A zerg ends when its vassal reloads.
+    fn needs_no_reload(&self) -> bool {
+        self.is_zerg || self.process.reload_at.is_some() || self.process.silent_at.is_some()
     }
 
     /// Sends the newest config. The first of several unanswered reloads sets the time for the answer.
@@ -281,7 +293,7 @@ impl Vassal {
             Rest::Goodbye => "it asked to be stopped",
             Rest::Exiled => "it ended with code 26",
             Rest::Useless => "its config is wrong, and rests until it changes",
-            Rest::Suspended => "it waits for the command `spawn`",
+            Rest::Suspended => "it waits for `liege start`, or the command `spawn`",
             Rest::Ending => "the Emperor ends",
         };
         self.tell(News::Resting { reason }, turn);

@@ -18,6 +18,7 @@ mod due;
 mod holding;
 mod life;
 mod moving;
+mod outlaws;
 mod pacing;
 mod queue;
 mod reasons;
@@ -26,6 +27,7 @@ mod spoken;
 mod state;
 mod tenants;
 mod vassal;
+mod views;
 
 #[cfg(test)]
 mod simulator;
@@ -37,11 +39,10 @@ use std::sync::Arc;
 
 use self::brood::Broods;
 use self::debts::Debts;
-use self::event::{Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId};
+use self::event::{Command, Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId, Whose};
 use self::order::{News, Order};
 use self::policy::Policy;
 use self::queue::Queue;
-use self::snapshot::{BlacklistView, Snapshot, VassalView};
 use self::tenants::Tenants;
 use self::vassal::{Ending, Footing, Turn, Vassal};
 
@@ -61,7 +62,9 @@ pub struct Emperor {
     strains: BTreeMap<VassalId, Arc<str>>,
     broods: Broods,
     /// What was disabled, whether its config is there or not.
-    disabled: BTreeSet<Key>,
+    disabled: BTreeMap<Key, Whose>,
+    /// Owners of whom nothing is started, by their uids.
+    outlaws: BTreeSet<u32>,
     /// Those whose changes somebody waits for.
     awaited: BTreeSet<VassalId>,
     ending: Ending,
@@ -84,7 +87,8 @@ impl Emperor {
             debts: Debts::default(),
             strains: BTreeMap::new(),
             broods: Broods::default(),
-            disabled: BTreeSet::new(),
+            disabled: BTreeMap::new(),
+            outlaws: BTreeSet::new(),
             awaited: BTreeSet::new(),
             ending: Ending::No,
             finished: false,
@@ -97,6 +101,8 @@ impl Emperor {
         match event {
             Event::Seen(key, sight) => self.seen(key, sight, now),
             Event::Unseen(key) => self.unseen(&key, now),
+            Event::OwnerDisabled(uid) => self.owner_disabled(uid, now),
+            Event::OwnerEnabled(uid) => self.owner_enabled(uid, now),
             Event::Born(which, pid) => {
                 self.change_process(which, now, |vassal, turn| vassal.was_born(pid, turn))
             }
@@ -190,26 +196,6 @@ impl Emperor {
         vassal.into_iter().chain(debt).min_by_key(|(at, _)| *at)
     }
 
-    /// Everything that there is to be seen, in the order of the vassals' numbers.
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot_for(|_| true)
-    }
-
-    /// The part of it that is about vassals of owners who count.
-    pub fn snapshot_for(&self, counts: impl Fn(Owner) -> bool) -> Snapshot {
-        let vassals = || self.vassals.values().filter(|vassal| counts(vassal.config.owner));
-        Snapshot {
-            vassals: vassals().map(|vassal| self.view(vassal)).collect(),
-            blacklist: vassals().filter_map(|vassal| BlacklistView::of(vassal, &self.policy)).collect(),
-            ending: self.ending != Ending::No,
-        }
-    }
-
-    fn view(&self, vassal: &Vassal) -> VassalView {
-        let strain = self.strains.get(&vassal.id).cloned();
-        VassalView { strain, ..VassalView::of(vassal, &self.policy) }
-    }
-
     /// Whether nobody waits for a start and none is under way.
     pub fn is_settled(&self) -> bool {
         self.queue.is_idle()
@@ -244,26 +230,24 @@ impl Emperor {
         vassals.map(|vassal| (vassal.id, vassal.config.owner)).collect()
     }
 
-    /// How those of this name are, or of this name and any suffix.
-    pub fn views_of(&self, name: &str) -> Vec<VassalView> {
-        let is = |known: &str| known == name || known.rsplit_once('.').is_some_and(|(stem, _)| stem == name);
-        let meant = self.vassals.values().filter(|vassal| is(&vassal.key.name));
-        meant.map(|vassal| VassalView::of(vassal, &self.policy)).collect()
-    }
-
-    /// How this one is.
-    pub fn view_of(&self, id: VassalId) -> Option<VassalView> {
-        self.vassals.get(&id).map(|vassal| self.view(vassal))
-    }
-
     /// Nothing new is taken in while everything stops.
     fn seen(&mut self, key: Key, sight: Sight, now: Moment) {
         if self.ending != Ending::No {
             return;
         }
         match self.ids.get(&key) {
-            Some(id) => self.change(*id, now, |vassal, turn| vassal.sighted(sight, turn)),
-            None => self.take_in(key, sight, now),
+            Some(&id) => {
+                let freed = self.free_of_others(&key, &sight);
+                let is_outlaws = self.outlaws.contains(&sight.owner.uid);
+                self.change(id, now, |vassal, turn| vassal.seen_of(is_outlaws, sight, turn));
+                if freed {
+                    self.change(id, now, |vassal, turn| vassal.commanded(Command::Enable, turn));
+                }
+            }
+            None => {
+                self.free_of_others(&key, &sight);
+                self.take_in(key, sight, now);
+            }
         }
     }
 
@@ -272,7 +256,8 @@ impl Emperor {
         let id = VassalId(self.last_id);
         self.ids.insert(key.clone(), id);
         let mut vassal = Vassal::new(id, key, sight, now);
-        vassal.disabled = self.disabled.contains(&vassal.key);
+        vassal.disabled = self.disabled.contains_key(&vassal.key);
+        vassal.outlaws = self.outlaws.contains(&vassal.config.owner.uid);
         self.vassals.insert(id, Box::new(vassal));
         self.change(id, now, Vassal::arrive);
     }

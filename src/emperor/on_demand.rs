@@ -44,7 +44,7 @@ impl Vassal {
     pub fn called(&mut self, turn: &mut Turn<'_>) {
         match self.state {
             // nothing is started before the command: who connects waits for it
-            State::Idle if self.suspended => {}
+            State::Idle if self.is_barred() => {}
             State::Idle => self.state = State::Queued { since: turn.now },
             // it was looked at before something else happened; when it waits again it is looked at again
             State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Refused => {}
@@ -54,14 +54,14 @@ impl Vassal {
         }
     }
 
-    /// To the start queue, or, on demand, to where a connection is waited for.
+    /// To the start queue, or, on demand, to where a connection is waited for, unless somebody wants it to run.
     pub fn line_up(&mut self, turn: &mut Turn<'_>) {
         self.state = match self.listener {
-            Some(_) => {
+            Some(_) if !std::mem::take(&mut self.summoned) => {
                 turn.orders.push_back(Order::Await(self.id));
                 State::Idle
             }
-            None => State::Queued { since: turn.now },
+            _ => State::Queued { since: turn.now },
         };
     }
 

@@ -84,6 +84,8 @@ pub enum Order {
     Report(VassalId),
     /// The vassal is no more: its entry in the runtime's tables goes, and its listener.
     Forget(VassalId),
+    /// It is disabled no more: whoever has disabled it is not its owner any more.
+    Enabled(Key),
     /// Say this.
     Tell(Notice),
     /// The last vassal is gone after `StopAll`: the Emperor ends.

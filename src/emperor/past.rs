@@ -17,6 +17,8 @@ pub struct Past {
     pub told_trouble: bool,
     /// Why its process does not use the newest config, in its own words.
     pub kept: Option<Arc<str>>,
+    /// The text of which it said so.
+    pub kept_of: Option<Digest>,
     /// That was told, since it was last told to reload.
     pub told_kept: bool,
     /// The config that its process uses until it has said that it uses the newest one.
@@ -30,6 +32,15 @@ pub struct Past {
 }
 
 impl Past {
+    /// It does not use the config that it was given last, and has said so since.
+    pub fn keeps(&self) -> bool {
+        self.kept.is_some()
+            && match (self.kept_of, self.given.last()) {
+                (Some(refused), Some((newest, _))) => refused == *newest,
+                _ => self.told_kept,
+            }
+    }
+
     /// A new process: only the end of the one before is remembered.
     pub fn begin(&mut self) {
         *self = Self { end: self.end.take(), ..Self::default() };

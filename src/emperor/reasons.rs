@@ -1,5 +1,7 @@
 //! Pure. Why a vassal is not there, what comes next, and what people can do about it.
 
+use std::borrow::Cow;
+
 use super::commanded::COMMANDED;
 use super::event::Moment;
 use super::past::End;
@@ -25,13 +27,10 @@ impl VassalView {
             "exiled" => "it ended with status 26, which asks not to be started again".to_owned(),
             "ended" => "the Emperor ends".to_owned(),
             "stopped" => "it asked to be stopped".to_owned(),
+            "disabled" if self.outlaws => format!("its owner, uid {}, was disabled", self.owner.uid),
             "disabled" => "it was disabled".to_owned(),
-            "suspended" if self.was_commanded() => "it was stopped by the command `stop`".to_owned(),
-            "suspended" => "it waits for the command `spawn`".to_owned(),
-            "on-demand" if self.disabled => "it was disabled, and whoever connects waits".to_owned(),
-            "on-demand" if self.suspended => {
-                "it waits for the command `spawn`, and so does who connects".to_owned()
-            }
+            "suspended" if self.halted => "it was stopped (`liege stop`, or the command `stop`)".to_owned(),
+            "suspended" => "it waits for its first start (`liege start`, or the command `spawn`)".to_owned(),
             "on-demand" => "nobody connects".to_owned(),
             _ => self.last_end.as_ref().map_or_else(|| self.wait().to_owned(), End::words),
         }
@@ -91,10 +90,11 @@ impl VassalView {
             }
             ("refused" | "exiled", _) => "it is started when its config changes".to_owned(),
             ("too-many", _) => "it is started when a vassal of its owner goes".to_owned(),
-            ("disabled", _) => "it is started by `liege enable`".to_owned(),
-            ("on-demand", _) if self.disabled => "it is started by `liege enable`".to_owned(),
-            ("suspended", _) => "it is started by the command `spawn`".to_owned(),
-            ("on-demand", _) if self.suspended => "it is started by the command `spawn`".to_owned(),
+            ("disabled", _) if self.outlaws => {
+                self.once(&format!("it is started when root says `liege enable uid={}`", self.owner.uid))
+            }
+            ("disabled", _) => self.once(&format!("it is started by `liege enable {}`", self.key.name)),
+            ("suspended", _) => self.once(&format!("it is started by `liege start {}`", self.key.name)),
             ("on-demand", _) => "it is started when somebody connects".to_owned(),
             ("stopped", _) => "it is started when its config changes or everything reloads".to_owned(),
             (_, Some((at, "kill" | "curse"))) => {
@@ -108,28 +108,42 @@ impl VassalView {
         }
     }
 
+    /// Of one that does not run before somebody says so: its listener is there all the time.
+    fn once(&self, sentence: &str) -> String {
+        let waits = if self.on_demand.is_some() { "; whoever connects meanwhile waits for that" } else { "" };
+        format!("{sentence}{waits}")
+    }
+
     /// What people can do about it; empty when nothing needs to be done.
-    pub fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> Cow<'static, str> {
+        match self.state {
+            "suspended" => Cow::Owned(format!("`liege start {}`", self.key.name)),
+            _ => Cow::Borrowed(self.cure()),
+        }
+    }
+
+    fn cure(&self) -> &'static str {
         match self.state {
             "refused" if self.is_useless() => {
-                "mend the config (`liege check FILE`); if it is a file that this one includes, touch this one then"
+                "mend the config (`liege check EMPEROR.ini FILE`); if it is a file that this one includes, touch this one then"
             }
-            "refused" => "mend the config (`liege check FILE`); it is looked at again as soon as it changes",
+            "refused" => {
+                "mend the config (`liege check EMPEROR.ini FILE`); it is looked at again as soon as it changes"
+            }
             "too-many" => "remove a vassal of this owner, or raise emperor-tenant-max",
             "throttled" if self.failure.is_some() => {
                 "mend what failed, then touch the config: that ends the delay"
             }
             "throttled" if self.last_end.as_ref().is_some_and(|end| end.trouble.is_some()) => {
-                "mend what it says (`liege check FILE`), then touch the config: that ends the delay"
+                "mend what it says (`liege check EMPEROR.ini FILE`), then touch the config: that ends the delay"
             }
             "throttled" => {
                 "read what its program says (`logto`, or the log of the Emperor), then touch the config: that ends the delay"
             }
-            "suspended" => "give it the command `spawn` (emperor-command-socket)",
             "exiled" => "touch the config to start it again",
             "stopped" => "touch the config, or send SIGHUP to the Emperor",
             _ if self.kept.is_some() => {
-                "mend the config (`liege check FILE`); it is looked at again as soon as it changes"
+                "mend the config (`liege check EMPEROR.ini FILE`); it is looked at again as soon as it changes"
             }
             _ if self.strain.is_some() => "raise the limit that it meets, or have its program need less",
             _ => "",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::event::{Exit, Fingerprint, Key, Moment, Owner, VassalId};
 use super::pacing::Class;
-use super::past::End;
+use super::past::{End, Past};
 use super::policy::Policy;
 use super::state::{Rest, State};
 use super::vassal::Vassal;
@@ -51,6 +51,8 @@ pub struct DaemonView {
     pub starts: u32,
     /// Since when it stands there.
     pub since: Moment,
+    /// What it says of itself.
+    pub said: String,
 }
 
 /// One vassal.
@@ -120,14 +122,20 @@ pub struct VassalView {
     pub strain: Option<Arc<str>>,
     /// Why it does not use its newest config, as it says.
     pub kept: Option<Arc<str>>,
+    /// It has said so of the one that it was given last.
+    pub keeps: bool,
     /// What keeps it from going on, as it says.
     pub trouble: Option<Arc<str>>,
     /// The config that its program uses, if it has one.
     pub uses: Option<Fingerprint>,
     /// Nothing is started before the command `spawn`.
     pub suspended: bool,
+    /// Because somebody has stopped it.
+    pub halted: bool,
     /// Nor before it is enabled.
     pub disabled: bool,
+    /// Because its owner is.
+    pub outlaws: bool,
     /// Where it listens, as it says.
     pub serves: Option<Arc<str>>,
     /// What it says of itself.
@@ -199,10 +207,13 @@ impl VassalView {
             failure: vassal.failure.clone(),
             strain: None,
             kept: past.and_then(|past| past.kept.clone()).filter(|_| alive),
+            keeps: alive && past.is_some_and(Past::keeps),
             trouble: past.and_then(|past| past.trouble.clone()).filter(|_| alive),
             uses: process.ran_at.filter(|_| alive).map(|_| uses(vassal)),
-            suspended: vassal.suspended,
-            disabled: vassal.disabled,
+            suspended: vassal.is_barred(),
+            halted: is_halted(vassal, policy),
+            disabled: vassal.is_disabled(),
+            outlaws: vassal.outlaws,
             serves: None,
             said: None,
             daemons: Vec::new(),
@@ -253,9 +264,16 @@ impl BlacklistView {
 
 fn word(vassal: &Vassal) -> &'static str {
     match vassal.state {
-        State::Rested(Rest::Suspended) if vassal.disabled => "disabled",
+        State::Rested(Rest::Suspended) | State::Idle if vassal.is_disabled() => "disabled",
+        State::Idle if vassal.is_barred() => State::Rested(Rest::Suspended).word(),
         state => state.word(),
     }
+}
+
+/// One that waits for its first command was stopped by nobody.
+fn is_halted(vassal: &Vassal, policy: &Policy) -> bool {
+    let waits = vassal.attempt == 0 && policy.suspends(&vassal.key.name);
+    vassal.suspended && !waits
 }
 
 fn uses(vassal: &Vassal) -> Fingerprint {

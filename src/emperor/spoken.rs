@@ -119,8 +119,9 @@ impl Vassal {
             State::Rested(Rest::Exiled | Rest::Suspended | Rest::Ending) => {}
             // these read their config later anyhow
             State::Outside | State::Queued { .. } | State::Waiting { .. } | State::Idle => {}
-            State::Starting | State::Stepping { .. } => {}
             State::Stopping { .. } | State::Killed { .. } => {}
+            // by now these may have read it
+            State::Starting | State::Stepping { .. } => self.put_off_reload(turn),
         }
     }
 

@@ -59,8 +59,12 @@ pub struct Vassal {
     pub suspended: bool,
     /// Somebody has disabled it: `spawn` does not help.
     pub disabled: bool,
+    /// Somebody has disabled its owner.
+    pub outlaws: bool,
     /// Its address changed when its process was about to be born.
     pub moved: bool,
+    /// Somebody has said that it is to run: its next start waits for no connection.
+    pub summoned: bool,
     /// Where it listens, if it is on demand.
     pub listener: Option<Box<Listener>>,
     /// It is a zerg.
@@ -139,7 +143,9 @@ impl Vassal {
             told_excess: false,
             suspended: false,
             disabled: false,
+            outlaws: false,
             moved: false,
+            summoned: false,
             listener: None,
             is_zerg: false,
             state: State::Outside,

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result};
 use jail::plan::Restraint;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
 use rustix::io::{Errno, pread};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,9 @@ pub fn restraint_sealed(restraint: &Restraint) -> Result<OwnedFd> {
 /// # Errors
 /// What read(2) says; `EBADMSG` for anything else.
 pub fn read_from<T: DeserializeOwned>(memory: impl AsFd) -> Result<T, Errno> {
-    let mut bytes = vec![0; BYTES_MAX];
+    // One more than there are: at their end nothing is left to be read. All that is allowed would stay ours for life.
+    let size = usize::try_from(fstat(&memory)?.st_size).unwrap_or(BYTES_MAX);
+    let mut bytes = vec![0; BYTES_MAX.min(size + 1)];
     let mut length = 0;
     loop {
         let more = pread(&memory, &mut bytes[length..], length as u64)?;

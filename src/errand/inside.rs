@@ -153,18 +153,15 @@ pub fn perform(step: &Step) -> Result<(), Trouble> {
     run::perform(step).map_err(|failure| Trouble::new(format!("cannot {}: {}", step.deed(), failure.cause())))
 }
 
-/// Whoever becomes somebody of the jail is nowhere but in it: not in the host's network, nor among its processes.
+/// Whoever becomes somebody of the jail is nowhere but in it: not in the host's network, nor among its processes. All that this
+/// kernel has.
 fn every_kind() -> ThreadNameSpaceType {
-    kinds_but(|_| false)
+    kinds_where(|_, name| access(format!("/proc/self/ns/{name}"), Access::EXISTS).is_ok())
 }
 
-/// Every kind that this kernel has, but those that are left out by their names in `/proc/PID/ns`.
-pub fn kinds_but(left_out: impl Fn(&str) -> bool) -> ThreadNameSpaceType {
-    let known = |(_, _, name): &&(Namespaces, ThreadNameSpaceType, &str)| {
-        access(format!("/proc/self/ns/{name}"), Access::EXISTS).is_ok()
-    };
-    let wanted = KINDS.iter().filter(known).filter(|(_, _, name)| !left_out(name));
-    wanted.map(|(_, kind, _)| *kind).collect()
+/// The kinds that are wanted, by their names in `/proc/PID/ns`.
+pub fn kinds_where(wanted: impl Fn(Namespaces, &str) -> bool) -> ThreadNameSpaceType {
+    KINDS.iter().filter(|(kind, _, name)| wanted(*kind, name)).map(|(_, kind, _)| *kind).collect()
 }
 
 fn kinds(namespaces: Namespaces) -> ThreadNameSpaceType {

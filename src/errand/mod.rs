@@ -9,7 +9,7 @@ mod report;
 
 pub use act::main;
 pub use brief::{Brief, Which, read_from, restraint_sealed, sealed};
-pub use inside::{give_up_groups, kinds_but, perform};
+pub use inside::{give_up_groups, kinds_where, perform};
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege: hook";

@@ -93,9 +93,9 @@ const ALLOWED: &[&str] = &[
     "exit",
     "exit_group",
 ];
-/// Requests of `ioctl(2)`: flags of a device, not to wait, bytes that wait. Not those that would keep a device after our end or give
+/// Requests of `ioctl(2)`: flags of a device, not to wait, bytes that wait, and those that nobody has read. Not those that would keep a device after our end or give
 /// it away.
-const IOCTLS: [u32; 3] = [0x8004_54d2, 0x5421, 0x541b];
+const IOCTLS: [u32; 4] = [0x8004_54d2, 0x5421, 0x541b, 0x5411];
 /// `CLONE_THREAD`: no other process.
 const THREAD: u32 = 0x0001_0000;
 /// `PR_SET_NAME`.
@@ -212,6 +212,7 @@ mod tests {
         for request in [persist, owner, group, filter, 0x4004_54ca, 0x8912] {
             assert!(!lets("ioctl", [9, request, 0, 0, 0, 0]), "{request:x}");
         }
-        assert!(lets("ioctl", [9, 0x8004_54d2, 0, 0, 0, 0]));
+        let (flags, unread) = (0x8004_54d2, 0x5411);
+        assert!([flags, unread].iter().all(|request| lets("ioctl", [9, *request, 0, 0, 0, 0])));
     }
 }

@@ -1,12 +1,14 @@
 //! Sockets of a router, each in a directory that nobody else can put anything into.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::{AtFlags, FileType, statat, unlinkat};
 use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_passcred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
 use crate::bound::born_with;
 use crate::emperor::event::Owner;
@@ -32,12 +34,21 @@ pub fn listen(path: &Path, owner: Option<Owner>, mode: u32) -> Result<(OwnedFd, 
         bail!("{} is longer than the {PATH_MAX} bytes of a socket's path", name.path.display());
     }
     clear(&name)?;
-    let listener = born_with(mode, || UnixListener::bind(&name.path))
+    let listener = born_with(mode, || bound(&name.path))
         .with_context(|| format!("cannot listen at {}", name.path.display()))?;
-    listener.set_nonblocking(true)?;
-    rustix::net::listen(&listener, QUEUE_MAX)?;
     let file = Leftover::of(&name.path).context("its file is gone again")?;
-    Ok((listener.into(), file))
+    Ok((listener, file))
+}
+
+/// One that listens. Its connections have `SO_PASSCRED` from it: set on each of them after it was accepted, what came in
+/// between would have no sender, and the kernel does not pass on in one piece what differs in its sender (`unix(7)`).
+fn bound(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    set_socket_passcred(&socket, true)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, QUEUE_MAX)?;
+    Ok(socket)
 }
 
 /// Makes room: what an Emperor that was killed has left goes.
@@ -57,5 +68,23 @@ fn clear(name: &Name) -> Result<()> {
                 .with_context(|| format!("cannot take the old socket {place} away"))
         }
         Err(error) => bail!("cannot tell whether somebody listens at {place}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::accept;
+    use rustix::net::sockopt::socket_passcred;
+
+    use super::*;
+
+    #[test]
+    fn what_a_connection_brings_has_its_sender_before_anybody_has_touched_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let (listener, _) = listen(&path, None, 0o666).expect("a listener");
+        let _client = UnixStream::connect(&path).expect("somebody listens");
+        let connection = accept(&listener).expect("somebody has connected");
+        assert_eq!(socket_passcred(&connection), Ok(true));
     }
 }

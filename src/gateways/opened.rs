@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use routers::parking::Role;
 use routers::tuntap::Policy;
 use routers::tuntap::charter::Charter;
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use rustix::process::{Resource, getrlimit};
 
 use super::{device, leases, listener, nameservers};
 use crate::config::emperor::tuntap::Router;
@@ -23,6 +24,8 @@ use crate::stats;
 const PEERS_MODE: u32 = 0o666;
 /// Who may read its stats: whoever the Emperor is.
 const STATS_MODE: u32 = 0o600;
+/// Bytes that a router may leave to the next one: it stands in two places, far apart.
+pub(super) const STATE_MAX: u64 = 512 << 20;
 /// Addresses that come and go (`RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`, `rtnetlink(7)`).
 const ADDRESSES: u32 = 0x10 | 0x100;
 
@@ -146,8 +149,15 @@ fn stats(address: &Address, owner: Option<Owner>) -> Result<(Option<OwnedFd>, Op
     }
 }
 
+/// Memory that grows no more, whoever writes to it; what nobody has written costs nothing.
 fn state() -> Result<OwnedFd> {
-    memfd_create("state", MemfdFlags::CLOEXEC).context("cannot make its memory")
+    let memory = memfd_create("state", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING);
+    let memory = memory.context("cannot make its memory")?;
+    // To ask for more than we may have would end us.
+    let most = getrlimit(Resource::Fsize).current.unwrap_or(STATE_MAX);
+    ftruncate(&memory, STATE_MAX.min(most)).context("cannot give its memory a length")?;
+    fcntl_add_seals(&memory, SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
+    Ok(memory)
 }
 
 fn addresses() -> Result<OwnedFd> {
@@ -189,5 +199,22 @@ fn word(policy: Policy) -> &'static str {
         Policy::Allow => "allow",
         Policy::Deny => "deny",
         Policy::Standard => "standard",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::{Errno, pwrite};
+
+    use super::*;
+
+    /// Row W8.
+    #[test]
+    fn what_a_router_leaves_to_the_next_one_has_an_end() {
+        let memory = state().expect("memory");
+        assert_eq!(pwrite(&memory, b"last", STATE_MAX - 4), Ok(4));
+        assert_eq!(pwrite(&memory, b"more", STATE_MAX), Err(Errno::PERM));
+        assert_eq!(ftruncate(&memory, STATE_MAX + 1), Err(Errno::PERM));
+        assert_eq!(ftruncate(&memory, 0), Err(Errno::PERM), "no place of it is taken away");
     }
 }

@@ -8,12 +8,13 @@ use rustix::thread::set_name;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::filter;
+use super::opened::STATE_MAX;
 use crate::log;
 
 /// `argv[0]` of this role; nothing in an environment or a file can choose it.
 pub const ROLE: &str = "liege tuntap-router";
-/// Where the longest file that it may write ends, in bytes: what its successor has to know stands in two places, far apart.
-const FILE_MAX: u64 = 512 << 20;
+/// Where the longest file that it may write ends, in bytes, as that of what its successor has to know does.
+const FILE_MAX: u64 = STATE_MAX;
 
 /// Runs the router with this device until its Emperor is gone.
 ///
@@ -37,10 +38,17 @@ pub fn main(device: String) -> Result<()> {
 }
 
 /// Whoever ends a service signals everybody at once: connections live as long as there are vassals, and our end is our
-/// Emperor's.
+/// Emperor's. What makes a file too long fails, and that is all.
 fn leave_signals_to_the_emperor() -> Result<()> {
-    let all =
-        [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
+    let all = [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGXFSZ,
+    ];
     let set: SigSet = all.into_iter().collect();
     set.thread_block().context("cannot block signals")
 }
@@ -51,7 +59,13 @@ fn limit() -> Result<()> {
     setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given })?;
     let most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
     setrlimit(Resource::Core, most(0))?;
-    Ok(setrlimit(Resource::Fsize, most(FILE_MAX))?)
+    if log::is_file() {
+        // It may be longer already, by what others write, and what we say would be lost. Whoever takes us over could fill its disk
+        // by it anyway.
+        return Ok(());
+    }
+    let given = getrlimit(Resource::Fsize);
+    Ok(setrlimit(Resource::Fsize, most(given.maximum.unwrap_or(FILE_MAX).min(FILE_MAX)))?)
 }
 
 fn serve(device: String) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Pure. What the log keeper may ask of the kernel: what carries bytes between descriptors that it was given; besides, if it writes
-//! files, to open and rename them, and if it sends datagrams, to reach whoever takes them once he has come back.
+//! files, to open and rename them; if it sends datagrams, to reach whoever takes them once he has come back; if it writes to standard
+//! error, to put another one in its place.
 
 use jail::plan::Filter;
 
@@ -8,13 +9,16 @@ use crate::gateways;
 
 const OF_FILES: &[&str] = &["openat", "renameat", "renameat2", "unlinkat", "getdents64"];
 const OF_DATAGRAMS: &[&str] = &["connect"];
+/// Which of them an architecture has.
+const OF_STDERR: &[&str] = &["dup2", "dup3"];
 
 /// The filter for this place of lines.
 pub fn filter(sink: &Sink) -> Option<Filter> {
     gateways::filter::with(match sink {
         Sink::Files => OF_FILES,
         Sink::Journal | Sink::Syslog(_) => OF_DATAGRAMS,
-        Sink::Stderr | Sink::Nowhere => &[],
+        Sink::Stderr => OF_STDERR,
+        Sink::Nowhere => &[],
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::{Compression, write::GzEncoder};
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 /// Most at once; a file for which there is no room stays as it is.
@@ -44,6 +44,11 @@ struct Work {
 fn begin(directory: BorrowedFd<'_>, name: String) -> Result<Work, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(directory, &name, flags, Mode::empty())?;
+    let found = fstat(&file)?;
+    // Whoever owns the directory may have put something else there since.
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 {
+        return Err(Errno::MLINK);
+    }
     let directory = rustix::io::fcntl_dupfd_cloexec(directory, 0)?;
     Ok(Work { directory, name, file })
 }

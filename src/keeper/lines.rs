@@ -6,12 +6,24 @@ pub const LINE_MAX: usize = 16 << 10;
 const HELD_MAX: usize = 1 << 10;
 
 /// One writer's lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cutter {
     rest: Vec<u8>,
+    max: usize,
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        Self::of(LINE_MAX)
+    }
 }
 
 impl Cutter {
+    /// One whose lines are so long at most, in bytes.
+    pub fn of(max: usize) -> Self {
+        Self { rest: Vec::new(), max }
+    }
+
     /// Takes a piece and gives each line that is whole now, without its end.
     pub fn feed(&mut self, piece: &[u8], mut give: impl FnMut(&[u8])) {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
@@ -36,8 +48,8 @@ impl Cutter {
     }
 
     fn take(&mut self, mut text: &[u8], give: &mut impl FnMut(&[u8])) {
-        while self.rest.len() + text.len() > LINE_MAX {
-            let (first, rest) = text.split_at(LINE_MAX - self.rest.len());
+        while self.rest.len() + text.len() > self.max {
+            let (first, rest) = text.split_at(self.max - self.rest.len());
             self.rest.extend_from_slice(first);
             give(&self.rest);
             self.empty();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use super::marks::for_reader;
+use super::words::Tail;
 use crate::control::messages;
 use crate::control::messages::{Answer, LINES_MAX};
 
@@ -22,11 +24,14 @@ struct Reader {
     socket: OwnedFd,
     uid: u32,
     vassal: u32,
+    /// Of which he reads this daemon alone.
+    daemon: Option<String>,
 }
 
 impl Readers {
     /// Lets one read on, if there is room: his number.
-    pub fn add(&mut self, socket: OwnedFd, uid: u32, vassal: u32) -> Option<u64> {
+    pub fn add(&mut self, socket: OwnedFd, tail: &Tail) -> Option<u64> {
+        let (uid, vassal, daemon) = (tail.uid, tail.vassal, tail.daemon.clone());
         let of = self.known.values().filter(|one| one.uid == uid).count();
         if self.known.len() >= READERS_MAX || (uid != 0 && of >= SHARE_MAX) {
             let sentence = "too many read along: end one".to_owned();
@@ -34,7 +39,7 @@ impl Readers {
             return None;
         }
         self.last += 1;
-        self.known.insert(self.last, Reader { socket, uid, vassal });
+        self.known.insert(self.last, Reader { socket, uid, vassal, daemon });
         Some(self.last)
     }
 
@@ -43,9 +48,13 @@ impl Readers {
         self.known.get(&number).map(|one| one.socket.as_fd())
     }
 
-    /// Gives him lines. False when he does not take them.
+    /// Gives him those of these lines that he reads. False when he does not take them.
     pub fn give(&self, number: u64, lines: &[u8]) -> bool {
-        self.descriptor(number).is_some_and(|socket| give(socket, lines))
+        let Some(reader) = self.known.get(&number) else { return false };
+        let his = lines.split_inclusive(|byte| *byte == b'\n');
+        let his: Vec<u8> =
+            his.filter_map(|line| for_reader(line, reader.daemon.as_deref())).flatten().copied().collect();
+        give(reader.socket.as_fd(), &his)
     }
 
     /// He is gone, or let go: the vassal that he read.

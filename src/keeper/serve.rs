@@ -9,7 +9,8 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
-use super::charter::{Charter, Sink};
+use super::charter::Charter;
+use super::marks;
 use super::readers::{self, Readers};
 use super::sink::Outlet;
 use super::streams::{PIECE_MAX, Piece, Streams};
@@ -23,6 +24,8 @@ use crate::reactor::clock;
 const WORDS_MAX: usize = 64;
 /// Read of each that is closed before others close it, in pieces: what a pipe holds, whoever goes on writing.
 const LAST_PIECES_MAX: usize = 20;
+/// While nobody takes more than this, in bytes, what is closed is lost: whoever starts again and again leaves a pipe each time.
+const UNTAKEN_MAX: usize = 4 << 20;
 /// Readers have numbers from here on.
 const READERS: u64 = 8;
 const CHANNEL: u64 = 0;
@@ -37,6 +40,8 @@ pub struct Keeper {
     /// What could not be written has been told of.
     complained: bool,
     stuck: bool,
+    /// Lines of pipes that were closed while nobody took what was there already, and nothing was told of them yet.
+    lost: u64,
     streams: Streams,
     vassals: Vassals,
     readers: Readers,
@@ -57,17 +62,13 @@ impl Keeper {
         epoll::add(&epoll, &channel, EventData::new_u64(CHANNEL), EventFlags::IN)?;
         epoll::add(&epoll, streams.descriptor(), EventData::new_u64(WRITERS), EventFlags::IN)?;
         // Behind a wall of silence there is no deadlock: a sink that takes nothing stops writers, and nobody else.
-        let sink_waits = !matches!(charter.sink, Sink::Nowhere | Sink::Files);
-        if let Some(descriptor) = outlet.descriptor().filter(|_| sink_waits) {
-            // A file is always ready, and cannot be waited for.
-            let _ = epoll::add(&epoll, descriptor, EventData::new_u64(OUTLET), EventFlags::empty());
-        }
         Ok(Self {
             channel,
             epoll,
             outlet,
             complained: false,
             stuck: false,
+            lost: 0,
             streams,
             vassals: Vassals::new(charter.rate),
             readers: Readers::default(),
@@ -84,6 +85,7 @@ impl Keeper {
         while self.turn()? {}
         self.streams.all().into_iter().for_each(|stream| self.read_out(stream));
         self.outlet.finish();
+        self.tell_lost();
         Ok(())
     }
 
@@ -138,9 +140,10 @@ impl Keeper {
                     let word = decode(&buffer[..parcel.length])?;
                     self.heed(word, parcel.descriptors.into_iter().next());
                 }
-                Ok(None) | Err(Errno::CONNRESET) => return Ok(false),
+                Ok(None) => return Ok(false),
                 Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => {}
+                // He has gone without having heard all that we have said (`unix(7)`). What he has said still comes, and then his end.
+                Err(Errno::CONNRESET | Errno::INTR) => {}
                 Err(errno) => return Err(errno).context("cannot hear the Emperor"),
             }
         }
@@ -165,14 +168,19 @@ impl Keeper {
                 let readers = self.vassals.disown(vassal);
                 self.end_readers(readers);
             }
-            (ToKeeper::Tail(tail), Some(socket)) => self.tail(tail, socket),
-            (ToKeeper::Reopen, _) => {
-                if let Outlet::Files(files) = &mut self.outlet {
-                    files.reopen();
-                }
-            }
+            (ToKeeper::Tail(tail), Some(socket)) => self.tail(&tail, socket),
+            (ToKeeper::Reopen, lent) => self.reopen(lent),
             (ToKeeper::Begin(_) | ToKeeper::Tail(_), _) => {}
         }
+    }
+
+    /// Whatever stands there now is written to.
+    fn reopen(&mut self, lent: Option<OwnedFd>) {
+        // It is another one afterwards, of the same number.
+        self.await_outlet(false);
+        self.outlet.reopen(lent);
+        // What nobody took of the old one goes to the new one.
+        self.go_on();
     }
 
     /// A piece of each that has something, in turn.
@@ -235,38 +243,71 @@ impl Keeper {
 
     /// Nobody is read until somebody takes what was read.
     fn hold(&mut self) {
-        if !self.stuck {
-            self.stuck = true;
-            self.want(EventFlags::OUT, EventFlags::empty());
+        if !std::mem::replace(&mut self.stuck, true) {
+            self.await_outlet(true);
+            self.read_writers(false);
         }
     }
 
     fn go_on(&mut self) {
-        if self.stuck {
-            // Any number: what is still to be taken is everybody's.
-            let waits = self.outlet.flush(0, 0).unwrap_or(false);
-            self.stuck = waits;
-        }
+        // Any number: what is still to be taken is everybody's.
+        self.stuck = self.outlet.flush(0, 0).unwrap_or(false);
+        self.await_outlet(self.stuck);
+        self.read_writers(!self.stuck);
         if !self.stuck {
-            self.want(EventFlags::empty(), EventFlags::IN);
+            self.tell_lost();
         }
     }
 
-    fn want(&self, outlet: EventFlags, writers: EventFlags) {
-        if let Some(descriptor) = self.outlet.descriptor() {
-            let _ = epoll::modify(&self.epoll, descriptor, EventData::new_u64(OUTLET), outlet);
+    fn tell_lost(&mut self) {
+        if self.lost > 0 {
+            let lost = std::mem::take(&mut self.lost);
+            log::warn("log keeper", &format!("{lost} lines were dropped: nobody took those before them"));
         }
-        let _ = epoll::modify(&self.epoll, self.streams.descriptor(), EventData::new_u64(WRITERS), writers);
+    }
+
+    /// Only while something is to be taken: a pipe that nobody will ever read is ready for ever, whatever is asked.
+    fn await_outlet(&self, waits: bool) {
+        let Some(descriptor) = self.outlet.descriptor() else { return };
+        // A file is always ready, and cannot be waited for; and it may be there, or not, already.
+        let _ = match waits {
+            true => epoll::add(&self.epoll, descriptor, EventData::new_u64(OUTLET), EventFlags::OUT),
+            false => epoll::delete(&self.epoll, descriptor),
+        };
+    }
+
+    fn read_writers(&self, reads: bool) {
+        let flags = if reads { EventFlags::IN } else { EventFlags::empty() };
+        let _ = epoll::modify(&self.epoll, self.streams.descriptor(), EventData::new_u64(WRITERS), flags);
     }
 
     /// Reads what is there, and closes it.
     fn read_out(&mut self, stream: Stream) {
+        if self.outlet.untaken() > UNTAKEN_MAX {
+            return self.lose(stream);
+        }
         // Of what nobody takes there is no more than of others.
         let most = if self.stuck { 1 } else { LAST_PIECES_MAX };
         let _ = (0..most).all(|_| self.read_piece(stream));
         let (vassals, outlet) = (&mut self.vassals, &mut self.outlet);
         self.streams.close(stream, |line| take(vassals, outlet, (stream.vassal, line)));
         self.flush(stream.vassal);
+    }
+
+    /// Keeps its last lines for whoever asks, counts them, and closes it.
+    fn lose(&mut self, stream: Stream) {
+        let (vassals, lost, now) = (&mut self.vassals, &mut self.lost, clock::now());
+        let mut keep = |line: &[u8]| {
+            let before = match vassals.judge(stream.vassal, line, now) {
+                Verdict::PassesAfter(dropped) => dropped,
+                Verdict::Passes | Verdict::Dropped => 0,
+            };
+            *lost += before + 1;
+        };
+        for _ in 0..LAST_PIECES_MAX {
+            let Piece::Bytes(_) = self.streams.read(stream, &mut self.buffer, &mut keep) else { break };
+        }
+        self.streams.close(stream, keep);
     }
 
     fn forget(&mut self, vassal: u32) {
@@ -284,14 +325,14 @@ impl Keeper {
         }
     }
 
-    fn tail(&mut self, tail: Tail, socket: OwnedFd) {
+    fn tail(&mut self, tail: &Tail, socket: OwnedFd) {
         // What was written before he asked is there for him.
         if !self.stuck {
             for stream in self.streams.of(tail.vassal) {
                 self.read_piece(stream);
             }
         }
-        let lines = self.vassals.last(tail.vassal, tail.lines as usize);
+        let lines = self.vassals.last(tail.vassal, tail.lines as usize, tail.daemon.as_deref());
         if !readers::give(socket.as_fd(), &lines) {
             return;
         }
@@ -299,7 +340,7 @@ impl Keeper {
             readers::say(socket.as_fd(), &Answer::Ended(0));
             return;
         }
-        let Some(number) = self.readers.add(socket, tail.uid, tail.vassal) else { return };
+        let Some(number) = self.readers.add(socket, tail) else { return };
         let watched = self.readers.descriptor(number).is_some_and(|socket| {
             // He says nothing any more: only his end is waited for.
             epoll::add(&self.epoll, socket, EventData::new_u64(READERS + number), EventFlags::empty()).is_ok()
@@ -336,7 +377,7 @@ fn take(vassals: &mut Vassals, outlet: &mut Outlet, (vassal, line): (u32, &[u8])
             .take((vassal, &one.name), format!("{dropped} lines were dropped (vassals-log-rate)").as_bytes());
     }
     if verdict != Verdict::Dropped {
-        outlet.take((vassal, &one.name), line);
+        outlet.take((vassal, &one.name), marks::read(line).text);
     }
 }
 
@@ -350,5 +391,31 @@ pub fn first_word(channel: &OwnedFd) -> Result<(Charter, Option<OwnedFd>)> {
     match decode(&buffer[..parcel.length])? {
         ToKeeper::Begin(charter) => Ok((charter, parcel.descriptors.into_iter().next())),
         _ => bail!("the Emperor begins with another word"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use rustix::pipe::pipe;
+
+    use super::*;
+    use crate::config::rotation::Rotation;
+    use crate::keeper::charter::Sink;
+
+    #[test]
+    fn what_the_emperor_has_said_is_heard_though_he_has_gone_without_hearing_us() {
+        let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+        let (ours, theirs) = pair.expect("a pair of sockets");
+        let charter = Charter { sink: Sink::Nowhere, rate: 0, rotation: Rotation::default() };
+        let mut keeper = Keeper::new(theirs, &charter, None).expect("a keeper");
+        keeper.speak().expect("he takes it");
+        let (reader, _writer) = pipe().expect("a pipe");
+        let stream = Stream { vassal: 1, attempt: 1 };
+        let word = encode(&ToKeeper::Open { stream, name: "shop".into() }).expect("a word");
+        jail::run::send(&ours, &word, &[reader.as_fd()]).expect("it takes it");
+        drop(ours);
+        assert!(!keeper.hear().expect("its descriptors are there"), "he is gone");
+        assert_eq!(keeper.streams.all(), [stream]);
     }
 }

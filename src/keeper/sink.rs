@@ -10,11 +10,12 @@ use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, send, socket_with,
 };
+use rustix::stdio::dup2_stderr;
 
 use super::charter::{Charter, Sink};
 use super::files::Files;
 use super::lines::plain;
-use crate::journal;
+use crate::{journal, log};
 
 /// What a pipe takes at once, if it takes anything (`PIPE_BUF`): then nobody else's text comes between.
 const PIECE_MAX: usize = 4096;
@@ -92,6 +93,29 @@ impl Outlet {
         }
     }
 
+    /// What was taken and nobody has taken from us, in bytes.
+    pub fn untaken(&self) -> usize {
+        match self {
+            Self::Stderr { text, .. } => text.len(),
+            Self::Datagrams(datagrams) => datagrams.bytes,
+            // What a file does not take is lost at once.
+            Self::Nowhere | Self::Files(_) => 0,
+        }
+    }
+
+    /// Files are opened anew; standard error is this one from now on.
+    pub fn reopen(&mut self, stderr: Option<OwnedFd>) {
+        match (self, stderr) {
+            (Self::Stderr { is_file, .. }, Some(stderr)) => {
+                let _ = dup2_stderr(stderr);
+                *is_file = self::is_file();
+                log::reopen();
+            }
+            (Self::Files(files), _) => files.reopen(),
+            (Self::Stderr { .. } | Self::Nowhere | Self::Datagrams(_), _) => {}
+        }
+    }
+
     /// Waits a while for somebody to take what is left.
     pub fn finish(&mut self) {
         for _ in 0..LAST_WAITS_MAX {
@@ -153,6 +177,8 @@ pub struct Datagrams {
     place: SocketAddrUnix,
     form: Form,
     untaken: VecDeque<Vec<u8>>,
+    /// What all of these take.
+    bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -168,11 +194,11 @@ impl Datagrams {
         let place = SocketAddrUnix::new(place)?;
         // Whoever is not there yet may come.
         let _ = connect(&socket, &place);
-        Ok(Self { socket, place, form, untaken: VecDeque::new() })
+        Ok(Self { socket, place, form, untaken: VecDeque::new(), bytes: 0 })
     }
 
     fn take(&mut self, name: &str, line: &[u8]) {
-        self.untaken.push_back(match self.form {
+        let datagram = match self.form {
             Form::Journal => journal::line(name, line),
             Form::Syslog => {
                 let tag: String =
@@ -181,7 +207,9 @@ impl Datagrams {
                 plain(line, &mut datagram);
                 datagram
             }
-        });
+        };
+        self.bytes += cost(&datagram);
+        self.untaken.push_back(datagram);
     }
 
     /// Whether there is something that nobody has taken yet.
@@ -199,8 +227,13 @@ impl Datagrams {
                 }
                 _ => {}
             }
-            self.untaken.pop_front();
+            self.bytes -= self.untaken.pop_front().as_ref().map_or(0, cost);
         }
         false
     }
+}
+
+/// The memory of it: short ones are mostly what holds them.
+fn cost(datagram: &Vec<u8>) -> usize {
+    datagram.capacity() + size_of::<Vec<u8>>()
 }

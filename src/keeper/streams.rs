@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use super::lines::Cutter;
+use super::marks::Sorter;
 use super::pace::Allowance;
 use super::words::Stream;
 use crate::emperor::event::Moment;
@@ -18,6 +18,8 @@ pub const PIECE_MAX: usize = 64 << 10;
 const BATCH_MAX: usize = 64;
 /// Read of one in a second, in bytes, over a while: beyond it, whoever writes waits. It bounds what a flood costs others.
 const RATE: u64 = 2 << 20;
+/// What a piece costs at least, in bytes: in a pipe of packets (`O_DIRECT`, `pipe(2)`), which its writer can make it, each byte is one.
+const PIECE_COST: u64 = 1 << 10;
 /// How long one that has written too much is not read, in ms.
 const PAUSE_MS: u64 = 100;
 
@@ -32,7 +34,7 @@ pub struct Streams {
 
 struct Pipe {
     end: OwnedFd,
-    cutter: Cutter,
+    sorter: Sorter,
     allowance: Allowance,
 }
 
@@ -73,7 +75,7 @@ impl Streams {
     pub fn add(&mut self, stream: Stream, end: OwnedFd, now: Moment) -> Result<(), Errno> {
         rustix::io::ioctl_fionbio(&end, true)?;
         watch(&self.epoll, end.as_fd(), stream.number())?;
-        let pipe = Pipe { end, cutter: Cutter::default(), allowance: Allowance::full(RATE, now) };
+        let pipe = Pipe { end, sorter: Sorter::default(), allowance: Allowance::full(RATE, now) };
         self.open.insert(stream.number(), pipe);
         Ok(())
     }
@@ -104,11 +106,11 @@ impl Streams {
         match rustix::io::read(&pipe.end, &mut *buffer) {
             Err(Errno::AGAIN | Errno::INTR) => Piece::Nothing,
             Ok(count) if count > 0 => {
-                pipe.cutter.feed(&buffer[..count], give);
+                pipe.sorter.feed(&buffer[..count], give);
                 Piece::Bytes(count)
             }
             Ok(_) | Err(_) => {
-                pipe.cutter.finish(&mut give);
+                pipe.sorter.finish(&mut give);
                 Piece::End
             }
         }
@@ -118,7 +120,7 @@ impl Streams {
     pub fn close(&mut self, stream: Stream, give: impl FnMut(&[u8])) {
         if let Some(mut pipe) = self.open.remove(&stream.number()) {
             let _ = epoll::delete(&self.epoll, &pipe.end);
-            pipe.cutter.finish(give);
+            pipe.sorter.finish(give);
         }
     }
 
@@ -126,7 +128,7 @@ impl Streams {
     pub fn count(&mut self, stream: Stream, bytes: usize, now: Moment) {
         let Some(pipe) = self.open.get_mut(&stream.number()) else { return };
         pipe.allowance.refill(RATE, now);
-        pipe.allowance.spend(bytes as u64);
+        pipe.allowance.spend((bytes as u64).max(PIECE_COST));
         if pipe.allowance.is_spent() && epoll::delete(&self.epoll, &pipe.end).is_ok() {
             self.paused.push_back((now.plus_ms(PAUSE_MS), stream.number()));
         }
@@ -150,4 +152,31 @@ impl Streams {
 
 fn watch(epoll: &OwnedFd, end: BorrowedFd<'_>, number: u64) -> Result<(), Errno> {
     epoll::add(epoll, end, epoll::EventData::new_u64(number), epoll::EventFlags::IN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Row L2.
+    #[test]
+    fn pieces_of_a_byte_are_not_read_without_end() {
+        let (end, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::DIRECT).expect("a pipe");
+        let stream = Stream { vassal: 1, attempt: 1 };
+        let mut streams = Streams::new().expect("an epoll");
+        streams.add(stream, end, Moment(0)).expect("a pipe");
+        let mut pieces = 0;
+        while streams.next_deadline().is_none() && pieces < RATE {
+            rustix::io::write(&writer, b"\n").expect("room");
+            let piece = streams.read(stream, &mut [0; 64], |_| {});
+            assert!(matches!(piece, Piece::Bytes(1)));
+            streams.count(stream, 1, Moment(0));
+            pieces += 1;
+        }
+        assert_eq!(pieces, 10 * RATE / PIECE_COST);
+        rustix::io::write(&writer, b"\n").expect("room");
+        assert!(streams.ready().is_empty(), "it is not read meanwhile");
+        streams.handle_deadline(Moment(0).plus_ms(PAUSE_MS));
+        assert_eq!(streams.ready().len(), 1);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::marks::for_reader;
+
 /// What is kept of each vassal, in bytes.
 pub const KEPT_MAX: usize = 64 << 10;
 /// The least of it, however many there are.
@@ -42,11 +44,14 @@ impl Kept {
         }
     }
 
-    /// The last lines, so many at most.
-    pub fn last(&self, lines: usize) -> Vec<u8> {
-        let ends = self.bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
-        let from = ends.map(|(at, _)| at + 1).nth(lines).unwrap_or(0);
-        self.bytes.range(from..).copied().collect()
+    /// The last lines of those that are to be told of a daemon, or of the vassal, so many at most.
+    pub fn last(&self, lines: usize, daemon: Option<&str>) -> Vec<u8> {
+        let bytes: Vec<u8> = self.bytes.iter().copied().collect();
+        // What follows the last end is nothing.
+        let all = bytes.rsplit(|byte| *byte == b'\n').skip(1);
+        let mut last: Vec<&[u8]> = all.filter_map(|line| for_reader(line, daemon)).take(lines).collect();
+        last.reverse();
+        last.iter().flat_map(|line| [line, &b"\n"[..]]).flatten().copied().collect()
     }
 }
 
@@ -58,13 +63,13 @@ mod tests {
     fn the_last_lines_are_there_and_whole() {
         let mut kept = Kept::default();
         ["one", "two", "three"].iter().for_each(|line| kept.push(line.as_bytes(), 100));
-        assert_eq!(kept.last(2), b"two\nthree\n");
-        assert_eq!(kept.last(9), b"one\ntwo\nthree\n");
-        assert_eq!(kept.last(0), b"");
+        assert_eq!(kept.last(2, None), b"two\nthree\n");
+        assert_eq!(kept.last(9, None), b"one\ntwo\nthree\n");
+        assert_eq!(kept.last(0, None), b"");
         kept.trim(9);
-        assert_eq!(kept.last(9), b"three\n");
+        assert_eq!(kept.last(9, None), b"three\n");
         kept.trim(5);
-        assert_eq!(kept.last(9), b"");
+        assert_eq!(kept.last(9, None), b"");
     }
 
     /// Row L2.
@@ -73,7 +78,7 @@ mod tests {
         let mut kept = Kept::default();
         (0..100_000).for_each(|_| kept.push(&[b'x'; 100], KEPT_MAX));
         assert!(kept.bytes.capacity() <= 2 * KEPT_MAX);
-        assert_eq!(kept.last(usize::MAX).len(), KEPT_MAX / 101 * 101);
+        assert_eq!(kept.last(usize::MAX, None).len(), KEPT_MAX / 101 * 101);
         kept.trim(KEPT_MIN);
         assert!(kept.bytes.capacity() <= KEPT_MAX / 8);
     }

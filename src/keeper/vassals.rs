@@ -78,9 +78,9 @@ impl Vassals {
         self.known.remove(&vassal).map(|one| one.readers).unwrap_or_default()
     }
 
-    /// The last lines of this one.
-    pub fn last(&self, vassal: u32, lines: usize) -> Vec<u8> {
-        self.known.get(&vassal).map(|one| one.kept.last(lines)).unwrap_or_default()
+    /// The last lines of this one, or of one of its daemons.
+    pub fn last(&self, vassal: u32, lines: usize, daemon: Option<&str>) -> Vec<u8> {
+        self.known.get(&vassal).map(|one| one.kept.last(lines, daemon)).unwrap_or_default()
     }
 
     /// Keeps a line, and judges it.
@@ -115,7 +115,7 @@ mod tests {
         let verdicts: Vec<Verdict> = (0..13).map(|_| vassals.judge(7, b"x", at(0))).collect();
         assert_eq!(verdicts.iter().filter(|one| **one == Verdict::Passes).count(), 10);
         assert_eq!(vassals.judge(7, b"y", at(1000)), Verdict::PassesAfter(3));
-        assert_eq!(vassals.last(7, 2), b"x\ny\n");
+        assert_eq!(vassals.last(7, 2, None), b"x\ny\n");
         vassals.meet(8, "blog", at(1000));
         assert_eq!(vassals.judge(8, b"z", at(1000)), Verdict::Passes, "it is no other's flood");
         assert_eq!(vassals.judge(9, b"z", at(1000)), Verdict::Dropped, "nobody knows it");

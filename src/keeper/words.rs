@@ -3,7 +3,9 @@
 //! One message is one packet of a `SOCK_SEQPACKET` pair, `postcard` encoded, at most `MESSAGE_MAX` bytes; descriptors travel
 //! beside it (`SCM_RIGHTS`).
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use routers::packet;
+pub use routers::packet::{Malformed, decode};
+use serde::{Deserialize, Serialize};
 
 use super::charter::Charter;
 use crate::emperor::event::Incarnation;
@@ -35,15 +37,17 @@ pub enum ToKeeper {
     Disown(u32),
     /// Somebody wants to read what a vassal wrote. Descriptor: his connection.
     Tail(Tail),
-    /// Open all files anew: somebody has moved them away.
+    /// Open all files anew: somebody has moved them away. Descriptor: the new standard error, where lines go there.
     Reopen,
 }
 
 /// What somebody wants to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tail {
     /// Of whom.
     pub vassal: u32,
+    /// Of this daemon of it alone.
+    pub daemon: Option<String>,
     /// The last ones.
     pub lines: u32,
     /// And whatever follows.
@@ -104,25 +108,8 @@ pub fn name(whole: &str) -> String {
 /// # Errors
 /// It is longer than `MESSAGE_MAX`.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
-    let bytes = postcard::to_stdvec(message).map_err(|_| Malformed)?;
-    if bytes.len() > MESSAGE_MAX { Err(Malformed) } else { Ok(bytes) }
+    packet::encode(message, MESSAGE_MAX)
 }
-
-/// The message of these bytes.
-///
-/// # Errors
-/// Bytes that are no message of this set, or more than one.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((message, [])) => Ok(message),
-        _ => Err(Malformed),
-    }
-}
-
-/// A packet that is no message of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed message")]
-pub struct Malformed;
 
 #[cfg(test)]
 mod tests {

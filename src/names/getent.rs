@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Access, access};
 
 use super::parse::has_other_sources;
 
@@ -17,6 +18,16 @@ const ANSWER_MAX_MS: u64 = 2_000;
 const ANSWER_MAX: u64 = 1 << 20;
 /// Most bytes of `nsswitch.conf`.
 const NSSWITCH_MAX: u64 = 64 << 10;
+/// Where the source `systemd` looks for users, of all versions (`nss-systemd(8)`).
+const OF_SYSTEMD: [&str; 7] = [
+    "/run/systemd/userdb",
+    "/run/systemd/dynamic-uid",
+    "/run/userdb",
+    "/run/host/userdb",
+    "/etc/userdb",
+    "/usr/local/lib/userdb",
+    "/usr/lib/userdb",
+];
 /// Longest name that is passed on.
 const KEY_MAX: usize = 256;
 
@@ -62,7 +73,12 @@ pub fn has_directory() -> bool {
 /// Whether the system has other sources than the files for this database.
 fn is_wanted(database: Database) -> bool {
     let names = [database.name(), database.governed_by()];
-    nsswitch().is_some_and(|text| names.iter().any(|name| has_other_sources(&text, name, &["files"])))
+    // Without any of its places `systemd` makes up root and nobody, whom the files have.
+    let is_silent = || !OF_SYSTEMD.iter().any(|place| access(*place, Access::EXISTS).is_ok());
+    nsswitch().is_some_and(|text| {
+        let other = |known: &[&str]| names.iter().any(|name| has_other_sources(&text, name, known));
+        other(&["files"]) && (other(&["files", "systemd"]) || !is_silent())
+    })
 }
 
 fn nsswitch() -> Option<String> {

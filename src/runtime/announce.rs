@@ -143,7 +143,7 @@ fn words(name: &str, news: &News, now: Moment) -> (Level, String) {
             Level::Info,
             format!("[emperor] going in broodlord mode: launching zergs for {name} (number {number})"),
         ),
-        News::Suspended => (Level::Info, "waits for the command `spawn`".to_owned()),
+        News::Suspended => (Level::Info, "waits for `liege start`, or the command `spawn`".to_owned()),
         other => trouble(name, other, now),
     }
 }

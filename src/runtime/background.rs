@@ -60,7 +60,7 @@ pub fn enter(
 ) -> Result<ExitCode> {
     refuse_activation(log)?;
     let first = std::env::current_dir().context("cannot read the working directory")?;
-    let (_, opened) = logs::open(log, &first, super::ids::identity(config)?)?;
+    let (_, opened) = logs::open(log, &first, (super::ids::identity(config)?, config.process.gives_log))?;
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")?;
     let between = jail::sys::fork(|| between(config, opened, writer, work));
     // Our own copy of it is gone: the end of the pipe is the end of the Emperor.

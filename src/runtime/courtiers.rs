@@ -190,6 +190,11 @@ impl Courtiers {
         self.get(one).is_some_and(|courtier| courtier.jail == Some(Jailed::FarFromHere))
     }
 
+    /// Whether the present process of this vassal was made so.
+    pub fn lives_far(&self, id: VassalId) -> bool {
+        self.present.get(&id).is_some_and(|courtier| courtier.jail == Some(Jailed::FarFromHere))
+    }
+
     /// How the child of that number ended; `None` while it is there, whoever had the number before.
     fn claim(&mut self, pid: i32) -> Option<Exit> {
         let last = self.unclaimed.iter().rfind(|(dead, _)| *dead == pid).map(|(_, exit)| *exit);

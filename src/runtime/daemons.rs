@@ -31,18 +31,38 @@ impl Daemons {
 
     /// For people.
     pub fn views(&self) -> Vec<DaemonView> {
-        let view = |(word, since): &(Word, Moment)| DaemonView {
-            name: word.name.clone(),
-            state: word.state.word(),
-            pid: Some(word.pid).filter(|pid| *pid > 0),
-            starts: word.starts,
-            since: *since,
-        };
         self.0.values().map(view).collect()
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+    /// # Errors
+    /// A sentence: there is none of that name.
+    pub fn check(&self, name: &str) -> Result<(), String> {
+        if self.0.contains_key(name) {
+            return Ok(());
+        }
+        let names = self.names().collect::<Vec<_>>().join(", ");
+        Err(format!("it has no daemon of that name; it has: {names}"))
+    }
+
+    /// That of one.
+    pub fn view(&self, name: &str) -> Option<DaemonView> {
+        self.0.get(name).map(view)
+    }
+
+    /// How they are called.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+fn view((word, since): &(Word, Moment)) -> DaemonView {
+    DaemonView {
+        name: word.name.clone(),
+        state: word.state.word(),
+        pid: Some(word.pid).filter(|pid| *pid > 0),
+        starts: word.starts,
+        said: word.said.clone(),
+        since: *since,
     }
 }
 
@@ -56,21 +76,13 @@ impl Runtime {
         let Some((control, daemons)) = self.courtiers.daemons(id) else {
             return Err("it runs no daemons".to_owned());
         };
-        if !daemons.has(name) {
-            return Err(format!("it has no daemon of that name; it has: {}", daemons.names()));
-        }
+        daemons.check(name)?;
         // What nobody reads is counted against us all.
         if jail::sys::unread(control).is_ok_and(|bytes| bytes > UNREAD_MAX) {
             return Err("its master has not read what it was told before".to_owned());
         }
         let line = [&[STEER], steering.line(name).as_bytes(), &[STEER_END]].concat();
         jail::run::send(control, &line, &[]).map_err(|errno| format!("it cannot be told: {errno}"))
-    }
-}
-
-impl Daemons {
-    fn names(&self) -> String {
-        self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -91,6 +103,7 @@ mod tests {
         let views = daemons.views();
         assert_eq!(views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(), ["cache", "redis"]);
         assert_eq!((views[1].pid, views[1].since, views[1].state), (Some(77), Moment(1), "starting"));
+        assert_eq!((daemons.view("redis").as_ref(), daemons.view("jobs")), (Some(&views[1]), None));
         daemons.hear(None, Moment(4));
         assert_eq!(daemons.views(), []);
     }

@@ -92,7 +92,7 @@ impl Runtime {
             self.spawner.send(&Request::Farewell(one.into(), gone.0), Vec::new())?;
             self.courtiers.expect_hook();
         }
-        self.finished = self.finishing && self.farewells.are_over();
+        self.finished = self.finishing && self.farewells.are_over() && self.part_from_household()?;
         Ok(())
     }
 }

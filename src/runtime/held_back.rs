@@ -1,7 +1,7 @@
 //! CPU time that a limit has refused. The kernel announces it to nobody, so it is read when vassals are looked at anyway:
 //! when somebody asks how they are, and when one has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::path::Path;
 
@@ -10,9 +10,17 @@ use crate::emperor::snapshot::{Snapshot, VassalView};
 use crate::log::{self, Level};
 use crate::spawner::leaf_number;
 
+/// Most who are read of for one question: each is a file that is made up for us, and the loop waits meanwhile.
+const READS_MAX: usize = 256;
+
 /// What has been told of those who were held back.
 #[derive(Debug, Default)]
-pub(super) struct HeldBack(BTreeMap<VassalId, Life>);
+pub(super) struct HeldBack {
+    lives: BTreeMap<VassalId, Life>,
+    /// By which question each was read last.
+    read: BTreeMap<VassalId, u64>,
+    questions: u64,
+}
 
 /// The last process of a vassal.
 #[derive(Debug, Default)]
@@ -20,7 +28,7 @@ struct Life {
     attempt: u32,
     /// How often it was held back, as the log has it.
     logged: u64,
-    /// How often in all, once it has ended.
+    /// How often in all, when it was read last.
     last_words: Option<String>,
 }
 
@@ -36,12 +44,27 @@ impl HeldBack {
     /// Adds it to what the vassals' other limits have done. `cgroup` is the one that all leaves are in, where there are limits.
     pub fn add(&mut self, snapshot: &mut Snapshot, cgroup: Option<&Path>) {
         let Some(cgroup) = cgroup else { return };
+        let up = snapshot.vassals.iter().filter(|view| view.up);
+        let read = self.turn(up.map(|view| view.id).collect());
         for view in &mut snapshot.vassals {
             let one = Incarnation { id: view.id, attempt: view.attempts };
+            let is_read = read.contains(&view.id);
             let sentence =
-                if view.up { self.look(one, &view.key.name, cgroup) } else { self.last_words(one) };
+                if is_read { self.look(one, &view.key.name, cgroup) } else { self.last_words(one) };
             sentence.into_iter().for_each(|sentence| join(view, sentence));
         }
+    }
+
+    /// Those of whom is read now. Of a few each time all; of many those who were read longest ago, or never: whoever asks for his own
+    /// keeps nobody else from a turn.
+    fn turn(&mut self, mut up: Vec<VassalId>) -> BTreeSet<VassalId> {
+        if up.len() > READS_MAX {
+            up.sort_by_cached_key(|id| (self.read.get(id).copied(), *id));
+            up.truncate(READS_MAX);
+        }
+        self.questions += 1;
+        up.iter().for_each(|id| _ = self.read.insert(*id, self.questions));
+        up.into_iter().collect()
     }
 
     /// The process has ended, and its cgroup is still there.
@@ -57,25 +80,28 @@ impl HeldBack {
 
     /// The vassal is no more.
     pub fn forget(&mut self, id: VassalId) {
-        self.0.remove(&id);
+        self.lives.remove(&id);
+        self.read.remove(&id);
     }
 
     fn look(&mut self, one: Incarnation, name: &str, cgroup: &Path) -> Option<String> {
         let (withheld, limit) = read(one, cgroup)?;
         let sentence = withheld.sentence(&limit);
-        if self.life(one).is_news(withheld) {
+        let life = self.life(one);
+        life.last_words = Some(sentence.clone());
+        if life.is_news(withheld) {
             tell(name, &sentence);
         }
         Some(sentence)
     }
 
     fn last_words(&self, one: Incarnation) -> Option<String> {
-        let life = self.0.get(&one.id).filter(|life| life.attempt == one.attempt)?;
+        let life = self.lives.get(&one.id).filter(|life| life.attempt == one.attempt)?;
         life.last_words.clone()
     }
 
     fn life(&mut self, one: Incarnation) -> &mut Life {
-        let life = self.0.entry(one.id).or_default();
+        let life = self.lives.entry(one.id).or_default();
         if life.attempt != one.attempt {
             *life = Life { attempt: one.attempt, ..Life::default() };
         }

@@ -2,29 +2,31 @@
 //!
 //! The Emperor itself reads and copies nothing of it.
 
+mod last_words;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use anyhow::Result;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, fchmod};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
+use rustix::process::geteuid;
 
 use super::Runtime;
+use super::household::HOUSEHOLD;
+use super::outputs;
+use super::parked::{Parked, Whose};
 use crate::control::caller::Caller;
 use crate::control::messages;
+use crate::control::wish::OURS;
 use crate::emperor::event::{Exit, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::sender::Sender;
-use crate::emperor::snapshot::VassalView;
 use crate::gateways::Revival;
-use crate::keeper::charter::Charter;
+use crate::keeper::charter::{Charter, Sink};
 use crate::keeper::words::{self, MESSAGE_MAX, Stream, Tail, ToEmperor, ToKeeper};
 use crate::log;
 use crate::reactor::{Token, clock};
+use crate::spawner::client::CROWDED_MS;
 use crate::spawner::wire::Request;
 
 /// Pipes of one vassal: whoever survives several processes of it writes into none.
@@ -33,8 +35,6 @@ const STREAMS_MAX: usize = 4;
 const ASKERS_MAX: usize = 64;
 /// Words heard in one go.
 const BATCH_MAX: usize = 64;
-/// How long the last lines are waited for, when all vassals are gone.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The log keeper, if there is to be one.
 #[derive(Default)]
@@ -42,11 +42,13 @@ pub struct LogKeeper {
     charter: Option<Charter>,
     directory: Option<OwnedFd>,
     /// Where each process of a vassal writes to, as it is read.
-    parked: BTreeMap<Stream, OwnedFd>,
+    parked: Parked,
     /// Whose process wrote last what is kept of a vassal.
-    owners: BTreeMap<u32, Owner>,
+    pub(super) owners: BTreeMap<u32, Owner>,
     channel: Option<OwnedFd>,
     untold: VecDeque<Untold>,
+    /// Too many descriptors are on their way, or there is no memory for more: it is to be told again soon, as no room will be announced.
+    crowded: bool,
     pid: Option<i32>,
     is_expected: bool,
     revival: Revival,
@@ -69,34 +71,25 @@ impl LogKeeper {
         Self { charter, directory, ..Self::default() }
     }
 
-    /// When it is to be born, or given up.
+    /// When it is to be born, or given up, or told again.
     pub fn next_deadline(&self) -> Option<Moment> {
         let waits = self.charter.is_some() && (self.pid.is_some() || !self.is_expected);
-        self.revival.deadline().filter(|_| waits)
+        let again = self.crowded.then(|| clock::now().plus_ms(CROWDED_MS));
+        self.revival.deadline().filter(|_| waits).into_iter().chain(again).min()
     }
 
-    /// Where a process about to be born writes to; `None` where it gets what we have.
-    fn pipe(&mut self, stream: Stream) -> Option<OwnedFd> {
-        if self.charter.is_none() || self.revival.is_hopeless() {
-            return None;
+    /// A pipe for a process about to be born.
+    ///
+    /// # Errors
+    /// Why it can have none: half a sentence.
+    fn pipe(&mut self, stream: Stream, whose: Whose) -> Result<OwnedFd, String> {
+        if self.revival.is_hopeless() {
+            return Err("the log keeper does not live".into());
         }
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).ok()?;
-        // Others have more need of the last ones.
-        let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 4 * 3;
-        if reader.as_raw_fd().cast_unsigned() as u64 >= most {
-            return None;
-        }
-        rustix::io::ioctl_fionbio(&reader, true).ok()?;
-        // Whoever holds it in a jail, whatever his ids, can open it by name (`/dev/stderr`) and write, never read.
-        fchmod(&writer, Mode::from_raw_mode(0o222)).ok()?;
-        self.parked.insert(stream, reader);
-        Some(writer)
-    }
-
-    /// Those of a vassal.
-    fn of(&self, vassal: u32) -> Vec<Stream> {
-        let range = Stream { vassal, attempt: 0 }..=Stream { vassal, attempt: u32::MAX };
-        self.parked.range(range).map(|(stream, _)| *stream).collect()
+        self.parked.lay(stream, whose).map_err(|errno| match errno {
+            Errno::MFILE => "of the descriptors that the Emperor may have none is left for it".into(),
+            errno => format!("there is no pipe for it: {errno}"),
+        })
     }
 
     fn tell(&mut self, word: Untold) {
@@ -106,8 +99,9 @@ impl LogKeeper {
         }
     }
 
-    /// Sends what its channel takes. Whether there is more.
+    /// Sends what its channel takes. Whether there is more, once it has room.
     fn speak(&mut self) -> Result<bool, Errno> {
+        self.crowded = false;
         let Some(channel) = &self.channel else { return Ok(false) };
         while let Some(next) = self.untold.front() {
             let (word, lent) = match next {
@@ -117,13 +111,16 @@ impl LogKeeper {
                 }
                 Untold::Open(stream, name) => {
                     let word = ToKeeper::Open { stream: *stream, name: name.clone() };
-                    (word, self.parked.get(stream).map(AsFd::as_fd))
+                    (word, self.parked.get(*stream))
                 }
                 Untold::Close(stream) => (ToKeeper::Close(*stream), None),
                 Untold::Forget(id) => (ToKeeper::Forget(id.0), None),
                 Untold::Disown(id) => (ToKeeper::Disown(id.0), None),
-                Untold::Tail(tail, client) => (ToKeeper::Tail(*tail), Some(client.as_fd())),
-                Untold::Reopen => (ToKeeper::Reopen, None),
+                Untold::Tail(tail, client) => (ToKeeper::Tail(tail.clone()), Some(client.as_fd())),
+                Untold::Reopen => {
+                    let is_ours = self.charter.as_ref().is_some_and(|charter| charter.sink == Sink::Stderr);
+                    (ToKeeper::Reopen, is_ours.then(rustix::stdio::stderr))
+                }
             };
             let is_gone = matches!(word, ToKeeper::Open { .. }) && lent.is_none();
             let bytes = words::encode(&word).map_err(|_| Errno::MSGSIZE)?;
@@ -135,6 +132,10 @@ impl LogKeeper {
                     }
                 }
                 Err(Errno::AGAIN) => return Ok(true),
+                Err(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.crowded = true;
+                    return Ok(false);
+                }
                 Err(errno) => return Err(errno),
             }
         }
@@ -143,20 +144,43 @@ impl LogKeeper {
 }
 
 impl Runtime {
-    /// The pipe of a process that is about to be born, told to whoever reads it.
-    pub(super) fn output_for(&mut self, one: Incarnation) -> Option<OwnedFd> {
+    /// What a process that is about to be born writes to; `None` where it has what we have. Its pipe is told to whoever reads it.
+    ///
+    /// Must not: give it our own output where it is to have a pipe and there is none.
+    ///
+    /// # Errors
+    /// No descriptor is left at all.
+    pub(super) fn output_for(&mut self, one: Incarnation) -> Result<Option<OwnedFd>> {
+        if self.keeper.charter.is_none() {
+            return Ok(None);
+        }
         let stream = Stream::from(one);
-        let known = self.keeper.of(stream.vassal);
+        let known = self.keeper.parked.of(stream.vassal);
         if let Some(oldest) = known.first().filter(|_| known.len() >= STREAMS_MAX) {
-            self.keeper.parked.remove(oldest);
+            self.keeper.parked.remove(*oldest);
             self.keeper.tell(Untold::Close(*oldest));
         }
-        let writer = self.keeper.pipe(stream)?;
-        self.take_over(one.id);
         let name = self.name_of(one.id);
+        let writer = match self.keeper.pipe(stream, self.whose(one.id)) {
+            Ok(writer) => writer,
+            Err(why) => {
+                let text = format!("what it writes goes nowhere: {why} (LimitNOFILE of systemd, ulimit -n)");
+                log::line(log::Level::Warn, &[("vassal", &name)], &text);
+                return outputs::nowhere().map(Some);
+            }
+        };
+        self.take_over(one.id);
         self.keeper.tell(Untold::Open(stream, name));
         self.speak_to_keeper();
-        Some(writer)
+        Ok(Some(writer))
+    }
+
+    fn whose(&self, id: VassalId) -> Whose {
+        let ours = geteuid().as_raw();
+        match self.emperor.owner(id).map_or(ours, |owner| owner.uid) {
+            uid if uid == ours || uid == 0 => Whose::Ours(uid),
+            uid => Whose::Tenants(uid),
+        }
     }
 
     /// Nobody reads what was written for the owner before him.
@@ -168,6 +192,9 @@ impl Runtime {
     }
 
     fn name_of(&self, id: VassalId) -> String {
+        if id == HOUSEHOLD {
+            return OURS.to_owned();
+        }
         let Some(Key { monitor, name }) = self.emperor.key(id) else { return String::new() };
         match monitor.0 {
             0 => words::name(name),
@@ -181,15 +208,15 @@ impl Runtime {
         if self.keeper.charter.is_none() {
             return;
         }
-        for stream in self.keeper.of(id.0) {
-            self.keeper.parked.remove(&stream);
+        for stream in self.keeper.parked.of(id.0) {
+            self.keeper.parked.remove(stream);
         }
         self.keeper.owners.remove(&id.0);
         self.keeper.tell(Untold::Forget(id));
         self.speak_to_keeper();
     }
 
-    /// Has its files opened anew.
+    /// Has its files opened anew, and our own output where that is where lines go.
     pub(super) fn reopen_outputs(&mut self) {
         self.keeper.tell(Untold::Reopen);
         self.speak_to_keeper();
@@ -206,10 +233,15 @@ impl Runtime {
             let sentence = "nobody keeps what vassals write: `vassals-log` says who does";
             return Err((sentence.into(), client));
         }
-        let id = match self.read_by(sender, &asked.name) {
-            Ok(id) => id,
+        let (id, daemon) = match self.meant_by(sender, &asked.name) {
+            Ok(meant) => meant,
             Err(sentence) => return Err((sentence, client)),
         };
+        if self.courtiers.lives_far(id) {
+            let sentence =
+                "a fork server made it, and what it writes is among the lines of that: ask for those";
+            return Err((sentence.into(), client));
+        }
         if self.keeper.untold.iter().filter(|word| matches!(word, Untold::Tail(..))).count() >= ASKERS_MAX {
             return Err(("the log keeper is not there: try again".into(), client));
         }
@@ -217,7 +249,7 @@ impl Runtime {
             return Err(("more came along than belongs to it".into(), client));
         }
         let (lines, follows) = (asked.lines, asked.follows);
-        let tail = Tail { vassal: id.0, lines, follows, uid: sender.uid };
+        let tail = Tail { vassal: id.0, daemon, lines, follows, uid: sender.uid };
         self.keeper.tell(Untold::Tail(tail, client));
         self.speak_to_keeper();
         Ok(())
@@ -228,6 +260,9 @@ impl Runtime {
     /// # Errors
     /// The spawner is gone.
     pub(super) fn mind_keeper(&mut self, now: Moment) -> Result<()> {
+        if self.keeper.crowded {
+            self.speak_to_keeper();
+        }
         let keeper = &self.keeper;
         let is_there = keeper.pid.is_some() || keeper.is_expected;
         if keeper.charter.is_none() || self.finished {
@@ -266,7 +301,7 @@ impl Runtime {
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         self.poller.watch(Token::Keeper, ours.as_fd()).map_err(|_| Errno::NOSPC)?;
-        let parked: Vec<Stream> = self.keeper.parked.keys().copied().collect();
+        let parked = self.keeper.parked.all();
         let open = |stream: Stream| Untold::Open(stream, self.name_of(VassalId(stream.vassal)));
         let known: Vec<Untold> = parked.into_iter().map(open).collect();
         let keeper = &mut self.keeper;
@@ -349,7 +384,7 @@ impl Runtime {
             };
             match word {
                 Ok(ToEmperor::Ready) => drop(self.keeper.revival.serves(clock::now())),
-                Ok(ToEmperor::Closed(stream)) => drop(self.keeper.parked.remove(&stream)),
+                Ok(ToEmperor::Closed(stream)) => self.keeper.parked.remove(stream),
                 Err(_) => {
                     log::warn("log keeper", "it says what is no message, and is ended");
                     return self.give_up_keeper();
@@ -357,35 +392,5 @@ impl Runtime {
             }
         }
         Ok(())
-    }
-
-    /// All vassals are gone: it reads their last words, and ends.
-    pub(super) fn dismiss_keeper(&mut self) {
-        self.keeper.speak().unwrap_or(false);
-        self.keeper.parked.clear();
-        let process = self.keeper.pid.and_then(Pid::from_raw);
-        let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        self.hang_up_keeper();
-        if let (Some(process), Ok(most)) = (process, Timespec::try_from(LAST_WORDS)) {
-            let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&most));
-        }
-    }
-
-    /// The one vassal of this name whose output he may read, whether it runs or not.
-    fn read_by(&self, sender: Sender, name: &str) -> Result<VassalId, String> {
-        let known = self.emperor.views_of(name);
-        let wrote =
-            |id: VassalId| self.keeper.owners.get(&id.0).is_none_or(|owner| sender.may_command(*owner));
-        let is_his = |view: &VassalView| sender.may_command(view.owner) && wrote(view.id);
-        let mut own: Vec<_> = known.into_iter().filter(is_his).collect();
-        if own.iter().any(|view| &*view.key.name == name) {
-            own.retain(|view| &*view.key.name == name);
-        }
-        match own.len() {
-            // Whether it exists is nobody else's business.
-            0 => Err(format!("there is no vassal `{name}`, or it is not yours")),
-            1 => Ok(own.swap_remove(0).id),
-            count => Err(format!("`{name}` are {count} vassals: say the whole name of one")),
-        }
     }
 }

@@ -5,6 +5,7 @@ mod announce;
 mod asides;
 mod attributes;
 mod background;
+mod chartering;
 mod commissions;
 mod courtiers;
 mod daemons;
@@ -18,19 +19,25 @@ mod filtering;
 mod gateways;
 mod held_back;
 mod herald;
+mod household;
 mod ids;
 mod jailing;
 mod keeper;
+mod legible;
 mod limits;
 mod listeners;
 mod logs;
 mod notify;
 mod obey;
 mod outputs;
+mod owners;
+mod parked;
 mod policy;
 mod presence;
+mod rations;
 mod reap;
 mod remembrance;
+mod replies;
 mod residence;
 mod rights;
 mod sessions;
@@ -39,6 +46,7 @@ mod spelling;
 mod start;
 mod subjects;
 mod table;
+mod telling;
 mod update;
 mod waiters;
 mod watchdog;
@@ -52,20 +60,19 @@ use anyhow::{Result, bail};
 
 use crate::config::emperor::EmperorConfig;
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Incarnation};
-use crate::emperor::sender::Sender;
+use crate::emperor::event::Event;
 use crate::log;
 use crate::monitors::{Monitors, Told};
 use crate::parting;
 use crate::reactor::{Calendar, Poller, Token, clock};
 use crate::spawner::client::{CROWDED_MS, Client, Lender};
-use crate::spawner::wire::{Reply, Request};
+use crate::spawner::wire::Request;
 use crate::stats;
 
 use background::Witness;
+pub use chartering::plan_for;
 use courtiers::Courtiers;
 use herald::Condition;
-pub use start::plan_for;
 
 /// Runs an Emperor until it was told to end.
 ///
@@ -106,8 +113,10 @@ struct Runtime {
     doors: doors::Doors,
     gateways: gateways::Gateways,
     keeper: keeper::LogKeeper,
+    household: household::Household,
     door: crate::control::door::Door,
     sessions: sessions::Sessions,
+    rations: rations::Rations,
     waiters: waiters::Waiters,
     remembrance: remembrance::Remembrance,
     audience: update::Audience,
@@ -122,6 +131,8 @@ struct Runtime {
     fetched: errands::Fetched,
     messenger: notify::Messenger,
     introduced: bool,
+    /// Children have ended, and not all of them were reaped.
+    unreaped: bool,
     /// The last vassal is gone.
     finishing: bool,
     finished: bool,
@@ -134,6 +145,7 @@ impl Runtime {
         // Before any vassal: who comes first finds them there.
         self.mind_routers(clock::now())?;
         self.mind_keeper(clock::now())?;
+        self.mind_household(clock::now())?;
         while !self.finished {
             self.turn()?;
         }
@@ -154,6 +166,9 @@ impl Runtime {
         for token in tokens {
             self.hear(token)?;
         }
+        if self.unreaped {
+            self.reap()?;
+        }
         self.pass_deadlines();
         parting::bury();
         if self.spawner.is_crowded() {
@@ -161,6 +176,7 @@ impl Runtime {
         }
         self.mind_routers(clock::now())?;
         self.mind_keeper(clock::now())?;
+        self.mind_household(clock::now())?;
         self.say_farewells()?;
         self.step_aside()?;
         self.poll_monitors()?;
@@ -182,10 +198,12 @@ impl Runtime {
             self.doors.next_deadline(),
             self.gateways.next_deadline(),
             self.keeper.next_deadline(),
+            self.household.next_deadline(),
             self.door.next_deadline(),
             self.spawner.is_crowded().then(|| clock::now().plus_ms(CROWDED_MS)),
             self.waiters.next_deadline(),
             self.audience.next_deadline(),
+            self.unreaped.then(clock::now),
         ];
         others.into_iter().chain([emperor]).flatten().min()
     }
@@ -214,24 +232,7 @@ impl Runtime {
             Token::Monitors => self.monitors.handle_readable(clock::now()),
             Token::StatsListener => self.stats.accept(&mut self.poller, clock::now()),
             Token::StatsClient(number) => {
-                let (emperor, monitors, facts) = (&self.emperor, &self.monitors, &self.facts);
-                let (courtiers, attributes, form) = (&self.courtiers, &self.attributes, self.stats.form());
-                let gateways = &self.gateways;
-                let held_back = &mut self.held_back;
-                let document = |reader: Sender| {
-                    let mut snapshot = emperor.snapshot_for(|owner| reader.may_see(owner));
-                    held_back.add(&mut snapshot, facts.cgroup.as_deref());
-                    courtiers.add_words(&mut snapshot);
-                    courtiers.add_jails(&mut snapshot, facts.cgroup.as_deref());
-                    attributes.add(&mut snapshot);
-                    let own = || stats::Own { monitors, facts, routers: gateways.views() };
-                    stats::document(
-                        &snapshot,
-                        reader.is_master().then(own).as_ref(),
-                        &Calendar::today(),
-                        form,
-                    )
-                };
+                let document = self.stats.reader_of_next(number).map(|reader| self.document_for(reader));
                 self.stats.serve(number, &mut self.poller, document);
             }
             Token::Commands => self.hear_commands(),
@@ -254,85 +255,6 @@ impl Runtime {
             Token::Signals => self.hear_signals()?,
         }
         Ok(())
-    }
-
-    fn hear_spawner(&mut self) -> Result<()> {
-        self.spawner.flush()?;
-        while let Some((reply, lent)) = self.spawner.receive()? {
-            self.tell(Event::Answered);
-            match reply {
-                Reply::Report(number, report) => self.take_report(number, report, lent),
-                Reply::Listening { ticket, uid, gid, address } => {
-                    self.take_listener(ticket, listeners::listener(uid, gid, address), lent);
-                }
-                Reply::Address(number, address) => self.take_address(number, address, lent)?,
-                Reply::Router(number, outcome) => self.router_born(number, outcome)?,
-                Reply::Keeper(outcome) => self.keeper_born(outcome)?,
-                reply => self.take(reply),
-            }
-        }
-        Ok(())
-    }
-
-    fn strained(&self, one: Incarnation, sentence: String) -> Event {
-        let name = self.emperor.key(one.id).map_or_else(String::new, |key| key.name.to_string());
-        log::line(log::Level::Warn, &[("vassal", &name)], &sentence);
-        Event::Strained(one, sentence.into())
-    }
-
-    fn take(&mut self, reply: Reply) {
-        let event = match reply {
-            Reply::Born(ticket, pid) => {
-                let early = self.courtiers.born(ticket.into(), pid);
-                self.tell(Event::Born(ticket.into(), pid));
-                self.listen_to(ticket.into());
-                if let Some(exit) = early {
-                    self.exited(ticket.into(), exit);
-                }
-                return;
-            }
-            Reply::Running { ticket, fingerprint, uid, gid, jail } => {
-                self.courtiers.confined(ticket.into(), jail);
-                // A zerg is nobody to take leave of.
-                let id = Incarnation::from(ticket).id;
-                if let Some((key, None)) = self.emperor.config_of(id) {
-                    self.farewells.meet(key, id);
-                }
-                self.after_start(ticket);
-                start::running(ticket, fingerprint, uid, gid)
-            }
-            Reply::Failed(ticket, sentence) => {
-                self.forget_unborn(ticket.into());
-                Event::SpawnFailed(ticket.into(), sentence.into())
-            }
-            Reply::Refused(ticket, reason) => {
-                self.forget_unborn(ticket.into());
-                Event::Refused(ticket.into(), reason.into())
-            }
-            Reply::Strained(ticket, sentence) => self.strained(ticket.into(), sentence),
-            Reply::Killing(ticket) => Event::Killing(ticket.into()),
-            Reply::Hook(ticket, outcome) => return self.hook_started(ticket.into(), outcome),
-            Reply::Attributes(ticket, list) => {
-                return self.attributes.learn(Incarnation::from(ticket).id, list);
-            }
-            Reply::Entered(number, outcome) => return self.session_began(number, outcome),
-            Reply::Herald(_, pid) => return self.courtiers.herald_born(pid),
-            Reply::Ready(_)
-            | Reply::Report(..)
-            | Reply::Listening { .. }
-            | Reply::Address(..)
-            | Reply::Router(..)
-            | Reply::Keeper(_) => return,
-        };
-        self.tell(event);
-    }
-
-    /// What it says is heard once its birth is known, so that nothing is told of a process without a pid.
-    fn listen_to(&mut self, one: Incarnation) {
-        let Some(control) = self.courtiers.control(one) else { return };
-        if self.poller.watch(Token::Control(one), control).is_err() {
-            self.silence(one);
-        }
     }
 
     fn tell(&mut self, event: Event) {
@@ -398,7 +320,11 @@ impl Runtime {
     }
 
     fn reload_all(&mut self) {
+        if self.logs.reopens_with_reload {
+            self.reopen_log("log-reopen");
+        }
         self.messenger.reload(clock::now());
+        self.reload_household();
         self.tell(Event::ReloadAll);
     }
 }

@@ -59,6 +59,10 @@ impl Runtime {
                 self.unlisten(id)
             }
             Order::Unlisten(id) => self.unlisten(id),
+            Order::Enabled(key) => {
+                self.forget_disabled(&key);
+                Ok(())
+            }
             Order::Report(id) => {
                 self.waiters.note(id);
                 Ok(())
@@ -111,7 +115,7 @@ impl Runtime {
         let listener = self.listeners.copy(one.id)?;
         let (ours, theirs) = control_pair()?;
         self.courtiers.expect(one, ours);
-        let output = self.output_for(one);
+        let output = self.output_for(one)?;
         let request = request(output.is_some(), place);
         Ok((request, directory.into_iter().chain([theirs]).chain(output).chain(listener).collect()))
     }
@@ -224,7 +228,7 @@ impl Runtime {
 }
 
 /// A control socket: our end never waits, the vassal's does (as uWSGI's does).
-fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
+pub(super) fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
     let pair = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None);
     let (ours, theirs) = pair.context("cannot make a control socket")?;
     rustix::io::ioctl_fionbio(&ours, true).context("cannot make a control socket")?;

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::courtiers::Child;
+use super::household::HOUSEHOLD;
 use super::spelling::Spelled;
 use super::words::{self, Words};
 use super::{Runtime, clock};
@@ -18,6 +19,8 @@ use crate::reactor::Token;
 const BYTES_MAX: usize = 64;
 /// How often one that has ended is listened to: its last words are heard to their end.
 const LAST_WORDS_MAX: usize = 16;
+/// Most children that are reaped in one turn: when a thousand end at once, others are heard in between.
+const REAPED_MAX: usize = 64;
 
 impl Runtime {
     /// Reads what a vassal said, and the end of it. Whether there may be more.
@@ -47,6 +50,7 @@ impl Runtime {
 
     fn hear_byte(&mut self, one: Incarnation, byte: u8) {
         let event = match self.courtiers.spell(one, byte) {
+            Spelled::Byte if one.id == HOUSEHOLD => return self.household.speaks(clock::now()),
             Spelled::Byte if byte == from_vassal::LIMITED => return self.courtiers.is_limited(one),
             Spelled::Byte => {
                 if byte == from_vassal::BECOMES {
@@ -57,8 +61,12 @@ impl Runtime {
             }
             Spelled::Letter => return,
             Spelled::Daemon(word) => {
+                let name = word.as_ref().map(|word| word.name.clone());
                 if self.courtiers.hear_of_daemon(one, word, clock::now()) {
-                    self.waiters.note(one.id);
+                    match name {
+                        Some(name) => self.waiters.note_daemon(one.id, &name),
+                        None => self.waiters.note(one.id),
+                    }
                 }
                 return;
             }
@@ -100,19 +108,24 @@ impl Runtime {
         }
     }
 
-    /// Reaps every child that has ended.
+    /// Reaps some of the children that have ended, after the replies of the spawner were read; the kernel tells of all of
+    /// them only once.
     ///
     /// # Errors
     /// The spawner is among them.
     pub(super) fn reap(&mut self) -> Result<()> {
-        loop {
+        for _ in 0..REAPED_MAX {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => self.bury_child(pid.as_raw_nonzero().get(), status)?,
-                Ok(None) | Err(Errno::CHILD) => return Ok(()),
+                Ok(None) | Err(Errno::CHILD) => {
+                    self.unreaped = false;
+                    break;
+                }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno).context("cannot wait for children"),
             }
         }
+        Ok(())
     }
 
     fn bury_child(&mut self, pid: i32, status: WaitStatus) -> Result<()> {
@@ -121,6 +134,7 @@ impl Runtime {
             bail!("the spawner ended ({exit})");
         }
         match self.courtiers.died(pid, exit) {
+            Some(Child::Vassal(one)) if one.id == HOUSEHOLD => self.household_ended(exit),
             Some(Child::Vassal(one)) => self.exited(one, exit),
             Some(Child::Hook(one)) => self.hook_ended(one, exit),
             Some(Child::Router(number)) => self.router_ended(number, exit)?,

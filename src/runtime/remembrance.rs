@@ -1,7 +1,8 @@
-//! What outlives an Emperor: which vassals are disabled. A link for each, that leads nowhere and says it by its target: made and
+//! What outlives an Emperor: which vassals are disabled, and which owners. A link for each, that leads nowhere and says it by its target: made and
 //! removed whole, and nothing else is ever written.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,7 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::emperor::event::Owner;
+use crate::emperor::event::{Owner, Whose};
 use crate::guarded::{Name, Others};
 use crate::log;
 
@@ -24,6 +25,8 @@ const DISABLED_MAX: usize = 65_536;
 const SHARE_MAX: usize = 1_024;
 /// The directory of the links.
 const DIRECTORY: &str = "disabled";
+/// Before the uid of an owner, where a link says that.
+const OWNER: &str = "owner ";
 /// A link before it gets its name.
 const FRESH: &str = ".new";
 
@@ -35,6 +38,8 @@ type Place = (String, String);
 pub struct Remembrance {
     directory: Option<OwnedFd>,
     disabled: BTreeMap<Place, Entry>,
+    /// Owners by their uids, and the link of each.
+    owners: BTreeMap<u32, String>,
     /// No link has a higher number.
     last: u64,
 }
@@ -42,17 +47,8 @@ pub struct Remembrance {
 /// Who has disabled a vassal, and the name of the link that says it.
 #[derive(Debug)]
 struct Entry {
-    by: By,
+    by: Whose,
     link: String,
-}
-
-/// Who has disabled a vassal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Root or the Emperor's user: nobody else enables it.
-    Master,
-    /// This owner of its config.
-    Tenant(u32),
 }
 
 impl Remembrance {
@@ -76,18 +72,20 @@ impl Remembrance {
         if let Some(Owner { uid, gid }) = owner.filter(|_| geteuid().is_root()) {
             fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
-        let disabled = read(&directory)?;
-        let last = disabled.values().filter_map(|entry| entry.link.parse().ok()).max().unwrap_or(0);
-        Ok(Self { directory: Some(directory), disabled, last })
+        let (disabled, owners) = read(&directory)?;
+        let links = disabled.values().map(|entry| &entry.link).chain(owners.values());
+        let last = links.filter_map(|link| link.parse().ok()).max().unwrap_or(0);
+        Ok(Self { directory: Some(directory), disabled, owners, last })
     }
 
-    /// Names of this source that are disabled.
-    pub fn disabled_in<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a str> {
-        self.disabled.keys().filter(move |(of, _)| of == source).map(|(_, name)| name.as_str())
+    /// Names of this source that are disabled, and by whose word.
+    pub fn disabled_in<'a>(&'a self, source: &'a str) -> impl Iterator<Item = (&'a str, Whose)> {
+        let of_source = self.disabled.iter().filter(move |((of, _), _)| of == source);
+        of_source.map(|((_, name), entry)| (name.as_str(), entry.by))
     }
 
     /// Who has disabled it.
-    pub fn by(&self, source: &str, name: &str) -> Option<By> {
+    pub fn by(&self, source: &str, name: &str) -> Option<Whose> {
         self.disabled.get(&(source.to_owned(), name.to_owned())).map(|entry| entry.by)
     }
 
@@ -95,27 +93,68 @@ impl Remembrance {
     ///
     /// # Errors
     /// There is no place or no room for it: a sentence.
-    pub fn disable(&mut self, source: &str, name: &str, by: By) -> Result<(), String> {
-        let directory = self.directory.as_ref().ok_or(
-            "nothing would remember it: the Emperor has no emperor-state-directory (`liege stop` stops it until it is started)",
-        )?;
+    pub fn disable(&mut self, source: &str, name: &str, by: Whose) -> Result<(), String> {
         let of = self.disabled.values().filter(|one| one.by == by).count();
-        if by != By::Master && (self.disabled.len() >= DISABLED_MAX || of >= SHARE_MAX) {
+        if by != Whose::Master && (self.disabled.len() >= DISABLED_MAX || of >= SHARE_MAX) {
             return Err("too many are disabled: enable one".into());
         }
         let place = (source.to_owned(), name.to_owned());
-        let cannot = |errno: Errno| format!("cannot remember it: {errno}");
-        let _ = unlinkat(directory, FRESH, AtFlags::empty());
-        symlinkat(target(&place, by), directory, FRESH).map_err(cannot)?;
-        // Of another name than any other: a name of a config may be longer than one of a file, and have any letter in it.
-        let link = match self.disabled.get(&place) {
-            Some(entry) => entry.link.clone(),
-            None => (self.last + 1).to_string(),
-        };
-        renameat(directory, FRESH, directory, &link).map_err(cannot)?;
-        self.last += 1;
+        let known = self.disabled.get(&place).map(|entry| entry.link.clone());
+        let link = self.write(&target(&place, by), known)?;
         self.disabled.insert(place, Entry { by, link });
         Ok(())
+    }
+
+    /// A link that leads there, in the place of the one that is known.
+    fn write(&mut self, target: &OsStr, known: Option<String>) -> Result<String, String> {
+        let directory = self.directory.as_ref().ok_or(
+            "nothing would remember it: the Emperor has no emperor-state-directory (`liege stop` stops it until it is started)",
+        )?;
+        let cannot = |errno: Errno| format!("cannot remember it: {errno}");
+        let _ = unlinkat(directory, FRESH, AtFlags::empty());
+        symlinkat(target, directory, FRESH).map_err(cannot)?;
+        // Of another name than any other: a name of a config may be longer than one of a file, and have any letter in it.
+        let link = known.unwrap_or_else(|| (self.last + 1).to_string());
+        renameat(directory, FRESH, directory, &link).map_err(cannot)?;
+        self.last += 1;
+        Ok(link)
+    }
+
+    /// From now on nothing of this user's is started, whoever is Emperor.
+    ///
+    /// # Errors
+    /// There is no place for it: a sentence.
+    pub fn disable_owner(&mut self, uid: u32) -> Result<(), String> {
+        if !self.owners.contains_key(&uid) {
+            let link = self.write(OsStr::new(&format!("{OWNER}{uid}")), None)?;
+            self.owners.insert(uid, link);
+        }
+        Ok(())
+    }
+
+    /// It is again.
+    ///
+    /// # Errors
+    /// That cannot be written.
+    pub fn enable_owner(&mut self, uid: u32) -> Result<(), String> {
+        if let Some(link) = self.owners.get(&uid) {
+            self.remove(link)?;
+            self.owners.remove(&uid);
+        }
+        Ok(())
+    }
+
+    /// Owners that are disabled.
+    pub fn owners(&self) -> impl Iterator<Item = u32> {
+        self.owners.keys().copied()
+    }
+
+    fn remove(&self, link: &str) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        match unlinkat(directory, link, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(format!("cannot forget that it is disabled: {errno}")),
+        }
     }
 
     /// It is not disabled any more.
@@ -124,11 +163,8 @@ impl Remembrance {
     /// That cannot be written.
     pub fn enable(&mut self, source: &str, name: &str) -> Result<(), String> {
         let place = (source.to_owned(), name.to_owned());
-        if let (Some(entry), Some(directory)) = (self.disabled.get(&place), &self.directory) {
-            match unlinkat(directory, &entry.link, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(format!("cannot forget that it is disabled: {errno}")),
-            }
+        if let Some(entry) = self.disabled.get(&place) {
+            self.remove(&entry.link)?;
             self.disabled.remove(&place);
         }
         Ok(())
@@ -142,8 +178,8 @@ fn made(name: &Name) -> Result<()> {
     }
 }
 
-fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, Entry>> {
-    let mut disabled = BTreeMap::new();
+fn read(directory: &OwnedFd) -> Result<(BTreeMap<Place, Entry>, BTreeMap<u32, String>)> {
+    let (mut disabled, mut owners) = (BTreeMap::new(), BTreeMap::new());
     for entry in Dir::read_from(directory.as_fd())?.take(2 * DISABLED_MAX) {
         let entry = entry?;
         let name = entry.file_name();
@@ -151,38 +187,46 @@ fn read(directory: &OwnedFd) -> Result<BTreeMap<Place, Entry>> {
             continue;
         }
         let said = readlinkat(directory, name, Vec::new()).ok();
+        let link = name.to_string_lossy().into_owned();
         match said.and_then(|said| parse(said.to_str().ok()?)) {
-            Some((place, by)) => {
-                let link = name.to_string_lossy().into_owned();
-                _ = disabled.insert(place, Entry { by, link });
+            Some(Said::Vassal(place, by)) => _ = disabled.insert(place, Entry { by, link }),
+            Some(Said::Owner(uid)) => _ = owners.insert(uid, link),
+            None => {
+                log::warn("control", &format!("`{link}` in {DIRECTORY} says nothing, and is passed over"))
             }
-            None => log::warn(
-                "control",
-                &format!("`{}` in {DIRECTORY} says nothing, and is passed over", name.to_string_lossy()),
-            ),
         }
     }
-    Ok(disabled)
+    Ok((disabled, owners))
 }
 
 /// Where the link leads: who, how long the source is, the source, the name.
-fn target((source, name): &Place, by: By) -> std::ffi::OsString {
+fn target((source, name): &Place, by: Whose) -> OsString {
     let by = match by {
-        By::Master => "root".to_owned(),
-        By::Tenant(uid) => uid.to_string(),
+        Whose::Master => "root".to_owned(),
+        Whose::Owner(uid) => uid.to_string(),
     };
-    std::ffi::OsStr::from_bytes(format!("{by} {} {source}{name}", source.len()).as_bytes()).to_owned()
+    OsStr::from_bytes(format!("{by} {} {source}{name}", source.len()).as_bytes()).to_owned()
 }
 
-fn parse(said: &str) -> Option<(Place, By)> {
+/// What a link says is disabled.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Vassal(Place, Whose),
+    Owner(u32),
+}
+
+fn parse(said: &str) -> Option<Said> {
+    if let Some(uid) = said.strip_prefix(OWNER) {
+        return uid.parse().ok().map(Said::Owner);
+    }
     let mut parts = said.splitn(3, ' ');
     let by = match parts.next()? {
-        "root" => By::Master,
-        uid => By::Tenant(uid.parse().ok()?),
+        "root" => Whose::Master,
+        uid => Whose::Owner(uid.parse().ok()?),
     };
     let (length, rest) = (parts.next()?.parse().ok()?, parts.next()?);
     let (source, name) = rest.split_at_checked(length)?;
-    Some(((source.to_owned(), name.to_owned()), by))
+    Some(Said::Vassal((source.to_owned(), name.to_owned()), by))
 }
 
 #[cfg(test)]
@@ -192,14 +236,27 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         for (source, name, by) in [
-            ("/srv", "shop.ini", By::Master),
-            ("glob:/a b/*", "/a b/c 7 d", By::Tenant(1_000)),
-            ("", "", By::Master),
+            ("/srv", "shop.ini", Whose::Master),
+            ("glob:/a b/*", "/a b/c 7 d", Whose::Owner(1_000)),
+            ("", "", Whose::Master),
         ] {
             let place = (source.to_owned(), name.to_owned());
-            assert_eq!(parse(target(&place, by).to_str().unwrap()), Some((place, by)));
+            assert_eq!(parse(target(&place, by).to_str().unwrap()), Some(Said::Vassal(place, by)));
         }
-        for said in ["", "root", "root 4", "root x ab", "root 9 ab", "-1 1 ab", "root 1 é"] {
+        assert_eq!(parse("owner 1001"), Some(Said::Owner(1_001)));
+        for said in [
+            "",
+            "owner",
+            "owner ",
+            "owner -1",
+            "owner x",
+            "root",
+            "root 4",
+            "root x ab",
+            "root 9 ab",
+            "-1 1 ab",
+            "root 1 é",
+        ] {
             assert_eq!(parse(said), None, "{said}");
         }
     }

@@ -26,7 +26,8 @@ pub(super) fn kept(
     if let Some(listed) = config.cap {
         return listed_is_there(listed, needed(config, namespaces)).map(Some);
     }
-    let roots = !config.tyrant && config.uid.is_none();
+    // So are its daemons, where it stays root.
+    let roots = (!config.tyrant || config.daemons.is_any()) && config.uid.is_none();
     let hooks = config.errands.iter().any(|errand| errand.value.phase != Phase::AsVassal);
     if roots || hooks || config.stop_hook.is_some() {
         return Ok(None);
@@ -55,8 +56,8 @@ fn needed(config: &EmperorConfig, namespaces: Namespaces) -> Capabilities {
         Capability::CAP_SETPCAP,
         Capability::CAP_SETUID,
     ];
-    if config.on_demand.is_used() {
-        // Sockets belong to the users of the vassals.
+    if config.on_demand.is_used() || config.process.gives_log {
+        // Sockets belong to the users of the vassals, and the log that is opened anew to the user that we are then.
         list.push(Capability::CAP_CHOWN);
     }
     if !namespaces.is_empty() || config.tuntap.has_routers() {

@@ -9,6 +9,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Runtime;
 use super::courtiers::OwnLimits;
+use super::wishes::absent_one;
+use crate::config::vassal::daemons::is_name;
 use crate::control::caller::Caller;
 use crate::control::door::{Asked, tell};
 use crate::control::messages::{Answer, Ask, Entry, Manner, encode_entry};
@@ -21,12 +23,14 @@ use crate::reactor::{Token, clock};
 use crate::session::{ALONE, ATTENDED};
 use crate::spawner::wire::Request;
 
-/// Most sessions at one time.
-const SESSIONS_MAX: usize = 2_048;
-/// Most of one user who is neither root nor ours.
-const SHARE_MAX: usize = 256;
+/// Most sessions at one time, but for root's and ours.
+const SESSIONS_MAX: usize = 2_304;
+/// So much of what is left may be one user's: 256 where nobody else has any, and less the more others have.
+const SHARE: usize = 8;
 /// Longest command that is written into the log, in characters.
 const SHOWN_MAX: usize = 200;
+/// What a tenant is told who has had more than his ration.
+const TOO_OFTEN: &str = "too many sessions began lately: wait a moment";
 
 /// All sessions, by number.
 #[derive(Default)]
@@ -61,8 +65,13 @@ impl Sessions {
 
     fn is_full_for(&self, sender: Sender) -> bool {
         let of = self.known.values().filter(|one| one.uid == sender.uid).count();
-        !sender.is_master() && (self.known.len() >= SESSIONS_MAX || of >= SHARE_MAX)
+        !sender.is_master() && !may_have_more(of, self.known.len())
     }
+}
+
+/// Whether one who has so many, of so many in all, may have one more.
+fn may_have_more(of: usize, all: usize) -> bool {
+    of < SESSIONS_MAX.saturating_sub(all) / SHARE
 }
 
 /// Who began a session takes it up again, and root all.
@@ -88,6 +97,7 @@ impl Runtime {
         let outcome = match ask {
             Ok(Ask::Enter(entry)) => self.open_session(sender, &entry, caller),
             Ok(Ask::Update) => self.look_anew(sender, caller),
+            Ok(Ask::Show(names)) => self.show(sender, &names, caller),
             Ok(Ask::End) => self.end_by_word(sender, caller),
             Ok(Ask::Govern(wish)) => self.grant(sender, &wish, caller),
             Ok(Ask::Again(name)) => self.take_up(sender, &name, caller),
@@ -134,6 +144,7 @@ impl Runtime {
         let view = self.vassal_for(sender, &entry.name)?;
         let one = Incarnation { id: view.id, attempt: view.attempts };
         let process = self.process_of(one).ok_or_else(|| format!("{} has just ended", view.key.name))?;
+        self.ration(sender)?;
         let cannot = |error: &dyn std::fmt::Display| format!("cannot open a session: {error}");
         let bytes = encode_entry(entry).map_err(|error| cannot(&error))?;
         let entry_memory = crate::session::sealed(&bytes).map_err(|error| cannot(&error))?;
@@ -182,6 +193,12 @@ impl Runtime {
         Ok(copy)
     }
 
+    /// One more of his begins, or is taken up.
+    fn ration(&mut self, sender: Sender) -> Result<(), String> {
+        let has = self.rations.may_begin(sender, clock::now());
+        has.then_some(()).ok_or_else(|| TOO_OFTEN.into())
+    }
+
     fn tell_of_others(&self, name: &str, sender: Sender, client: &Caller) {
         let waiting: Vec<u32> = self.sessions.alone(name, sender).collect();
         if !waiting.is_empty() {
@@ -199,8 +216,10 @@ impl Runtime {
             own.retain(|view| &*view.key.name == name);
         }
         let view = match own.len() {
-            // Whether it exists is nobody else's business.
-            0 => return Err(format!("there is no vassal `{name}`, or it is not yours")),
+            0 if name.contains('/') && known_as_daemon(name) => {
+                return Err("a daemon is in the jail of its vassal: name that one".into());
+            }
+            0 => return Err(absent_one(sender, name)),
             1 => own.swap_remove(0),
             count => return Err(format!("`{name}` are {count} vassals: say the whole name of one")),
         };
@@ -219,7 +238,8 @@ impl Runtime {
 
     /// A session that nobody looks at gets another client.
     fn take_up(&mut self, sender: Sender, name: &str, caller: Caller) -> Result<(), (String, Caller)> {
-        let number = match self.number_of(sender, name) {
+        let found = self.number_of(sender, name);
+        let number = match found.and_then(|number| self.ration(sender).map(|()| number)) {
             Ok(number) => number,
             Err(sentence) => return Err((sentence, caller)),
         };
@@ -321,9 +341,14 @@ fn deed(entry: &Entry) -> String {
     format!("{verb} `{shown}`")
 }
 
+/// `shop/redis`: not a path.
+fn known_as_daemon(name: &str) -> bool {
+    !name.starts_with('/') && name.rsplit_once('/').is_some_and(|(_, daemon)| is_name(daemon))
+}
+
 fn absence(view: &VassalView) -> String {
     let name = &view.key.name;
-    if view.on_demand.is_some() {
+    if view.on_demand.is_some() && !view.suspended {
         return format!("{name} runs on demand and waits for a connection: connect to it first");
     }
     let note = view.note(clock::now());
@@ -336,4 +361,19 @@ fn pair() -> std::io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
     Ok((ours, theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Row C6.
+    #[test]
+    fn some_users_who_take_all_they_can_leave_sessions_to_others() {
+        let take_all = |all: usize| (0..).find(|of| !may_have_more(*of, all + of)).expect("a bound");
+        assert_eq!(take_all(0), 256);
+        let all = (0..40).fold(0, |all, _| all + take_all(all));
+        assert!(all < SESSIONS_MAX && take_all(all) > 0, "{all}");
+        assert!(!may_have_more(0, SESSIONS_MAX) && !may_have_more(0, usize::MAX));
+    }
 }

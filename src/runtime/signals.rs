@@ -12,11 +12,11 @@ impl Runtime {
     /// Hears those that have come.
     ///
     /// # Errors
-    /// They cannot be read, or the spawner is gone.
+    /// They cannot be read.
     pub(super) fn hear_signals(&mut self) -> Result<()> {
         while let Some(one) = self.signals.read_signal().context("cannot read signals")? {
             match Signal::try_from(one.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGCHLD) => {}
+                Ok(Signal::SIGCHLD) => self.unreaped = true,
                 Ok(Signal::SIGHUP) => self.reload_all(),
                 Ok(Signal::SIGURG) => self.tell(Event::ClearBlacklist),
                 Ok(Signal::SIGUSR1) => self.log_status(),
@@ -29,13 +29,14 @@ impl Runtime {
                 Err(_) => {}
             }
         }
-        self.reap()
+        Ok(())
     }
 
     /// The log under its name, once somebody has moved it away.
     pub(super) fn reopen_log(&mut self, why: &str) {
+        let reopened = self.logs.reopen(&self.lender);
         self.reopen_outputs();
-        match self.logs.reopen(&self.lender) {
+        match reopened {
             Ok(true) => log::info("emperor", &format!("the log was opened anew ({why})")),
             Ok(false) => {
                 log::info("emperor", &format!("{why} means nothing here: the log is no file of ours"))

@@ -57,7 +57,7 @@ impl Spelling {
         match first {
             TROUBLE => return Spelled::Trouble(text),
             KEPT => return kept(&text),
-            DAEMON => return Spelled::Daemon(Word::parse(&text)),
+            DAEMON => return daemon(&text),
             SERVES => self.serves = text,
             _ => self.said = text,
         }
@@ -72,6 +72,14 @@ impl Spelling {
     /// Where it listens, likewise.
     pub fn serves(&self) -> &str {
         &self.serves
+    }
+}
+
+/// Nothing at all takes back what was told of others before; what is none is passed over.
+fn daemon(text: &str) -> Spelled {
+    match Word::parse(text) {
+        None if !text.is_empty() => Spelled::Letter,
+        word => Spelled::Daemon(word),
     }
 }
 
@@ -107,6 +115,13 @@ mod tests {
         assert_eq!(after(b"\ra\x1ab\n"), ("ab".into(), vec![26]));
         assert_eq!(after(b"\rgone\n\r\n"), (String::new(), vec![]));
         assert_eq!(after(b"x\n\x11"), (String::new(), vec![b'x', b'\n', 17]));
+    }
+
+    #[test]
+    fn a_word_of_a_daemon_that_is_none_takes_nothing_back() {
+        assert_eq!(daemon(""), Spelled::Daemon(None));
+        assert_eq!(daemon("a flies 7 1"), Spelled::Letter);
+        assert!(matches!(daemon(&format!("a running 7 1 {}", "\\".repeat(500))), Spelled::Daemon(Some(_))));
     }
 
     #[test]

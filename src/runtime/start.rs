@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use caps::Capability;
-use jail::plan::standard::standard_namespaces;
-use jail::{Capabilities, Identity, Namespaces};
+use jail::{Capabilities, Identity};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::Mode;
@@ -17,48 +15,110 @@ use super::Runtime;
 use super::activation;
 use super::asides::Asides;
 use super::attributes::Attributes;
+use super::chartering::{charter, is_privileged};
 use super::commissions;
 use super::courtiers::Courtiers;
 use super::doors::Doors;
 use super::earshot::Unheard;
-use super::environment;
 use super::errands::Fetched;
 use super::eyes::LentEyes;
 use super::farewells::Farewells;
-use super::filtering;
 use super::gateways::Gateways;
 use super::held_back::HeldBack;
+use super::household::Household;
 use super::ids::identity;
 use super::jailing;
-use super::limits;
-use super::listeners::{self, Listeners};
+use super::keeper::LogKeeper;
+use super::listeners::Listeners;
 use super::logs::{self, Logs};
 use super::notify::Messenger;
 use super::outputs;
 use super::policy;
 use super::presence;
+use super::rations::Rations;
 use super::remembrance::Remembrance;
 use super::residence::Residence;
-use super::rights::kept;
 use super::sessions::Sessions;
 use super::update::Audience;
 use super::waiters::Waiters;
 use crate::config::emperor::{EmperorConfig, Source};
-use crate::config::hook::Errand;
 use crate::config::place::Placed;
 use crate::control::door::Door;
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Fingerprint, Owner};
+use crate::emperor::event::Owner;
 use crate::logfile::LogFile;
 use crate::monitors::{self, Monitors, Settings};
 use crate::reactor::{Poller, clock};
-use crate::spawner::charter::{Arguments, Charter, Leftover, Lodging, VassalProgram};
-use crate::spawner::wire::{Standing, Ticket};
-use crate::spawner::{client, fitness, lend};
+use crate::spawner::charter::{Charter, Leftover};
+use crate::spawner::wire::Standing;
+use crate::spawner::{client, lend};
 use crate::{log, stats};
 
-/// Network namespaces kept ready.
-const POOL: u16 = 16;
+/// What is opened while there are privileges, and by whom.
+struct Premises {
+    identity: Option<Owner>,
+    cwd: PathBuf,
+    sources: Vec<Source>,
+    charter: Charter,
+    signals: SignalFd,
+    stats: stats::Server,
+    doors: Doors,
+    gateways: Gateways,
+    keeper: LogKeeper,
+    events: stats::Events,
+    door: Door,
+    residence: Residence,
+    remembrance: Remembrance,
+}
+
+impl Premises {
+    fn open(config: &EmperorConfig) -> Result<Self> {
+        let first = directory()?;
+        let identity = identity(config)?;
+        let log_file = begin(config, &first, identity)?;
+        let cwd = directory()?;
+        let sources = sources(config, &cwd)?;
+        let roots = monitors::bases(&sources, &cwd)?;
+        let files = monitors::files(&sources, &cwd);
+        let charter = Charter { files, log: log_file, ..charter(config, &roots, identity)? };
+        commissions::contradiction(&charter)?;
+        let signals = block_signals()?;
+        let guests = stats::Guests { welcome: config.shows_tenants(), owner: identity };
+        let asked: Vec<_> = config.stats.iter().chain(&config.more_stats).collect();
+        let stats = stats::Server::bind(&asked, config.stats_form, guests)?;
+        let doors = Doors::open(&config.commands, identity)?;
+        let (gateways, keeper) = (Gateways::open(config, identity)?, outputs::open(config, is_privileged())?);
+        let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
+        let door = control(config, &stats, identity)?;
+        let residence = Residence::open(config, &first, identity)?;
+        let remembrance = remembrance(config, identity)?;
+        let mut premises = Self {
+            identity,
+            cwd,
+            sources,
+            charter,
+            signals,
+            stats,
+            doors,
+            gateways,
+            keeper,
+            events,
+            door,
+            residence,
+            remembrance,
+        };
+        premises.charter.leftovers = premises.leftovers();
+        premises.charter.routers = premises.gateways.lodgings();
+        Ok(premises)
+    }
+
+    /// What is removed in the end, by the spawner.
+    fn leftovers(&self) -> Vec<Leftover> {
+        let paths = self.stats.paths().chain(self.events.path()).chain(self.doors.paths());
+        let leftovers = paths.chain(self.door.path()).filter_map(Leftover::of);
+        leftovers.chain(self.residence.leftovers()).chain(self.gateways.leftovers()).collect()
+    }
+}
 
 /// Starts everything. What needs privileges comes first; then they are given up.
 ///
@@ -66,41 +126,22 @@ const POOL: u16 = 16;
 /// What keeps the Emperor from starting, with its cure.
 pub fn start(config: &EmperorConfig) -> Result<Runtime> {
     let config = &activation::adopted(config)?;
-    let first = directory()?;
-    let identity = identity(config)?;
-    let log_file = begin(config, &first, identity)?;
-    let cwd = directory()?;
-    let sources = sources(config, &cwd)?;
-    let roots = monitors::bases(&sources, &cwd)?;
-    let files = monitors::files(&sources, &cwd);
-    let charter = Charter { files, log: log_file, ..charter(config, &roots, identity)? };
-    commissions::contradiction(&charter)?;
-    let signals = block_signals()?;
-    let guests = stats::Guests { welcome: config.shows_tenants(), owner: identity };
-    let asked: Vec<_> = config.stats.iter().chain(&config.more_stats).collect();
-    let stats = stats::Server::bind(&asked, config.stats_form, guests)?;
-    let doors = Doors::open(&config.commands, identity)?;
-    let (gateways, keeper) = (Gateways::open(config, identity)?, outputs::open(config, is_privileged())?);
-    let events = stats::Events::bind(stats.address(config.stats.as_ref()).as_ref(), guests);
-    let door = control(config, &stats, identity)?;
-    let mut residence = Residence::open(config, &first, identity)?;
-    let remembrance = remembrance(config, identity)?;
-    let paths = stats.paths().chain(events.path()).chain(doors.paths()).chain(door.path());
-    let leftovers = paths.filter_map(Leftover::of).chain(residence.leftovers()).chain(gateways.leftovers());
-    let charter = Charter { leftovers: leftovers.collect(), routers: gateways.lodgings(), ..charter };
+    let mut premises = Premises::open(config)?;
     forbid_cores().context("cannot limit cores")?;
-    let started = client::start(&charter)?;
+    let started = client::start(&premises.charter)?;
     possible(&started.standing)?;
-    announce(config, &charter, &started.standing.notes);
+    announce(config, &premises.charter, &started.standing.notes);
     presence::take(&config.presence, config.commissions.use_servers())?;
-    shed(&charter, identity)?;
+    shed(&premises.charter, premises.identity)?;
     let _ = raise_descriptor_limit();
     let lender = Rc::new(started.lender);
-    let logs = Logs::settle(charter.log.as_ref(), &config.process, &lender)?;
-    residence.furnish(config)?;
+    let logs = Logs::settle(premises.charter.log.as_ref(), &config.process, &lender)?;
+    premises.residence.furnish(config)?;
     enter(config.process.last_directory.as_ref(), "chdir2")?;
     let eyes = Box::new(LentEyes::new(Rc::clone(&lender)));
-    let monitors = Monitors::new(&sources, settings(config, &charter), eyes, &cwd, clock::now())?;
+    let settings = settings(config, &premises.charter);
+    let monitors = Monitors::new(&premises.sources, settings, eyes, &premises.cwd, clock::now())?;
+    let charter = premises.charter;
     let mut runtime = Runtime {
         emperor: Emperor::new(policy::of_config(config, &charter)),
         monitors,
@@ -112,19 +153,21 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         listeners: Listeners::default(),
         unheard: Unheard::default(),
         poller: Poller::new()?,
-        signals,
-        stats,
-        doors,
-        gateways,
-        keeper,
-        door,
+        signals: premises.signals,
+        stats: premises.stats,
+        doors: premises.doors,
+        gateways: premises.gateways,
+        keeper: premises.keeper,
+        household: Household::new(charter.household.as_ref()),
+        door: premises.door,
         sessions: Sessions::default(),
+        rations: Rations::default(),
         waiters: Waiters::default(),
-        remembrance,
+        remembrance: premises.remembrance,
         audience: Audience::default(),
-        events,
+        events: premises.events,
         facts: facts(&charter, &started.standing),
-        residence: residence.with_switch(started.kill_switch),
+        residence: premises.residence.with_switch(started.kill_switch),
         logs,
         follows: charter.follows_starts(),
         asides: Asides::new(charter.asides()),
@@ -132,6 +175,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         fetched: Fetched::default(),
         messenger: Messenger::of_environment(&|name| config.process.variable(name, std::env::var(name).ok())),
         introduced: false,
+        unreaped: false,
         finishing: false,
         finished: false,
     };
@@ -171,11 +215,11 @@ fn possible(standing: &Standing) -> Result<()> {
     standing.hook_failed.as_ref().map_or(Ok(()), |reason| bail!("{reason}"))
 }
 
-/// Mask, log and directory, before anything is made or looked for. The log of the background is there already.
+/// Mask, log and directory, before anything is made or looked for.
 fn begin(config: &EmperorConfig, first: &Path, identity: Option<Owner>) -> Result<Option<LogFile>> {
     let process = &config.process;
     process.umask.map(|mask| umask(Mode::from_raw_mode(mask)));
-    let file = logs::begin(process.background.as_ref().or(process.log.as_ref()), first, identity)?;
+    let file = logs::begin(process, first, identity)?;
     log::open();
     enter(process.directory.as_ref(), "chdir").map(|()| file)
 }
@@ -190,19 +234,6 @@ fn enter(directory: Option<&Placed<PathBuf>>, option: &str) -> Result<()> {
         .with_context(|| format!("{place}: {option}: cannot enter {}", value.display()))
 }
 
-/// The charter that `liege plan` shows the jail of: as `start` would make it.
-///
-/// # Errors
-/// Names that cannot be resolved, capabilities that are not there.
-pub fn plan_for(config: &EmperorConfig) -> Result<Charter> {
-    let routers = config.tuntap.routers(config.tyrant).into_iter().map(|router| Lodging {
-        device: router.device.clone(),
-        // Nothing is opened, and nothing removed.
-        socket: Leftover { path: router.socket.display().to_string(), device: 0, inode: 0, pid: None },
-    });
-    Ok(Charter { routers: routers.collect(), ..charter(config, &[], identity(config)?)? })
-}
-
 /// Each source once: two vassals of one config would get into each other's way.
 fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
     let given = config.sources.iter().map(|source| monitors::absolute(&source.value, cwd)).collect();
@@ -211,113 +242,6 @@ fn sources(config: &EmperorConfig, cwd: &Path) -> Result<Vec<Source>> {
         log::line(log::Level::Warn, &[("source", &source.to_string())], "is given twice: it is used once");
     }
     Ok(once)
-}
-
-fn charter(config: &EmperorConfig, roots: &[PathBuf], identity: Option<Owner>) -> Result<Charter> {
-    let privileged = is_privileged();
-    if config.tyrant && !privileged {
-        bail!(
-            "emperor-tyrant gives vassals the ids of their files, which only root can do: start liege as root"
-        );
-    }
-    if !privileged && !config.id_ranges.rules().is_empty() {
-        bail!(
-            "emperor-id-range gives vassals ids of others than their owners, which only root can do: start liege as root"
-        );
-    }
-    let jail = jailing::word(config, privileged);
-    let mut namespaces = config.namespaces;
-    if jail.is_some() {
-        namespaces = namespaces.with(standard_namespaces());
-    }
-    if !privileged && !namespaces.is_empty() {
-        namespaces = namespaces.with(Namespaces::USER);
-    }
-    let charter = Charter {
-        privileged,
-        leftovers: Vec::new(),
-        identity: identity.filter(|_| privileged && !config.tyrant),
-        tyrant: config.tyrant,
-        tyrant_nofollow: config.tyrant_nofollow,
-        tyrant_initgroups: config.tyrant_initgroups,
-        nofollow: config.nofollow,
-        namespaces,
-        id_ranges: config.id_ranges.clone(),
-        jail,
-        config_pipe: config.config_pipe,
-        magic_exec: config.magic_exec,
-        program: program(config)?,
-        fork_servers: commissions::fork_servers(&config.commissions)?,
-        attributes: commissions::attributes(&config.commissions),
-        arguments: arguments(config),
-        environment: environment::of_vassals(&config.process),
-        log: None,
-        own_environment: environment::own(&config.process),
-        scoped: filtering::is_scoped(namespaces, jail),
-        filtering: filtering::of_config(config, (namespaces, jail))?,
-        resources: limits::resources(config)?,
-        limits_file: limits::file(config)?,
-        settings: limits::settings_of_vassals(privileged),
-        processes_max: limits::processes_max(config, jail.is_some()),
-        vassal_capabilities: config.vassal_cap,
-        capabilities: kept(config, privileged, namespaces)?,
-        on_demand: listeners::of_config(&config.on_demand)?,
-        errands: errands(config),
-        stop_hook: config.stop_hook.as_ref().map(|hook| hook.value.clone()),
-        roots: roots.iter().filter_map(|root| root.to_str()).map(str::to_owned).collect(),
-        files: Vec::new(),
-        pool: POOL,
-        routers: Vec::new(),
-    };
-    match fitness::refused(config, &charter) {
-        Some(error) => Err(error.into()),
-        None => Ok(charter),
-    }
-}
-
-/// In the order in which they are done: within a phase hooks, then mounts, then what is unmounted, then programs.
-fn errands(config: &EmperorConfig) -> Vec<Errand> {
-    let placed =
-        |errand: &Placed<Errand>| Errand { origin: errand.place.to_string(), ..errand.value.clone() };
-    let mut errands: Vec<Errand> = config.errands.iter().map(placed).collect();
-    errands.sort_by_key(|errand| (errand.phase, errand.manner));
-    errands
-}
-
-/// True when ids can be given: real root, or root of a container.
-fn is_privileged() -> bool {
-    let permitted = crate::permitted();
-    rustix::process::geteuid().is_root()
-        && [Capability::CAP_SETUID, Capability::CAP_SETGID].into_iter().all(|one| permitted.has(one))
-}
-
-/// Where nothing but wrappers is named, we are what stands between them: as a vassal of any other Emperor would be,
-/// by our path.
-fn program(config: &EmperorConfig) -> Result<VassalProgram> {
-    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    let asked = config.wrapper.as_ref().or(config.binary_path.as_ref()).map(text);
-    let (overriding, fallbacks) = (&config.wrapper_override, &config.wrapper_fallback);
-    if overriding.is_empty() && fallbacks.is_empty() {
-        return Ok(asked.map_or(VassalProgram::Own, VassalProgram::Path));
-    }
-    let main = match asked {
-        Some(path) => path,
-        None => text(&std::env::current_exe().context("cannot tell where this program is")?),
-    };
-    let others = |list: &[PathBuf]| list.iter().map(text).collect::<Vec<_>>();
-    let programs = [others(overriding), vec![main], others(fallbacks)].concat();
-    Ok(VassalProgram::First(programs, overriding.len()))
-}
-
-fn arguments(config: &EmperorConfig) -> Arguments {
-    Arguments {
-        inherit_before: config.inherit_before.clone(),
-        include_before: config.include_before.clone(),
-        set: config.vassal_set.clone(),
-        inherit: config.inherit.clone(),
-        include: config.include.clone(),
-        extra_extensions: config.extra_extensions.clone(),
-    }
 }
 
 fn block_signals() -> Result<SignalFd> {
@@ -399,10 +323,6 @@ fn announce(config: &EmperorConfig, charter: &Charter, notes: &[String]) {
         );
     }
     jailing::announce(config, charter);
+    outputs::announce(config);
     notes.iter().for_each(|note| log::warn("emperor", note));
-}
-
-/// A program runs, as the Emperor is told.
-pub fn running(ticket: Ticket, fingerprint: u64, uid: u32, gid: u32) -> Event {
-    Event::Running(ticket.into(), Fingerprint(fingerprint), Owner { uid, gid })
 }

@@ -1,4 +1,4 @@
-//! Pure. Whom a wish is about: vassals, and daemons of vassals.
+//! Pure. Whom a wish is about: vassals, daemons of vassals, and owners with all that is theirs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,8 @@ use crate::emperor::event::VassalId;
 
 /// Numbers of daemons begin here: there are never so many vassals.
 const DAEMONS_FROM: u32 = 1 << 31;
+/// And those of owners.
+const OWNERS_FROM: u32 = 3 << 30;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +16,8 @@ pub enum Subject {
     Vassal(VassalId),
     /// A daemon of this vassal, by a number and its name.
     Daemon(VassalId, u32, String),
+    /// An owner, by a number and his uid.
+    Owner(u32, u32),
 }
 
 /// All that one wish is about, each once.
@@ -21,6 +25,8 @@ pub enum Subject {
 pub struct Subjects {
     vassals: BTreeSet<VassalId>,
     daemons: BTreeMap<VassalId, BTreeMap<String, u32>>,
+    /// Told of when something is done with them, and not when a vassal changes.
+    owners: Vec<u32>,
     last: u32,
 }
 
@@ -29,14 +35,15 @@ impl Subject {
     pub fn number(&self) -> u32 {
         match self {
             Self::Vassal(id) => id.0,
-            Self::Daemon(_, number, _) => *number,
+            Self::Daemon(_, number, _) | Self::Owner(number, _) => *number,
         }
     }
 
     /// The vassal, or that of the daemon.
-    pub fn vassal(&self) -> VassalId {
+    pub fn vassal(&self) -> Option<VassalId> {
         match self {
-            Self::Vassal(id) | Self::Daemon(id, ..) => *id,
+            Self::Vassal(id) | Self::Daemon(id, ..) => Some(*id),
+            Self::Owner(..) => None,
         }
     }
 }
@@ -56,20 +63,37 @@ impl Subjects {
         }
     }
 
+    /// This owner too: a few of them, as many as a wish has names.
+    pub fn add_owner(&mut self, uid: u32) {
+        self.owners.push(uid);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.vassals.is_empty() && self.daemons.is_empty()
+        self.vassals.is_empty() && self.daemons.is_empty() && self.owners.is_empty()
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.vassals.len() + self.daemons.values().map(BTreeMap::len).sum::<usize>()
+        self.owners.len() + self.vassals.len() + self.count_of_daemons()
+    }
+
+    /// How many of them are daemons.
+    pub fn count_of_daemons(&self) -> usize {
+        self.last as usize
     }
 
     /// All of them.
     pub fn all(&self) -> Vec<Subject> {
         let daemons = self.daemons.keys().flat_map(|id| self.daemons_of(*id));
-        self.vassals.iter().copied().map(Subject::Vassal).chain(daemons).collect()
+        let owners = (OWNERS_FROM..).zip(&self.owners).map(|(number, uid)| Subject::Owner(number, *uid));
+        owners.chain(self.vassals.iter().copied().map(Subject::Vassal)).chain(daemons).collect()
+    }
+
+    /// This daemon, if it is one of them.
+    pub fn daemon(&self, id: VassalId, name: &str) -> Option<Subject> {
+        let number = self.daemons.get(&id)?.get(name)?;
+        Some(Subject::Daemon(id, *number, name.to_owned()))
     }
 
     /// Those that a change of this vassal may be about.
@@ -101,7 +125,9 @@ mod tests {
         subjects.add(one);
         subjects.add(one);
         ["redis", "redis", "jobs"].iter().for_each(|name| subjects.add_daemon(other, name));
-        assert_eq!((subjects.count(), subjects.all().len()), (3, 3));
+        assert_eq!((subjects.count(), subjects.count_of_daemons(), subjects.all().len()), (3, 2, 3));
+        assert_eq!(subjects.daemon(other, "jobs").as_ref(), subjects.all().get(1));
+        assert_eq!((subjects.daemon(other, "cron"), subjects.daemon(one, "jobs")), (None, None));
         assert_eq!(subjects.vassals(), BTreeSet::from([one, other]));
         assert_eq!(subjects.of(one), [Subject::Vassal(one)]);
         let numbers: BTreeSet<u32> = subjects.all().iter().map(Subject::number).collect();

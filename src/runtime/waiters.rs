@@ -74,11 +74,22 @@ impl Waiters {
         }
     }
 
-    /// This vassal, or a daemon of it, has changed.
+    /// This vassal has changed, and with it maybe each of its daemons.
     pub fn note(&mut self, id: VassalId) {
+        self.mark(id, |subjects| subjects.of(id));
+    }
+
+    /// This daemon of it has changed, and nothing else.
+    pub fn note_daemon(&mut self, id: VassalId, name: &str) {
+        self.mark(id, |subjects| subjects.daemon(id, name).into_iter().collect());
+    }
+
+    fn mark(&mut self, id: VassalId, changed: impl Fn(&Subjects) -> Vec<Subject>) {
         for number in self.of.get(&id).into_iter().flatten() {
-            if let Some(one) = self.known.get_mut(number) {
-                one.changed.extend(one.subjects.of(id));
+            let Some(one) = self.known.get_mut(number) else { continue };
+            let changed = changed(&one.subjects);
+            if !changed.is_empty() {
+                one.changed.extend(changed);
                 self.to_tell.insert(*number);
             }
         }

@@ -1,18 +1,18 @@
 //! What people want of vassals: who may, whom they mean, and what they are told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 use super::Runtime;
 use super::courtiers::Courtiers;
-use super::remembrance::By;
+use super::household::HOUSEHOLD;
 use super::subjects::{Subject, Subjects};
 use super::waiters;
 use crate::control::caller::Caller;
 use crate::control::messages::Answer;
-use crate::control::wish::{Deed, Meant, Standing, Wish};
+use crate::control::wish::{ALL, Deed, Meant, OURS, Standing, Wish};
 use crate::emperor::Emperor;
-use crate::emperor::event::{Event, Incarnation, Key, MonitorId, VassalId};
+use crate::emperor::event::{Event, Incarnation, Key, MonitorId, VassalId, Whose};
 use crate::emperor::sender::Sender;
 use crate::log;
 use crate::reactor::{Token, clock};
@@ -22,9 +22,15 @@ use crate::spawner::wire::Request;
 const SHOWN_MAX: usize = 200;
 /// Most work of a wish that is not root's: letters of his names times letters of what he says, each a few nanoseconds.
 const WORK_MAX: usize = 10_000_000;
+/// Most daemons of a wish that is not root's: how each stands is kept for whoever asked until he takes it, or is given up.
+const DAEMONS_MAX: usize = 1_024;
+/// What a tenant is told who wants more than that.
+const TOO_MUCH: &str = "that is too much at once: say it in parts";
 
 /// Vassals of one owner.
 type Own<'a> = Vec<(VassalId, &'a Key)>;
+/// Why a deed was not done, if so: a sentence.
+pub(super) type Outcome = Result<(), String>;
 
 impl Runtime {
     /// Somebody wants something of vassals, and is told what comes of it until he goes.
@@ -58,11 +64,12 @@ impl Runtime {
         if self.waiters.is_full_for(sender) {
             return Err("too many wait for vassals at once: try again".into());
         }
-        let (meant, nobody) = self.meant(sender, &wish.names)?;
+        let (meant, nobody) = match self.owners_meant(sender, wish)? {
+            Some(meant) => (meant, Vec::new()),
+            None => self.meant(sender, &wish.names)?,
+        };
         if meant.is_empty() {
-            // Whether somebody else has such a one is nobody's business.
-            let names = nobody.join("`, `");
-            return Err(format!("there is no vassal `{names}`, or it is not yours"));
+            return Err(absent(sender, &nobody.join("`, `")));
         }
         Ok((meant, nobody))
     }
@@ -84,9 +91,16 @@ impl Runtime {
             self.waiters.answer(number, [Answer::Nobody(nobody)]);
         }
         let mut declined = Vec::new();
+        let mut of_owners = BTreeMap::new();
         for subject in meant {
-            self.emperor.await_change(subject.vassal());
-            let outcome = self.carry_out(sender, subject, deed);
+            subject.vassal().into_iter().for_each(|id| self.emperor.await_change(id));
+            let outcome = match self.with_its_owner(subject, deed, &of_owners) {
+                Some(outcome) => outcome,
+                None => self.carry_out(sender, subject, deed),
+            };
+            if let Subject::Owner(_, uid) = subject {
+                of_owners.insert(*uid, outcome.clone());
+            }
             declined.extend(outcome.err().map(|sentence| Answer::Declined(subject.number(), sentence)));
         }
         if deed != Deed::Look {
@@ -102,19 +116,25 @@ impl Runtime {
         self.waiters.answer(number, standings);
     }
 
-    fn carry_out(&mut self, sender: Sender, subject: &Subject, deed: Deed) -> Result<(), String> {
+    fn carry_out(&mut self, sender: Sender, subject: &Subject, deed: Deed) -> Outcome {
         match subject {
+            Subject::Owner(_, uid) => self.carry_out_with_owner(*uid, deed),
             Subject::Vassal(id) => self.carry_out_with(sender, *id, deed),
             Subject::Daemon(id, _, name) => match (deed, deed.steering()) {
                 (Deed::Look, _) => Ok(()),
                 (_, Some(steering)) => self.steer_daemon(*id, name, steering),
-                (_, None) => Err("a daemon is started and stopped, and nothing more".into()),
+                (_, None) => {
+                    Err("a daemon is not disabled by itself: `liege stop` lasts until it or its vassal is started".into())
+                },
             },
         }
     }
 
-    fn carry_out_with(&mut self, sender: Sender, id: VassalId, deed: Deed) -> Result<(), String> {
+    fn carry_out_with(&mut self, sender: Sender, id: VassalId, deed: Deed) -> Outcome {
         match deed {
+            Deed::Start | Deed::Restart | Deed::Enable if self.is_outlaws(id) => {
+                return Err("its owner is disabled: root enables him (`liege enable uid=NUMBER`)".into());
+            }
             Deed::Start | Deed::Restart if self.emperor.view_of(id).is_some_and(|view| view.disabled) => {
                 return Err("it is disabled: `liege enable` starts it".into());
             }
@@ -123,7 +143,7 @@ impl Runtime {
             Deed::Signal(number) => self.signal(id, number)?,
             Deed::Look | Deed::Start | Deed::Stop | Deed::Restart | Deed::Reload => {}
         }
-        deed.command().into_iter().for_each(|command| self.tell(Event::Commanded(id, command)));
+        deed.command(whose(sender)).into_iter().for_each(|command| self.tell(Event::Commanded(id, command)));
         Ok(())
     }
 
@@ -140,16 +160,16 @@ impl Runtime {
     /// Remembered first, then done. What a tenant says changes nothing of what root has said.
     fn disable(&mut self, sender: Sender, id: VassalId) -> Result<(), String> {
         let Some((source, name)) = self.place_of(id) else { return Ok(()) };
-        let by = if sender.is_master() { By::Master } else { By::Tenant(sender.uid) };
+        let by = whose(sender);
         match self.remembrance.by(&source, &name) {
-            Some(By::Master) => Ok(()),
-            Some(By::Tenant(_)) | None => self.remembrance.disable(&source, &name, by),
+            Some(Whose::Master) => Ok(()),
+            Some(Whose::Owner(_)) | None => self.remembrance.disable(&source, &name, by),
         }
     }
 
     fn enable(&mut self, sender: Sender, id: VassalId) -> Result<(), String> {
         let Some((source, name)) = self.place_of(id) else { return Ok(()) };
-        if self.remembrance.by(&source, &name) == Some(By::Master) && !sender.is_master() {
+        if self.remembrance.by(&source, &name) == Some(Whose::Master) && !sender.is_master() {
             return Err("the administrator has disabled it".into());
         }
         self.remembrance.enable(&source, &name)
@@ -157,16 +177,32 @@ impl Runtime {
 
     /// Its source and its name there, as they are remembered.
     fn place_of(&self, id: VassalId) -> Option<(String, String)> {
-        let key = self.emperor.key(id)?;
+        self.place_in_source(self.emperor.key(id)?)
+    }
+
+    fn place_in_source(&self, key: &Key) -> Option<(String, String)> {
         let source = self.monitors.sources().nth(usize::from(key.monitor.0))?;
         Some((source.to_owned(), key.name.to_string()))
     }
 
+    /// What its owner before has disabled is the next one's.
+    pub(super) fn forget_disabled(&mut self, key: &Key) {
+        let Some((source, name)) = self.place_in_source(key) else { return };
+        let forgotten = self.remembrance.enable(&source, &name);
+        let text = "is disabled no more: who has disabled it is not its owner any more";
+        log::line(log::Level::Info, &[("vassal", &name)], text);
+        forgotten.unwrap_or_else(|sentence| log::warn("control", &sentence));
+    }
+
     /// What was disabled under an Emperor before.
     pub(super) fn recall(&mut self) {
+        for uid in self.remembrance.owners().collect::<Vec<u32>>() {
+            self.tell(Event::OwnerDisabled(uid));
+        }
         for (number, source) in (0..).zip(self.monitors.sources()) {
-            for name in self.remembrance.disabled_in(source) {
-                self.emperor.disabled_before(Key { monitor: MonitorId(number), name: name.into() });
+            for (name, whose) in self.remembrance.disabled_in(source) {
+                let key = Key { monitor: MonitorId(number), name: name.into() };
+                self.emperor.disabled_before(key, whose);
             }
         }
     }
@@ -174,38 +210,62 @@ impl Runtime {
     /// His own that he means, each once, and the words that mean none of them.
     fn meant(&self, sender: Sender, words: &[String]) -> Result<(Subjects, Vec<String>), String> {
         let own: Own<'_> = self.emperor.known_for(|owner| sender.may_command(owner)).collect();
-        let letters: usize = own.iter().map(|(_, key)| key.name.len() + 1).sum();
         let words: BTreeSet<&String> = words.iter().collect();
-        let asked: usize = words.iter().map(|word| word.len() + 1).sum();
-        if !sender.is_master() && letters.saturating_mul(asked) > WORK_MAX {
-            return Err("that is too much at once: say it in parts".into());
+        if !sender.is_master() && self.work(&own, &words) > WORK_MAX {
+            return Err(TOO_MUCH.into());
         }
         let mut meant = Subjects::default();
         let mut nobody = Vec::new();
         for word in words {
             let vassals = called(&own, word);
             vassals.iter().for_each(|id| meant.add(*id));
-            if vassals.is_empty() && !self.mean_daemons(&own, word, &mut meant) {
+            if vassals.is_empty() && !self.mean_daemons((sender, &own), word, &mut meant) {
                 nobody.push(word.clone());
+            }
+            if !sender.is_master() && meant.count_of_daemons() > DAEMONS_MAX {
+                return Err(TOO_MUCH.into());
             }
         }
         Ok((meant, nobody))
     }
 
+    /// Letters that are compared with letters. Only a word with a slash in it is compared with daemons.
+    fn work(&self, own: &Own<'_>, words: &BTreeSet<&String>) -> usize {
+        let asked = words.iter().map(|word| word.as_str());
+        let of_vassals =
+            letters(own.iter().map(|(_, key)| &*key.name)).saturating_mul(letters(asked.clone()));
+        let of_daemons = letters(asked.filter(|word| word.contains('/')));
+        if of_daemons == 0 {
+            return of_vassals;
+        }
+        let daemons = own.iter().filter_map(|(id, _)| self.courtiers.daemons(*id));
+        let names = daemons.flat_map(|(_, daemons)| daemons.names());
+        of_vassals.saturating_add(letters(names).saturating_mul(of_daemons))
+    }
+
     /// `shop/redis`: what comes after the last slash is a daemon. Whether there is one.
-    fn mean_daemons(&self, own: &Own<'_>, word: &str, meant: &mut Subjects) -> bool {
+    fn mean_daemons(&self, (sender, own): (Sender, &Own<'_>), word: &str, meant: &mut Subjects) -> bool {
         let Some((vassals, daemons)) = word.rsplit_once('/') else { return false };
         let by = Meant::by(daemons);
         let before = meant.count();
         let mut found = false;
-        for id in called(own, vassals) {
-            let views = self.courtiers.daemons(id).map(|(_, daemons)| daemons.views()).unwrap_or_default();
-            for view in views.iter().filter(|view| by.is(&view.name)) {
-                meant.add_daemon(id, &view.name);
+        let theirs = self.meant_of_ours(sender, vassals);
+        // A vassal whose config is called so is meant by the whole of that name.
+        let others = if theirs.is_some() && vassals == OURS { Vec::new() } else { called(own, vassals) };
+        for id in others.into_iter().chain(theirs) {
+            let Some((_, daemons)) = self.courtiers.daemons(id) else { continue };
+            for name in daemons.names().filter(|name| by.is(name)) {
+                meant.add_daemon(id, name);
                 found = true;
             }
         }
         found || meant.count() > before
+    }
+
+    /// The Emperor's own daemons, where it has any and they are meant by whoever may command them.
+    fn meant_of_ours(&self, sender: Sender, word: &str) -> Option<VassalId> {
+        let is_meant = sender.is_master() && Meant::by(word).is(OURS);
+        Some(HOUSEHOLD).filter(|id| is_meant && self.courtiers.daemons(*id).is_some())
     }
 
     /// Whoever waits for vassals that have changed is told once of all of them.
@@ -245,21 +305,45 @@ impl Runtime {
 
 fn standing((emperor, courtiers): (&Emperor, &Courtiers), subject: &Subject) -> Option<Standing> {
     match subject {
+        Subject::Owner(number, uid) => Some(Standing::of_owner((*number, *uid), emperor.is_outlaw(*uid))),
         Subject::Vassal(id) => emperor.view_of(*id).map(|view| Standing::of(&view, clock::now())),
         Subject::Daemon(id, number, name) => {
             let (_, daemons) = courtiers.daemons(*id)?;
-            let view = daemons.views().into_iter().find(|view| view.name == *name)?;
-            Some(Standing::of_daemon(*number, &emperor.key(*id)?.name, &view))
+            let view = daemons.view(name)?;
+            let of = if *id == HOUSEHOLD { OURS } else { &emperor.key(*id)?.name };
+            Some(Standing::of_daemon(*number, of, &view))
         }
     }
 }
 
-/// A wish for the log: not all of it.
+/// What is said of a name that means none of his. Whether somebody else has such a one is nobody's business.
+pub(super) fn absent(sender: Sender, names: &str) -> String {
+    let or_not_his = if sender.is_master() { "" } else { ", or it is not yours" };
+    format!("there is no vassal `{names}`{or_not_his}")
+}
+
+/// The same where only one is taken.
+pub(super) fn absent_one(sender: Sender, name: &str) -> String {
+    if name == ALL || name.contains(['*', '?', '[']) {
+        return format!("this takes one vassal: say its name, and not `{name}`");
+    }
+    absent(sender, name)
+}
+
+fn whose(sender: Sender) -> Whose {
+    if sender.is_master() { Whose::Master } else { Whose::Owner(sender.uid) }
+}
+
+fn letters<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(|name| name.len() + 1).sum()
+}
+
 fn called(own: &Own<'_>, word: &str) -> Vec<VassalId> {
     let by = Meant::by(word);
     own.iter().filter(|(_, key)| by.is(&key.name)).map(|(id, _)| *id).collect()
 }
 
+/// A wish for the log: not all of it.
 fn told(wish: &Wish) -> String {
     let names: String = wish.names.join(" ").chars().take(SHOWN_MAX).collect();
     match wish.deed {

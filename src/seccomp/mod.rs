@@ -15,6 +15,8 @@ use profile::Setting;
 const PROFILE_MAX: usize = 1 << 20;
 /// What `strict` allows; `docs/filters.md` explains it.
 const STRICT: &str = include_str!("strict.json");
+/// Whoever gives something to the group of terminals is told of a read-only file system.
+const TERMINALS: &str = include_str!("terminals.json");
 
 /// The filter that is chosen beside the default, if one is: read with the rights of whoever asks.
 ///
@@ -38,6 +40,13 @@ pub fn load(choice: &Choice, capabilities: Capabilities) -> Result<Option<Filter
 pub fn strict() -> Filter {
     let setting = Setting { capabilities: Capabilities::NONE, kernel: kernel() };
     filter("strict", STRICT, setting).expect("it is our own, and a test reads it")
+}
+
+/// For whoever lives where the group of terminals has no number: dropbear and OpenSSH give a terminal to that group, go on where the file
+/// system is read-only, and end at any other error.
+pub fn terminals() -> Filter {
+    let setting = Setting { capabilities: Capabilities::NONE, kernel: kernel() };
+    filter("terminals", TERMINALS, setting).expect("it is our own, and a test reads it")
 }
 
 fn filter(name: &str, text: &str, setting: Setting) -> Result<Filter, String> {

@@ -6,22 +6,24 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 use jail::plan::{Filter, Joined, Restraint, Step};
-use jail::{Capabilities, run};
+use jail::{Capabilities, Namespaces, run};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, chroot, fchdir, getpid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, chroot, fchdir, getpid, getpriority_process, pidfd_open};
 use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 
 use super::limits::Limits;
 use super::model::{Files, Model};
 use super::program::Held;
-use crate::errand::{give_up_groups, kinds_but, perform};
+use crate::errand::{give_up_groups, kinds_where, perform};
 use crate::vassal::identity;
 use crate::vassal::trouble::Trouble;
 
 /// The longest file of `/proc` that is read, in bytes: a map of users has at most 340 lines.
 const FILE_MAX: u64 = 1 << 16;
+/// Most of those files are no longer: then they are read in one go.
+const FILE_USUAL: usize = 4096;
 /// Most children of a vassal that are looked at.
 const CHILDREN_MAX: usize = 64;
 
@@ -36,8 +38,6 @@ pub struct Way {
     pub later: Vec<Filter>,
     /// How its process was born.
     pub birth: Birth,
-    /// Its cgroup, if it has one of its own.
-    pub leaf: Option<OwnedFd>,
     /// The way to its master, if its config has limits of its own.
     pub master: Option<OwnedFd>,
 }
@@ -47,8 +47,8 @@ pub struct Way {
 pub struct Birth {
     /// Without a user namespace: what it may is what its process may.
     pub is_hosts: bool,
-    /// In namespaces of its own, of whatever kind.
-    pub is_apart: bool,
+    /// In namespaces of its own, of these kinds.
+    pub apart: Namespaces,
 }
 
 /// Where we are, and what is still to be put on a program there.
@@ -73,16 +73,17 @@ impl Way {
     /// Then we are somewhere in between, and must end.
     pub fn enter(&self) -> Result<Entered, Trouble> {
         let cannot = |errno| Trouble::errno("join the jail of the vassal", errno);
-        let _ = identity::is_hosts_root();
+        let ours = identity::first_map();
         run::not_dumpable().map_err(cannot)?;
         let processes = Processes::open().map_err(|errno| Trouble::errno("open /proc", errno))?;
         let (pid, model) = self.model(&processes)?;
-        let ours = processes.text(getpid(), "uid_map").map_err(cannot)?;
-        let is_foreign = self.birth.is_apart || !model.users.is(&ours);
+        let is_foreign = !self.birth.apart.is_empty() || !model.users.is(ours);
         let root = processes.root_of(pid);
         self.restrain(&model)?;
         give_up_groups().map_err(cannot)?;
-        self.join(kinds_but(|name| processes.shares(pid, name)), is_foreign).map_err(join_trouble)?;
+        // Where it was born apart there is nothing to look at.
+        let is_apart = |kind, name: &str| self.birth.apart.has(kind) || processes.is_apart(pid, name);
+        self.join(kinds_where(is_apart), is_foreign).map_err(join_trouble)?;
         run::not_dumpable().map_err(cannot)?;
         self.go_to_root(root.or_else(|_| processes.root_of(pid)))?;
         self.be_like(&model)?;
@@ -102,11 +103,12 @@ impl Way {
         let gone = |_| Trouble::new("its vassal has ended before");
         let pid = run::pid_of(self.process.as_fd()).and_then(Pid::from_raw).ok_or(()).map_err(gone)?;
         let unread = |errno| Trouble::errno("read who its vassal is", errno);
-        let first = processes.model_of(pid).map_err(unread)?;
+        let first = processes.outline_of(pid).map_err(unread)?;
         self.must_live()?;
-        let children = processes.children_of(pid);
-        let lesser = children.into_iter().find(|child| child.is_less_than(&first));
-        Ok((pid, lesser.unwrap_or(first)))
+        let mut children = processes.children_of(pid).into_iter();
+        let lesser = children.find_map(|child| processes.lesser(child, (pid, &first)));
+        let model = lesser.map_or_else(|| processes.whole(pid, first).map_err(unread), Ok)?;
+        self.must_live().map(|()| (pid, model))
     }
 
     fn must_live(&self) -> Result<(), Trouble> {
@@ -117,13 +119,8 @@ impl Way {
         }
     }
 
-    /// Goes where it is limited and killed together with the vassal, and gives up what no member of the jail has.
+    /// Gives up what no member of the jail has. Its cgroup is the vassal's since it was born.
     fn restrain(&self, model: &Model) -> Result<(), Trouble> {
-        let joined = self.leaf.as_ref().map_or(Ok(()), |leaf| run::join_cgroup(leaf.as_fd()));
-        joined.map_err(|errno| match errno {
-            Errno::NOENT | Errno::NODEV => Trouble::new("its vassal has ended before"),
-            errno => Trouble::errno("join the cgroup of the vassal", errno),
-        })?;
         self.restraint.before().iter().try_for_each(perform)?;
         model.settings.plain().into_iter().try_for_each(|setting| perform(&Step::Set(setting)))?;
         for setting in model.settings.preferred(run::limit) {
@@ -224,7 +221,7 @@ impl Processes {
     fn text(&self, pid: Pid, name: &str) -> Result<String, Errno> {
         let path = format!("{}/{name}", pid.as_raw_nonzero());
         let file = openat(&self.0, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut text = String::new();
+        let mut text = String::with_capacity(FILE_USUAL);
         File::from(file).take(FILE_MAX).read_to_string(&mut text).map_err(|_| Errno::IO)?;
         Ok(text)
     }
@@ -234,45 +231,48 @@ impl Processes {
         openat(&self.0, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
     }
 
-    /// Whether it is in the namespace of this name that we are in; not where that cannot be seen.
-    fn shares(&self, pid: Pid, name: &str) -> bool {
+    /// Whether it is in another namespace of this kind than we are, or that cannot be seen; not where there is no such kind.
+    fn is_apart(&self, pid: Pid, name: &str) -> bool {
         let stat = |pid: Pid| {
             let path = format!("{}/ns/{name}", pid.as_raw_nonzero());
-            statat(&self.0, path, AtFlags::empty()).ok().map(|stat| (stat.st_dev, stat.st_ino))
+            statat(&self.0, path, AtFlags::empty()).map(|stat| (stat.st_dev, stat.st_ino))
         };
-        stat(pid).is_some_and(|theirs| stat(getpid()) == Some(theirs))
+        stat(getpid()).is_ok_and(|ours| stat(pid) != Ok(ours))
     }
 
-    fn model_of(&self, pid: Pid) -> Result<Model, Errno> {
+    /// As much as tells who of a jail may less.
+    fn outline_of(&self, pid: Pid) -> Result<Model, Errno> {
         let text = |name| self.text(pid, name);
-        let files = Files {
-            status: text("status")?,
-            uid_map: text("uid_map")?,
-            gid_map: text("gid_map")?,
-            setgroups: text("setgroups")?,
-            limits: text("limits")?,
-            stat: text("stat")?,
-            oom_score_adj: text("oom_score_adj")?,
-        };
-        let mut model = Model::of(&files).ok_or(Errno::BADMSG)?;
+        let (status, limits, uid_map) = (text("status")?, text("limits")?, text("uid_map")?);
+        Model::of(&Files { status, limits, uid_map }).ok_or(Errno::BADMSG)
+    }
+
+    /// And all that one of it has to be.
+    fn whole(&self, pid: Pid, mut model: Model) -> Result<Model, Errno> {
+        let text = |name| self.text(pid, name);
+        model.know_groups(&text("gid_map")?, &text("setgroups")?);
+        model.settings.oom_score = text("oom_score_adj")?.trim().parse().ok();
+        model.settings.nice = Some(getpriority_process(Some(pid))?);
         model.settings.io = run::io_priority_of(pid.as_raw_nonzero().get());
         Ok(model)
     }
 
-    /// Those that are still there after they were read.
-    fn children_of(&self, parent: Pid) -> Vec<Model> {
+    fn children_of(&self, parent: Pid) -> Vec<Pid> {
         let name = format!("task/{}/children", parent.as_raw_nonzero());
         let list = self.text(parent, &name).unwrap_or_default();
         let pids = list.split_whitespace().filter_map(|word| Pid::from_raw(word.parse().ok()?));
-        pids.take(CHILDREN_MAX).filter_map(|pid| self.child(pid, parent)).collect()
+        pids.take(CHILDREN_MAX).collect()
     }
 
-    fn child(&self, pid: Pid, parent: Pid) -> Option<Model> {
+    /// A child that may less than its parent, and has its number still after it was read.
+    fn lesser(&self, pid: Pid, (parent, first): (Pid, &Model)) -> Option<Model> {
         let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let model = self.model_of(pid).ok()?;
-        let is_its = self.text(pid, "status").ok()?.lines().any(|line| {
-            line.strip_prefix("PPid:").is_some_and(|one| one.trim() == parent.as_raw_nonzero().to_string())
-        });
-        (is_its && run::pid_of(process.as_fd()) == Some(pid.as_raw_nonzero().get())).then_some(model)
+        let outline = self.outline_of(pid).ok()?;
+        if outline.parent != parent.as_raw_nonzero().get() || !outline.is_less_than(first) {
+            return None;
+        }
+        // One that has ended tells as well what it was, until it is reaped.
+        let is_its_own = |_: &Model| run::pid_of(process.as_fd()) == Some(pid.as_raw_nonzero().get());
+        self.whole(pid, outline).ok().filter(is_its_own)
     }
 }

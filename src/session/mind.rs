@@ -16,7 +16,7 @@ use super::enter::{Birth, Entered, Processes, Way};
 use super::life::{Event, Life, Order};
 use super::papers::Papers;
 use super::program;
-use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LEAF_FD, LIMITS_FD, VASSAL_FD};
+use super::{ALONE, ATTENDED, CHANNEL_FD, CLIENT_FD, ENTRY_FD, LIMITS_FD, VASSAL_FD};
 use crate::control::messages::{Answer, Entry, MISSED_MAX, Manner, Say, decode, encode};
 use crate::errand::read_from;
 use crate::reactor::clock;
@@ -68,15 +68,14 @@ impl Session {
     fn begin(client: BorrowedFd<'_>) -> Result<Self, Trouble> {
         let unread = |errno| Trouble::errno("read what it is to do", errno);
         let (process, entry) = (sys::adopt(VASSAL_FD), sys::adopt(ENTRY_FD));
-        let (channel, leaf) = (sys::adopt(CHANNEL_FD), sys::adopt(LEAF_FD).ok());
-        let master = sys::adopt(LIMITS_FD).ok();
+        let (channel, master) = (sys::adopt(CHANNEL_FD), sys::adopt(LIMITS_FD).ok());
         sys::close_on_exec_from_first().map_err(unread)?;
         let papers: Papers = read_from(rustix::stdio::stdin()).map_err(unread)?;
         let entry: Entry = read_from(entry.map_err(unread)?).map_err(unread)?;
         sys::alarm(BEGIN_S);
-        let Papers { number, restraint, later, is_hosts, is_apart } = papers;
-        let birth = Birth { is_hosts, is_apart };
-        let way = Way { process: process.map_err(unread)?, restraint, later, birth, leaf, master };
+        let Papers { number, restraint, later, is_hosts, apart } = papers;
+        let birth = Birth { is_hosts, apart };
+        let way = Way { process: process.map_err(unread)?, restraint, later, birth, master };
         let Entered { processes, held } = way.enter()?;
         drop(way);
         let (pid, master) = match entry.manner {

@@ -24,10 +24,8 @@ pub const ENTRY_FD: i32 = 5;
 pub const CLIENT_FD: i32 = 6;
 /// The end of its channel to the Emperor.
 pub const CHANNEL_FD: i32 = 7;
-/// The directory of the vassal's cgroup, if it has one of its own.
-pub const LEAF_FD: i32 = 8;
 /// The way to the vassal's master, if its config has limits of its own.
-pub const LIMITS_FD: i32 = 9;
+pub const LIMITS_FD: i32 = 8;
 
 /// What is said on the channel: nobody looks at it any more, and somebody does.
 pub const ALONE: u8 = b'a';

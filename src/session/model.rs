@@ -3,11 +3,13 @@
 use jail::plan::Joined;
 use jail::{Capabilities, Identity};
 
-use super::settings::Settings;
+use super::settings::{Settings, field};
 
 /// A process of a jail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
+    /// The pid of its parent.
+    pub parent: i32,
     /// Its ids, as whoever reads has them.
     pub identity: Identity,
     /// What it may.
@@ -41,39 +43,39 @@ pub struct Files {
     pub status: String,
     /// `uid_map`.
     pub uid_map: String,
-    /// `gid_map`.
-    pub gid_map: String,
-    /// `setgroups`.
-    pub setgroups: String,
     /// `limits`.
     pub limits: String,
-    /// `stat`.
-    pub stat: String,
-    /// `oom_score_adj`.
-    pub oom_score_adj: String,
 }
 
 impl Model {
-    /// Reads it; `None` where a line is not there.
+    /// Reads it, but for its groups' map; `None` where a line is not there.
     pub fn of(files: &Files) -> Option<Self> {
-        let field = |name: &str| field(&files.status, name);
+        let lines: Vec<&str> = files.status.lines().collect();
+        let field = |name: &str| field(&lines, name);
         let set = |name: &str| u64::from_str_radix(field(name)?.trim(), 16).ok().map(Capabilities);
         // The second of the four is the one that counts.
         let id = |name: &str| field(name)?.split_whitespace().nth(1)?.parse::<u32>().ok();
         let groups =
             field("Groups")?.split_whitespace().map(|one| one.parse().ok()).collect::<Option<_>>()?;
         Some(Self {
+            parent: field("PPid")?.trim().parse().ok()?,
             identity: Identity { uid: id("Uid")?, gid: id("Gid")?, groups },
             permitted: set("CapPrm")?,
             ambient: set("CapAmb")?,
             bounding: set("CapBnd")?,
             no_new_privs: field("NoNewPrivs").is_some_and(|flag| flag.trim() == "1"),
             filters: field("Seccomp_filters").and_then(|count| count.trim().parse().ok()).unwrap_or(0),
-            settings: Settings::of(&files.limits, &files.stat, &files.status, &files.oom_score_adj)?,
+            settings: Settings::of(&files.limits, &lines)?,
             users: Map::of(&files.uid_map),
-            groups: Map::of(&files.gid_map),
-            groups_stay: files.setgroups.starts_with("deny"),
+            groups: Map::default(),
+            groups_stay: false,
         })
+    }
+
+    /// Reads the files `gid_map` and `setgroups`: until then no id has a name in its user namespace.
+    pub fn know_groups(&mut self, gid_map: &str, setgroups: &str) {
+        self.groups = Map::of(gid_map);
+        self.groups_stay = setgroups.starts_with("deny");
     }
 
     /// Its ids, as they are called in its user namespace; `None` for one that has no name there.
@@ -91,12 +93,34 @@ impl Model {
         Capabilities(held.0 & self.permitted.0 & self.bounding.0)
     }
 
-    /// Whether it may less than another one of its jail.
+    /// Whether it may less than another one of its jail, and in nothing more.
     pub fn is_less_than(&self, other: &Self) -> bool {
-        let less = self.permitted.0 & !other.permitted.0 == 0 && self.permitted != other.permitted;
-        let ceased = other.identity.uid == 0 && self.identity.uid != 0;
+        let less = self.permitted != other.permitted;
+        let ceased = self.identity.uid != other.identity.uid;
         let poorer = self.settings.is_less_than(&other.settings);
-        self.users == other.users && (less || ceased || poorer || self.filters > other.filters)
+        self.is_no_more_than(other) && (less || ceased || poorer || self.filters > other.filters)
+    }
+
+    /// Whether nobody would gain by being like this one: it may be a program that gives other ids to whoever runs it.
+    fn is_no_more_than(&self, other: &Self) -> bool {
+        let is_within = |of: fn(&Self) -> Capabilities| of(self).0 & !of(other).0 == 0;
+        self.users == other.users
+            && (self.has_no_other_ids_than(other) || other.is_root() && !self.is_root())
+            && is_within(|one| one.permitted)
+            && is_within(|one| one.bounding)
+            && self.no_new_privs >= other.no_new_privs
+            && self.filters >= other.filters
+    }
+
+    fn has_no_other_ids_than(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.identity, &other.identity);
+        let has = |gid: &u32| *gid == theirs.gid || theirs.groups.contains(gid);
+        ours.uid == theirs.uid && has(&ours.gid) && ours.groups.iter().all(has)
+    }
+
+    /// In its own user namespace.
+    fn is_root(&self) -> bool {
+        self.users.inside(self.identity.uid) == Some(0)
     }
 }
 
@@ -122,31 +146,28 @@ impl Map {
     }
 }
 
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STATUS: &str = "Name:\tsleep\nUid:\t61001\t61002\t61001\t61001\nGid:\t7\t7\t7\t7\nGroups:\t7 8 \n\
+    const STATUS: &str = "Name:\tsleep\nPPid:\t12\nUid:\t61001\t61002\t61001\t61001\nGid:\t7\t7\t7\t7\nGroups:\t7 8 \n\
                           CapPrm:\t0000000000000003\nCapBnd:\t0000000000000001\nCapAmb:\t0000000000000002\nNoNewPrivs:\t1\n\
                           Seccomp_filters:\t2\n";
-    const STAT: &str = "12 (sleep) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 9 0 0";
 
     fn model(uid_map: &str, gid_map: &str) -> Model {
-        let (status, setgroups) = (STATUS.into(), "allow\n".into());
-        let (limits, stat) = (include_str!("limits.txt").into(), STAT.into());
-        let (uid_map, gid_map) = (uid_map.into(), gid_map.into());
-        let files = Files { status, uid_map, gid_map, setgroups, limits, stat, ..Files::default() };
-        Model::of(&files).expect("whole")
+        let limits = include_str!("limits.txt").into();
+        let files = Files { status: STATUS.into(), uid_map: uid_map.into(), limits };
+        let mut model = Model::of(&files).expect("whole");
+        assert_eq!(model.inside(), None, "its groups are not known");
+        model.know_groups(gid_map, "allow\n");
+        model
     }
 
     #[test]
     fn a_process_is_read_as_it_is() {
         let model = model("0 0 4294967295", "0 0 4294967295");
         assert_eq!(model.identity, Identity { uid: 61_002, gid: 7, groups: vec![7, 8] });
+        assert_eq!(model.parent, 12);
         assert!(model.no_new_privs && !model.groups_stay && model.filters == 2);
         assert_eq!(model.inside().map(|joined| joined.identity), Some(model.identity.clone()));
         assert_eq!([model.passed_on(0), model.passed_on(5)], [Capabilities(1), Capabilities::NONE]);
@@ -163,12 +184,39 @@ mod tests {
 
     #[test]
     fn whoever_may_less_is_known() {
-        let less = model("0 0 9", "");
+        let less = model("0 0 99999", "");
         let more = Model { permitted: Capabilities(7), ..less.clone() };
         let free = Model { filters: 0, ..less.clone() };
         assert!(less.is_less_than(&free) && !free.is_less_than(&less));
         let root = Model { identity: Identity::default(), ..less.clone() };
         assert!(less.is_less_than(&more) && !more.is_less_than(&less));
         assert!(less.is_less_than(&root) && !root.is_less_than(&less) && !less.is_less_than(&less));
+    }
+
+    /// Row N6: a program that gives other ids to whoever runs it is poorer in something, as whoever ran it wanted.
+    #[test]
+    fn whoever_may_more_of_anything_is_not_less() {
+        let first = Model { permitted: Capabilities::NONE, ..model("0 0 99999", "0 0 99999") };
+        let poorer = Model { filters: 3, ..first.clone() };
+        assert!(poorer.is_less_than(&first));
+        let with = |change: fn(&mut Model)| {
+            let mut other = poorer.clone();
+            change(&mut other);
+            other
+        };
+        for other in [
+            with(|one| one.identity.uid = 0),
+            with(|one| one.identity.uid = 61_003),
+            with(|one| one.identity.gid = 42),
+            with(|one| one.identity.groups.push(42)),
+            with(|one| one.permitted = Capabilities(1)),
+            with(|one| one.bounding = Capabilities(3)),
+            with(|one| one.no_new_privs = false),
+            with(|one| one.users = Map::default()),
+        ] {
+            assert!(!other.is_less_than(&first), "{other:?}");
+        }
+        let fewer = with(|one| one.identity.groups.truncate(1));
+        assert!(fewer.is_less_than(&first));
     }
 }

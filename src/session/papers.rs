@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
+use jail::Namespaces;
 use jail::plan::{Filter, Restraint};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,8 @@ pub struct Papers {
     pub later: Vec<Filter>,
     /// The vassal was born without a user namespace.
     pub is_hosts: bool,
-    /// It was born in namespaces of its own.
-    pub is_apart: bool,
+    /// It was born in namespaces of its own, of these kinds.
+    pub apart: Namespaces,
 }
 
 impl Papers {

@@ -1,4 +1,4 @@
-//! Pure. Limits and priorities of a process, from what `/proc` says of it (`proc_pid_limits(5)`, `proc_pid_stat(5)`,
+//! Pure. Limits and priorities of a process, from what `/proc` says of it (`proc_pid_limits(5)`,
 //! `proc_pid_status(5)`): a session in its jail has the same.
 
 use jail::plan::{IoPriority, Limit, Resource, Setting};
@@ -9,14 +9,14 @@ pub struct Settings {
     limits: Vec<(Resource, Limit)>,
     umask: Option<u32>,
     processors: Vec<u16>,
-    nice: Option<i32>,
-    oom_score: Option<i32>,
-    /// Of its I/O; the kernel tells it by a call of its own.
+    /// From the file `oom_score_adj`.
+    pub oom_score: Option<i32>,
+    /// Told by a call of its own (`getpriority(2)`).
+    pub nice: Option<i32>,
+    /// Of its I/O; told by a call of its own (`ioprio_get(2)`).
     pub io: Option<IoPriority>,
 }
 
-/// Place of `nice` behind the name in a line of `stat`.
-const NICE: usize = 16;
 /// How `/proc` calls the resources, and what it counts them in.
 const NAMES: [(&str, Resource); 16] = [
     ("Max cpu time", Resource::Cpu),
@@ -38,21 +38,19 @@ const NAMES: [(&str, Resource); 16] = [
 ];
 
 impl Settings {
-    /// From the files `limits`, `stat`, `status` and `oom_score_adj`; `None` for limits that are not whole.
-    pub fn of(limits: &str, stat: &str, status: &str, oom_score: &str) -> Option<Self> {
-        let field = |name: &str| {
-            status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-        };
-        let (_, behind_name) = stat.rsplit_once(')')?;
+    /// From the file `limits` and the lines of `status`; `None` for limits that are not whole.
+    pub fn of(limits: &str, status: &[&str]) -> Option<Self> {
+        let field = |name: &str| field(status, name).map(str::trim);
+        let lines: Vec<&str> = limits.lines().collect();
         Some(Self {
             limits: NAMES
                 .iter()
-                .map(|(name, of)| Some((*of, limit(limits, name)?)))
+                .map(|(name, of)| Some((*of, limit(&lines, name)?)))
                 .collect::<Option<_>>()?,
             umask: field("Umask").and_then(|mask| u32::from_str_radix(mask, 8).ok()),
             processors: field("Cpus_allowed_list").map(processors).unwrap_or_default(),
-            nice: behind_name.split_whitespace().nth(NICE)?.parse().ok(),
-            oom_score: oom_score.trim().parse().ok(),
+            oom_score: None,
+            nice: None,
             io: None,
         })
     }
@@ -88,8 +86,13 @@ impl Settings {
     }
 }
 
-fn limit(limits: &str, name: &str) -> Option<Limit> {
-    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+/// What stands behind this name in the lines of `status`.
+pub fn field<'a>(status: &[&'a str], name: &str) -> Option<&'a str> {
+    status.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+}
+
+fn limit(limits: &[&str], name: &str) -> Option<Limit> {
+    let line = limits.iter().find_map(|line| line.strip_prefix(name))?;
     let mut amounts = line.split_whitespace().map(|word| match word {
         "unlimited" => Some(Limit::NONE),
         number => number.parse().ok(),
@@ -111,11 +114,11 @@ mod tests {
     use super::*;
 
     const LIMITS: &str = include_str!("limits.txt");
-    const STAT: &str = "12 (a) b) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 25 5 1 0 9 0 0";
-    const STATUS: &str = "Name:\ta\nUmask:\t0027\nCpus_allowed_list:\t0-1,6\n";
+    const STATUS: &[&str] = &["Name:\ta", "Umask:\t0027", "Cpus_allowed_list:\t0-1,6"];
 
     fn settings() -> Settings {
-        Settings::of(LIMITS, STAT, STATUS, "300\n").expect("whole")
+        let told = Settings::of(LIMITS, STATUS).expect("whole");
+        Settings { nice: Some(5), oom_score: Some(300), ..told }
     }
 
     fn unlimited(_: Resource) -> Limit {
@@ -130,8 +133,7 @@ mod tests {
         assert_eq!(limits.len(), Resource::ALL.len());
         let files = Setting::Limit(Resource::Nofile, Limit { soft: 1024, hard: 4096 });
         assert!(limits.contains(&files), "{limits:?}");
-        assert_eq!(Settings::of("", STAT, STATUS, ""), None);
-        assert_eq!(Settings::of(LIMITS, "", STATUS, ""), None);
+        assert_eq!(Settings::of("", STATUS), None);
     }
 
     #[test]
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn whoever_may_have_less_is_known() {
-        let less = Settings::of(&LIMITS.replace("4096", "1024"), STAT, STATUS, "").expect("whole");
+        let less = Settings::of(&LIMITS.replace("4096", "1024"), STATUS).expect("whole");
         assert!(less.is_less_than(&settings()) && !settings().is_less_than(&less));
     }
 }

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::birth::c_string;
 use super::charter::{Charter, VassalProgram};
-use super::court::{Court, Summons};
+use super::court::Court;
 use super::envoys::{Errand, Mission, Word, Work};
 use super::owners::identity_of;
 use super::push;
+use super::summons::Summons;
 use super::wire::{Reply, Ticket};
 use crate::config::attributes::{SUFFIX, collect};
 use crate::trust::Examined;

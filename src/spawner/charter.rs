@@ -15,6 +15,7 @@ use crate::config::hook::Errand;
 use crate::emperor::brood::ZERG;
 use crate::emperor::event::Owner;
 use crate::logfile::LogFile;
+use crate::vassal::household::Papers;
 
 /// The spawner's standing orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,17 @@ pub struct Charter {
     pub pool: u16,
     /// Routers of the Emperor's, each by its number.
     pub routers: Vec<Lodging>,
+    /// Daemons of the Emperor's, if it has any.
+    pub household: Option<Household>,
+}
+
+/// Daemons of the Emperor's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Household {
+    /// Who they are, where that is not who we are.
+    pub owner: Option<Owner>,
+    /// What they are.
+    pub papers: Papers,
 }
 
 /// A router, as vassals find it.
@@ -130,6 +142,13 @@ impl Charter {
     /// What is done in this phase.
     pub fn of_phase(&self, phase: Phase) -> impl Iterator<Item = &Errand> {
         self.errands.iter().filter(move |errand| errand.phase == phase)
+    }
+
+    /// Environment of what is done as Emperor: its own variables count for more than those of vassals.
+    pub fn environment_as_emperor(&self) -> impl Iterator<Item = &String> {
+        let name = |one: &str| one.split_once('=').map(|(name, _)| name.to_owned());
+        let is_own = move |one: &str| self.own_environment.iter().any(|own| name(own) == name(one));
+        self.environment.iter().filter(move |one| !is_own(one)).chain(&self.own_environment)
     }
 
     /// Whether something is done once the program of a vassal runs.

@@ -68,7 +68,7 @@ impl Court {
         self.burial_tries = 0;
         self.partings.miss(ticket);
         let Some(ward) = self.wards.remove(ticket) else { return strains };
-        self.walks.retain(|walk| walk.ticket != ticket);
+        self.walks.retain(|walk| !walk.who.is(ticket));
         if ward.leaf {
             self.bury_leaf(ticket);
         } else if !self.charter.namespaces.has(Namespaces::PID) {

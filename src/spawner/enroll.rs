@@ -5,9 +5,10 @@ use std::rc::Rc;
 use jail::plan::Knob;
 use jail::run::{Born, Spawned};
 
-use super::court::{Court, Newborn, leaf_number};
+use super::court::{Court, leaf_number};
 use super::jailing::Inside;
-use super::walks::Walk;
+use super::summons::Newborn;
+use super::walks::{Walk, Walker};
 use super::ward::Ward;
 use super::wire::{Jailed, Reply, Ticket, cut};
 use crate::trust::Examined;
@@ -29,7 +30,8 @@ impl Court {
                 (born, Some(Reply::Failed(ticket, cut(&sentence))))
             }
             Spawned::Walking(born, report) => {
-                self.walks.push(Walk { ticket, plan: newborn.plan, report, running });
+                let who = Walker::Vassal(ticket, running);
+                self.walks.push(Walk { who, plan: newborn.plan, report });
                 (born, None)
             }
         };

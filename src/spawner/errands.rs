@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
-use super::court::{Court, Summons};
+use super::court::Court;
 use super::lanes::MountId;
 use super::lend;
 use super::lookers::{Expected, Heard, Job, Message, Whence, Word};
+use super::summons::Summons;
 use super::wire::{Answer, Ask, Place, Reply, Report, Task, cut};
 use crate::emperor::event::Sight;
 use crate::logfile::{self, LogFile};

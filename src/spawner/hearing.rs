@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::court::{Court, Summons};
+use super::court::Court;
 use super::lend;
 use super::listeners::Wanted;
+use super::summons::Summons;
 use super::wire::{Address, Reply, cut};
 use crate::trust::{self, Examined, Reach};
 

@@ -217,11 +217,10 @@ impl Court {
         let vassal = doer.vassal;
         // Who enters a vassal can be looked at there.
         let alone = !(vassal.is_some_and(|vassal| vassal.pid > 0) && self.enters_vassals());
-        let own: &[String] = if alone { &self.charter.own_environment } else { &[] };
-        let named = |one: &str| one.split_once('=').map(|(name, _)| name.to_owned());
-        let is_own = |one: &String| own.iter().any(|other| named(other) == named(one));
-        let general = self.charter.environment.iter().filter(|one| !is_own(one));
-        let mut list: Vec<CString> = general.chain(own).map(|one| birth::c_string(one)).collect();
+        let mut list: Vec<CString> = match alone {
+            true => self.charter.environment_as_emperor().map(|one| birth::c_string(one)).collect(),
+            false => self.charter.environment.iter().map(|one| birth::c_string(one)).collect(),
+        };
         if let Some(vassal) = vassal {
             list.push(birth::c_string(&format!("UWSGI_VASSAL_CONFIG={}", vassal.name)));
         }

@@ -4,38 +4,13 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use jail::{Capabilities, Identity, Namespaces, Program, Spec};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, pidfd_send_signal};
 
 use super::birth::c_string;
 use super::court::Court;
 use super::routers::{NAMESPACES, has_rights_to_namespaces, nobody};
-use super::wire::Reply;
 use crate::keeper::role::ROLE;
 use crate::keeper::words::CHANNEL_FD;
 use crate::log;
-
-/// The one log keeper.
-#[derive(Debug, Default)]
-pub(super) struct KeeperProcess(Option<OwnedFd>);
-
-impl KeeperProcess {
-    /// SIGKILL for it. Nothing is answered.
-    pub fn kill(&self) -> Vec<Reply> {
-        if let Some(process) = &self.0 {
-            // It has ended already.
-            let _ = pidfd_send_signal(process, Signal::KILL);
-        }
-        Vec::new()
-    }
-
-    fn lives(&self) -> bool {
-        self.0.as_ref().is_some_and(|process| {
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            matches!(poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&now)), Ok(0))
-        })
-    }
-}
 
 impl Court {
     /// Makes the log keeper: its pid. Descriptor: its end of the channel.

@@ -21,6 +21,7 @@ pub mod fitness;
 pub mod fork_server;
 mod hearing;
 mod hooks;
+mod household;
 mod inquiries;
 pub mod jailing;
 mod keeper;
@@ -37,8 +38,10 @@ mod relimit;
 mod rights;
 mod routers;
 mod scenery;
+mod servant;
 mod stock;
 mod strains;
+mod summons;
 mod trial;
 mod turns;
 mod walks;
@@ -140,6 +143,10 @@ impl Spawner {
         let ready = self.wait()?;
         let sequels = self.court.hear(&ready.reports);
         self.queue(sequels)?;
+        if self.outbox.is_empty() {
+            let given_up = self.court.end_overdue();
+            self.queue(given_up)?;
+        }
         if ready.strained {
             self.court.hear_limits();
             let strains = self.court.strains.hear();
@@ -208,7 +215,9 @@ impl Spawner {
     }
 
     fn patience(&self) -> Option<Timespec> {
-        self.court.patience().into_iter().chain(self.crowded.then_some(CROWDED)).min()
+        // As long as replies wait no report is heard, and nobody is given up.
+        let walks = if self.outbox.is_empty() { self.court.walks_patience() } else { None };
+        self.court.patience().into_iter().chain(walks).chain(self.crowded.then_some(CROWDED)).min()
     }
 
     /// One request. False at the end of the socket.

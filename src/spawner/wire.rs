@@ -3,7 +3,9 @@
 //! One message is one packet of a `SOCK_SEQPACKET` pair, `postcard` encoded, at most `MESSAGE_MAX` bytes;
 //! descriptors travel beside it (`SCM_RIGHTS`), in the order that each message names.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use routers::packet;
+pub use routers::packet::{Malformed, decode};
+use serde::{Deserialize, Serialize};
 
 use jail::Namespaces;
 use jail::plan::standard::Strictness;
@@ -114,6 +116,11 @@ pub enum Request {
     Keeper,
     /// SIGKILL for the log keeper.
     EndKeeper,
+    /// Make the process that minds the daemons of the charter, if there is none. Descriptors: its end of the channel to the
+    /// emperor, then where its output goes if not where ours does. Answered by `Household`.
+    Household,
+    /// SIGKILL for that.
+    EndHousehold,
     /// Have somebody join the jail of this vassal. Descriptors: a pidfd of its process, what is asked for, the client's
     /// connection, a channel to whoever joins, then the way to its master, if that lends limits. Answered by `Entered`.
     Enter {
@@ -190,6 +197,8 @@ pub enum Reply {
     Router(u8, Result<i32, String>),
     /// The log keeper has this pid, or cannot be made.
     Keeper(Result<i32, String>),
+    /// Whoever minds the Emperor's daemons has this pid, or cannot be made.
+    Household(Result<i32, String>),
 }
 
 /// The jail of a process.
@@ -292,27 +301,10 @@ pub enum Answer {
 /// The bytes of a message.
 ///
 /// # Errors
-/// A message longer than `MESSAGE_MAX`.
+/// It is longer than `MESSAGE_MAX`.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Malformed> {
-    let bytes = postcard::to_stdvec(message).map_err(|_| Malformed)?;
-    if bytes.len() > MESSAGE_MAX { Err(Malformed) } else { Ok(bytes) }
+    packet::encode(message, MESSAGE_MAX)
 }
-
-/// The message of these bytes.
-///
-/// # Errors
-/// Bytes that are no message of this set, or more than one.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((message, [])) => Ok(message),
-        _ => Err(Malformed),
-    }
-}
-
-/// A packet that is no message of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed message")]
-pub struct Malformed;
 
 #[cfg(test)]
 mod tests {

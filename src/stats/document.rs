@@ -1,5 +1,6 @@
 //! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub struct Own<'a> {
     pub facts: &'a Facts,
     /// Routers between jails and the world.
     pub routers: Vec<RouterView<'a>>,
+    /// Its daemons.
+    pub daemons: Vec<DaemonView>,
 }
 
 /// A router, as its Emperor knows it.
@@ -49,6 +52,9 @@ pub struct RouterView<'a> {
     pub restarts: u32,
     pub parked: usize,
 }
+
+/// Routers and daemons.
+type Served<'a> = (&'a [RouterView<'a>], &'a [DaemonView]);
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -74,6 +80,7 @@ struct Emperors<'a> {
     spawner_capabilities: &'a str,
     log_lines_dropped: u64,
     routers: &'a [RouterView<'a>],
+    daemons: Vec<Daemon<'a>>,
 }
 
 #[derive(Serialize)]
@@ -115,7 +122,7 @@ struct Vassal<'a> {
     reason: String,
     reason_at: u64,
     next: String,
-    advice: &'static str,
+    advice: Cow<'static, str>,
     limits_met: &'a str,
     sockets: &'a str,
     said: &'a str,
@@ -132,6 +139,7 @@ struct Daemon<'a> {
     pid: i32,
     starts: u32,
     since: u64,
+    said: &'a str,
 }
 
 /// What its process was born into.
@@ -169,7 +177,7 @@ struct Blacklisted<'a> {
 pub fn document(snapshot: &Snapshot, own: Option<&Own<'_>>, calendar: &Calendar, form: Form) -> Vec<u8> {
     let sources: Vec<String> =
         own.into_iter().flat_map(|own| own.monitors.sources()).map(str::to_owned).collect();
-    let known = own.map(|own| (own.facts, &own.routers[..]));
+    let known = own.map(|own| (own.facts, (&own.routers[..], &own.daemons[..])));
     written(&assemble(snapshot, &sources, known, calendar), form)
 }
 
@@ -185,7 +193,7 @@ fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
 fn assemble<'a>(
     snapshot: &'a Snapshot,
     sources: &'a [String],
-    known: Option<(&'a Facts, &'a [RouterView<'a>])>,
+    known: Option<(&'a Facts, Served<'a>)>,
     calendar: &Calendar,
 ) -> Document<'a> {
     // A guest is told the name alone.
@@ -193,14 +201,18 @@ fn assemble<'a>(
     let vassal = |view| Vassal::of(view, (sources, cwd), calendar);
     Document {
         version: env!("CARGO_PKG_VERSION"),
-        emperors: known.map(|(facts, routers)| Emperors::of(facts, sources, routers)),
+        emperors: known.map(|(facts, served)| Emperors::of((facts, calendar), sources, served)),
         vassals: snapshot.vassals.iter().map(vassal).collect(),
         blacklist: snapshot.blacklist.iter().map(|entry| Blacklisted::of(entry, calendar)).collect(),
     }
 }
 
 impl<'a> Emperors<'a> {
-    fn of(facts: &'a Facts, sources: &'a [String], routers: &'a [RouterView<'a>]) -> Self {
+    fn of(
+        (facts, calendar): (&'a Facts, &Calendar),
+        sources: &'a [String],
+        (routers, daemons): Served<'a>,
+    ) -> Self {
         Self {
             pid: facts.pid,
             uid: facts.uid,
@@ -215,6 +227,7 @@ impl<'a> Emperors<'a> {
             spawner_capabilities: &facts.spawner_capabilities,
             log_lines_dropped: crate::log::dropped(),
             routers,
+            daemons: daemons.iter().map(|view| Daemon::of(view, calendar)).collect(),
         }
     }
 }
@@ -291,6 +304,7 @@ impl<'a> Daemon<'a> {
             pid: view.pid.unwrap_or(-1),
             starts: view.starts,
             since: calendar.unix_s(view.since),
+            said: &view.said,
         }
     }
 }
@@ -364,7 +378,7 @@ mod tests {
             &assemble(
                 &emperor.snapshot(),
                 &["/srv/\"x\"".to_owned()],
-                Some((&Facts::default(), &[])),
+                Some((&Facts::default(), (&[], &[]))),
                 &calendar,
             ),
             Form::default(),

@@ -168,8 +168,19 @@ impl Server {
         self.paused = (!watched).then(|| now.plus_ms(PAUSE_MS));
     }
 
-    /// Gives a reader what its socket takes; the document is made when the first byte can go.
-    pub fn serve(&mut self, number: u32, poller: &mut Poller, document: impl FnOnce(Sender) -> Vec<u8>) {
+    /// Whether somebody may have what is handed out here.
+    pub fn admits(&self, reader: Sender) -> bool {
+        self.guests.welcome || reader.is_master()
+    }
+
+    /// Who is to have a document, if one is to be made now: when its first byte can go.
+    pub fn reader_of_next(&self, number: u32) -> Option<Sender> {
+        let client = self.clients.get(&number)?;
+        (client.request.is_none() && client.document.is_none()).then_some(client.reader)
+    }
+
+    /// Gives a reader what its socket takes.
+    pub fn serve(&mut self, number: u32, poller: &mut Poller, document: Option<Vec<u8>>) {
         let Some(client) = self.clients.get_mut(&number) else { return };
         if client.request.is_some() {
             return self.hear(number, poller);
@@ -235,9 +246,11 @@ impl Client {
     }
 
     /// True when it has everything, or has gone.
-    fn write(&mut self, document: impl FnOnce(Sender) -> Vec<u8>) -> bool {
-        let whole = || [self.header, &document(self.reader)].concat();
-        let (bytes, sent) = self.document.get_or_insert_with(|| (whole(), 0));
+    fn write(&mut self, document: Option<Vec<u8>>) -> bool {
+        if let Some(document) = document {
+            self.document = Some(([self.header, &document].concat(), 0));
+        }
+        let Some((bytes, sent)) = &mut self.document else { return false };
         while *sent < bytes.len() {
             match rustix::net::send(&self.socket, &bytes[*sent..], SendFlags::NOSIGNAL) {
                 Ok(count) => *sent += count,
@@ -403,7 +416,7 @@ mod tests {
         let later = server.next_deadline().expect("a pause");
         server.handle_deadline(later, &mut poller);
         assert!(!ready(&mut poller).contains(&Token::StatsListener), "there is no room yet");
-        server.serve(1, &mut poller, |_| b"{}".to_vec());
+        server.serve(1, &mut poller, Some(b"{}".to_vec()));
         let later = server.next_deadline().expect("a pause");
         server.handle_deadline(later, &mut poller);
         assert!(ready(&mut poller).contains(&Token::StatsListener));

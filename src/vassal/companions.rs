@@ -9,7 +9,7 @@ use super::duties::Exit;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use super::watch::now;
-use super::{logs, terminals};
+use super::{logs, terminals, tuntap};
 use crate::daemons::Pace;
 use crate::emperor::event::Moment;
 
@@ -25,6 +25,8 @@ pub enum Work {
     Shared(terminals::Sharing),
     /// Writes the log.
     Log(Rc<logs::Sink>),
+    /// Carries packets of a device.
+    Packets(Rc<tuntap::Carriage>),
 }
 
 /// All of them.
@@ -55,7 +57,7 @@ impl Companions {
 
     /// True when there is one that serves somebody.
     pub fn is_any(&self) -> bool {
-        self.0.iter().any(|one| !matches!(one.work, Work::Log(_)))
+        self.0.iter().any(|one| matches!(one.work, Work::Terminals(_) | Work::Shared(_)))
     }
 
     /// True when somebody writes a log, or will again.
@@ -67,7 +69,7 @@ impl Companions {
     pub fn writers(&self) -> Vec<Pid> {
         let pid = |one: &Companion| match (&one.work, one.state) {
             (Work::Log(_), State::Alive(pid)) => Some(pid),
-            (Work::Terminals(_) | Work::Shared(_) | Work::Log(_), _) => None,
+            (Work::Terminals(_) | Work::Shared(_) | Work::Log(_) | Work::Packets(_), _) => None,
         };
         self.0.iter().filter_map(pid).collect()
     }
@@ -91,7 +93,12 @@ impl Companions {
 
     /// One of these has ended; a sentence about it.
     pub fn ended(&mut self, pid: Pid, exit: Exit) -> Option<String> {
-        let one = self.0.iter_mut().find(|one| one.state == State::Alive(pid))?;
+        let index = self.0.iter().position(|one| one.state == State::Alive(pid))?;
+        if self.0[index].work.is_over(exit) {
+            self.0.remove(index);
+            return None;
+        }
+        let one = &mut self.0[index];
         let at = one.pace.ended(now());
         one.state = State::Due(at);
         let wait = match one.pace.delay_ms() {
@@ -108,14 +115,21 @@ impl Work {
             Self::Terminals(_) => "the router of terminals",
             Self::Shared(_) => "the process of the terminal",
             Self::Log(_) => "the writer of the log",
+            Self::Packets(_) => "the process of a device",
         }
     }
 
-    fn begin(&self, vassal: &Vassal) -> Result<Pid, Trouble> {
+    /// Whether there is nothing left to be done for it: whoever carries packets ends by itself once the device is gone.
+    fn is_over(&self, exit: Exit) -> bool {
+        matches!((self, exit), (Self::Packets(_), Exit::Code(0)))
+    }
+
+    fn begin(&self, vassal: &mut Vassal) -> Result<Pid, Trouble> {
         match self {
             Self::Terminals(wanted) => terminals::begin(vassal, wanted),
             Self::Shared(sharing) => terminals::begin_shared(vassal, *sharing),
             Self::Log(sink) => logs::write(vassal, sink),
+            Self::Packets(carriage) => tuntap::revive(vassal, carriage),
         }
     }
 }
@@ -126,8 +140,13 @@ impl Work {
 /// It cannot be started.
 pub fn start(vassal: &mut Vassal, work: Work) -> Result<(), Trouble> {
     let pid = work.begin(vassal)?;
-    vassal.companions.add(work, pid);
+    accompany(vassal, work, pid);
     Ok(())
+}
+
+/// Takes one on that was started already.
+pub fn accompany(vassal: &mut Vassal, work: Work, pid: Pid) {
+    vassal.companions.add(work, pid);
 }
 
 /// Gives birth to those whose time has come; who cannot be born is tried again later.

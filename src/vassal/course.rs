@@ -59,7 +59,7 @@ impl Course {
 
     /// Its daemons.
     pub fn daemons(&self) -> Vec<Daemon> {
-        super::daemons::wanted(&self.config).map(|wanted| wanted.daemon).collect()
+        super::daemons::daemons(&self.config).collect()
     }
 
     /// Whoever did not come to this config by being started with it says that it uses it.

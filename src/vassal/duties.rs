@@ -13,6 +13,10 @@ const LOYAL_MS: u64 = 3_000;
 const ORPHAN_GRACE_MS: u64 = 2_000;
 /// `SIGKILL`.
 const KILL: i32 = 9;
+/// What is left of a command whose end a signal asked for has this long, unless its config says otherwise.
+const REST_GRACE_MS: u64 = 10_000;
+/// Signals that ask for an end, whoever sends them: `SIGINT`, `SIGQUIT`, `SIGTERM`.
+const ENDING: [i32; 3] = [2, 3, 15];
 /// Heartbeats go on no faster than this, in ms.
 const BEAT_MIN_MS: u64 = 500;
 
@@ -48,8 +52,10 @@ impl fmt::Display for Exit {
 /// What the master is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The command ended.
+    /// The command ended, and nobody of its group is left who may take his time.
     Ended(Exit),
+    /// The command ended, and others of its group have not.
+    Left,
     /// A signal that is meant for the command.
     Signal(i32),
     /// A byte of the Emperor.
@@ -113,9 +119,20 @@ pub enum Order {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Waiting { ready_at: Option<Moment> },
-    Running { loyal_at: Option<Moment> },
-    Stopping { why: Why, kill_at: Option<Moment> },
+    Waiting {
+        ready_at: Option<Moment>,
+    },
+    Running {
+        loyal_at: Option<Moment>,
+    },
+    Stopping {
+        why: Why,
+        kill_at: Option<Moment>,
+    },
+    /// A signal asked for its end, and others of its group have not ended.
+    Left {
+        kill_at: Option<Moment>,
+    },
     Done,
 }
 
@@ -132,6 +149,8 @@ pub struct Duties {
     state: State,
     health: Health,
     beat_at: Option<Moment>,
+    /// A signal has asked for its end.
+    signalled: bool,
     /// Somebody speaks in the command's place, and is told in its place.
     proxied: bool,
     stop_byte: u8,
@@ -151,6 +170,7 @@ impl Duties {
             state,
             health,
             beat_at: None,
+            signalled: false,
             proxied: false,
             stop_byte: to_vassal::STOP,
             orders: VecDeque::new(),
@@ -165,7 +185,11 @@ impl Duties {
     pub fn handle(&mut self, event: Event, now: Moment) {
         match event {
             Event::Ended(exit) => self.finish(exit),
-            Event::Signal(number) => self.order(Order::Signal(number)),
+            Event::Left => self.left(now),
+            Event::Signal(number) => {
+                self.signalled |= ENDING.contains(&number) || number == self.health.stop_signal;
+                self.order(Order::Signal(number));
+            }
             Event::Byte(byte @ (to_vassal::STOP | to_vassal::STOP_GRACEFULLY)) => {
                 self.stop_byte = byte;
                 self.stop(Why::Asked, now);
@@ -194,7 +218,7 @@ impl Duties {
                 *loyal_at = None;
                 self.order(Order::Send(from_vassal::LOYAL));
             }
-            State::Stopping { kill_at, .. } => {
+            State::Stopping { kill_at, .. } | State::Left { kill_at } => {
                 *kill_at = None;
                 self.order(Order::Signal(KILL));
             }
@@ -204,7 +228,12 @@ impl Duties {
 
     /// It was told to end, or to begin anew, and waits for its command.
     pub fn is_stopping(&self) -> bool {
-        matches!(self.state, State::Stopping { .. })
+        matches!(self.state, State::Stopping { .. } | State::Left { .. })
+    }
+
+    /// Whoever of the command's group has not ended with it may take his time.
+    pub fn lets_take_time(&self) -> bool {
+        self.is_stopping() || self.signalled
     }
 
     /// What to do next.
@@ -217,7 +246,7 @@ impl Duties {
         match self.state {
             State::Waiting { ready_at } => ready_at,
             State::Running { loyal_at } => loyal_at,
-            State::Stopping { kill_at, .. } => kill_at,
+            State::Stopping { kill_at, .. } | State::Left { kill_at } => kill_at,
             State::Done => None,
         }
     }
@@ -228,7 +257,9 @@ impl Duties {
             State::Waiting { .. } => Presence::Absent,
             State::Running { .. } => Presence::Serving,
             State::Stopping { why: Why::Reload, .. } => Presence::Reloading,
-            State::Stopping { why: Why::Asked | Why::Orphaned, .. } | State::Done => Presence::Leaving,
+            State::Stopping { why: Why::Asked | Why::Orphaned, .. } | State::Left { .. } | State::Done => {
+                Presence::Leaving
+            }
         }
     }
 
@@ -247,7 +278,7 @@ impl Duties {
             }
             // It was told already; a later reason replaces an earlier one, except that an orphan stays one.
             State::Stopping { why: Why::Orphaned, .. } | State::Done => return,
-            State::Stopping { why: Why::Asked | Why::Reload, kill_at } => kill_at,
+            State::Stopping { why: Why::Asked | Why::Reload, kill_at } | State::Left { kill_at } => kill_at,
         };
         let orphaned = (why == Why::Orphaned).then(|| now.plus_ms(ORPHAN_GRACE_MS));
         let kill_at = before.into_iter().chain(orphaned).min();
@@ -323,13 +354,13 @@ impl Duties {
             State::Waiting { .. } | State::Running { .. } | State::Stopping { why: Why::Reload, .. } => {
                 self.order(Order::Check);
             }
-            State::Stopping { .. } | State::Done => {}
+            State::Stopping { .. } | State::Left { .. } | State::Done => {}
         }
     }
 
     fn reload(&mut self, newest: Newest, now: Moment) {
         match (self.state, newest, self.health.reload_signal) {
-            (State::Stopping { .. } | State::Done, _, _) => {}
+            (State::Stopping { .. } | State::Left { .. } | State::Done, _, _) => {}
             // Who speaks for it reloads, and answers.
             (_, Newest::Same, _) if self.proxied => self.order(Order::Pass(to_vassal::RELOAD)),
             // What it has does not change: it reloads by itself, and is there all the time.
@@ -343,9 +374,19 @@ impl Duties {
         }
     }
 
+    /// What is left has been told to end, too; unless it was born just then. So it never has for ever, as the command itself may.
+    fn left(&mut self, now: Moment) {
+        let bound = Some(now.plus_ms(self.health.mercy_ms.unwrap_or(REST_GRACE_MS)));
+        match &mut self.state {
+            State::Waiting { .. } | State::Running { .. } => self.state = State::Left { kill_at: bound },
+            State::Stopping { kill_at: kill_at @ None, .. } => *kill_at = bound,
+            State::Stopping { .. } | State::Left { .. } | State::Done => {}
+        }
+    }
+
     fn finish(&mut self, exit: Exit) {
         let status = match (self.state, exit) {
-            (State::Waiting { .. } | State::Running { .. }, _) => exit.status(),
+            (State::Waiting { .. } | State::Running { .. } | State::Left { .. }, _) => exit.status(),
             (State::Stopping { why: Why::Asked, .. }, Exit::Signal(number))
                 if number == self.health.stop_signal =>
             {

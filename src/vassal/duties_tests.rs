@@ -24,7 +24,7 @@ fn after(events: &[Event]) -> Duties {
 
 #[test]
 fn every_state_has_an_answer_to_every_event() {
-    use Event::{Byte, Checked, EmperorGone, Ended, Signal};
+    use Event::{Byte, Checked, EmperorGone, Ended, Left, Signal};
     let term = Order::Signal(TERM);
     let killed = Ended(Exit::Signal(TERM));
     let table: &[(&[Event], &[Order])] = &[
@@ -32,6 +32,8 @@ fn every_state_has_an_answer_to_every_event() {
         (&[Ended(Exit::Signal(9))], &[Order::Finish(137)]),
         (&[Signal(1)], &[Order::Signal(1)]),
         (&[Signal(TERM), killed], &[Order::Finish(143)]),
+        (&[Signal(TERM), Left, Byte(1), Signal(1), killed], &[Order::Finish(143)]),
+        (&[Byte(0), Left, killed], &[Order::Finish(0)]),
         (&[Byte(0), Byte(0)], &[term]),
         (&[Byte(2)], &[term]),
         (&[Byte(99)], &[]),
@@ -190,4 +192,25 @@ fn who_speaks_in_the_commands_place_is_told_in_its_place() {
     waiting.handle(Spoken(5), START);
     waiting.handle_deadline(START.plus_ms(LOYAL_MS));
     assert_eq!(orders(&mut waiting), [Order::Send(1), Order::Send(5), Order::Send(17)]);
+}
+
+#[test]
+fn who_is_left_of_a_command_takes_time_only_where_somebody_asked_for_the_end() {
+    for (events, may) in [
+        (&[][..], false),
+        (&[Event::Signal(1)], false),
+        (&[Event::Signal(TERM)], true),
+        (&[Event::Byte(0)], true),
+        (&[Event::Byte(1), Event::Checked(Newest::Good)], true),
+    ] {
+        assert_eq!(after(events).lets_take_time(), may, "{events:?}");
+    }
+    let mut duties = after(&[Event::Signal(TERM), Event::Left]);
+    orders(&mut duties);
+    duties.handle_deadline(START.plus_ms(REST_GRACE_MS));
+    duties.handle(Event::Left, START.plus_ms(REST_GRACE_MS));
+    assert_eq!((orders(&mut duties), duties.next_deadline()), (vec![Order::Signal(KILL)], None));
+    // Whoever was born behind the signal was told nothing; and a command that is told to end in its time has for ever.
+    let duties = after(&[Event::Byte(to_vassal::STOP_GRACEFULLY), Event::Left]);
+    assert_eq!(duties.next_deadline(), Some(START.plus_ms(REST_GRACE_MS)));
 }

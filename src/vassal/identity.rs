@@ -93,8 +93,8 @@ pub fn is_foreigner() -> bool {
     is_foreign(first_map(), geteuid().as_raw())
 }
 
-/// Looked at once: later this process may see a `/proc` that somebody else has made.
-fn first_map() -> &'static str {
+/// The map of our user namespace. Looked at once: later this process may see a `/proc` that somebody else has made.
+pub fn first_map() -> &'static str {
     static MAP: OnceLock<String> = OnceLock::new();
     MAP.get_or_init(uid_map)
 }

@@ -19,6 +19,7 @@ use rustix::thread::set_no_new_privs;
 
 use super::confine::Ready;
 use super::environment::Environment;
+use super::groupless;
 use super::trouble::{Trouble, number};
 
 /// A program and what it starts with.
@@ -42,6 +43,10 @@ pub struct Launch<'a> {
     pub leads: Leads<'a>,
     /// Who it becomes, if not who we are.
     pub identity: Option<&'a Identity>,
+    /// Descriptors that stay open, by the numbers that they have.
+    pub kept: Vec<BorrowedFd<'a>>,
+    /// It may give terminals to their group where that has no number.
+    pub bears_terminals: bool,
 }
 
 /// What a program is the first of.
@@ -116,7 +121,9 @@ impl Launch<'_> {
     fn prepare(&self) -> Result<(), (Stage, Errno)> {
         self.be_born().map_err(|errno| (Stage::Birth, errno))?;
         self.directory.map_or(Ok(()), fchdir).map_err(|errno| (Stage::Directory, errno))?;
-        self.standard().and_then(|()| self.place_sockets()).map_err(|errno| (Stage::Descriptors, errno))
+        let kept = || self.kept.iter().try_for_each(|one| fcntl_setfd(one, FdFlags::empty()));
+        let placed = self.standard().and_then(|()| self.place_sockets()).and_then(|()| kept());
+        placed.map_err(|errno| (Stage::Descriptors, errno))
     }
 
     fn be_born(&self) -> Result<(), Errno> {
@@ -125,6 +132,9 @@ impl Launch<'_> {
             run::perform(&step).map_err(|failure| Errno::from_raw_os_error(failure.errno))?;
             // Whoever has become somebody else does not become root again.
             set_no_new_privs(true)?;
+        }
+        if self.bears_terminals {
+            groupless::bear();
         }
         // A change of ids would clear it.
         set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -16,11 +16,16 @@ use super::state::Vassal;
 use super::step::Step;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
+use super::touch::Touches;
 use super::trouble::Trouble;
 use super::watch::{Happening, now, reap, until};
 use super::{companions, daemons, programs, walk};
 use crate::config::vassal::health::{Health, Readiness};
 use crate::emperor::order::{from_vassal, to_vassal};
+use crate::leftovers;
+
+/// PID 1 of a pid namespace takes with it whoever is in it, and ends only behind them.
+const AFTERMATH: Duration = Duration::from_millis(20);
 
 /// Why the master is no longer needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,78 +46,150 @@ pub fn mind(
     (reactions, health): (&Reactions, Health),
     check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>),
 ) -> Result<Outcome, Trouble> {
-    let mut duties = Duties::new(spoken_for(vassal, health), now());
-    let mut idle = Idle::new(vassal, health.idle_s);
-    let mut touches = reactions.watch(vassal);
-    let mut config = belated(vassal, &mut duties);
-    if let Some(exit) = vassal.command_ended.take() {
-        duties.handle(Event::Ended(exit), now());
-    }
+    let mut watch = Watch::new(vassal, pid, reactions, health);
     loop {
-        daemons::mind(vassal);
-        if vassal.daemons.take_shutdown() {
-            duties.handle(Event::Byte(to_vassal::STOP), now());
+        if let Some(outcome) = watch.obey(&check) {
+            return Ok(outcome);
         }
-        while let Some(order) = next_order(vassal, &mut duties) {
-            match order {
-                Order::Send(byte) => vassal.send(byte),
-                Order::Pass(byte) => vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
-                Order::Signal(number) => signal(pid, number),
-                Order::Check => {
-                    duties.handle(Event::Checked(told(vassal, check(config.take().flatten()))), now())
-                }
-                Order::Finish(status) => return Ok(Outcome::Status(status)),
-                Order::Renew => return Ok(Outcome::Renew),
-            }
-        }
-        if !duties.is_stopping() {
-            companions::revive(vassal);
-        }
-        if duties.is_stopping() {
-            // A reaction would keep us from seeing that the command has ended.
-            touches = None;
-        }
-        let happening = match vassal.interrupted.take() {
-            Some(happening) => happening,
-            None => vassal.next_beside(
-                wait_at_most(vassal, &duties, idle.as_ref()),
-                touches.as_ref().map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN)),
-            )?,
-        };
-        let due = !duties.is_stopping() || matches!(happening, Happening::Emperor(Word::End));
-        if due && let Some(status) = reactions.react(vassal, &happening, touches.as_mut()) {
-            if let Some(subscriber) = &mut vassal.subscriber {
-                subscriber.look(Presence::Leaving, now());
-            }
+        let happening = watch.wait()?;
+        if let Some(status) = watch.react(reactions, &happening) {
             return Ok(Outcome::Status(status));
         }
-        match happening {
-            Happening::Deadline => duties.handle_deadline(now()),
-            Happening::Signal(number) => duties.handle(Event::Signal(number), now()),
-            Happening::Emperor(Word::End) => duties.handle(Event::EmperorGone, now()),
-            Happening::Emperor(Word::Byte(byte, sent)) => {
-                config = Some(sent);
-                duties.handle(Event::Byte(byte), now());
-            }
-            Happening::Child => children(vassal, pid, &mut duties),
-            Happening::Other => {}
-        }
-        heed(vassal, &mut duties);
-        if idle.as_mut().is_some_and(|idle| idle.is_over(vassal, pid)) {
-            duties.handle(Event::Idle, now());
-        }
-        if let Some(exit) = vassal.command_ended.take() {
-            command_ended(pid, exit, &mut duties);
-        }
-        config = belated(vassal, &mut duties).or(config);
+        watch.hear(happening);
     }
 }
 
-/// A reload that was asked for while something else was done, with the config that came along.
-fn belated(vassal: &mut Vassal, duties: &mut Duties) -> Option<Option<OwnedFd>> {
-    let sent = vassal.reload.take()?;
-    duties.handle(Event::Byte(to_vassal::RELOAD), now());
-    Some(sent)
+/// The command, and what is known of it while it runs.
+struct Watch<'a> {
+    vassal: &'a mut Vassal,
+    command: Pid,
+    duties: Duties,
+    idle: Option<Idle>,
+    touches: Option<Touches>,
+    /// What came along with the last reload.
+    config: Option<Option<OwnedFd>>,
+    /// How the command ended whose group has not.
+    left: Option<Exit>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(vassal: &'a mut Vassal, command: Pid, reactions: &Reactions, health: Health) -> Self {
+        let duties = Duties::new(spoken_for(vassal, health), now());
+        let idle = Idle::new(vassal, health.idle_s);
+        let touches = reactions.watch(vassal);
+        let mut watch = Self { vassal, command, duties, idle, touches, config: None, left: None };
+        watch.take_belated_reload();
+        if let Some(exit) = watch.vassal.command_ended.take() {
+            watch.left = Some(exit);
+            watch.see_the_end();
+        }
+        watch
+    }
+
+    /// A reload that was asked for while something else was done, with the config that came along.
+    fn take_belated_reload(&mut self) {
+        if let Some(sent) = self.vassal.reload.take() {
+            self.duties.handle(Event::Byte(to_vassal::RELOAD), now());
+            self.config = Some(sent);
+        }
+    }
+
+    /// Does what is to be done by now; an outcome when that was the last of it.
+    fn obey(&mut self, check: impl Fn(Option<OwnedFd>) -> (Newest, Option<Vec<u8>>)) -> Option<Outcome> {
+        daemons::mind(self.vassal);
+        if self.vassal.daemons.take_shutdown() {
+            self.duties.handle(Event::Byte(to_vassal::STOP), now());
+        }
+        while let Some(order) = next_order(self.vassal, &mut self.duties) {
+            match order {
+                Order::Send(byte) => self.vassal.send(byte),
+                Order::Pass(byte) => self.vassal.proxy.iter().for_each(|proxy| proxy.pass(byte)),
+                Order::Signal(number) => self.signal(number),
+                Order::Check => {
+                    let newest = told(self.vassal, check(self.config.take().flatten()));
+                    self.duties.handle(Event::Checked(newest), now());
+                }
+                Order::Finish(status) => return Some(Outcome::Status(status)),
+                Order::Renew => return Some(Outcome::Renew),
+            }
+        }
+        if self.duties.is_stopping() {
+            // A reaction would keep us from seeing that the command has ended.
+            self.touches = None;
+        } else {
+            companions::revive(self.vassal);
+        }
+        None
+    }
+
+    /// To its group, which has members as long as the command is not reaped.
+    fn signal(&self, number: i32) {
+        let Some(signal) = Signal::from_named_raw(number) else { return };
+        match self.left {
+            None => drop(kill_process_group(self.command, signal)),
+            Some(_) => leftovers::signal_group(self.command, signal),
+        }
+    }
+
+    fn wait(&mut self) -> Result<Happening, Trouble> {
+        if let Some(happening) = self.vassal.interrupted.take() {
+            return Ok(happening);
+        }
+        let patience = wait_at_most(self.vassal, &self.duties, self.idle.as_ref());
+        let touches = self.touches.as_ref();
+        let touches = touches.map(|touches| PollFd::from_borrowed_fd(touches.as_fd(), PollFlags::IN));
+        self.vassal.next_beside(patience, touches)
+    }
+
+    /// What the config wants done then; a status where it ends the vassal.
+    fn react(&mut self, reactions: &Reactions, happening: &Happening) -> Option<u8> {
+        if self.duties.is_stopping() && !matches!(happening, Happening::Emperor(Word::End)) {
+            return None;
+        }
+        let status = reactions.react(self.vassal, happening, self.touches.as_mut())?;
+        if let Some(subscriber) = &mut self.vassal.subscriber {
+            subscriber.look(Presence::Leaving, now());
+        }
+        Some(status)
+    }
+
+    fn hear(&mut self, happening: Happening) {
+        match happening {
+            Happening::Deadline => self.duties.handle_deadline(now()),
+            Happening::Signal(number) => self.duties.handle(Event::Signal(number), now()),
+            Happening::Emperor(Word::End) => self.duties.handle(Event::EmperorGone, now()),
+            Happening::Emperor(Word::Byte(byte, sent)) => {
+                self.config = Some(sent);
+                self.duties.handle(Event::Byte(byte), now());
+            }
+            Happening::Child => drop(programs::reap_all(self.vassal, None)),
+            Happening::Other => {}
+        }
+        heed(self.vassal, &mut self.duties);
+        if self.idle.as_mut().is_some_and(|idle| idle.is_over(self.vassal, self.command)) {
+            self.duties.handle(Event::Idle, now());
+        }
+        if let Some(exit) = self.vassal.command_ended.take() {
+            self.left = Some(exit);
+        }
+        self.see_the_end();
+        self.take_belated_reload();
+    }
+
+    /// The command has ended: so do those of its group, at once unless they have been told to.
+    fn see_the_end(&mut self) {
+        let Some(exit) = self.left else { return };
+        if !self.duties.lets_take_time() {
+            // What is left of its group would never hear of a stop.
+            leftovers::signal_group(self.command, Signal::KILL);
+        } else if leftovers::is_in_group(self.command) {
+            // Its number may be another's by now.
+            self.idle = None;
+            return self.duties.handle(Event::Left, now());
+        }
+        self.left = None;
+        self.duties.handle(Event::Ended(exit), now());
+    }
 }
 
 /// Who speaks in the command's place says when it is ready.
@@ -234,7 +311,7 @@ pub fn after(vassal: &mut Vassal, steps: &[Step], teller: &Teller) -> Option<u8>
     None
 }
 
-/// Waits for `child`, which goes on in our stead, and ends as it ends.
+/// Waits for `child`, which goes on in our stead, and ends as it ends. Those who were born before it are ours to look after.
 pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
     // Its own copies count; ours would keep them open when it has ended.
     vassal.control = None;
@@ -245,17 +322,26 @@ pub fn stand_before(vassal: &mut Vassal, child: Pid) -> Result<u8, Trouble> {
         std::mem::take(&mut vassal.terminals),
         vassal.proxy.take(),
     );
+    let mut ended = Vec::new();
     loop {
-        match vassal.next(None)? {
+        let patience = if ended.is_empty() { vassal.companions.patience() } else { Some(AFTERMATH) };
+        match vassal.next(patience)? {
             Happening::Signal(number) => pass_on(child, number),
             Happening::Child => {
                 while let Some((pid, exit)) = reap() {
                     if pid == child {
                         return Ok(exit.status());
                     }
+                    ended.push((pid, exit));
                 }
             }
-            Happening::Emperor(_) | Happening::Other | Happening::Deadline => {}
+            Happening::Deadline => {
+                ended.drain(..).for_each(|(pid, exit)| companions::mourn(vassal, pid, exit));
+            }
+            Happening::Emperor(_) | Happening::Other => {}
+        }
+        if ended.is_empty() {
+            companions::revive(vassal);
         }
     }
 }
@@ -272,27 +358,6 @@ pub fn take_terminal() {
 fn pass_on(child: Pid, number: i32) {
     // One that is gone already gets nothing: its end is the next thing that we hear.
     let _ = Signal::from_named_raw(number).map(|signal| kill_process(child, signal));
-}
-
-fn children(vassal: &mut Vassal, command: Pid, duties: &mut Duties) {
-    while let Some((pid, exit)) = reap() {
-        if pid == command {
-            command_ended(command, exit, duties);
-        }
-        companions::mourn(vassal, pid, exit);
-        daemons::mourn(vassal, pid, exit);
-    }
-}
-
-fn command_ended(command: Pid, exit: Exit, duties: &mut Duties) {
-    // What is left of its group would never hear of a stop.
-    let _ = kill_process_group(command, Signal::KILL);
-    duties.handle(Event::Ended(exit), now());
-}
-
-fn signal(command: Pid, number: i32) {
-    // The group has members as long as the command is not reaped, and no order is given after that.
-    let _ = Signal::from_named_raw(number).map(|signal| kill_process_group(command, signal));
 }
 
 fn wait_at_most(vassal: &Vassal, duties: &Duties, idle: Option<&Idle>) -> Option<Duration> {

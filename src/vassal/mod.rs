@@ -1,6 +1,7 @@
 //! The vassal master: from a config to a command, and what PID 1 of a jail has to do until that ends.
 
 mod again;
+mod attend;
 mod backlog;
 pub mod born;
 mod cgroups;
@@ -11,8 +12,10 @@ mod course;
 pub mod daemons;
 mod duties;
 pub mod environment;
+mod groupless;
 mod handover;
 pub mod hooks;
+pub mod household;
 pub mod identity;
 mod idle;
 mod launch;
@@ -37,6 +40,7 @@ mod sayings;
 mod separation;
 mod sockets;
 mod source;
+mod ssh;
 pub mod state;
 pub mod step;
 mod subscribe;
@@ -50,6 +54,7 @@ mod upward;
 mod user;
 mod walk;
 pub mod watch;
+pub mod whereabouts;
 mod witness;
 mod zerg;
 

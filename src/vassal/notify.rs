@@ -5,16 +5,18 @@
 //! descriptor is taken, no pid believed.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use jail::sys;
-use rustix::fs::{Mode, mkdir};
+use jail::{Identity, sys};
+use nix::unistd::getsid;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, fstat, mkdir, openat, rmdir, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, socket_with};
-use rustix::process::{Pid, getpid};
+use rustix::process::{Gid, Pid, Uid, WaitId, WaitIdOptions, getpid, waitid};
 
 use super::sayings::Sayings;
+use super::watch::now;
 use crate::bound::born_with;
 
 /// Longest message, in bytes.
@@ -33,8 +35,8 @@ const GENERATIONS_MAX: usize = 64;
 pub struct Notified {
     socket: OwnedFd,
     name: String,
-    /// The directory of its file, if it has one.
-    directory: Option<PathBuf>,
+    /// The directory of its file, if it has one, and what it is: its user can put something else in its place.
+    directory: Option<(PathBuf, OwnedFd)>,
 }
 
 /// Where a command can reach it.
@@ -68,8 +70,6 @@ impl Notified {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
         set_socket_passcred(&socket, true)?;
-        // An older kernel cannot refuse descriptors; then they are closed as they come, since there is no room for them.
-        let _ = sys::refuse_rights(socket.as_fd());
         let mut notified = Self { socket, name: String::new(), directory: None };
         match reach {
             Reach::Abstract => notified.bind_abstract()?,
@@ -86,14 +86,30 @@ impl Notified {
         Ok(())
     }
 
+    /// Senders are refused who send descriptors. Whoever waits for the end of one to know that he was heard (`sd_notify_barrier(3)`) is
+    /// refused, too; without this they are closed as they come, since there is no room for them. No older kernel can do it.
+    pub fn refuse_descriptors(&self) {
+        let _ = sys::refuse_rights(self.socket.as_fd());
+    }
+
     /// In a directory that is made here: one that is there already may be anybody's.
     fn bind_file(&mut self) -> Result<(), Errno> {
-        let mut names = (0..NAMES_MAX).map(|number| PathBuf::from(format!("{PLACE}{}-{number}", getpid())));
-        let made = born_with(0o700, || names.find(|path| mkdir(path, Mode::RWXU).is_ok()));
-        let directory = self.directory.insert(made.ok_or(Errno::EXIST)?);
-        let path = directory.join("socket");
+        let (path, directory) = born_with(0o700, new_directory)?;
+        let (path, _) = self.directory.insert((path, directory));
+        let path = path.join("socket");
         self.name = path.to_string_lossy().into_owned();
         bind(&self.socket, &SocketAddrUnix::new(&path)?)
+    }
+
+    /// Where it is a file, this user reaches it and nobody else.
+    ///
+    /// # Errors
+    /// Those of `chown(2)`.
+    pub fn belong_to(&self, identity: &Identity) -> Result<(), Errno> {
+        let Some((_, directory)) = &self.directory else { return Ok(()) };
+        let (uid, gid) = (Some(Uid::from_raw(identity.uid)), Some(Gid::from_raw(identity.gid)));
+        chownat(directory, c"socket", uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        chownat(directory, c"", uid, gid, AtFlags::EMPTY_PATH)
     }
 
     /// For `NOTIFY_SOCKET`.
@@ -124,11 +140,35 @@ impl Notified {
 
 impl Drop for Notified {
     fn drop(&mut self) {
-        if let Some(directory) = &self.directory {
-            let _ = std::fs::remove_file(directory.join("socket"));
-            let _ = std::fs::remove_dir(directory);
+        if let Some((path, directory)) = &self.directory {
+            let _ = unlinkat(directory, c"socket", AtFlags::empty());
+            if is_still(path, directory) {
+                let _ = rmdir(path);
+            }
         }
     }
+}
+
+/// Must: be called with a mask that lets nobody else in.
+fn new_directory() -> Result<(PathBuf, OwnedFd), Errno> {
+    let mut last = Errno::EXIST;
+    for number in 0..NAMES_MAX {
+        let path = PathBuf::from(format!("{PLACE}{}-{}-{number}", getpid(), now().0));
+        match mkdir(&path, Mode::RWXU) {
+            Ok(()) => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let directory = openat(CWD, &path, flags, Mode::empty())?;
+                return Ok((path, directory));
+            }
+            Err(errno) => last = errno,
+        }
+    }
+    Err(last)
+}
+
+fn is_still(path: &Path, directory: &OwnedFd) -> bool {
+    let (there, ours) = (statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW), fstat(directory));
+    matches!((there, ours), (Ok(there), Ok(ours)) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
 }
 
 impl AsFd for Notified {
@@ -150,11 +190,29 @@ impl Heard {
     }
 }
 
-/// As PID 1 we see nobody but our own; elsewhere a member is our child, or a child of such, as we adopt orphans.
+/// As PID 1 we see nobody but our own; elsewhere a member is of a session that is ours alone, or our child, or a child of such, as we
+/// adopt orphans. Where the root has no `/proc`, whoever has begun a session of his own below a child is not known for one.
 fn is_member(pid: Pid) -> bool {
-    if getpid() == Pid::INIT {
+    getpid() == Pid::INIT || pid != getpid() && (is_of_our_session(pid) || is_descendant(pid))
+}
+
+/// Our child, or of a session that we or a child of ours began: nobody gets into a session but by being born in it.
+fn is_of_our_session(pid: Pid) -> bool {
+    if is_child(pid) {
         return true;
     }
+    let session = getsid(Some(nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get())));
+    // 0 where its leader is in another pid namespace.
+    let leader = session.ok().and_then(|session| Pid::from_raw(session.as_raw()));
+    leader.is_some_and(|leader| leader == getpid() || is_child(leader))
+}
+
+/// Ended ones too, until they are reaped.
+fn is_child(pid: Pid) -> bool {
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_ok()
+}
+
+fn is_descendant(pid: Pid) -> bool {
     let mut one = pid;
     for _ in 0..GENERATIONS_MAX {
         match parent(one) {
@@ -209,7 +267,7 @@ mod tests {
     #[test]
     fn a_file_is_for_its_user_alone_and_goes_in_the_end() {
         let notified = Notified::new(Reach::File).expect("a socket");
-        let directory = notified.directory.clone().expect("a directory");
+        let directory = notified.directory.as_ref().expect("a directory").0.clone();
         let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&directory).expect("it is there"));
         assert_eq!(mode & 0o777, 0o700);
         UnixDatagram::unbound().and_then(|one| one.send_to(b"READY=1", notified.name())).expect("room");
@@ -217,11 +275,31 @@ mod tests {
         assert!(!directory.exists());
     }
 
+    /// Row F1: its user has put a link in its place.
+    #[test]
+    fn nothing_is_removed_but_what_was_made() {
+        let place = tempfile::tempdir().expect("a place");
+        std::fs::write(place.path().join("socket"), "").expect("a file");
+        let notified = Notified::new(Reach::File).expect("a socket");
+        let directory = notified.directory.as_ref().expect("a directory").0.clone();
+        let aside = directory.with_extension("aside");
+        std::fs::rename(&directory, &aside).expect("it is moved");
+        std::os::unix::fs::symlink(place.path(), &directory).expect("a link");
+        drop(notified);
+        assert!(place.path().join("socket").exists() && directory.is_symlink());
+        assert!(!aside.join("socket").exists(), "that is ours");
+        std::fs::remove_file(&directory).and_then(|()| std::fs::remove_dir(&aside)).expect("they are there");
+    }
+
     #[test]
     fn children_and_their_children_are_members() {
-        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("a child");
+        // It ends with its input, whatever becomes of us.
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().expect("a child");
         let pid = Pid::from_child(&child);
         assert!(is_member(pid) && !is_member(getpid()) && !is_member(Pid::INIT));
-        child.kill().and_then(|()| child.wait()).expect("it ends");
+        assert!(is_of_our_session(pid), "without a look at /proc");
+        assert!(is_descendant(pid) && !is_child(Pid::INIT) && !is_of_our_session(Pid::INIT));
+        child.wait().expect("it ends");
     }
 }

@@ -113,6 +113,8 @@ fn launch<'a>(argv: &'a [&'a str], environment: Environment) -> Launch<'a> {
         confinement: None,
         leads: Leads::Group,
         identity: None,
+        kept: Vec::new(),
+        bears_terminals: false,
     }
 }
 

@@ -2,6 +2,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::config::hook::{Hook, Verb};
+use crate::config::place::Place;
 use crate::config::vassal::Patch;
 use crate::config::vassal::logs::Logs;
 

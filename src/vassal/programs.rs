@@ -120,6 +120,8 @@ fn start(vassal: &Vassal, argv: &[&str], environment: Environment) -> Result<Pid
         confinement: None,
         leads: Leads::Group,
         identity: None,
+        kept: Vec::new(),
+        bears_terminals: false,
     };
     launch.start()
 }

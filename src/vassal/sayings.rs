@@ -37,10 +37,15 @@ impl Sayings {
 
     /// The bytes for the Emperor that are due.
     pub fn next(&mut self, now: Moment) -> Option<Vec<u8>> {
+        self.next_text(now).map(|text| [&[TEXT], text.as_bytes(), &[TEXT_END]].concat())
+    }
+
+    /// The same in words.
+    pub fn next_text(&mut self, now: Moment) -> Option<&str> {
         self.next_deadline().filter(|at| now >= *at)?;
         self.told = self.text();
         self.after = now.plus_ms(PAUSE_MS);
-        Some([&[TEXT], self.told.as_bytes(), &[TEXT_END]].concat())
+        Some(&self.told)
     }
 
     /// When some will be.

@@ -1,12 +1,10 @@
 //! A vassal between its config and its command: what the steps have gathered so far.
 
 use core::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
 
 use jail::Identity;
 use jail::run::{Nest, NetworkEnd, OldRoot};
-use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::{Pid, chdir, fchdir, getcwd};
@@ -17,7 +15,7 @@ use super::backlog::Backlog;
 use super::born;
 use super::companions::Companions;
 use super::confine::Ready;
-use super::control::{Control, Word};
+use super::control::Control;
 use super::daemons::Daemons;
 use super::duties::Exit;
 use super::environment::Environment;
@@ -27,26 +25,23 @@ use super::identity::current_user;
 use super::notify::{Heard, Notified};
 use super::proxy::Proxy;
 use super::sockets::Listening;
+use super::ssh;
 use super::subscribe::Subscriber;
 use super::tell::Teller;
 use super::terminals;
 use super::trouble::Trouble;
 use super::tuntap::Router;
-use super::watch::{Happening, Watch, now};
+use super::watch::{Happening, Watch};
 use crate::emperor::event::Moment;
-use crate::emperor::order::to_vassal::LEND_LIMITS;
-
-/// How long nobody is greeted for whom there was no descriptor, in ms: nothing tells when one is free again.
-const REST_MS: u64 = 1_000;
 
 /// What a vassal has.
 #[derive(Debug)]
 pub struct Vassal {
-    watch: Watch,
+    pub(super) watch: Watch,
     /// When all of it has to be over.
-    ends_at: Option<Moment>,
+    pub(super) ends_at: Option<Moment>,
     /// Until when no new client is looked for.
-    rests_until: Option<Moment>,
+    pub(super) rests_until: Option<Moment>,
     /// The way to the Emperor, as long as there is one.
     pub control: Option<Control>,
     /// A reload was asked for before the command ran; the config came along, or is read by name.
@@ -100,6 +95,8 @@ pub struct Vassal {
     pub companions: Companions,
     /// Daemons beside the command.
     pub daemons: Daemons,
+    /// What `ssh` runs where its root has no dropbear.
+    pub ssh: Option<ssh::Lent>,
     /// Who waits at our sockets.
     pub backlog: Option<Backlog>,
     /// Where the command says that it is well.
@@ -161,6 +158,7 @@ impl Vassal {
             terminals: terminals::Bound::default(),
             companions: Companions::default(),
             daemons: Daemons::default(),
+            ssh: None,
             backlog: None,
             notified: None,
             subscriber: None,
@@ -211,116 +209,6 @@ impl Vassal {
         }
         // What the config says counts for more than what the system knows of the user.
         self.changed(environment)
-    }
-
-    /// From this moment on, nothing is waited for any more.
-    pub fn end_by(&mut self, moment: Option<Moment>) {
-        self.ends_at = moment;
-    }
-
-    /// Waits for the next thing that happens, at most `timeout`.
-    ///
-    /// # Errors
-    /// Those of `poll(2)`; all should be over by now.
-    pub fn next(&mut self, timeout: Option<Duration>) -> Result<Happening, Trouble> {
-        self.next_beside(timeout, None)
-    }
-
-    /// The same, also for this descriptor: `Other` is not told before all else that happened.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn next_beside(
-        &mut self,
-        timeout: Option<Duration>,
-        other: Option<PollFd<'_>>,
-    ) -> Result<Happening, Trouble> {
-        let until = |moment: Moment| Duration::from_nanos(moment.0.saturating_sub(now().0));
-        let (left, rest) = (self.ends_at.map(until), self.rests_until.map(until));
-        if left == Some(Duration::ZERO) {
-            return Err(Trouble::new("it takes too long"));
-        }
-        let timeout = timeout.into_iter().chain(left).chain(rest).min();
-        let counted = self.backlog.as_ref().map(|backlog| backlog.watched(&self.sockets)).unwrap_or_default();
-        let sockets = counted.len();
-        let served = self.served.iter().filter(|_| rest.is_none());
-        let served = served.map(|served| PollFd::from_borrowed_fd(served.as_fd(), PollFlags::IN));
-        let notified = self.notified.iter();
-        let notified = notified.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
-        let proxy = self.proxy.iter().filter(|proxy| rest.is_none() || proxy.is_taken());
-        let proxy = proxy.map(|proxy| PollFd::from_borrowed_fd(proxy.watched(), PollFlags::IN));
-        let daemons = self.daemons.watched();
-        let lender = self.confinement.lender();
-        let lender = lender.into_iter().map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
-        let mut others: Vec<PollFd<'_>> = counted
-            .into_iter()
-            .chain(served)
-            .chain(notified)
-            .chain(proxy)
-            .chain(daemons)
-            .chain(lender)
-            .chain(other)
-            .collect();
-        let happening = self
-            .watch
-            .next(self.control.as_ref(), &mut others, timeout)
-            .map_err(|errno| Trouble::errno("wait", errno))?;
-        let ready: Vec<PollFlags> = others[..sockets].iter().map(PollFd::revents).collect();
-        let happening = self.rested(happening);
-        if matches!(happening, Happening::Other) {
-            self.serve();
-            self.confinement.lend();
-            self.backlog.iter_mut().for_each(|backlog| backlog.notice(&ready));
-        }
-        if let (Happening::Other, Some(notified)) = (&happening, &self.notified) {
-            notified.hear(&mut self.heard);
-        }
-        if matches!(happening, Happening::Other) {
-            self.daemons.look();
-        }
-        if let Happening::Emperor(Word::Byte(byte, _)) = happening {
-            self.daemons.take(byte);
-        }
-        if matches!(happening, Happening::Emperor(Word::End)) {
-            // A stream that has ended would be ready for ever.
-            self.control = None;
-        }
-        if let Happening::Emperor(Word::Byte(LEND_LIMITS, channel)) = happening {
-            self.confinement.lend_by(channel);
-            return Ok(Happening::Other);
-        }
-        Ok(happening)
-    }
-
-    /// Waits for signals and for one descriptor alone: in a process of ours that minds nothing else.
-    ///
-    /// # Errors
-    /// Those of `poll(2)`.
-    pub fn wait_alone<'a>(
-        &'a self,
-        other: &mut [PollFd<'a>],
-        timeout: Option<Duration>,
-    ) -> Result<Happening, Errno> {
-        self.watch.next(None, other, timeout)
-    }
-
-    /// The descriptor that tells of signals.
-    pub fn signals(&self) -> BorrowedFd<'_> {
-        self.watch.as_fd()
-    }
-
-    /// The end of a rest is nobody's deadline: clients are looked for again.
-    fn rested(&self, happening: Happening) -> Happening {
-        let is_over = self.rests_until.is_some_and(|until| until <= now());
-        if is_over && matches!(happening, Happening::Deadline) { Happening::Other } else { happening }
-    }
-
-    /// Answers whoever has connected. Where there is no descriptor for somebody, his socket stays ready: without a rest we
-    /// would do nothing else.
-    fn serve(&mut self) {
-        let served = self.served.iter().map(Served::answer);
-        let all = served.chain(self.proxy.iter_mut().map(Proxy::hear)).fold(true, |all, one| all & one);
-        self.rests_until = (!all).then(|| now().plus_ms(REST_MS));
     }
 
     /// Sends a byte of the protocol, if there is an Emperor.
@@ -452,11 +340,13 @@ fn log_flags() -> OFlags {
 mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::vassal::Address;
     use crate::vassal::handover::Goods;
     use crate::vassal::step::{Socket, Wanted};
+    use crate::vassal::watch::now;
 
     #[test]
     fn while_it_rests_nobody_is_looked_for_and_then_everybody_is_greeted() {

@@ -87,6 +87,8 @@ pub enum Step {
     Hostname(String),
     /// Uid, gid and groups are looked up by the names of the host.
     LookUp(Wanted),
+    /// The host's dropbear is opened, for a root that may have none.
+    LendSsh,
     /// Another file system.
     Enter(Rootfs),
     /// `chroot(2)`, where the mounts are everybody's.
@@ -198,6 +200,7 @@ impl fmt::Display for Step {
             Self::Refork(at) => write!(f, "go on in a child ({})", at.name()),
             Self::Hostname(name) => write!(f, "set host name {name}"),
             Self::LookUp(wanted) => write!(f, "look up {wanted}"),
+            Self::LendSsh => f.write_str("open the host's dropbear"),
             Self::Enter(rootfs) => write!(f, "{rootfs}"),
             Self::Chroot(path) => write!(f, "change root to {}", path.display()),
             Self::LeaveOldRoot => f.write_str("leave the old root behind"),

@@ -9,13 +9,20 @@ use crate::log::{self, Level};
 /// Says it under the vassal's name.
 #[derive(Clone, Debug)]
 pub struct Teller {
+    /// `vassal`, or `about`.
+    key: &'static str,
     name: String,
 }
 
 impl Teller {
     /// A teller for the vassal of this name.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { key: "vassal", name: name.to_owned() }
+    }
+
+    /// One for what is the Emperor's own.
+    pub fn about(what: &str) -> Self {
+        Self { key: "about", name: what.to_owned() }
     }
 
     /// What the vassal is called.
@@ -75,7 +82,7 @@ impl Teller {
     }
 
     fn text(&self, level: Level, message: &str) -> String {
-        log::text(level, &[("vassal", &self.name)], message)
+        log::text(level, &[(self.key, &self.name)], message)
     }
 }
 

@@ -7,6 +7,7 @@ use jail::{Phase, run::perform, sys};
 use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_signal};
 use rustix::termios::isatty;
 
+use super::companions::Companions;
 use super::handover::{Goods, Served};
 use super::hooks::{self, wait};
 use super::identity;
@@ -22,7 +23,9 @@ use super::state::Vassal;
 use super::step::{Socket, Step, Wanted};
 use super::terminals::Shared;
 use super::trouble::Trouble;
-use super::{backlog, cgroups, confine, daemons, logs, network, subscribe, surroundings, terminals, zerg};
+use super::{
+    backlog, cgroups, confine, daemons, logs, network, ssh, subscribe, surroundings, terminals, zerg,
+};
 
 /// Where a walk ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +53,10 @@ pub fn walk(
     for (index, step) in steps.iter().enumerate().skip(from) {
         let end = match step {
             Step::Fork | Step::Refork(_) => {
-                fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid)))
+                fork(|| go_on(alone(vassal), index + 1)).map(|pid| Some(End::Behind(pid)))
             }
             Step::Join(socket) => match namespaces::join(vassal, socket) {
-                Ok(true) => fork(|| go_on(vassal, index + 1)).map(|pid| Some(End::Behind(pid))),
+                Ok(true) => fork(|| go_on(alone(vassal), index + 1)).map(|pid| Some(End::Behind(pid))),
                 Ok(false) => Ok(None),
                 Err(trouble) => Err(trouble),
             },
@@ -70,6 +73,12 @@ pub fn walk(
         .map(End::Command)
         .or(serving)
         .ok_or_else(|| Trouble::new("nothing to run").advise("give `command`"))
+}
+
+/// In a child: whoever was born before is its parent's, and the numbers may be others' here.
+fn alone(vassal: &mut Vassal) -> &mut Vassal {
+    vassal.companions = Companions::default();
+    vassal
 }
 
 /// Takes one step. A status ends the vassal with it.
@@ -99,6 +108,10 @@ fn take_plain(vassal: &mut Vassal, step: &Step) -> Result<(), Trouble> {
             Ok(())
         }
         Step::Wait(thing, seconds) => wait::thing(vassal, &step.to_string(), thing, *seconds),
+        Step::LendSsh => {
+            lend_ssh(vassal);
+            Ok(())
+        }
         Step::Enter(rootfs) => root::enter(vassal, rootfs),
         Step::Chroot(path) => root::chroot(path),
         Step::LeaveOldRoot => root::leave(vassal),
@@ -176,6 +189,14 @@ fn take_identity(
     jailed(step, &jail::Step::Identity(known?, keep))
 }
 
+/// A root that has its own needs none of the host's.
+fn lend_ssh(vassal: &mut Vassal) {
+    match ssh::open() {
+        Ok(lent) => vassal.ssh = lent,
+        Err(trouble) => vassal.teller.nuisance(&trouble),
+    }
+}
+
 fn run(vassal: &mut Vassal, phase: Phase, text: &str) -> Result<(), Trouble> {
     let environment = programs::environment(vassal, phase);
     programs::run(vassal, &format!("exec-{} `{text}`", phase.name()), text, environment)
@@ -198,6 +219,7 @@ fn fork(go_on: impl FnOnce() -> u8) -> Result<Pid, Trouble> {
 
 fn listen(vassal: &mut Vassal, reach: Reach, heartbeat_s: u32) -> Result<(), Trouble> {
     let notified = Notified::new(reach).map_err(|errno| Trouble::errno("make a NOTIFY_SOCKET", errno))?;
+    notified.refuse_descriptors();
     vassal.set_variable("NOTIFY_SOCKET", notified.name());
     if heartbeat_s > 0 {
         vassal.set_variable("WATCHDOG_USEC", &(u64::from(heartbeat_s) * 1_000_000).to_string());
@@ -220,6 +242,8 @@ fn start(vassal: &mut Vassal, argv: &[String]) -> Result<(), Trouble> {
         confinement: Some(&vassal.confinement),
         leads: own.map_or(if ours { Leads::Foreground } else { Leads::Group }, Leads::Terminal),
         identity: None,
+        kept: Vec::new(),
+        bears_terminals: false,
     };
     vassal.command = Some(launch.start()?);
     Ok(())

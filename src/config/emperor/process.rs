@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Place, Placed};
 use crate::config::show::quoted;
-use crate::config::values::{Wrong, pair, path, text, wrong};
+use crate::config::values::{Wrong, flag, pair, path, text, wrong};
 use crate::config::vassal::limits::mask;
 use crate::config::vassal::surroundings::variable;
 
@@ -20,6 +20,10 @@ pub struct Process {
     pub log: Option<Placed<Log>>,
     /// `logto2`: once privileges are given up.
     pub late_log: Option<Placed<Log>>,
+    /// `log-reopen`: a reload of all vassals opens it anew.
+    pub reopens_log: bool,
+    /// `logfile-chown`: it is given to the user that the Emperor becomes.
+    pub gives_log: bool,
     /// `pidfile` and its kin, each once.
     pub pidfiles: Vec<Pidfile>,
     /// `chdir`.
@@ -76,6 +80,8 @@ pub(super) fn apply(process: &mut Process, name: &'static str, entry: &Entry) ->
         "daemonize" => process.background = Some(entry.placed(value(entry, log_behind)?)),
         "logto" => process.log = Some(entry.placed(value(entry, log)?)),
         "logto2" => process.late_log = Some(entry.placed(value(entry, log)?)),
+        "log-reopen" => process.reopens_log = value(entry, flag)?,
+        "logfile-chown" => process.gives_log = value(entry, flag)?,
         "pidfile" | "safe-pidfile" => process.add(name, Made::First, entry)?,
         "pidfile2" | "safe-pidfile2" => process.add(name, Made::Last, entry)?,
         "chdir" => process.directory = Some(entry.placed(value(entry, path)?)),

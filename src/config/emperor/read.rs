@@ -46,7 +46,9 @@ pub fn read_settings(entries: &[Entry]) -> Result<EmperorConfig, Vec<ConfigError
     errors.extend(hooks::contradictions(&config));
     errors.extend(config.commands.contradiction());
     errors.extend(unknown_readers(&config));
+    errors.extend(vassals_log::contradiction(&config.vassals_log));
     errors.extend(tuntap::contradictions(&config.tuntap));
+    errors.extend(deaf_daemon(&config));
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
@@ -59,6 +61,14 @@ fn unknown_readers(config: &EmperorConfig) -> Option<ConfigError> {
     }
     let error = ConfigError::at(&asked.place, "`emperor-stats-for-tenants` cannot tell who asks there");
     Some(error.cure("have `emperor-stats` at a path or @NAME"))
+}
+
+/// What an Emperor has there is for nobody below it.
+fn deaf_daemon(config: &EmperorConfig) -> Option<ConfigError> {
+    let keep_all = config.daemons.keep_input;
+    let deaf = config.daemons.list.iter().find(|daemon| keep_all || daemon.value.stdin)?;
+    let error = ConfigError::at(&deaf.place, "a daemon of the Emperor's has no standard input to keep");
+    Some(error.cure("leave `stdin` and `daemons-honour-stdin` out: it reads from /dev/null"))
 }
 
 fn lonely_group(config: &EmperorConfig) -> Option<ConfigError> {
@@ -141,6 +151,7 @@ fn apply(config: &mut EmperorConfig, entry: &Entry) -> Read {
         name if fork_server::apply(&mut config.commissions, name, entry)? => {}
         name if commands::apply(&mut config.commands, name, entry)? => {}
         name if tuntap::apply(&mut config.tuntap, name, entry)? => {}
+        name if config.daemons.apply(name, entry)? => {}
         name => apply_spawning(config, name, entry)?,
     }
     Ok(())

@@ -24,11 +24,15 @@ pub struct VassalsLog {
     pub rate: u32,
     /// `vassals-log-maxsize` and its kin.
     pub rotation: Rotation,
+    /// `log-master`: one process writes what vassals say.
+    master: Option<Placed<bool>>,
+    /// Where the last word about files stands.
+    of_files: Option<Placed<&'static str>>,
 }
 
 impl Default for VassalsLog {
     fn default() -> Self {
-        Self { destination: None, rate: RATE, rotation: Rotation::default() }
+        Self { destination: None, rate: RATE, rotation: Rotation::default(), master: None, of_files: None }
     }
 }
 
@@ -53,17 +57,45 @@ pub enum Destination {
 ///
 /// # Errors
 /// What is wrong with its value.
-pub(super) fn apply(log: &mut VassalsLog, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
+pub(super) fn apply(log: &mut VassalsLog, name: &'static str, entry: &Entry) -> Result<bool, ConfigError> {
     match name {
         "vassals-log" => log.destination = Some(entry.placed(value(entry, destination)?)),
         "vassals-log-rate" => log.rate = value(entry, count)?,
+        "log-master" => log.master = Some(entry.placed(value(entry, flag)?)),
+        _ => return of_files(log, name, entry),
+    }
+    Ok(true)
+}
+
+fn of_files(log: &mut VassalsLog, name: &'static str, entry: &Entry) -> Result<bool, ConfigError> {
+    match name {
         "vassals-log-maxsize" => log.rotation.size = value(entry, size)?,
         "vassals-log-age" => log.rotation.age_s = value(entry, seconds)? / 1000,
         "vassals-log-keep" => log.rotation.keep = value(entry, kept)?,
         "vassals-log-compress" => log.rotation.compress = value(entry, flag)?,
         _ => return Ok(false),
     }
+    log.of_files = Some(entry.placed(name));
     Ok(true)
+}
+
+/// What no single option shows.
+pub(super) fn contradiction(log: &VassalsLog) -> Option<ConfigError> {
+    let asked = log.destination.as_ref().map(|placed| &placed.value);
+    if let Some(master) =
+        log.master.as_ref().filter(|master| master.value && asked == Some(&Destination::Inherit))
+    {
+        let error = ConfigError::at(
+            &master.place,
+            "`log-master` beside `vassals-log = inherit`, by which vassals write for themselves",
+        );
+        return Some(error.cure("leave out one of the two"));
+    }
+    let Placed { value: option, place } = log.of_files.as_ref()?;
+    (!matches!(asked, Some(Destination::Files(_)))).then(|| {
+        let error = ConfigError::at(place, format!("`{option}`, and no files are written"));
+        error.cure("say where they are: vassals-log = dir:/var/log/liege")
+    })
 }
 
 fn destination(value: &str) -> Result<Destination, Wrong> {

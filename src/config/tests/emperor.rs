@@ -73,9 +73,9 @@ pub fn sample(kind: Kind) -> &'static str {
 #[test]
 fn every_option_of_the_table_has_an_effect() {
     // A mount of a vassal's needs mounts of its own, who waits for a command a socket that it comes from, and what is said of
-    // routers one with a gateway.
+    // routers one with a gateway, and of files a directory.
     const BASE: &str = "uid = 1\nemperor-use-clone = fs\nemperor-command-socket = @base\n\
-                        tuntap-router = base0 /base /base.stats 127.0.0.1:1\n";
+                        tuntap-router = base0 /base /base.stats 127.0.0.1:1\nvassals-log = dir:/base\n";
     let plain = read(BASE);
     for (group, option) in options().filter(|(group, _)| matches!(group.scope, Scope::Emperor | Scope::Both))
     {

@@ -11,6 +11,7 @@ mod keyval;
 mod lists;
 mod load;
 mod logic;
+mod logs;
 mod place;
 mod real_uwsgi;
 mod rootfs;

@@ -56,6 +56,9 @@ fn every_option_of_the_table_has_an_effect() {
         let base = match option.name {
             "pty-exec" => "uid = 1\nsocket = x\n",
             "pty-log" | "pty-input" => "uid = 1\ncommand = a\npty-socket = x\n",
+            "log-keep" | "log-compress" | "log-backupname" => {
+                "uid = 1\ncommand = a\nlogto = base\nlog-maxsize = 1M\n"
+            }
             _ => "uid = 1\ncommand = a\nlogto = base\n",
         };
         let line = if option.name == "pty-exec" { format!("pty-socket = x\n{line}") } else { line };

@@ -7,8 +7,11 @@ mod ssh;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::VassalConfig;
 use super::health::Readiness;
+use super::logs::Minding;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry, Placed};
 use crate::config::show::quoted;
@@ -36,7 +39,7 @@ pub struct Daemons {
 }
 
 /// One daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
     /// What it is called: as its program, unless it is given a name.
     pub name: String,
@@ -78,6 +81,10 @@ pub struct Daemon {
     pub env: Vec<(String, String)>,
     /// Where its output goes.
     pub log: Option<PathBuf>,
+    /// What is done to that, as the vassal's words for its logs say it; added where the config is carried out.
+    pub minding: Option<Minding>,
+    /// It is `ssh`: where its root has no dropbear, it is the host's.
+    pub ssh: bool,
 }
 
 impl Daemon {
@@ -103,6 +110,8 @@ impl Daemon {
             ready: Readiness::Started,
             env: Vec::new(),
             log: None,
+            minding: None,
+            ssh: false,
         }
     }
 
@@ -128,7 +137,7 @@ impl Daemons {
     ///
     /// # Errors
     /// A value that is none, or a name that is another's.
-    pub(super) fn apply(&mut self, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
+    pub(in crate::config) fn apply(&mut self, name: &str, entry: &Entry) -> Result<bool, ConfigError> {
         let daemon = match name {
             "attach-daemon" => Daemon::new(value(entry, command::parse)?),
             "attach-control-daemon" => Daemon { control: true, ..Daemon::new(value(entry, command::parse)?) },

@@ -1,5 +1,7 @@
 //! Pure. How a vassal's command tells that it is well, how it is told to reload, and how it is told to stop.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::show::quoted;
 use crate::config::admit::value;
 use crate::config::place::{ConfigError, Entry};
@@ -12,7 +14,7 @@ const SIGNALS: [(&str, i32); 7] =
 const TERM: i32 = 15;
 
 /// When a command counts as ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Readiness {
     /// As soon as it runs.
     #[default]

@@ -229,7 +229,7 @@ fn contradictions(config: &VassalConfig) -> Vec<ConfigError> {
     errors.extend(net::contradictions(&config.net));
     errors.extend(tuntap::contradictions(&config.net, &config.tuntap));
     errors.extend(zerg::contradiction(config));
-    errors.extend(logs::contradiction(&config.logs));
+    errors.extend(logs::contradiction(&config.logs, &config.daemons));
     errors.extend(terminals::contradiction(config));
     errors.extend(daemons::contradiction(config));
     errors.extend(ties::contradiction(config));

@@ -2,10 +2,14 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, socket_with,
+};
 
 use crate::config::vassal::Address;
 use crate::control::door::shown;
@@ -34,11 +38,23 @@ impl Connection {
         for place in &places {
             match reach(place) {
                 Ok(socket) => return Ok(Self(socket)),
-                Err(error) => drop(first.get_or_insert(error)),
+                // An error of many words is made only where somebody hears of it: its backtrace takes longer than all else.
+                Err(errno) => drop(first.get_or_insert((place, errno))),
             }
         }
-        let error = first.unwrap_or_else(|| anyhow!("no place is known: say where"));
+        let error = first.map_or_else(
+            || anyhow!("no place is known: say where"),
+            |(place, errno)| anyhow!(errno).context(format!("cannot reach {}", shown(place))),
+        );
         Err(error.context("is an Emperor running? Its control socket is where emperor-control-socket says"))
+    }
+
+    /// What comes later than this is not waited for.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn wait_at_most(&self, patience: Option<Duration>) -> Result<()> {
+        Ok(set_socket_timeout(&self.0, Timeout::Recv, patience)?)
     }
 
     /// Asks for something.
@@ -55,7 +71,7 @@ impl Connection {
     /// # Errors
     /// What came is no answer.
     pub fn hear(&self) -> Result<Option<(Answer, Vec<OwnedFd>)>> {
-        let mut buffer = vec![0; MESSAGE_MAX];
+        let mut buffer = vec![0; self.length_of_next()];
         let mut receive = || jail::run::receive(&self.0, &mut buffer);
         // An end before all was read that we have said; behind it is what was said to us.
         let received = match receive() {
@@ -67,6 +83,18 @@ impl Connection {
             Ok(None) | Err(Errno::CONNRESET) => Ok(None),
             Err(errno) => Err(errno).context("cannot hear the Emperor"),
         }
+    }
+
+    /// Bytes of what comes next, which is waited for: room for the longest would stay ours for as long as the session lasts.
+    fn length_of_next(&self) -> usize {
+        let look = || recv(&self.0, &mut [0; 1], RecvFlags::PEEK | RecvFlags::TRUNC);
+        let looked = loop {
+            match look() {
+                Err(Errno::INTR) => {}
+                looked => break looked,
+            }
+        };
+        looked.map_or(MESSAGE_MAX, |(_, length)| length.clamp(1, MESSAGE_MAX))
     }
 
     /// Says something to the session.
@@ -93,15 +121,14 @@ impl Connection {
     }
 }
 
-fn reach(address: &Address) -> Result<OwnedFd> {
+fn reach(address: &Address) -> Result<OwnedFd, Errno> {
     let place = match address {
         Address::Unix(path) => SocketAddrUnix::new(path)?,
         Address::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
-        Address::Tcp(_) | Address::Inherited(_) => bail!("not a unix socket"),
+        Address::Tcp(_) | Address::Inherited(_) => return Err(Errno::AFNOSUPPORT),
     };
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    connect(&socket, &place).with_context(|| format!("cannot reach {}", shown(address)))?;
-    Ok(socket)
+    connect(&socket, &place).map(|()| socket)
 }
 
 /// What the Emperor is told of our terminal.

@@ -2,6 +2,7 @@
 
 pub(super) mod ask;
 pub(super) mod escape;
+mod input_end;
 mod pipes;
 pub(super) mod screen;
 mod ssh;

@@ -14,16 +14,16 @@ use nix::sys::signalfd::SignalFd;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr, tcgetwinsize,
-    tcsetattr, tcsetwinsize,
+    OptionalActions, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 use super::ask::Connection;
 use super::escape::{Act, Escape};
+use super::input_end::{self, Shown};
 use crate::control::messages::{Answer, Say, Size};
 
-/// Bytes of one go.
-const PIECE: usize = 65_536;
+/// Bytes of one go: a terminal gives no more.
+const PIECE: usize = 4096;
 /// No copy lies on a standard descriptor.
 const LOWEST: i32 = 3;
 /// What a program left on its terminal is waited for no longer.
@@ -75,6 +75,7 @@ impl Screen {
     }
 
     fn start(&mut self, out: File, no_escape: bool) -> Result<()> {
+        let shown = Shown::new()?;
         let copy = |fd: &OwnedFd| fcntl_dupfd_cloexec(fd, LOWEST).map(File::from);
         let keys = Keys {
             input: File::from(fcntl_dupfd_cloexec(rustix::stdio::stdin(), LOWEST)?),
@@ -84,12 +85,13 @@ impl Screen {
             escape: Escape::new(no_escape || self.before.is_none()),
             wanted: Arc::clone(&self.wanted),
             stirred: Arc::clone(&self.stirred),
+            shown: Arc::clone(&shown),
         };
         spawn(|| keys.carry());
         let (from, written, stirred) =
             (copy(&self.master)?, Arc::clone(&self.written), Arc::clone(&self.stirred));
         self.output = Some(spawn(move || {
-            show(from, out);
+            show(from, out, &shown);
             written.store(true, Ordering::Release);
             stir(&stirred);
         }));
@@ -194,11 +196,12 @@ struct Keys {
     escape: Escape,
     wanted: Arc<Mutex<Option<Act>>>,
     stirred: Arc<OwnedFd>,
+    shown: Arc<Shown>,
 }
 
 impl Keys {
     fn carry(mut self) {
-        let mut piece = vec![0; PIECE];
+        let mut piece = [0; PIECE];
         loop {
             match self.input.read(&mut piece) {
                 Ok(0) => return self.end_input(),
@@ -233,21 +236,17 @@ impl Keys {
         stir(&self.stirred);
     }
 
-    /// A terminal has no end; what stands for it does, where lines are edited. Twice: the first one ends a line that has
-    /// no end.
+    /// Whoever does not end by it is hung up.
     fn end_input(mut self) {
-        if let Ok(modes) = tcgetattr(&self.master)
-            && modes.local_modes.contains(LocalModes::ICANON)
-        {
-            let end = modes.special_codes[SpecialCodeIndex::VEOF];
-            let _ = self.master.write_all(&[end, end]);
+        if input_end::say(&mut self.master, &self.shown) {
+            self.want(Act::End);
         }
     }
 }
 
 /// From the program to the screen, until nobody has the terminal open any more.
-fn show(mut from: File, mut to: File) {
-    let mut piece = vec![0; PIECE];
+fn show(mut from: File, mut to: File, shown: &Shown) {
+    let mut piece = [0; PIECE];
     loop {
         match from.read(&mut piece) {
             Ok(0) => return,
@@ -255,6 +254,7 @@ fn show(mut from: File, mut to: File) {
                 if to.write_all(&piece[..length]).is_err() {
                     return;
                 }
+                shown.tell();
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => return,

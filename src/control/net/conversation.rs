@@ -28,7 +28,7 @@ const SEALS: SealFlags =
 pub(super) struct Conversation {
     socket: UnixStream,
     decoder: Decoder,
-    /// The descriptor that came along last.
+    /// The descriptor that came along last: an answer too long for pieces.
     came: Option<OwnedFd>,
 }
 
@@ -98,9 +98,26 @@ impl Conversation {
                 let file = self.came.take().context("the router sends no text")?;
                 Ok((read_sealed(file, longest)?, generation))
             }
+            Word::Piece { generation, bytes, is_last } => {
+                Ok((self.rest(bytes, is_last, longest)?, generation))
+            }
             Word::Refused(why) => Err(anyhow!("{}", plain(&why))),
             _ => bail!("the router answers something else than it was asked"),
         }
+    }
+
+    /// A text whose first piece has come.
+    fn rest(&mut self, mut text: Vec<u8>, mut is_whole: bool, longest: u64) -> Result<String> {
+        while !is_whole {
+            let Word::Piece { bytes, is_last, .. } = self.hear()? else {
+                bail!("the router answers something else in the midst of its answer");
+            };
+            ensure!(!bytes.is_empty() || is_last, "the router sends nothing, piece by piece");
+            text.extend(bytes);
+            ensure!(text.len() as u64 <= longest, "the router's answer is too long");
+            is_whole = is_last;
+        }
+        String::from_utf8(text).context("the router's answer is no text")
     }
 
     /// The next message; nothing else is sent to whoever has no address.
@@ -148,4 +165,40 @@ fn read_sealed(file: OwnedFd, longest: u64) -> Result<String> {
 /// Nothing in it can move the cursor.
 fn plain(text: &str) -> String {
     crate::control::fetch::plain(&text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of these words, where a text may have ten bytes.
+    fn heard(words: &[Word]) -> Result<(String, u64)> {
+        let (socket, mut router) = UnixStream::pair()?;
+        words
+            .iter()
+            .try_for_each(|word| router.write_all(&talk::encode(word)?).map_err(anyhow::Error::from))?;
+        drop(router);
+        Conversation { socket, decoder: Decoder::new(PAYLOAD_MAX), came: None }.text(10)
+    }
+
+    fn piece(text: &str, is_last: bool) -> Word {
+        Word::Piece { generation: 7, bytes: text.into(), is_last }
+    }
+
+    #[test]
+    fn a_text_comes_in_pieces_and_no_longer_than_is_read() {
+        assert_eq!(heard(&[piece("", true)]).unwrap(), (String::new(), 7));
+        assert_eq!(heard(&[piece("01234", false), piece("56789", true)]).unwrap(), ("0123456789".into(), 7));
+        let wrong: [(&[Word], &str); 5] = [
+            (&[piece("01234", false), piece("567890", true)], "too long"),
+            (&[piece("01", false), piece("", false)], "nothing"),
+            (&[piece("01", false), Word::Done(8)], "something else"),
+            (&[piece("01", false)], "closed the connection"),
+            (&[Word::Text(7)], "no text"),
+        ];
+        for (words, why) in wrong {
+            let said = format!("{:#}", heard(words).unwrap_err());
+            assert!(said.contains(why), "{said}");
+        }
+    }
 }

@@ -31,6 +31,9 @@ pub(super) fn table(document: &Value, asker: u32) -> String {
         table.add_row(row(&Value::Null, account));
     }
     let _ = write!(text, "\n\n{table}\n");
+    if let Some(count) = document["left_out"].as_u64() {
+        let _ = writeln!(text, "and {count} more, for which there was no room; root sees them all");
+    }
     text
 }
 
@@ -125,6 +128,15 @@ mod tests {
          (nobody)       -     -          -        0 (0 B)         0 (0 B)      1 no-peer
          gone           -     -          -        0 (0 B)         1 (1.5 KiB)  -
         ");
+    }
+
+    #[test]
+    fn who_is_left_out_is_told_by_number() {
+        let shown = table(&json!({"peers": [], "left_out": 3}), 77);
+        assert!(
+            shown.ends_with("\nand 3 more, for which there was no room; root sees them all\n"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -115,7 +115,8 @@ impl Completer for Aid {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let named = Named::of(self.address.as_deref().into_iter());
-        let known = || named.ok().and_then(|named| names(named.address.as_ref()).ok()).unwrap_or_default();
+        let known =
+            || named.ok().and_then(|named| names(named.address.as_ref(), None).ok()).unwrap_or_default();
         Ok(words::completions(&line[..at], &self.verbs, known))
     }
 }

@@ -1,5 +1,7 @@
 //! Pure. What is typed at the prompt, and what it could go on with.
 
+use crate::cli;
+
 /// What a line means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
@@ -28,7 +30,10 @@ pub fn parse(line: &str, verbs: &[&str], address: Option<&str>) -> Typed {
             address.into_iter().for_each(|address| words.insert(1, address.to_owned()));
             Typed::Do(words)
         }
-        Some(verb) => Typed::Wrong(format!("there is no `{verb}` here; `help` tells what there is")),
+        Some(verb) => {
+            let instead = cli::instead(verb).unwrap_or("`help` tells what there is");
+            Typed::Wrong(format!("there is no `{verb}` here; {instead}"))
+        }
     }
 }
 

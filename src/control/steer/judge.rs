@@ -48,6 +48,10 @@ pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
             Verdict::Is(_) => Verdict::Is(Fate::Done("disabled")),
             other => other,
         },
+        // Its owner is enabled, and it was stopped itself.
+        Deed::Enable if now.suspended && !now.disabled => {
+            Verdict::Is(Fate::Done("enabled, and waits for `liege start`"))
+        }
         Deed::Enable if !first.disabled && runs(first) => Verdict::Is(Fate::Already("already enabled")),
         Deed::Enable => match started(first, now) {
             Verdict::Is(Fate::Done("started")) => Verdict::Is(Fate::Done("enabled")),
@@ -65,7 +69,9 @@ fn judge_daemon(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
         (Deed::Start, "running") if first.state == "running" => Verdict::Is(Fate::Already("already started")),
         (Deed::Start, "running") => Verdict::Is(Fate::Done("started")),
         (Deed::Restart, "running") if tried => Verdict::Is(Fate::Done("restarted")),
-        (Deed::Start | Deed::Restart, "throttled") if tried => Verdict::Is(Fate::Down(why(now))),
+        (Deed::Start | Deed::Restart, "throttled") if tried => {
+            Verdict::Is(Fate::Down(format!("throttled: `liege why {}` tells more", now.name)))
+        }
         (Deed::Stop, "stopped") if first.state == "stopped" => Verdict::Is(Fate::Already("not running")),
         (Deed::Stop, "stopped") => Verdict::Is(Fate::Done("stopped")),
         (Deed::Start | Deed::Restart | Deed::Stop, _) => Verdict::Wait,
@@ -117,21 +123,18 @@ fn stopped(first: &Standing, now: &Standing) -> Verdict {
 fn reloaded(first: &Standing, now: &Standing) -> Verdict {
     let told = now.reloads > first.reloads || now.attempt > first.attempt;
     match now.state.as_str() {
-        "queued" | "starting" | "stepping" | "on-demand" if !told => {
-            Verdict::Is(Fate::Already("reads its config when it starts"))
-        }
+        "queued" | "on-demand" if !told => Verdict::Is(Fate::Already("reads its config when it starts")),
         "queued" | "starting" | "stepping" | "reloading" | "stopping" | "killed" => Verdict::Wait,
         "running" if !told => Verdict::Wait,
-        "running" if !now.note.is_empty() && now.note != first.note => {
-            Verdict::Is(Fate::Failed(now.note.clone()))
-        }
+        "running" if now.keeps => Verdict::Is(Fate::Failed(now.note.clone())),
         "running" if now.ready => Verdict::Is(Fate::Done("reloaded")),
-        "running" if now.attempt == first.attempt => {
+        "running" if now.attempt == first.attempt && !now.answered => {
             Verdict::Is(Fate::Failed("it has not answered, and goes on with the config that it had".into()))
         }
         "running" => Verdict::Settles(Fate::Done("reloaded")),
         "on-demand" => Verdict::Is(Fate::Done("waits for a connection")),
-        "throttled" if !told => Verdict::Is(Fate::Down(why(now))),
+        // Whoever is stopped on purpose reads its config when it is started.
+        "suspended" | "disabled" => Verdict::Is(Fate::Already("not running")),
         _ => Verdict::Is(Fate::Down(why(now))),
     }
 }
@@ -194,13 +197,24 @@ mod tests {
         let (on, off) = (daemon("running", 1), daemon("stopped", 1));
         assert_eq!(fate(Deed::Start, &off, &off), None, "it has not heard yet");
         assert_eq!(fate(Deed::Start, &off, &daemon("running", 2)), Some(Fate::Done("started")));
-        assert_eq!(fate(Deed::Start, &off, &daemon("throttled", 2)), Some(Fate::Down("throttled".into())));
+        let held_back = fate(Deed::Start, &off, &daemon("throttled", 2));
+        assert_eq!(held_back, Some(Fate::Down("throttled: `liege why shop.ini` tells more".into())));
         assert_eq!(fate(Deed::Start, &on, &on), Some(Fate::Already("already started")));
         assert_eq!(fate(Deed::Restart, &on, &on), None);
         assert_eq!(fate(Deed::Restart, &on, &daemon("running", 2)), Some(Fate::Done("restarted")));
         assert_eq!([&on, &off].map(|now| fate(Deed::Stop, &on, now)), [None, Some(Fate::Done("stopped"))]);
         assert_eq!(fate(Deed::Stop, &off, &off), Some(Fate::Already("not running")));
         assert_eq!(fate(Deed::Reload, &on, &on), Some(Fate::Done("told")));
+    }
+
+    #[test]
+    fn what_was_stopped_itself_is_not_waited_for_when_its_owner_is_enabled() {
+        let first = Standing { suspended: true, disabled: true, ..standing("disabled", 1) };
+        let stopped = Standing { suspended: true, ..standing("suspended", 1) };
+        let waits = Fate::Done("enabled, and waits for `liege start`");
+        assert_eq!(fate(Deed::Enable, &first, &stopped), Some(waits));
+        assert_eq!(fate(Deed::Enable, &first, &standing("running", 2)), Some(Fate::Done("enabled")));
+        assert!(matches!(fate(Deed::Enable, &first, &first), Some(Fate::Down(_))), "it is disabled itself");
     }
 
     #[test]
@@ -223,11 +237,21 @@ mod tests {
         assert_eq!(fate(Deed::Reload, &first, &told(standing("reloading", 1))), None);
         assert_eq!(fate(Deed::Reload, &first, &told(standing("running", 1))), Some(Fate::Done("reloaded")));
         assert_eq!(fate(Deed::Reload, &first, &standing("running", 2)), Some(Fate::Done("reloaded")));
-        let kept = Standing { note: "its new config is not used: x".into(), ..told(standing("running", 1)) };
-        assert!(matches!(fate(Deed::Reload, &first, &kept), Some(Fate::Failed(_))));
+        let kept = Standing { note: "its new config is not used: x".into(), keeps: true, ..first.clone() };
+        assert_eq!(fate(Deed::Reload, &kept, &kept), None, "that was before");
+        let again = told(kept.clone());
+        for first in [&first, &kept] {
+            assert_eq!(fate(Deed::Reload, first, &again), Some(Fate::Failed(kept.note.clone())));
+        }
         let mute = told(Standing { ready: false, ..standing("running", 1) });
         assert!(matches!(fate(Deed::Reload, &first, &mute), Some(Fate::Failed(_))));
-        let off = standing("suspended", 1);
-        assert!(matches!(fate(Deed::Reload, &off, &off), Some(Fate::Down(_))));
+        let answered = Standing { answered: true, ..mute };
+        assert_eq!(judge(Deed::Reload, &first, &answered), Verdict::Settles(Fate::Done("reloaded")));
+        for state in ["suspended", "disabled"] {
+            let off = standing(state, 1);
+            assert_eq!(fate(Deed::Reload, &off, &off), Some(Fate::Already("not running")));
+        }
+        let held_back = standing("throttled", 1);
+        assert!(matches!(fate(Deed::Reload, &held_back, &held_back), Some(Fate::Down(_))));
     }
 }

@@ -19,8 +19,9 @@ use crate::config::vassal::Address;
 use crate::emperor::event::Moment;
 use crate::reactor::clock;
 
-pub use self::whole::{names, shutdown, signal, update};
+pub use self::whole::{names, reach, shutdown, signal, update};
 
+use self::judge::Fate;
 use self::progress::{Outcome, Progress};
 
 /// How long a vassal may take, in ms: longer than an Emperor waits before it kills.
@@ -48,6 +49,7 @@ pub fn steer(address: Option<&Address>, wish: &Wish, manner: Manner, out: &mut d
         let due = course.progress.next_deadline().unwrap_or(end).min(end);
         if is_readable(&connection, due)? {
             match connection.hear()? {
+                Some((Answer::Refused(sentence), _)) if manner.json => return course.refuse(wish, &sentence),
                 Some((Answer::Refused(sentence), _)) => anyhow::bail!("{sentence}"),
                 Some((answer, _)) => course.hear(answer)?,
                 None => course.give_up("the Emperor has ended")?,
@@ -79,6 +81,15 @@ impl Course<'_> {
             self.tell(outcomes)?;
         }
         Ok(())
+    }
+
+    /// Of nothing that he names anything comes.
+    fn refuse(&mut self, wish: &Wish, sentence: &str) -> Result<u8> {
+        let fate = Fate::Failed(sentence.to_owned());
+        self.tell(
+            wish.names.iter().map(|name| Outcome { name: name.clone(), fate: fate.clone() }).collect(),
+        )?;
+        Ok(self.status)
     }
 
     fn give_up(&mut self, sentence: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What is said to an Emperor about all of it, and signals by name.
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
@@ -12,6 +13,7 @@ use crate::control::fetch::plain;
 use crate::control::messages::{Answer, Ask, Change};
 use crate::control::target::Named;
 use crate::control::wish::{ALL, Deed, Meant, Wish};
+use crate::log;
 
 /// `liege update`: what has changed, of these names or of all.
 ///
@@ -23,11 +25,13 @@ pub fn update(named: &Named, json: bool, out: &mut dyn Write) -> Result<u8> {
     let meant: Vec<Meant<'_>> = named.names.iter().map(|name| Meant::by(name)).collect();
     let is_meant = |name: &str| meant.is_empty() || meant.iter().any(|one| one.is(name));
     let mut count = 0;
+    let mut changed = Vec::new();
     loop {
         match connection.hear()? {
             Some((Answer::Changed(changes), _)) => {
                 for (change, name) in changes.iter().filter(|(_, name)| is_meant(name)) {
                     count += 1;
+                    changed.push(name.clone());
                     tell(*change, name, json, out)?;
                 }
             }
@@ -37,10 +41,26 @@ pub fn update(named: &Named, json: bool, out: &mut dyn Write) -> Result<u8> {
             None => bail!("the Emperor has ended"),
         }
     }
-    if count == 0 && !json {
-        writeln!(out, "nothing has changed that was not read already")?;
+    let unknown = if meant.is_empty() { Vec::new() } else { unknown(named, changed)? };
+    for word in &unknown {
+        log::print(&format!("liege: no such vassal: {}\n", plain(&(*word).into())));
     }
-    Ok(0)
+    match (count, json) {
+        (0, _) if !unknown.is_empty() => {}
+        (0, true) => writeln!(out, "{}", json!({"vassal": null, "config": "unchanged"}))?,
+        (0, false) => writeln!(out, "nothing has changed that was not read already")?,
+        _ => {}
+    }
+    Ok(u8::from(!unknown.is_empty()))
+}
+
+/// Words that mean nobody who is there or has just changed.
+fn unknown(named: &Named, changed: Vec<String>) -> Result<Vec<&str>> {
+    let mut known = names(named.address.as_ref(), None)?;
+    known.retain(|name| name != ALL);
+    known.extend(changed);
+    let is_there = |word: &str| word == ALL || known.iter().any(|name| Meant::by(word).is(name));
+    Ok(named.names.iter().map(String::as_str).filter(|word| !is_there(word)).collect())
 }
 
 fn tell(change: Change, name: &str, json: bool, out: &mut dyn Write) -> Result<()> {
@@ -57,12 +77,13 @@ fn tell(change: Change, name: &str, json: bool, out: &mut dyn Write) -> Result<(
     Ok(())
 }
 
-/// What words there are for vassals of an Emperor.
+/// What words there are for vassals of an Emperor; with `patience`, if each answer comes in that time.
 ///
 /// # Errors
 /// Nobody is there to ask, or he refuses.
-pub fn names(address: Option<&Address>) -> Result<Vec<String>> {
+pub fn names(address: Option<&Address>, patience: Option<Duration>) -> Result<Vec<String>> {
     let connection = Connection::open(address)?;
+    connection.wait_at_most(patience)?;
     let wish = Wish { deed: Deed::Look, names: vec![ALL.to_owned()] };
     connection.ask(&Ask::Govern(wish))?;
     let mut names = vec![ALL.to_owned()];
@@ -96,9 +117,18 @@ pub fn shutdown(named: &Named) -> Result<u8> {
     }
 }
 
-/// The number of a signal of this name (`HUP`, `SIGHUP`) or number.
+/// Whether somebody is there to ask.
+///
+/// # Errors
+/// Nobody is.
+pub fn reach(address: Option<&Address>) -> Result<()> {
+    Connection::open(address).map(drop)
+}
+
+/// The number of a signal of this name (`HUP`, `SIGHUP`, `hup`) or number.
 pub fn signal(word: &str) -> Option<u8> {
-    let named = || format!("SIG{}", word.strip_prefix("SIG").unwrap_or(word)).parse::<Signal>().ok();
+    let word = word.to_ascii_uppercase();
+    let named = || format!("SIG{}", word.strip_prefix("SIG").unwrap_or(&word)).parse::<Signal>().ok();
     let found = word.parse().map_or_else(|_| named(), |number: i32| Signal::try_from(number).ok());
     found.and_then(|signal| u8::try_from(signal as i32).ok())
 }
@@ -109,8 +139,8 @@ mod tests {
 
     #[test]
     fn a_signal_has_names_and_a_number() {
-        assert_eq!(["HUP", "SIGHUP", "1"].map(signal), [Some(1); 3]);
+        assert_eq!(["HUP", "SIGHUP", "1", "hup", "sighup", "Hup"].map(signal), [Some(1); 6]);
         assert_eq!(["USR1", "KILL", "31"].map(signal), [Some(10), Some(9), Some(31)]);
-        assert_eq!(["", "0", "32", "HUPP", "-1", "hup"].map(signal), [None; 6]);
+        assert_eq!(["", "0", "32", "HUPP", "-1", "SIG"].map(signal), [None; 6]);
     }
 }

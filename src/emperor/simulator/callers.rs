@@ -59,10 +59,12 @@ impl World {
         self.decline(which, Event::Listening(which, Listener { owner, address: "here".into() }));
     }
 
-    /// At most one start for each connection that was told.
+    /// At most one start for each connection that was told, and each command.
     pub fn start_follows_a_call(&mut self, id: VassalId) {
         if let Some(heard) = self.listeners.get_mut(&id) {
-            assert!(std::mem::take(&mut heard.called), "started and nobody had connected");
+            let was_called = std::mem::take(&mut heard.called);
+            let was_summoned = self.wishes.summoned.remove(&id);
+            assert!(was_called || was_summoned, "started and nobody had connected");
         }
     }
 
@@ -173,7 +175,7 @@ impl World {
     pub fn listens_as_written(&self, id: VassalId, key: &Key) {
         let there = self.listeners.get(&id).map_or(0, |heard| heard.address);
         let vassal = &self.emperor.vassals[&id];
-        let unasked = vassal.suspended && there == 0;
+        let unasked = vassal.is_barred() && there == 0;
         assert!(unasked || there == self.address(key), "seed {}: {there} {vassal:?}", self.seed);
     }
 
@@ -197,6 +199,7 @@ impl World {
 
     /// A command to start counts as a connection, though nobody waits.
     pub fn knock(&mut self, id: VassalId) {
+        self.wishes.summoned.insert(id);
         self.listeners.get_mut(&id).into_iter().for_each(|heard| heard.called = true);
     }
 

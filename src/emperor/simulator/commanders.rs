@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::World;
-use crate::emperor::event::{Command, Event, Key, VassalId};
+use crate::emperor::event::{Command, Event, Key, Sight, VassalId, Whose};
 use crate::emperor::order::Order;
 use crate::emperor::snapshot::VassalView;
 use crate::emperor::state::State;
@@ -13,15 +13,25 @@ const SOON_MS: u64 = 1_000;
 /// Most orders that one byte leads to for each process.
 const BYTE_ORDERS_MAX: usize = 4;
 
-const COMMANDS: [Command; 6] =
-    [Command::Spawn, Command::Respawn, Command::Stop, Command::Restart, Command::Disable, Command::Enable];
+const COMMANDS: [Command; 6] = [
+    Command::Spawn,
+    Command::Respawn,
+    Command::Stop,
+    Command::Restart,
+    Command::Disable(Whose::Master),
+    Command::Enable,
+];
 
 /// What stays of what was told.
 #[derive(Debug, Default)]
 pub struct Wishes {
     /// To start (true) or to stop, whichever came last.
     last: BTreeMap<VassalId, bool>,
-    disabled: BTreeSet<Key>,
+    disabled: BTreeMap<Key, Whose>,
+    /// Who was told to start, and not to stop since: that may take more than one order, of which the first binds a listener.
+    pub summoned: BTreeSet<VassalId>,
+    /// Owners who are disabled.
+    outlaws: BTreeSet<u32>,
 }
 
 /// How a vassal stands: what no other one may change.
@@ -31,24 +41,74 @@ impl World {
     /// Somebody who may gives a command.
     pub fn command(&mut self, key: &Key) {
         let Some(id) = self.emperor.ids.get(key).copied() else { return };
-        let command = COMMANDS[self.dice.below(6) as usize];
+        let command = match COMMANDS[self.dice.below(6) as usize] {
+            Command::Disable(_) if self.dice.percent(50) => Command::Disable(self.owners_word(id)),
+            command => command,
+        };
         match command {
-            Command::Disable => _ = self.wishes.disabled.insert(key.clone()),
+            Command::Disable(_) if self.wishes.disabled.get(key) == Some(&Whose::Master) => {}
+            Command::Disable(whose) => _ = self.wishes.disabled.insert(key.clone(), whose),
             Command::Enable => _ = self.wishes.disabled.remove(key),
             Command::Spawn | Command::Respawn | Command::Stop | Command::Restart => {}
         }
-        let disabled = self.wishes.disabled.contains(key);
+        let disabled = self.wishes.disabled.contains_key(key);
         match command {
             Command::Spawn | Command::Restart | Command::Enable if disabled => {}
+            Command::Spawn | Command::Restart if self.is_outlaws(id) => {}
             Command::Spawn | Command::Restart | Command::Enable => {
                 self.wishes.last.insert(id, true);
                 self.knock(id);
             }
-            Command::Stop | Command::Disable => _ = self.wishes.last.insert(id, false),
+            Command::Stop | Command::Disable(_) => {
+                self.wishes.last.insert(id, false);
+                self.wishes.summoned.remove(&id);
+            }
             Command::Respawn => {}
         }
         self.wait_for_a_change(id);
         self.tell(Event::Commanded(id, command));
+    }
+
+    /// Root disables an owner, or enables him again.
+    pub fn command_owner(&mut self) {
+        let uid = self.any_owner().uid;
+        if self.wishes.outlaws.remove(&uid) {
+            let his = self.emperor.vassals.values().filter(|vassal| vassal.config.owner.uid == uid);
+            let his: Vec<VassalId> = his.map(|vassal| vassal.id).collect();
+            his.into_iter().for_each(|id| self.knock(id));
+            self.tell(Event::OwnerEnabled(uid));
+        } else if self.dice.percent(30) {
+            self.wishes.outlaws.insert(uid);
+            self.tell(Event::OwnerDisabled(uid));
+        }
+    }
+
+    /// Whether it is somebody's who is disabled, as far as the monitor has said.
+    fn is_outlaws(&self, id: VassalId) -> bool {
+        self.emperor.owner(id).is_some_and(|owner| self.wishes.outlaws.contains(&owner.uid))
+    }
+
+    pub fn starts_for_no_outlaw(&self, id: VassalId) {
+        assert!(!self.is_outlaws(id), "seed {}: {id:?} is started and its owner is disabled", self.seed);
+    }
+
+    fn owners_word(&self, id: VassalId) -> Whose {
+        self.emperor.owner(id).map_or(Whose::Master, |owner| Whose::Owner(owner.uid))
+    }
+
+    /// What an owner has disabled counts as long as it is his.
+    pub fn change_hands(&mut self, key: &Key, sight: &Sight) {
+        if sight.refusal.is_some() || self.emperor.is_ending() {
+            return;
+        }
+        if matches!(self.wishes.disabled.get(key), Some(Whose::Owner(uid)) if *uid != sight.owner.uid) {
+            self.wishes.disabled.remove(key);
+            // As if somebody had enabled it.
+            if let Some(id) = self.emperor.ids.get(key).copied() {
+                self.wishes.last.insert(id, true);
+                self.knock(id);
+            }
+        }
     }
 
     /// Whoever gives a command waits for what comes of it, and now and then he goes.
@@ -64,7 +124,7 @@ impl World {
 
     /// Whether it may not be started before it is told to.
     pub fn waits_for_a_command(&self, view: &VassalView) -> bool {
-        if self.wishes.disabled.contains(&view.key) {
+        if self.wishes.disabled.contains_key(&view.key) || self.is_outlaws(view.id) {
             return true;
         }
         match self.wishes.last.get(&view.id) {

@@ -24,12 +24,13 @@ impl World {
             Order::Readdress(id) => self.ask_again(id),
             Order::Unlisten(id) => self.unlisten(id),
             Order::Forget(id) => self.forget_listener(id),
-            Order::Tell(_) | Order::Report(_) | Order::Finish | Order::Abandon => {}
+            Order::Tell(_) | Order::Report(_) | Order::Enabled(_) | Order::Finish | Order::Abandon => {}
         }
     }
 
     fn spawn(&mut self, which: Incarnation) {
         self.start_follows_a_call(which.id);
+        self.starts_for_no_outlaw(which.id);
         let key = self.emperor.key(which.id).expect("only known vassals are spawned").clone();
         self.oath.may_speak(&key);
         let mut dice = Dice::new(self.seed, &format!("{}/{}", key.name, which.attempt));

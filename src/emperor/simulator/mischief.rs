@@ -31,6 +31,7 @@ impl World {
             90..92 => self.leap(),
             92..96 => self.call(&key),
             96..98 => self.write_address(&key),
+            98..99 => self.command_owner(),
             _ => self.look(&key),
         }
         let pause = self.dice.skewed(16);
@@ -42,7 +43,7 @@ impl World {
         Key { monitor: MonitorId((number % 2) as u16), name: format!("v{}", number / 2).into() }
     }
 
-    fn any_owner(&mut self) -> Owner {
+    pub fn any_owner(&mut self) -> Owner {
         let uid = self.dice.below(OWNERS) as u32 * 1_000;
         Owner { uid, gid: uid + self.dice.below(2) as u32 }
     }

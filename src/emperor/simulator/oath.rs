@@ -133,6 +133,8 @@ impl Oath {
                 assert!(!self.forgotten.contains(id))
             }
             Order::Report(id) => assert!(self.awaited.contains(id), "{id:?} is reported to nobody"),
+            // That this was so shows in the state of the vassal.
+            Order::Enabled(_) => {}
             Order::Tell(notice) => self.notice(&notice.key, &notice.what),
             Order::Finish => self.finish(),
             Order::Abandon => self.abandon(),
@@ -237,6 +239,7 @@ impl World {
             | Event::Exited(which, _) => Some(which.id),
             Event::Commanded(id, _) | Event::Connected(id) => Some(*id),
             Event::Moved(id, _) | Event::Unlistened(id) | Event::Misaddressed(id, _) => Some(*id),
+            Event::OwnerDisabled(_) | Event::OwnerEnabled(_) => None,
             Event::Answered | Event::StopAll | Event::ReloadAll | Event::ClearBlacklist => None,
         }
     }
@@ -326,8 +329,6 @@ impl World {
                 assert_eq!(self.oath.ended_with[&which], now, "seed {seed}: {view:?}");
             }
             "suspended" | "disabled" => assert!(self.waits_for_a_command(view), "seed {seed}: {view:?}"),
-            // who connects waits
-            "on-demand" if self.waits_for_a_command(view) => {}
             "on-demand" => self.waits_for_a_call(view.id),
             "too-many" => {
                 assert!(config.owner.uid != 0 && self.policy.tenant_max > 0, "seed {seed}: {view:?}")

@@ -270,6 +270,7 @@ impl World {
                 let (fingerprint, owner) = (config.fingerprint, config.owner);
                 let sight = Sight { fingerprint, owner, mtime_s: 0, refusal: config.refusal.clone() };
                 self.known.insert(key.clone());
+                self.change_hands(key, &sight);
                 self.tell(Event::Seen(key.clone(), sight));
             }
             None if self.known.remove(key) => self.tell(Event::Unseen(key.clone())),

@@ -1,7 +1,7 @@
 //! What vassals say for people is kept, shown and told once, and nothing is decided by it.
 
 use super::court::Court;
-use crate::emperor::event::{Command, Event, Fingerprint};
+use crate::emperor::event::{Command, Digest, Event, Fingerprint};
 use crate::emperor::on_demand::Listener;
 use crate::emperor::order::{News, from_vassal};
 use crate::emperor::policy::Policy;
@@ -112,15 +112,57 @@ fn a_vassal_that_was_stopped_by_command_says_so_and_what_helps() {
     court.tell(Event::Commanded(id, Command::Stop));
     court.exit("shop", 0);
     let view = court.view("shop");
-    assert_eq!((view.state, view.reason().as_str()), ("suspended", "it was stopped by the command `stop`"));
+    let stopped = "it was stopped (`liege stop`, or the command `stop`)";
+    assert_eq!((view.state, view.reason().as_str()), ("suspended", stopped));
     assert_eq!(
         (view.reason_at(), view.next(court.now).as_str()),
-        (Some(court.now), "it is started by the command `spawn`")
+        (Some(court.now), "it is started by `liege start shop`")
     );
-    assert!(view.advice().contains("spawn"));
+    assert_eq!(view.advice(), "`liege start shop`");
     let waiting = Some(std::collections::BTreeSet::new());
     let mut court = Court::new(Policy { waiting, ..Policy::default() });
     court.see("shop", 1);
     let view = court.view("shop");
-    assert_eq!((view.reason().as_str(), view.reason_at()), ("it waits for the command `spawn`", None));
+    let waits = "it waits for its first start (`liege start`, or the command `spawn`)";
+    assert_eq!((view.reason().as_str(), view.reason_at()), (waits, None));
+}
+
+#[test]
+fn one_that_was_stopped_while_it_was_held_back_says_so_too() {
+    let mut court = court();
+    let id = court.which("shop").id;
+    court.exit("shop", 1);
+    if court.state("shop") != "throttled" {
+        court.up("shop");
+        court.exit("shop", 1);
+    }
+    assert_eq!(court.state("shop"), "throttled");
+    court.tell(Event::Commanded(id, Command::Stop));
+    let view = court.view("shop");
+    let stopped = "it was stopped (`liege stop`, or the command `stop`)";
+    assert_eq!((view.state, view.reason().as_str(), view.reason_at()), ("suspended", stopped, None));
+    assert_eq!(view.next(court.now), "it is started by `liege start shop`");
+}
+
+#[test]
+fn a_refusal_counts_for_the_config_that_was_given_last() {
+    let mut court = court();
+    let which = court.which("shop");
+    let keeps = |court: &Court| court.view("shop").keeps;
+    let given = |text| Event::Given(which, Digest(text), Fingerprint(text));
+    let refused = |text| Event::Kept(which, Some(Digest(text)), Some("shop.ini:2:1".into()));
+    court.see("shop", 2);
+    court.tell(given(2));
+    assert!(!keeps(&court), "it has not answered");
+    court.tell(refused(2));
+    assert!(keeps(&court));
+    court.see("shop", 3);
+    court.tell(given(3));
+    court.tell(refused(2));
+    assert!(!keeps(&court), "that was the one before");
+    court.tell(refused(3));
+    assert!(keeps(&court));
+    // Of a text that nobody knows the last reload counts.
+    court.kept(Some("shop.ini:3:1"));
+    assert!(keeps(&court));
 }

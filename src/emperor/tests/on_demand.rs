@@ -1,7 +1,7 @@
 //! Who has a listener is started by a connection, and by nothing else.
 
 use super::court::{ALICE, BOB, Court, key, spawns};
-use crate::emperor::event::{Event, Exit, Owner};
+use crate::emperor::event::{Command, Event, Exit, Owner, Whose};
 use crate::emperor::on_demand::Listener;
 use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::policy::Policy;
@@ -149,4 +149,41 @@ fn who_moves_while_it_runs_is_stopped_and_waits_at_its_new_address() {
     let orders = court.tell(Event::Unlistened(which.id));
     assert_eq!(orders[0], Order::Unlisten(which.id));
     assert_eq!(spawns(&orders) + spawns(&court.wait_ms(1_000)), 1);
+}
+
+/// By root or by its owner: it runs, though nobody connects.
+#[test]
+fn whoever_is_started_or_restarted_by_command_waits_for_no_connection() {
+    let mut court = served();
+    let id = court.which("shop").id;
+    court.tell(Event::Commanded(id, Command::Restart));
+    let orders = court.exit("shop", 0);
+    assert_eq!((spawns(&orders), court.state("shop")), (1, "starting"));
+    court.up("shop");
+    court.tell(Event::Commanded(id, Command::Stop));
+    court.exit("shop", 0);
+    assert_eq!(court.state("shop"), "suspended");
+    let orders = court.tell(Event::Commanded(id, Command::Spawn));
+    assert_eq!((spawns(&orders), court.state("shop")), (1, "starting"));
+    // The next one waits again.
+    court.up("shop");
+    court.say("shop", from_vassal::GOODBYE);
+    court.exit("shop", 0);
+    court.wait_ms(1_000);
+    assert_eq!(court.state("shop"), "on-demand");
+}
+
+#[test]
+fn one_that_was_stopped_while_it_waited_for_a_connection_is_shown_as_stopped() {
+    let mut court = idle();
+    let id = court.which("shop").id;
+    court.tell(Event::Commanded(id, Command::Stop));
+    let view = court.view("shop");
+    assert_eq!((view.state, view.suspended), ("suspended", true));
+    let next = "it is started by `liege start shop`; whoever connects meanwhile waits for that";
+    assert_eq!(view.next(court.now), next);
+    assert_eq!(spawns(&court.tell(Event::Connected(id))), 0);
+    court.tell(Event::Commanded(id, Command::Disable(Whose::Master)));
+    assert_eq!(court.state("shop"), "disabled");
+    assert_eq!(spawns(&court.tell(Event::Commanded(id, Command::Enable))), 1);
 }

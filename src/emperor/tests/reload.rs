@@ -154,3 +154,36 @@ fn a_slow_reload_that_ends_late_is_still_one() {
     assert_eq!(spawns(&court.exit("shop", 0)), 1);
     assert_eq!(court.view("shop").deaths, 0);
 }
+
+#[test]
+fn a_reload_of_one_that_is_only_just_started_takes_place_once_it_runs() {
+    for is_born in [false, true] {
+        let mut court = Court::new(Policy::default());
+        court.see("shop", 1);
+        if is_born {
+            court.born("shop");
+        }
+        // It has told so by another way than the one by which its birth is told.
+        court.say("shop", from_vassal::SPAWNED);
+        assert_eq!(reloads(&court.tell(Event::ReloadAll)) + reloads(&court.tell(Event::ReloadAll)), 0);
+        let mut orders = if is_born { court.runs("shop") } else { court.up("shop") };
+        orders.append(&mut court.wait_ms(0));
+        assert_eq!(reloads(&orders), 1);
+        assert_eq!(reloads(&court.wait_ms(60_000)), 0, "both were one");
+    }
+}
+
+#[test]
+fn a_reload_that_waits_for_its_program_is_over_with_it() {
+    let mut court = Court::new(Policy::default());
+    court.see("shop", 1);
+    court.born("shop");
+    court.tell(Event::ReloadAll);
+    assert_eq!(
+        spawns(&court.exit("shop", 26)),
+        1,
+        "by what it had read it cannot speak for what there is now"
+    );
+    court.up("shop");
+    assert_eq!((reloads(&court.wait_ms(60_000)), court.state("shop")), (0, "running"));
+}

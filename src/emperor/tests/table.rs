@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::court::{ALICE, BOB, Court, key, sight};
-use crate::emperor::event::{Command, Event, Exit, Fingerprint, Incarnation, Sight};
+use crate::emperor::event::{Command, Event, Exit, Fingerprint, Incarnation, Sight, Whose};
 use crate::emperor::on_demand::Listener;
 use crate::emperor::order::{Order, from_vassal};
 use crate::emperor::policy::Policy;
@@ -24,6 +24,7 @@ fn states() -> Vec<(&'static str, Court)> {
         ("refused", after(seen(court()), &born_and(&[byte(from_vassal::USELESS), exited()]))),
         ("suspended", seen(Court::new(Policy { waiting: Some(BTreeSet::new()), ..policy() }))),
         ("disabled", after(running(), &[disabled(), exited()])),
+        ("disabled", after(running(), &[Event::OwnerDisabled(ALICE.uid), exited()])),
         ("ended", after(running(), &[Event::StopAll, exited()])),
         ("starting", seen(court())),
         ("stepping", after(seen(court()), &[Event::Born(first(), 7)])),
@@ -73,7 +74,7 @@ fn listening() -> Event {
 }
 
 fn disabled() -> Event {
-    Event::Commanded(first().id, Command::Disable)
+    Event::Commanded(first().id, Command::Disable(Whose::Master))
 }
 
 fn exited() -> Event {
@@ -127,8 +128,10 @@ fn events(which: Incarnation) -> Vec<(&'static str, Event)> {
         ("told to respawn", Event::Commanded(which.id, Command::Respawn)),
         ("told to stop", Event::Commanded(which.id, Command::Stop)),
         ("told to restart", Event::Commanded(which.id, Command::Restart)),
-        ("disabled", Event::Commanded(which.id, Command::Disable)),
+        ("disabled", Event::Commanded(which.id, Command::Disable(Whose::Master))),
         ("enabled", Event::Commanded(which.id, Command::Enable)),
+        ("owner disabled", Event::OwnerDisabled(ALICE.uid)),
+        ("owner enabled", Event::OwnerEnabled(ALICE.uid)),
     ]
 }
 
@@ -144,6 +147,7 @@ fn short(order: &Order) -> String {
         Order::Unlisten(_) => "unlisten".into(),
         Order::Tell(_) => "tell".into(),
         Order::Report(_) => "report".into(),
+        Order::Enabled(_) => "enabled".into(),
         Order::Finish => "finish".into(),
         Order::Abandon => "abandon".into(),
     }

@@ -1,4 +1,4 @@
-//! Pure. Options by which a vassal runs daemons beside its command, or in its place.
+//! Pure. Options by which a vassal runs daemons beside its command or in its place, and an Emperor beside its vassals.
 
 use super::super::spec::{Kind, OptionSpec};
 
@@ -8,19 +8,19 @@ pub(super) const DAEMONS: &[OptionSpec] = &[
     OptionSpec::new(
         "attach-daemon",
         Kind::Form("COMMAND", "memcached -p 11311"),
-        "Program in the foreground, started before the command and started again when it ends; it ends with the vassal.",
+        "Program in the foreground, started before the command or before all vassals, and started again when it ends; it ends with the vassal or the Emperor.",
     )
     .repeats(),
     OptionSpec::new(
         "attach-control-daemon",
         Kind::Form("COMMAND", "worker --once"),
-        "The same; when it ends the vassal stops.",
+        "The same; when it ends the vassal, or the Emperor, stops.",
     )
     .repeats(),
     OptionSpec::new(
         "smart-attach-daemon",
         SMART,
-        "Program that may leave for the background, where its pid file names it after so many seconds at most; a reload of the vassal does not end it.",
+        "Program that may leave for the background, where its pid file names it after so many seconds at most; a reload does not end it.",
     )
     .repeats(),
     OptionSpec::new("smart-attach-daemon2", SMART, "The same for a program in the foreground: its pid file is written for it.")
@@ -32,14 +32,15 @@ pub(super) const DAEMONS: &[OptionSpec] = &[
     )
     .repeats(),
     OptionSpec::new(
-        "ssh",
-        Kind::Form("[ADDRESS:]PORT", "2201"),
-        "Daemon `ssh`: dropbear as the vassal's user in its jail, for whoever has a key in `~/.ssh/authorized_keys`; its own key is made once.",
-    ),
-    OptionSpec::new(
         "daemons-honour-stdin",
         Kind::Flag,
         "Daemons keep standard input; without it they read from /dev/null.",
     )
     .default("false"),
 ];
+
+pub(super) const SSH: &[OptionSpec] = &[OptionSpec::new(
+    "ssh",
+    Kind::Form("[ADDRESS:]PORT", "2201"),
+    "Daemon `ssh`: dropbear as the vassal's user in its jail, for whoever has a key in `~/.ssh/authorized_keys`; its own key is made once.",
+)];

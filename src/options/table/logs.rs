@@ -6,7 +6,7 @@ pub(super) const VASSALS: &[OptionSpec] = &[
     OptionSpec::new(
         "log-maxsize",
         Kind::Form("SIZE", "20M"),
-        "The file of `logto` is put aside once it has so many bytes, behind a whole line. 0 for never.",
+        "The file of `logto`, and of a daemon's `log`, is put aside once it has so many bytes, behind a whole line. 0 for never.",
     )
     .default("0"),
     OptionSpec::new("log-age", Kind::Form("TIME", "1d"), "The same once it is so old. 0 for never.")
@@ -21,18 +21,18 @@ pub(super) const VASSALS: &[OptionSpec] = &[
     OptionSpec::new(
         "log-backupname",
         Kind::Path,
-        "A file that is put aside gets this name, in the place of the one before it, and no number.",
+        "The file of `logto` gets this name when it is put aside, in the place of the one before it, and no number.",
     ),
     OptionSpec::new(
         "touch-logrotate",
         Kind::Path,
-        "Puts the file of `logto` aside whenever this one is touched.",
+        "Puts the file of `logto`, and of each daemon's `log`, aside whenever this one is touched.",
     )
     .repeats(),
     OptionSpec::new(
         "touch-logreopen",
         Kind::Path,
-        "Opens the file of `logto` anew whenever this one is touched.",
+        "Opens the file of `logto`, and of each daemon's `log`, anew whenever this one is touched.",
     )
     .repeats(),
 ];
@@ -43,7 +43,7 @@ pub(super) const EMPERORS: &[OptionSpec] = &[
         Kind::Form("stderr|none|journal|syslog[:PATH]|dir:DIRECTORY|inherit", "dir:/var/log/liege"),
         "Where lines of vassals go: the Emperor's standard error, each behind the name of its vassal; nowhere; the journal, with fields; syslog; a file for each vassal in a directory. The last 64 KiB of each are kept for `liege tail`. `inherit`: vassals have the Emperor's own standard output and error, and nothing is kept.",
     )
-    .default("inherit"),
+    .default("stderr"),
     OptionSpec::new(
         "vassals-log-rate",
         Kind::Int(""),

@@ -90,6 +90,11 @@ pub static GROUPS: &[Group] = &[
     Group { heading: "Of all vassals or of one", scope: Scope::Both, options: health::BOTH },
     Group { heading: "Jail, of all vassals or of one", scope: Scope::Both, options: jail::JAIL },
     Group { heading: "Routers, of the Emperor or of a vassal", scope: Scope::Both, options: tuntap::BOTH },
+    Group {
+        heading: "Daemons, of the Emperor or of a vassal",
+        scope: Scope::Both,
+        options: daemons::DAEMONS,
+    },
     Group { heading: "Vassal: what it runs", scope: Scope::Vassal, options: vassal::PROGRAM },
     Group {
         heading: "Vassal: jail and phases, in the order in which they happen",
@@ -136,7 +141,7 @@ pub static GROUPS: &[Group] = &[
         scope: Scope::Vassal,
         options: terminals::TERMINALS,
     },
-    Group { heading: "Vassal: daemons beside its command", scope: Scope::Vassal, options: daemons::DAEMONS },
+    Group { heading: "Vassal: ssh in its jail", scope: Scope::Vassal, options: daemons::SSH },
     Group {
         heading: "Vassal: routers that it is announced to",
         scope: Scope::Vassal,

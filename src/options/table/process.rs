@@ -11,6 +11,10 @@ pub(super) const PROCESS: &[OptionSpec] = &[
         "Goes into the background once everything is set up, with this log; the exit status of what was started tells whether the Emperor governs.",
     )
     .aliases(&["daemonize2"]),
+    OptionSpec::new("log-reopen", Kind::Flag, "A reload of all vassals (SIGHUP, `r` to the FIFO) opens the log anew, too.")
+        .default("false"),
+    OptionSpec::new("logfile-chown", Kind::Flag, "The file of `logto` or `daemonize` is given to `uid` and `gid`.")
+        .default("false"),
     OptionSpec::new("pidfile", Kind::Path, "File that holds the Emperor's process id while it runs, made with its first rights."),
     OptionSpec::new("pidfile2", Kind::Path, "The same, made once privileges are given up."),
     OptionSpec::new("safe-pidfile", Kind::Path, "The same as pidfile."),
@@ -43,5 +47,11 @@ pub(super) const BOTH: &[OptionSpec] = &[
         LOG,
         "File that standard output and error are appended to: of the vassal, opened with its ids; of the Emperor, with its first rights. An Emperor's may be ADDRESS:PORT, for UDP.",
     ),
+    OptionSpec::new(
+        "log-master",
+        Kind::Flag,
+        "One process writes what others say: the file of a vassal's `logto` is written by one beside its command; what vassals write without one, by the log keeper, as it is unless `vassals-log = inherit`.",
+    )
+    .default("false"),
     OptionSpec::new("logto2", LOG, "The same as logto, which it goes before; of the Emperor, opened once privileges are given up."),
 ];

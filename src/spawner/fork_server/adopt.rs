@@ -14,10 +14,11 @@ use super::speaker::{Asked, ask};
 use super::{Door, lost};
 use crate::spawner::birth;
 use crate::spawner::charter::VassalProgram;
-use crate::spawner::court::{Court, Summons};
+use crate::spawner::court::Court;
 use crate::spawner::enroll::running;
 use crate::spawner::envoys::{Errand, Mission, Word, Work};
 use crate::spawner::owners::{identity_of, own_ids};
+use crate::spawner::summons::Summons;
 use crate::spawner::wire::{Jailed, Reply, Ticket};
 use crate::trust::{Examined, proc_path};
 

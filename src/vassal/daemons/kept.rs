@@ -1,6 +1,6 @@
 //! A daemon that runs: its keeper passes signals on until it has ended, and kills what is left of it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use rustix::process::{
 };
 
 use super::super::duties::Exit;
+use super::super::notify::{Heard, Notified};
 use super::super::state::Vassal;
 use super::super::trouble::Trouble;
-use super::super::watch::{Happening, now, reap};
+use super::super::watch::{Happening, now, reap, until};
 use super::line::{Asked, Far, Told};
+use super::outflow::Outflow;
 use super::pidfile;
 use crate::config::vassal::daemons::Daemon;
 use crate::emperor::event::Moment;
@@ -33,10 +35,20 @@ pub struct Kept<'a> {
     pub daemon: &'a Daemon,
     /// The way to the master.
     pub far: &'a Far,
+    /// Its first process.
+    pub first: Pid,
     /// Where it runs, if not where the vassal does.
     pub directory: Option<OwnedFd>,
+    /// Where it says when it is ready, if its config has it say so.
+    pub notified: Option<Notified>,
+    /// What it has said there.
+    pub heard: RefCell<Heard>,
+    /// The master knows that it is ready.
+    pub ready: Cell<bool>,
     /// The last signal for whoever its pid file is still to name.
     pub late: Cell<Option<i32>>,
+    /// It was told to end.
+    pub ending: Cell<bool>,
 }
 
 /// Who is the daemon.
@@ -45,42 +57,97 @@ enum Main {
     Is(Pid),
     /// It has left for the background: its pid file is to say who it is, by then.
     Sought(Moment),
+    /// It has ended thus, as it was told to, and others of its group, who were told the same, have not.
+    Left(Pid, Exit),
 }
 
 impl Kept<'_> {
-    /// Minds it to its end; the status says which.
-    pub fn mind(&self, first: Pid) -> i32 {
-        let mut main = Main::Is(first);
+    /// Minds it to its end, and hands on what it writes if that is ours to do; the status says how it ended.
+    pub fn mind(&self, mut outflow: Outflow<'_>) -> i32 {
+        let exit = self.watch(&mut outflow);
+        leftovers::kill_all();
+        // Who writes still is in our pid namespace, and ends with us.
+        outflow.finish();
+        self.far.tell(Told::Ended(exit));
+        i32::from(exit.status())
+    }
+
+    fn watch(&self, outflow: &mut Outflow<'_>) -> Exit {
+        let mut main = Main::Is(self.first);
         loop {
-            let mut line = [PollFd::from_borrowed_fd(self.far.as_fd(), PollFlags::IN)];
-            let patience = matches!(main, Main::Sought(_)).then_some(LOOK);
-            match self.vassal.wait_alone(&mut line, patience) {
+            let own = std::iter::once(self.far.as_fd()).chain(self.notified.iter().map(AsFd::as_fd));
+            let mut ways: Vec<PollFd<'_>> =
+                own.map(|way| PollFd::from_borrowed_fd(way, PollFlags::IN)).collect();
+            let count = ways.len();
+            ways.extend(outflow.watched());
+            let happening = self.vassal.wait_alone(&mut ways, self.patience(main));
+            let ready: Vec<bool> = ways[count..].iter().map(|way| !way.revents().is_empty()).collect();
+            match happening {
                 Ok(Happening::Other) => {
                     if !self.obey(main) {
-                        return self.kill(main);
+                        return kill(main);
                     }
                 }
                 Ok(Happening::Child) => {}
                 // Whatever somebody tells us is not for the daemon.
                 Ok(Happening::Signal(_) | Happening::Emperor(_) | Happening::Deadline) => {}
-                Err(_) => return self.kill(main),
+                Err(_) => return kill(main),
             }
+            if outflow.obey(&ready).is_err() {
+                return kill(main);
+            }
+            self.hear();
             match self.look(main) {
                 Ok(next) => main = next,
-                Err(exit) => return self.end(exit),
+                Err(exit) => return exit,
             }
+        }
+    }
+
+    fn patience(&self, main: Main) -> Option<Duration> {
+        let words = self.heard.borrow().sayings.next_deadline().map(until);
+        matches!(main, Main::Sought(_)).then_some(LOOK).into_iter().chain(words).min()
+    }
+
+    /// What it says at its `NOTIFY_SOCKET`.
+    fn hear(&self) {
+        let Some(notified) = &self.notified else { return };
+        let mut heard = self.heard.borrow_mut();
+        let told_before = heard.ignored > 0;
+        notified.hear(&mut heard);
+        if heard.ready && !self.ready.replace(true) {
+            self.far.tell(Told::Ready);
+        }
+        if let Some(text) = heard.sayings.next_text(now()) {
+            self.far.tell(Told::Said(text.to_owned()));
+        }
+        if heard.ignored > 0 && !told_before {
+            let name = &self.daemon.name;
+            let text = format!(
+                "daemon {name}: what others say at its NOTIFY_SOCKET is ignored, and what is too long"
+            );
+            self.vassal.teller.nuisance(&Trouble::new(text));
         }
     }
 
     /// False when all of it is to be killed.
     fn obey(&self, main: Main) -> bool {
         while let Some(asked) = self.far.asked() {
-            match asked {
-                Asked::Signal(number) if number != Signal::KILL.as_raw() => match main {
-                    Main::Is(pid) => signal(pid, number),
-                    Main::Sought(_) => self.late.set(Some(number)),
-                },
-                Asked::Signal(_) | Asked::Gone => return false,
+            let number = match asked {
+                Asked::Signal(number) => number,
+                Asked::End(number) => {
+                    self.ending.set(true);
+                    number
+                }
+                Asked::Gone => return false,
+            };
+            if number == Signal::KILL.as_raw() {
+                return false;
+            }
+            match main {
+                Main::Is(pid) => signal(pid, number),
+                Main::Sought(_) => self.late.set(Some(number)),
+                Main::Left(group, _) => signal_left(group, number),
             }
         }
         true
@@ -91,21 +158,33 @@ impl Kept<'_> {
         match main {
             Main::Is(pid) => match self.reaped(pid) {
                 None => Ok(main),
-                Some(Exit::Code(0)) if self.may_leave() => {
+                Some(Exit::Code(0)) if self.may_leave(pid) => {
                     self.seek(now().plus_ms(u64::from(self.daemon.freq_s) * 1_000))
                 }
-                Some(exit) => Err(exit),
+                Some(exit) => self.wait_for_group(pid, exit),
             },
             Main::Sought(until) => {
                 std::iter::from_fn(reap).for_each(drop);
                 self.seek(until)
             }
+            Main::Left(group, exit) => {
+                std::iter::from_fn(reap).for_each(drop);
+                self.wait_for_group(group, exit)
+            }
         }
     }
 
-    /// It may go on in the background, as its pid file tells.
-    fn may_leave(&self) -> bool {
-        self.daemon.pidfile.is_some() && !self.daemon.daemonize
+    /// Who was told to end may take its time, whoever of the group ends first; nobody else waits.
+    fn wait_for_group(&self, group: Pid, exit: Exit) -> Result<Main, Exit> {
+        match self.ending.get() && leftovers::is_in_group(group) {
+            true => Ok(Main::Left(group, exit)),
+            false => Err(exit),
+        }
+    }
+
+    /// It may go on in the background, as its pid file tells. Whoever did so already, and ends when told to, ends.
+    fn may_leave(&self, pid: Pid) -> bool {
+        self.daemon.pidfile.is_some() && !self.daemon.daemonize && (pid == self.first || !self.ending.get())
     }
 
     fn seek(&self, until: Moment) -> Result<Main, Exit> {
@@ -133,26 +212,23 @@ impl Kept<'_> {
 
     /// How it ended, if it did; orphans of its are reaped by the way.
     fn reaped(&self, main: Pid) -> Option<Exit> {
-        if let (Ok(Some(_)), false) = (waitid(WaitId::Pid(main), PEEK), self.may_leave()) {
+        let stays = self.may_leave(main) || self.ending.get();
+        if let (Ok(Some(_)), false) = (waitid(WaitId::Pid(main), PEEK), stays) {
             // Without a /proc nobody lists our children: of those we know the group alone, as long as its number is not anybody's.
             let _ = kill_process_group(main, Signal::KILL);
         }
         std::iter::from_fn(reap).filter(|(pid, _)| *pid == main).map(|(_, exit)| exit).last()
     }
+}
 
-    /// All of it, at once.
-    fn kill(&self, main: Main) -> i32 {
-        if let Main::Is(pid) = main {
-            signal(pid, Signal::KILL.as_raw());
-        }
-        self.end(Exit::Signal(Signal::KILL.as_raw()))
+/// At once; what is left of it follows.
+fn kill(main: Main) -> Exit {
+    match main {
+        Main::Is(pid) => signal(pid, Signal::KILL.as_raw()),
+        Main::Left(group, _) => signal_left(group, Signal::KILL.as_raw()),
+        Main::Sought(_) => {}
     }
-
-    fn end(&self, exit: Exit) -> i32 {
-        leftovers::kill_all();
-        self.far.tell(Told::Ended(exit));
-        i32::from(exit.status())
-    }
+    Exit::Signal(Signal::KILL.as_raw())
 }
 
 /// To the group that it leads, or to itself where it leads none.
@@ -163,4 +239,9 @@ fn signal(pid: Pid, number: i32) {
         Ok(group) if group == pid => kill_process_group(pid, signal),
         _ => kill_process(pid, signal),
     };
+}
+
+/// To those whose leader was reaped.
+fn signal_left(group: Pid, number: i32) {
+    Signal::from_named_raw(number).into_iter().for_each(|signal| leftovers::signal_group(group, signal));
 }

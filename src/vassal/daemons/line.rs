@@ -6,9 +6,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
 use super::super::duties::Exit;
+use crate::emperor::order::from_vassal::TEXT_MAX;
 
 /// Longest message.
-const MESSAGE_MAX: usize = 8;
+const MESSAGE_MAX: usize = 1 + TEXT_MAX;
 
 /// The master's end.
 #[derive(Debug)]
@@ -22,10 +23,14 @@ pub struct Line {
 pub struct Far(OwnedFd);
 
 /// What a keeper tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The number of the process that is the daemon.
     Main(i32),
+    /// It says that it is ready.
+    Ready,
+    /// What it says of itself, of `TEXT_MAX` bytes at most.
+    Said(String),
     /// How that ended.
     Ended(Exit),
 }
@@ -35,6 +40,8 @@ pub enum Told {
 pub enum Asked {
     /// A signal for the daemon.
     Signal(i32),
+    /// The same, and it is to end by that.
+    End(i32),
     /// Nobody is there to tell anything any more.
     Gone,
 }
@@ -50,9 +57,16 @@ pub fn pair() -> Result<(Line, Far), Errno> {
 }
 
 impl Line {
-    /// Asks for a signal. A keeper that does not listen is killed in the end.
-    pub fn ask(&self, number: i32) {
-        let _ = send(&self.socket, &number.to_ne_bytes(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    /// Asks for it. A keeper that does not listen is killed in the end.
+    pub fn ask(&self, asked: Asked) {
+        let (kind, number) = match asked {
+            Asked::Signal(number) => (b's', number),
+            Asked::End(number) => (b'e', number),
+            // Our end of it says that when it is closed.
+            Asked::Gone => return,
+        };
+        let message = [&[kind][..], &number.to_ne_bytes()].concat();
+        let _ = send(&self.socket, &message, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
 
     /// What is told next, if anything is. Never waits.
@@ -84,12 +98,14 @@ impl AsFd for Line {
 impl Far {
     /// Tells it. A master that is gone is noticed elsewhere.
     pub fn tell(&self, told: Told) {
-        let (kind, number) = match told {
-            Told::Main(pid) => (b'm', pid),
-            Told::Ended(Exit::Code(code)) => (b'c', code),
-            Told::Ended(Exit::Signal(number)) => (b's', number),
+        let (kind, rest) = match told {
+            Told::Main(pid) => (b'm', pid.to_ne_bytes().to_vec()),
+            Told::Ready => (b'r', Vec::new()),
+            Told::Said(text) => (b't', text.into_bytes()),
+            Told::Ended(Exit::Code(code)) => (b'c', code.to_ne_bytes().to_vec()),
+            Told::Ended(Exit::Signal(number)) => (b's', number.to_ne_bytes().to_vec()),
         };
-        let message = [&[kind][..], &number.to_ne_bytes()].concat();
+        let message = [&[kind][..], &rest].concat();
         let _ = send(&self.0, &message, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
 
@@ -97,7 +113,8 @@ impl Far {
     pub fn asked(&self) -> Option<Asked> {
         let mut bytes = [0; MESSAGE_MAX];
         match recv(&self.0, &mut bytes, RecvFlags::DONTWAIT) {
-            Ok((4, _)) => Some(Asked::Signal(number(&bytes[..4]))),
+            Ok((5, _)) if bytes[0] == b's' => Some(Asked::Signal(number(&bytes[1..5]))),
+            Ok((5, _)) if bytes[0] == b'e' => Some(Asked::End(number(&bytes[1..5]))),
             Err(Errno::AGAIN | Errno::INTR) => None,
             Ok(_) | Err(_) => Some(Asked::Gone),
         }
@@ -115,11 +132,13 @@ fn number(bytes: &[u8]) -> i32 {
 }
 
 fn parse(kind: u8, rest: &[u8]) -> Option<Told> {
-    let number = <[u8; 4]>::try_from(rest).map(i32::from_ne_bytes).ok()?;
+    let number = || <[u8; 4]>::try_from(rest).map(i32::from_ne_bytes).ok();
     match kind {
-        b'm' => Some(Told::Main(number)),
-        b'c' => Some(Told::Ended(Exit::Code(number))),
-        b's' => Some(Told::Ended(Exit::Signal(number))),
+        b'm' => number().map(Told::Main),
+        b'r' => Some(Told::Ready),
+        b't' => Some(Told::Said(String::from_utf8_lossy(rest).into_owned())),
+        b'c' => number().map(|code| Told::Ended(Exit::Code(code))),
+        b's' => number().map(|number| Told::Ended(Exit::Signal(number))),
         _ => None,
     }
 }
@@ -133,10 +152,16 @@ mod tests {
         let (mut near, far) = pair().expect("sockets");
         assert_eq!((near.told(), near.is_open(), far.asked()), (None, true, None));
         far.tell(Told::Main(77));
+        far.tell(Told::Ready);
+        far.tell(Told::Said("x".repeat(TEXT_MAX)));
         far.tell(Told::Ended(Exit::Signal(9)));
-        near.ask(15);
-        assert_eq!((near.told(), near.told()), (Some(Told::Main(77)), Some(Told::Ended(Exit::Signal(9)))));
-        assert_eq!((far.asked(), far.asked()), (Some(Asked::Signal(15)), None));
+        near.ask(Asked::Signal(10));
+        near.ask(Asked::End(15));
+        assert_eq!((near.told(), near.told()), (Some(Told::Main(77)), Some(Told::Ready)));
+        assert_eq!(near.told(), Some(Told::Said("x".repeat(TEXT_MAX))));
+        assert_eq!(near.told(), Some(Told::Ended(Exit::Signal(9))));
+        assert_eq!((far.asked(), far.asked()), (Some(Asked::Signal(10)), Some(Asked::End(15))));
+        assert_eq!(far.asked(), None);
         drop(far);
         assert_eq!((near.told(), near.is_open()), (None, false));
         let (near, far) = pair().expect("sockets");

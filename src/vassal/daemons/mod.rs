@@ -3,7 +3,9 @@
 mod keeper;
 mod kept;
 mod line;
+mod outflow;
 mod pidfile;
+mod relay;
 mod steering;
 
 use std::os::fd::AsFd;
@@ -12,19 +14,21 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::duties::Exit;
+use super::notify::Reach;
 use super::state::Vassal;
 use super::touch::Touches;
 use super::trouble::Trouble;
 use super::upward;
 use super::watch::{Happening, now};
 use super::{programs, watch};
+use crate::config::place::Placed;
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::daemons::Daemon;
 use crate::config::vassal::daemons::Rules;
 use crate::daemons::words::State;
 use crate::daemons::{Leaving, Life, Order, Steering, Word};
 use crate::emperor::event::Moment;
-use line::{Line, Told};
+use line::{Asked, Line, Told};
 
 /// Once nobody is left who waits for us, in ms.
 const ORPHAN_GRACE_MS: u64 = 2_000;
@@ -36,6 +40,8 @@ pub struct Wanted {
     pub daemon: Daemon,
     /// What its life depends on.
     pub rules: Rules,
+    /// How it reaches us, where it says when it is ready.
+    pub reach: Reach,
 }
 
 /// All of them.
@@ -52,10 +58,13 @@ pub struct Daemons {
 #[derive(Debug)]
 struct Minded {
     daemon: Daemon,
+    reach: Reach,
     life: Life,
     keeper: Option<Keeper>,
     /// How its last process ended, if its keeper has told.
     exit: Option<Exit>,
+    /// What it says of itself.
+    said: String,
     told: Option<Word>,
     /// Files that begin it anew.
     touches: Option<Touches>,
@@ -71,13 +80,21 @@ struct Keeper {
 }
 
 /// The daemons of a config, in order.
-pub fn wanted(config: &VassalConfig) -> impl Iterator<Item = Wanted> {
-    let keep_input = config.daemons.keep_input;
+pub fn wanted(config: &VassalConfig, reach: Reach) -> impl Iterator<Item = Wanted> {
     let mercy_ms = config.health.mercy_ms;
-    config.daemons.list.iter().map(move |daemon| {
-        let daemon = Daemon { stdin: daemon.value.stdin || keep_input, ..daemon.value.clone() };
-        Wanted { rules: daemon.rules(mercy_ms), daemon }
-    })
+    daemons(config).map(move |daemon| Wanted { rules: daemon.rules(mercy_ms), daemon, reach })
+}
+
+/// What it says of them alone.
+pub fn daemons(config: &VassalConfig) -> impl Iterator<Item = Daemon> {
+    let keep_input = config.daemons.keep_input;
+    let minding = Some(&config.logs.minding).filter(|minding| minding.is_any());
+    let daemon = move |Placed { value, .. }: &Placed<Daemon>| Daemon {
+        stdin: value.stdin || keep_input,
+        minding: minding.filter(|_| value.log.is_some()).cloned(),
+        ..value.clone()
+    };
+    config.daemons.list.iter().map(daemon)
 }
 
 /// Starts one for the first time, unless it has survived a reload.
@@ -91,7 +108,9 @@ pub fn start(vassal: &mut Vassal, wanted: &Wanted) {
         vassal.teller.nuisance(&trouble);
         None
     });
-    vassal.daemons.list.push(Minded { daemon, life, keeper: None, exit: None, told: None, touches });
+    let reach = wanted.reach;
+    let (keeper, exit, said, told) = (None, None, String::new(), None);
+    vassal.daemons.list.push(Minded { daemon, reach, life, keeper, exit, said, told, touches });
     mind(vassal);
 }
 
@@ -135,6 +154,8 @@ impl Daemons {
             while let Some(told) = keeper.line.told() {
                 match told {
                     Told::Main(pid) => keeper.main = Some(pid),
+                    Told::Ready => one.life.ready(),
+                    Told::Said(text) => one.said = text,
                     Told::Ended(exit) => one.exit = Some(exit),
                 }
             }
@@ -171,8 +192,9 @@ pub fn mind(vassal: &mut Vassal) {
         while let Some(order) = one.life.next_order() {
             match order {
                 Order::Start => one.start(vassal),
-                Order::Signal(number) => one.signal(number),
-                Order::Kill => one.signal(Signal::KILL.as_raw()),
+                Order::Signal(number) => one.ask(Asked::Signal(number)),
+                Order::End(number) => one.ask(Asked::End(number)),
+                Order::Kill => one.ask(Asked::Signal(Signal::KILL.as_raw())),
                 Order::KillKeeper => one.kill_keeper(),
                 Order::Shutdown => daemons.shuts_down = true,
             }
@@ -254,8 +276,8 @@ impl Minded {
     }
 
     fn start(&mut self, vassal: &Vassal) {
-        self.exit = None;
-        match keeper::begin(vassal, &self.daemon) {
+        (self.exit, self.said) = (None, String::new());
+        match keeper::begin(vassal, (&self.daemon, self.reach)) {
             Ok((pid, line)) => self.keeper = Some(Keeper { pid, line, main: None }),
             Err(trouble) => {
                 vassal.teller.nuisance(&trouble);
@@ -264,8 +286,8 @@ impl Minded {
         }
     }
 
-    fn signal(&self, number: i32) {
-        self.keeper.iter().for_each(|keeper| keeper.line.ask(number));
+    fn ask(&self, asked: Asked) {
+        self.keeper.iter().for_each(|keeper| keeper.line.ask(asked));
     }
 
     fn kill_keeper(&self) {
@@ -280,7 +302,8 @@ impl Minded {
             State::Running if pid == 0 => State::Starting,
             state => state,
         };
-        let word = Word { name: daemon.name.clone(), state, pid, starts: life.starts() };
+        let said = if pid == 0 { String::new() } else { self.said.clone() };
+        let word = Word { name: daemon.name.clone(), state, pid, starts: life.starts(), said };
         if self.told.as_ref() != Some(&word) {
             upward::daemon(vassal, &word);
             self.told = Some(word);

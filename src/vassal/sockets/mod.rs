@@ -84,7 +84,7 @@ impl Listening {
     fn left(socket: OwnedFd, number: RawFd) -> Self {
         let address = address_of(&socket);
         let name = name(address.as_ref().unwrap_or(&Address::Inherited(number)));
-        Self { socket, name, address, file: None }
+        Self { socket, name, address: address.filter(is_for_others), file: None }
     }
 
     /// Where it listens, as far as that is known.
@@ -96,7 +96,7 @@ impl Listening {
     pub fn of_another(socket: OwnedFd) -> Self {
         let address = address_of(&socket);
         let name = address.as_ref().map_or_else(|| "zerg".to_owned(), name);
-        Self { socket, name, address, file: None }
+        Self { socket, name, address: address.filter(is_for_others), file: None }
     }
 
     /// A further descriptor of the same socket.
@@ -147,6 +147,12 @@ fn address_of(socket: &OwnedFd) -> Option<Address> {
     }
 }
 
+/// The directory of a socket is reached by descriptor when it is bound, and the system knows no other name: it leads nobody
+/// else there.
+fn is_for_others(address: &Address) -> bool {
+    !matches!(address, Address::Unix(path) if path.starts_with("/proc/self/fd"))
+}
+
 fn unbound(wanted: &Socket, errno: Errno) -> Trouble {
     let trouble = Trouble::errno(format!("listen on {wanted}"), errno);
     match errno {
@@ -167,4 +173,17 @@ fn name(address: &Address) -> String {
     };
     let allowed = |letter: char| if letter.is_ascii_graphic() && letter != ':' { letter } else { '_' };
     text.chars().map(allowed).take(NAME_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_by_which_it_was_bound_is_no_address_for_others() {
+        for (path, is) in [("/run/od.socket", true), ("/proc/self/fd/9/od.socket", false)] {
+            assert_eq!(is_for_others(&Address::Unix(path.into())), is, "{path}");
+        }
+        assert!(is_for_others(&Address::Abstract("/proc/self/fd/9".into())));
+    }
 }

@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use jail::run::Terminal;
 use jail::sys;
-use routers::forkpty::io::{Console, Heard, share};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use routers::forkpty::Missing;
+use routers::forkpty::io::{Console, Front, Heard, share};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio};
 use rustix::process::{Pid, PidfdFlags, getpgrp, pidfd_open};
@@ -16,7 +19,7 @@ use crate::vassal::companions::{self, Work};
 use crate::vassal::sockets::Listening;
 use crate::vassal::state::Vassal;
 use crate::vassal::tell::Teller;
-use crate::vassal::trouble::Trouble;
+use crate::vassal::trouble::{Trouble, name};
 
 /// Those who listen have a second for the last of it; then nobody is waited for.
 const LAST: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
@@ -114,18 +117,24 @@ fn console(vassal: &Vassal, sharing: Sharing) -> Result<Console, Errno> {
         end: copy(shared.end.as_fd())?,
         log: sharing.log.then(|| copy(log)).transpose()?,
         input: sharing.input.then(|| copy(rustix::stdio::stdin())).transpose()?,
+        front: None,
     })
 }
 
 /// All of its life, in the child.
-fn live(vassal: &Vassal, (console, sharing): (Console, Sharing)) -> i32 {
+fn live(vassal: &Vassal, (mut console, sharing): (Console, Sharing)) -> i32 {
     let teller = &vassal.teller;
     let stdin = rustix::stdio::stdin();
     let outcome = settle(vassal, &kept(&console), || match sharing.input && isatty(stdin) {
         true => tcsetpgrp(stdin, getpgrp()),
         false => Ok(()),
     });
-    match outcome.and_then(|()| share(console, |heard| tell(teller, heard))) {
+    let outcome = outcome.and_then(|()| {
+        leave_failures_to_writers()?;
+        console.front = console.input.as_ref().filter(|input| isatty(*input)).map(front).transpose()?;
+        share(console, |heard| tell(teller, heard))
+    });
+    match outcome {
         Ok(()) => 0,
         Err(errno) => {
             teller.nuisance(&Trouble::errno("serve the terminal", errno));
@@ -134,8 +143,37 @@ fn live(vassal: &Vassal, (console, sharing): (Console, Sharing)) -> i32 {
     }
 }
 
+/// A log that may not become longer, or that nobody reads any more, is no reason to end: that it cannot be written is told.
+///
+/// Must: be called before there is a thread.
+fn leave_failures_to_writers() -> Result<(), Errno> {
+    block([Signal::SIGXFSZ, Signal::SIGPIPE]).map(drop)
+}
+
+fn block<const N: usize>(signals: [Signal; N]) -> Result<SigSet, Errno> {
+    let set: SigSet = signals.into_iter().collect();
+    set.thread_block().map_err(errno_of)?;
+    Ok(set)
+}
+
+fn errno_of(error: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(error as i32)
+}
+
+/// Must: be called before there is a thread, whose signals would be its own.
+fn front(keyboard: &OwnedFd) -> Result<Front, Errno> {
+    let set = block([Signal::SIGWINCH])?;
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let resized = SignalFd::with_flags(&set, flags).map_err(errno_of)?;
+    Ok(Front {
+        terminal: fcntl_dupfd_cloexec(keyboard, sys::FIRST)?,
+        resized: fcntl_dupfd_cloexec(&resized, sys::FIRST)?,
+    })
+}
+
+/// Besides those of what is before us, which are made later.
 fn kept(console: &Console) -> Vec<i32> {
-    let Console { doors, terminal, end, log, input } = console;
+    let Console { doors, terminal, end, log, input, front: _ } = console;
     doors.iter().chain([terminal, end]).chain(log).chain(input).map(AsRawFd::as_raw_fd).collect()
 }
 
@@ -146,6 +184,13 @@ fn tell(teller: &Teller, heard: Heard) {
         }
         Heard::Crowded => "too many are at the terminal: one more was refused".to_owned(),
         Heard::LetGo => "a client of the terminal was let go: it was too slow".to_owned(),
+        Heard::Missing(Missing::FromNow(why)) => {
+            let what = "write the log of the terminal, and what comes now is not in it";
+            return teller.nuisance(&Trouble::errno(what, why));
+        }
+        Heard::Missing(Missing::Bytes(why, bytes)) => {
+            format!("{bytes} bytes of the terminal are not in the log: {}", name(why))
+        }
         Heard::LeftOut(bytes) => format!("the log is too slow: {bytes} bytes of the terminal are not in it"),
     }));
 }

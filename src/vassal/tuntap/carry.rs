@@ -72,13 +72,13 @@ impl<'a> Carrier<'a> {
     /// Carries packets over this connection until it is over. Nothing is allocated for a packet.
     pub fn serve(&mut self, socket: &OwnedFd, teller: &Teller) -> End {
         (self.rest, self.reader) = (0..0, Reader::Us);
+        // Whatever a router has made of it, and whoever was to unmake that was killed.
+        let _ = device::plain(self.tun);
         let mut decoder = Decoder::new(PAYLOAD_MAX);
         let end = match self.begin(socket) {
             Ok(()) => self.carry(socket, &mut decoder, teller),
             Err(errno) => Err(End::Router(format!("it does not listen: {}", name(errno)))),
         };
-        // Whatever a router has made of it.
-        let _ = device::plain(self.tun);
         match end {
             Ok(never) => match never {},
             Err(end) => end,

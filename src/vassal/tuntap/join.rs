@@ -56,9 +56,25 @@ fn join_one(
         .map_err(|trouble| Trouble { cause: format!("router {}: {}", way.name, trouble.cause), ..trouble })?;
     make_up(&via.device, &settled).map_err(|failure| untaken(&via.device, &settled, &failure))?;
     tell(vassal, via, &settled, &welcome);
+    tell_of_no_names(vassal, &way.name, &settled);
     vassal.resolvers.extend(settled.names);
     vassal.lines.push(call.into_line());
     Ok(())
+}
+
+/// Nobody is left whom it could ask for names.
+fn tell_of_no_names(vassal: &Vassal, router: &str, settled: &Settled) {
+    if settled.unasked.is_empty() {
+        return;
+    }
+    let servers: Vec<String> = settled.unasked.iter().map(ToString::to_string).collect();
+    let cause = format!(
+        "router {router}: names cannot be asked for: the vassal has no address of the version of {}",
+        servers.join(", ")
+    );
+    let advice =
+        "say another one (`dns=ADDRESS`), or `dns=none`; or give the vassal an address of that version, too";
+    vassal.teller.nuisance(&Trouble::new(cause).advise(advice));
 }
 
 /// Who the vassal will be.

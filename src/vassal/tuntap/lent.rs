@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use jail::sys;
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::super::trouble::Trouble;
@@ -90,12 +90,22 @@ fn unknown(lent: &[Router], name: &str) -> Trouble {
 }
 
 impl Router {
-    fn way(&self) -> Way<'_> {
+    /// The way to it.
+    pub fn way(&self) -> Way<'_> {
         Way { name: self.name.clone(), path: &self.path, socket: self.socket.as_ref().map(AsFd::as_fd) }
     }
 }
 
 impl Way<'_> {
+    /// The same way, for later.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn to_router(&self) -> Result<Router, Errno> {
+        let socket = self.socket.map(|socket| fcntl_dupfd_cloexec(socket, 0)).transpose()?;
+        Ok(Router { name: self.name.clone(), path: self.path.to_owned(), socket })
+    }
+
     /// The descriptor that it hangs on, if any.
     pub fn kept(&self) -> Option<RawFd> {
         self.socket.map(|socket| socket.as_raw_fd())

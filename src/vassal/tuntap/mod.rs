@@ -13,5 +13,5 @@ mod settle;
 
 pub use join::join;
 pub use lent::{ROUTERS, Router, inherited};
-pub use pump::start;
+pub use pump::{Carriage, revive, start};
 pub use resolvers::write;

@@ -18,6 +18,11 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Of a router that somebody before us has reached.
+    pub fn known() -> Self {
+        Self { is_known: true, ..Self::default() }
+    }
+
     /// True once it was reached.
     pub fn is_known(&self) -> bool {
         self.is_known

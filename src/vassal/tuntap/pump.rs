@@ -2,19 +2,22 @@
 //!
 //! The process is a child of the vassal master and ends with it: when it is told that its parent is gone, or when the other
 //! end of its line is. It keeps the device while the router is away, and comes back
-//! to it. A router that knows us gets the device itself; then the process only waits for its end.
+//! to it. A router that knows us gets the device itself; then the process only waits for its end. Whoever kills it meets the
+//! next one.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jail::run::{NetworkEnd, die_with_parent, not_dumpable, perform};
-use jail::{Capabilities, Identity, Step, sys};
+use jail::{Capabilities, Failure, Identity, Step, sys};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 use rustix::process::{Pid, getpid, getppid};
 use rustix::thread::set_name;
 
+use super::super::companions::{self, Work};
 use super::super::net::Feed;
 use super::super::state::Vassal;
 use super::super::tell::Teller;
@@ -22,7 +25,7 @@ use super::super::trouble::Trouble;
 use super::super::watch::now;
 use super::call::{credentials, pause, unreached};
 use super::carry::{Carrier, End};
-use super::lent::{Way, way_to};
+use super::lent::{Router, Way, way_to};
 use super::pace::Pace;
 use super::{device, join, knobs};
 use crate::config::vassal::tuntap::Device;
@@ -35,6 +38,17 @@ const WAIT_MS_MAX: u64 = 30_000;
 /// Bytes of one report.
 const REPORT: usize = 4;
 
+/// What is carried, and where to; each process that carries it is told.
+#[derive(Debug)]
+pub struct Carriage {
+    router: Router,
+    feed: Feed,
+    who: Option<Identity>,
+    /// Places of the device, and of our end of the process's line, among the lines of the vassal.
+    device: usize,
+    line: usize,
+}
+
 /// Makes the device, and starts the process if it has a router.
 ///
 /// # Errors
@@ -44,17 +58,28 @@ pub fn start(vassal: &mut Vassal, wanted: &Device, feed: &Feed) -> Result<(), Tr
     let told = |errno| Trouble::errno(format!("set up {}", wanted.name), errno);
     device::plain(&tun).map_err(told)?;
     quieten(&wanted.name)?;
-    if let Some(path) = &wanted.router {
-        let who = join::known(vassal, feed.who.as_ref())?;
-        let routers = std::mem::take(&mut vassal.routers);
-        let way = way_to(&routers, path);
-        let started = launch(vassal, (&tun, &way), (feed, who.as_ref()));
-        vassal.routers = routers;
-        started?;
-    }
     // It outlives the process, which somebody may kill.
     vassal.lines.push(tun);
+    let Some(path) = &wanted.router else { return Ok(()) };
+    let who = join::known(vassal, feed.who.as_ref())?;
+    let router = way_to(&vassal.routers, path).to_router().map_err(told)?;
+    let line = vassal.lines.len();
+    let carriage = Carriage { router, feed: feed.clone(), who, device: line - 1, line };
+    let (pid, ours) = launch(vassal, &carriage, Pace::default())?;
+    first_report(vassal, &carriage.router.name, &ours)?;
+    vassal.lines.push(ours);
+    companions::accompany(vassal, Work::Packets(Rc::new(carriage)), pid);
     Ok(())
+}
+
+/// Another process in the place of one that has ended, as whoever the vassal is by now.
+///
+/// # Errors
+/// Those of `fork(2)`.
+pub fn revive(vassal: &mut Vassal, carriage: &Carriage) -> Result<Pid, Trouble> {
+    let (pid, ours) = launch(vassal, carriage, Pace::known())?;
+    vassal.lines[carriage.line] = ours;
+    Ok(pid)
 }
 
 /// Nothing of version 6 that nobody has asked for: to a router of uWSGI that is a packet without an address.
@@ -68,22 +93,16 @@ fn quieten(name: &str) -> Result<(), Trouble> {
     }
 }
 
-fn launch(
-    vassal: &mut Vassal,
-    (tun, way): (&OwnedFd, &Way<'_>),
-    (feed, who): (&Feed, Option<&Identity>),
-) -> Result<(), Trouble> {
+/// The process, and our end of its line.
+fn launch(vassal: &Vassal, carriage: &Carriage, pace: Pace) -> Result<(Pid, OwnedFd), Trouble> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (ours, line) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
         .map_err(|errno| Trouble::errno("make a pair of sockets", errno))?;
     let parent = getpid();
-    let teller = vassal.teller.clone();
-    sys::fork(|| Pump { tun, way, feed, who, teller: &teller, line: &line }.live(parent))
-        .map_err(|errno| Trouble::errno("fork", errno))?;
-    drop(line);
-    first_report(vassal, &way.name, &ours)?;
-    vassal.lines.push(ours);
-    Ok(())
+    let (way, tun) = (carriage.router.way(), &vassal.lines[carriage.device]);
+    let pump = Pump { tun, way: &way, carriage, teller: &vassal.teller, line: &line };
+    let pid = sys::fork(|| pump.live(parent, pace)).map_err(|errno| Trouble::errno("fork", errno))?;
+    Ok((pid, ours))
 }
 
 /// Waits until the process has reached the router.
@@ -112,8 +131,7 @@ fn first_report(vassal: &mut Vassal, name: &str, reports: &OwnedFd) -> Result<()
 struct Pump<'a> {
     tun: &'a OwnedFd,
     way: &'a Way<'a>,
-    feed: &'a Feed,
-    who: Option<&'a Identity>,
+    carriage: &'a Carriage,
     teller: &'a Teller,
     /// To the master; it says nothing on it, but has it as long as it lives.
     line: &'a OwnedFd,
@@ -121,26 +139,31 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     /// Carries packets until its parent is gone or the device is.
-    fn live(&self, parent: Pid) -> i32 {
-        if let Err(trouble) = self.settle_down(parent) {
+    fn live(&self, parent: Pid, mut pace: Pace) -> i32 {
+        if let Err(trouble) = self.settle_down(parent, pace.is_known()) {
             self.teller.trouble(&trouble);
             return 1;
         }
-        let who = self.who.map(credentials);
-        let mut carrier = Carrier::new((self.tun.as_fd(), self.line.as_fd()), (self.feed, who));
-        let mut pace = Pace::default();
+        let who = self.carriage.who.as_ref().map(credentials);
+        let mut carrier = Carrier::new((self.tun.as_fd(), self.line.as_fd()), (&self.carriage.feed, who));
         loop {
-            let reached = self.way.connect();
+            let (reached, begin) = (self.way.connect(), now());
             if !pace.is_known() {
                 self.report(reached.as_ref().err());
             }
-            if let Ok(socket) = reached {
-                pace.reached();
-                let begin = now();
-                match carrier.serve(&socket, self.teller) {
-                    End::Router(why) => self.lost(&mut pace, &why, begin),
-                    End::Device | End::Vassal => return 0,
+            match reached {
+                Ok(socket) => {
+                    pace.reached();
+                    match carrier.serve(&socket, self.teller) {
+                        End::Router(why) => self.lost(&mut pace, &why, begin),
+                        End::Device | End::Vassal => return 0,
+                    }
                 }
+                // Nothing that waiting helps against.
+                Err(Errno::ACCESS) if pace.is_known() => {
+                    self.lost(&mut pace, "its socket is not open to this user", begin);
+                }
+                Err(_) => {}
             }
             if self.is_over_after(pace.pause_ms()) {
                 return 0;
@@ -171,25 +194,30 @@ impl Pump<'_> {
         matches!(poll(&mut watched, Some(&timeout)), Ok(1))
     }
 
-    /// Gives up all that carrying packets does not take.
-    fn settle_down(&self, parent: Pid) -> Result<(), Trouble> {
+    /// Gives up all that carrying packets does not take. Whoever comes later may have no right to give up some of it.
+    fn settle_down(&self, parent: Pid, is_later: bool) -> Result<(), Trouble> {
         let told = |errno| Trouble::errno("set up the process of a device", errno);
         let kept = [Some(self.tun.as_raw_fd()), Some(self.line.as_raw_fd()), self.way.kept()];
         let kept: Vec<RawFd> = kept.into_iter().flatten().collect();
         // Ours alone; the numbers of all else are the master's.
         sys::close_all_but(&kept).map_err(told)?;
         set_name(NAME).map_err(told)?;
-        if let Some(who) = self.who {
+        if let Some(who) = &self.carriage.who {
             // In name alone: the master may end us when it is that user, and we may say that we speak for him. Sockets
             // of root stay open to us.
             sys::set_real_ids(who.uid, who.gid).map_err(told)?;
         }
+        let refused = |failure: &Failure| failure.errno == Errno::PERM.raw_os_error();
         for step in
-            [Step::Bound(Capabilities::NONE), Step::Capabilities(Capabilities::NONE), Step::NoNewPrivs]
+            [Step::NoNewPrivs, Step::Bound(Capabilities::NONE), Step::Capabilities(Capabilities::NONE)]
         {
-            perform(&step).map_err(|failure| {
-                Trouble::new(format!("cannot set up the process of a device: {}", failure.cause()))
-            })?;
+            match perform(&step) {
+                // What it bounds is what a program gains that is executed: nobody gains anything any more.
+                Err(failure) if is_later && matches!(step, Step::Bound(_)) && refused(&failure) => {}
+                done => done.map_err(|failure| {
+                    Trouble::new(format!("cannot set up the process of a device: {}", failure.cause()))
+                })?,
+            }
         }
         not_dumpable().map_err(told)?;
         die_with_parent().map_err(told)?;

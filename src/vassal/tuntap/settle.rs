@@ -24,6 +24,8 @@ pub struct Settled {
     pub routes: Vec<Route>,
     /// Whom to ask for names.
     pub names: Vec<IpAddr>,
+    /// Whom the router has named, and nothing of ours can reach, where nobody else is left.
+    pub unasked: Vec<IpAddr>,
 }
 
 /// What follows from a config and from what the router has said and given.
@@ -38,16 +40,25 @@ pub fn settle(via: &Via, welcome: &Welcome, held: &[(IpAddr, u8)]) -> Result<Set
     }
     let address = |prefix: &Prefix| Address { prefix: *prefix, interface: via.device.clone() };
     let beyond = Some(welcome.mtu_beyond).filter(|beyond| *beyond < mtu && MTU.contains(beyond));
-    let names = match &via.names {
-        Names::Routers => welcome.nameservers.iter().take(EACH_MAX).copied().collect(),
-        Names::These(list) => list.clone(),
+    let (names, unasked) = match &via.names {
+        Names::Routers => reachable(&prefixes, &welcome.nameservers),
+        Names::These(list) => (list.clone(), Vec::new()),
     };
     Ok(Settled {
         mtu,
         addresses: prefixes.iter().map(address).collect(),
         routes: if via.routes { routes(&prefixes, welcome, (&via.device, beyond)) } else { Vec::new() },
         names,
+        unasked,
     })
+}
+
+/// Those of a version that we have an address of; if none is left, then those who are out of reach.
+fn reachable(ours: &[Prefix], named: &[IpAddr]) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    let is_near = |one: &&IpAddr| ours.iter().any(|prefix| prefix.address.is_ipv4() == one.is_ipv4());
+    let near: Vec<IpAddr> = named.iter().filter(is_near).take(EACH_MAX).copied().collect();
+    let unasked = if near.is_empty() { named.iter().take(EACH_MAX).copied().collect() } else { Vec::new() };
+    (near, unasked)
 }
 
 fn prefixes(via: &Via, held: &[(IpAddr, u8)]) -> Result<Vec<Prefix>, Trouble> {
@@ -162,6 +173,24 @@ mod tests {
         default via 10.0.0.1 dev tun0 mtu 1500
         [192.0.2.53]
         ");
+    }
+
+    /// Somebody who has addresses of one version asks nobody of the other.
+    #[test]
+    fn name_servers_that_cannot_be_reached_are_left_out() {
+        let servers = |addresses: &[(&str, u8)], nameservers: &[&str]| {
+            let welcome =
+                Welcome { nameservers: nameservers.iter().map(|one| ip(one)).collect(), ..welcome() };
+            let held: Vec<(IpAddr, u8)> =
+                addresses.iter().map(|(address, length)| (ip(address), *length)).collect();
+            let settled = settle(&via(addresses), &welcome, &held).expect("a network");
+            (settled.names, settled.unasked)
+        };
+        let (four, six) = ([("10.0.0.2", 24)], [("fd00::2", 64)]);
+        assert_eq!(servers(&six, &["192.0.2.53", "fd00::53"]), (vec![ip("fd00::53")], vec![]));
+        assert_eq!(servers(&six, &["192.0.2.53"]), (vec![], vec![ip("192.0.2.53")]));
+        assert_eq!(servers(&four, &["fd00::53", "192.0.2.53"]), (vec![ip("192.0.2.53")], vec![]));
+        assert_eq!(servers(&four, &[]), (vec![], vec![]));
     }
 
     #[test]

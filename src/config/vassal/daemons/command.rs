@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{NAME_MAX, is_name};
 use crate::config::values::{Wrong, text, words};
 
@@ -14,11 +16,15 @@ const BUILTINS: [&str; 22] = [
     ".", ":", "case", "cd", "command", "eval", "exit", "export", "for", "if", "read", "readonly", "set",
     "shift", "trap", "ulimit", "umask", "unset", "until", "wait", "while", "alias",
 ];
+/// Words behind which a program stands.
+const LEADS: [&str; 6] = ["exec", "do", "then", "else", "{", "("];
+/// Words that end what others have begun.
+const ENDS: [&str; 5] = ["done", "fi", "esac", "}", ")"];
 /// A name where the program has none that can be one.
 const NAMELESS: &str = "daemon";
 
 /// One of the two.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Program and arguments, without a shell in between: whoever runs is the program itself.
     Program(Vec<String>),
@@ -31,7 +37,7 @@ impl Command {
     pub fn name(&self) -> String {
         let first = match self {
             Self::Program(argv) => argv.first().map(String::as_str),
-            Self::Shell(line) => line.split_whitespace().find(|word| !word.contains('=') && *word != "exec"),
+            Self::Shell(line) => program_of(line),
         };
         let file = first.and_then(|word| Path::new(word).file_name()).and_then(|name| name.to_str());
         let mut name = file.unwrap_or(NAMELESS).to_owned();
@@ -64,6 +70,35 @@ pub fn parse(line: &str) -> Result<Command, Wrong> {
     Ok(Command::Program(argv))
 }
 
+/// The first word of it that is a program's, else the first one.
+fn program_of(line: &str) -> Option<&str> {
+    let mut firsts = parts(line).into_iter().filter_map(first_word);
+    firsts.find(|word| !BUILTINS.contains(word) && !ENDS.contains(word)).or_else(|| first_word(line))
+}
+
+fn first_word(part: &str) -> Option<&str> {
+    part.split_whitespace().find(|word| !word.contains('=') && !LEADS.contains(word))
+}
+
+/// What stands between `;`, `&`, `|` and ends of lines, where those are not quoted.
+fn parts(line: &str) -> Vec<&str> {
+    let (mut quote, mut from, mut parts) = (None, 0, Vec::new());
+    for (at, letter) in line.char_indices() {
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, ';' | '&' | '|' | '\n') => {
+                parts.push(&line[from..at]);
+                from = at + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    parts.push(&line[from..]);
+    parts
+}
+
 fn is_shells(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
     line.contains(SHELLS) || first.contains('=') || BUILTINS.contains(&first)
@@ -93,6 +128,15 @@ mod tests {
         assert_eq!(name("FOO=1 exec /bin/worker | tee x"), "worker");
         assert_eq!(name("'/bin/my daemon'"), "mydaemon");
         assert_eq!(name("(a)"), "a");
+        for (line, is) in [
+            ("cd /x; y -z", "y"),
+            ("cd /srv && python3 w.py", "python3"),
+            ("trap 'a; b' TERM; c", "c"),
+            ("while :; do a; done", "a"),
+            ("umask 077; cd /x", "umask"),
+        ] {
+            assert_eq!(name(line), is, "{line}");
+        }
         assert_eq!(name("-x"), "daemon");
         assert!(is_name(&name(&"x".repeat(300))));
     }

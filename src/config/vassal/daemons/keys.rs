@@ -6,8 +6,8 @@ use super::{Daemon, command, name};
 use crate::config::keyval::{self, Fault, Pair};
 use crate::config::place::{ConfigError, Entry};
 use crate::config::show::quoted;
-use crate::config::values::{Wrong, count, flag, pair, path, text, wrong};
-use crate::config::vassal::health::{Readiness, readiness};
+use crate::config::values::{Wrong, count, flag, odd_flag, pair, path, text, wrong};
+use crate::config::vassal::health::readiness;
 
 const KNOWN: [&str; 28] = [
     "command",
@@ -99,8 +99,8 @@ fn apply(daemon: &mut Daemon, Pair { key, value, .. }: &Pair) -> Result<(), Wron
     match key.as_str() {
         "freq" => daemon.freq_s = count(value)?,
         "pidfile" => daemon.pidfile = Some(path(value)?),
-        "control" => daemon.control = flag(value)?,
-        "daemonize" | "daemon" => daemon.daemonize = flag(value)?,
+        "control" => daemon.control = switch(value)?,
+        "daemonize" | "daemon" => daemon.daemonize = switch(value)?,
         "touch" => {
             daemon.touch =
                 value.split(';').filter(|path| !path.is_empty()).map(file).collect::<Result<_, _>>()?
@@ -109,16 +109,16 @@ fn apply(daemon: &mut Daemon, Pair { key, value, .. }: &Pair) -> Result<(), Wron
         // As uWSGI means it: 0 is none.
         "reloadsignal" | "reload_signal" | "reload-signal" if value == "0" => daemon.reload_signal = None,
         "reloadsignal" | "reload_signal" | "reload-signal" => daemon.reload_signal = Some(signal(value)?),
-        "stdin" => daemon.stdin = flag(value)?,
+        "stdin" => daemon.stdin = switch(value)?,
         "uid" => daemon.uid = Some(identity(value)?),
         "gid" => daemon.gid = Some(identity(value)?),
-        "ns_pid" => daemon.ns_pid = flag(value)?,
+        "ns_pid" => daemon.ns_pid = switch(value)?,
         "chdir" => daemon.chdir = Some(path(value)?),
         "max_throttle" => daemon.delay_max_s = longest(value)?,
-        "notifypid" => daemon.notify_pid = flag(value)?,
+        "notifypid" => daemon.notify_pid = switch(value)?,
         "name" => daemon.name = name(value)?,
         "grace" => daemon.grace_s = Some(count(value)?),
-        "ready" => daemon.ready = ready(value)?,
+        "ready" => daemon.ready = readiness(value)?,
         "env" => {
             daemon.env = value.split(';').filter(|one| !one.is_empty()).map(pair).collect::<Result<_, _>>()?
         }
@@ -152,18 +152,18 @@ fn check(daemon: &Daemon, pairs: &[Pair]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a daemon says to a `NOTIFY_SOCKET` would be taken for words of the command.
-fn ready(text: &str) -> Result<Readiness, Wrong> {
-    match readiness(text)? {
-        Readiness::Notify => wrong("a daemon has no NOTIFY_SOCKET", "write `started`, or `lived:SECONDS`"),
-        ready => Ok(ready),
-    }
-}
-
 fn file(text: &str) -> Result<PathBuf, Wrong> {
     match text.starts_with('/') {
         true => Ok(PathBuf::from(text)),
         false => wrong(format!("{} is no absolute path", quoted(text)), "write the path from `/` on"),
+    }
+}
+
+/// A word that is neither would turn it on.
+fn switch(text: &str) -> Result<bool, Wrong> {
+    match odd_flag(text) {
+        None => flag(text),
+        Some(_) => wrong(format!("{} is neither true nor false", quoted(text)), "write true or false"),
     }
 }
 

@@ -15,7 +15,7 @@ pub fn parse(text: &str) -> Result<Daemon, Wrong> {
         Ok(address) => address.to_string(),
         Err(_) => port(text)?.to_string(),
     };
-    Ok(Daemon { name: NAME.to_owned(), ..Daemon::new(Command::Shell(line(&address))) })
+    Ok(Daemon { name: NAME.to_owned(), ssh: true, ..Daemon::new(Command::Shell(line(&address))) })
 }
 
 fn port(text: &str) -> Result<u16, Wrong> {
@@ -27,12 +27,16 @@ fn port(text: &str) -> Result<u16, Wrong> {
 }
 
 /// Its key is made once and kept where the keys of those who may log in are. Nobody logs in by a password, and nothing is
-/// forwarded: that would reach what the jail has, not what the client has.
+/// forwarded: that would reach what the jail has, not what the client has. What the host lends is told by variables.
 fn line(address: &str) -> String {
     format!(
-        "umask 077; d=\"$HOME/.ssh\"; k=\"$d/liege_host_key\"; mkdir -p \"$d\"; \
-         [ -s \"$k\" ] || dropbearkey -t ed25519 -f \"$k\" || exit; \
-         exec dropbear -F -E -s -j -k -P \"$d/dropbear.pid\" -r \"$k\" -p {address}"
+        "umask 077; d=\"$HOME/.ssh\"; k=\"$d/liege_host_key\"; mkdir -p \"$d\" && [ -w \"$d\" ] || \
+         {{ echo \"ssh: $d is not there, or not writable: user $(id -u) needs a line with a home of his own in /etc/passwd\" >&2; exit 1; }}; \
+         s=dropbear; g=dropbearkey; p=; \
+         [ -z \"$LIEGE_DROPBEAR\" ] || x=$(command -v $s) || {{ s=$LIEGE_DROPBEAR; g=$LIEGE_DROPBEARKEY; p=$LIEGE_PRELOAD; }}; \
+         command -v \"$s\" >/dev/null || {{ echo \"ssh: there is no dropbear, neither in the jail nor on the host: apt install dropbear-bin\" >&2; exit 127; }}; \
+         [ -s \"$k\" ] || LD_PRELOAD=\"$p\" \"$g\" -t ed25519 -f \"$k\" || exit; \
+         export LD_PRELOAD=\"$p\"; exec \"$s\" -F -E -s -j -k -P \"$d/dropbear.pid\" -r \"$k\" -p {address}"
     )
 }
 
