@@ -75,11 +75,12 @@ vassal() { # DIRECTORY NAME LINE...
 }
 
 # Starts an Emperor in a cgroup; its pid is in $emperor.
+# What vassals write is in the log as they write it, unless a case says otherwise.
 start() { # CGROUP LOG ARGUMENTS...
     cgroup=$1
     log=$2
     shift 2
-    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$cgroup" "$LIEGE" "$@" >"$log" 2>&1 &
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$cgroup" "$LIEGE" --vassals-log inherit "$@" >"$log" 2>&1 &
     emperor=$!
 }
 

@@ -108,7 +108,7 @@ fn a_forged_proc_and_emptied_files_change_nothing_for_whoever_joins() {
         alices(&tree, "x.ini", &format!("exec-as-root = {}\n{IDLE}", forge.display()));
         let (hook, joiner) = sleep();
         let (emperor, neighbour, command) = entering(tree, &fifo, jail, &[format!("fs,user,pid {hook}")]);
-        assert!(emperor.lines.has(|line| line == "forged"), "{jail}");
+        emperor.wait_for_line(|line| line == "forged");
         assert_eq!(held_by(&joiner(&command)), held_by(&command), "{jail}");
         neighbour.assert_served();
     }

@@ -41,6 +41,29 @@ fn its_help_names_every_option_of_this_step() {
     assert!(help.lines().all(|line| line.chars().count() <= 120), "a line is too long to read");
 }
 
+/// Under a unit the help and status 0 would look like a service that did its work.
+#[test]
+fn a_config_that_says_nothing_to_us_is_an_error() {
+    let tree = Tree::new();
+    for (name, text, told) in [
+        ("empty.ini", "", "no section [uwsgi]"),
+        ("liege.ini", "[liege]\nemperor = /v\n", "it has [liege]"),
+        ("other.ini", "[supervisord]\nnodaemon = true\n", "it has [supervisord]"),
+        ("hollow.ini", "[uwsgi]\n", "hollow.ini"),
+    ] {
+        let path = tree.path(name);
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        for arguments in [&["--ini", path][..], &["run", path], &["run", "--ini", path], &[path]] {
+            let output = liege(arguments);
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{arguments:?}: {said}");
+            assert!(said.contains(told), "{arguments:?}: {said}");
+        }
+    }
+    assert!(stdout(&[]).contains("--emperor"), "who says nothing at all is helped");
+}
+
 #[test]
 fn completions_and_man_page_come_from_the_same_table() {
     for shell in ["bash", "zsh", "fish"] {

@@ -72,7 +72,7 @@ fn a_vassal_waits_for_spawn_and_obeys_the_rest() {
     first.wait_gone();
     let mark = emperor.lines.mark();
     say_as(ALICE, &emperor, &command("stop", "shop.ini"));
-    emperor.wait_since(mark, "shop.ini", "waits for the command");
+    emperor.wait_since(mark, "shop.ini", "waits for `liege start`");
     // A change of its config does not wake it, and is what it gets when it is woken.
     let mark = emperor.lines.mark();
     emperor.tree.vassal_of(ALICE, "shop.ini", "env = EDITION=second\ncommand = /bin/sleep 1000000\n");

@@ -100,6 +100,28 @@ fn a_program_behind_a_fence_is_heard_by_a_file() {
     speaker.emperor.stop();
 }
 
+/// Its pid namespace is the host's, so there are strangers, and `/proc` cannot tell who is one.
+#[test]
+fn a_program_in_a_root_without_proc_is_heard() {
+    let tree = Tree::new();
+    let say = "import os, socket, time\n\
+               name = os.environ['NOTIFY_SOCKET'].replace('@', chr(0), 1)\n\
+               socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', name)\n\
+               print('proc', os.path.exists('/proc/self'), flush=True)\n\
+               time.sleep(1000000)\n";
+    let program = tree.path("say.py");
+    tree.place(&program, 0, say);
+    let command = format!("sh -c \"python3 {}; exit 1\"", program.display());
+    let lines = format!(
+        "uid = {ALICE}\ngid = {ALICE}\nexec-as-root = umount -l /proc\nready = notify\ncommand = {command}\n"
+    );
+    tree.vassal("a.ini", &lines);
+    let emperor = Emperor::start(tree, &["--emperor-use-clone", "fs"]);
+    emperor.wait_for_line(|line| line == "proc False");
+    emperor.wait_stats("a.ini", |one| one["ready"] == 1);
+    emperor.stop();
+}
+
 /// Row C7.
 #[test]
 fn a_stranger_who_says_that_it_is_ready_is_not_heard() {

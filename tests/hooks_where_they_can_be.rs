@@ -76,7 +76,7 @@ fn lines(text: &str) -> Vec<String> {
 
 /// An Emperor on a host that is ours to spoil.
 fn start(tree: Tree, config: &Path) -> Emperor {
-    let start = Start::without_stats(tree).option("--ini").option(config);
+    let start = Start::bare(tree).option("--ini").option(config);
     start.through(&["unshare", "--mount", "--net", "--uts"]).start()
 }
 
@@ -84,7 +84,8 @@ fn start(tree: Tree, config: &Path) -> Emperor {
 fn assert_done(tree: Tree, config: &Path) {
     let emperor = start(tree, config);
     emperor.wait_for("x.ini", "ready to accept requests");
-    assert!(!emperor.lines.has(|line| line.contains("cannot")), "{}", config.display());
+    let failed = emperor.lines.all().into_iter().find(|line| line.contains("cannot"));
+    assert_eq!(failed, None, "{}", config.display());
 }
 
 /// Of an administrator's hooks: those that are done (in capitals) and those that are refused.

@@ -167,7 +167,9 @@ fn processes_of_every_id_are_counted_to_the_vassal_and_die_with_it() {
         }
         std::fs::remove_file(emperor.tree.vassals().join("alice.ini")).unwrap();
         emperor.wait_for("alice.ini", "removed");
-        eventually("only the Emperor and its spawner", || (emperor.cgroup.pids().len() == 2).then_some(()));
+        eventually("only the Emperor, its spawner and the log keeper", || {
+            (emperor.cgroup.pids().len() == 3).then_some(())
+        });
         emperor.stop();
     }
 }

@@ -148,7 +148,7 @@ fn it_sees_an_emperor_of_ours_as_a_vassal_and_is_obeyed() {
     let later = Command::new("/usr/bin/touch").args(["-d", "+5 seconds"]).arg(&path).status().unwrap();
     assert!(later.success());
     // Reloaded: everybody below, and no Emperor ends for it.
-    emperor.lines.wait_since(mark, |line| line == "innermost runs");
+    emperor.lines.wait_since(mark, |line| line == "[innermost.ini] innermost runs");
     sleeper.wait_gone();
     assert!(ours.is_alive());
     let sleeper = emperor.wait_for_programs("sleep", 1).remove(0);

@@ -140,8 +140,25 @@ fn a_device_of_uwsgis_words_is_lent_where_its_path_cannot_be_seen_and_outlives_i
         reaches(&vassal, ROUTER);
         assert!(vassal.is_alive());
         assert_eq!(emperor.told("alice.ini", "called again"), 0, "its connection was kept");
+        // Whatever the jail has left its master of rights.
+        let pump = carrier(&emperor);
+        pump.signal(Signal::KILL);
+        emperor.wait_for("alice.ini", "the process of a device");
+        eventually("another one", || (carrier(&emperor).pid != pump.pid).then_some(()));
+        reaches(&vassal, ROUTER);
+        reaches(&emperor.process, "10.124.0.9");
+        assert!(vassal.is_alive());
         emperor.stop();
     }
+}
+
+/// The process that carries packets of a device.
+fn carrier(emperor: &Emperor) -> Process {
+    let is_one = |pid: &i32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        name.trim() == "liege-tuntap"
+    };
+    eventually("a carrier", || Process::if_there(emperor.cgroup.pids().into_iter().find(is_one)?).ok())
 }
 
 fn router(emperor: &Emperor) -> Process {
@@ -169,4 +186,25 @@ fn a_network_that_no_router_gives_is_told_before_anything_is_started() {
     }
     let planned = said(&["plan", "--ini"], "net = auto via emperor0 dns=none\ncommand = true\n");
     assert!(planned.contains("give the jail tun0, a network by router emperor0"), "{planned}");
+}
+
+#[test]
+fn a_plan_shows_the_ways_to_routers_and_what_is_done_with_them() {
+    let tree = Tree::new();
+    let config = tree.path("emperor.ini");
+    let text = "[uwsgi]\nemperor = /nowhere\nemperor-use-clone = net\ntuntap-router = emperor0 /run/t.socket\n\
+                tuntap-router = emperor1 /run/u.socket\n";
+    tree.place(&config, 0, text);
+    let body =
+        "net = 10.0.0.2/24 via emperor0 dns=none\ntuntap-device = uwsgi0 /run/u.socket\ncommand = true\n";
+    let file = tree.vassal("shop.ini", body).display().to_string();
+    let output = liege(&["plan", "--ini", config.to_str().unwrap(), &file]);
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap().replace(&file, "FILE");
+    let shown: Vec<&str> = text.lines().filter(|line| !line.starts_with("step") || is_about(line)).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// Whether a step of a plan is about networks.
+fn is_about(line: &str) -> bool {
+    ["router", "descriptors", "network"].iter().any(|word| line.contains(word))
 }

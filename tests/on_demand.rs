@@ -43,6 +43,21 @@ fn the_first_connection_starts_it_and_when_it_has_nothing_to_do_it_waits_again()
     common::eventually("the end of the socket", || (!socket.exists()).then_some(()));
 }
 
+/// The spawner reaches the directory by descriptor when it binds there: that is no place for anybody else.
+#[test]
+fn it_listens_where_its_config_says_and_nowhere_of_ours() {
+    let tree = server_tree();
+    let socket = tree.path("sockets/shop.socket");
+    tree.vassal_of(ALICE, "shop.ini", &serving("1000"));
+    let emperor = emperor(tree, &[]);
+    waits(&emperor, "shop.ini");
+    assert_ne!(ask(&socket, "hello").unwrap(), "");
+    let one = emperor.wait_stats("shop.ini", |one| one["state"] == "running");
+    assert_eq!(one["on_demand"].as_str(), socket.to_str());
+    assert!(!one.to_string().contains("/proc/self"), "{one}");
+    emperor.stop();
+}
+
 /// Waits until nobody runs any more: by one look at the stats for all of them.
 fn all_wait(emperor: &Emperor) {
     common::eventually("that all are back to waiting", || {

@@ -83,10 +83,6 @@ fn a_second_term_kills_at_once() {
 #[test]
 fn hup_reloads_everybody() {
     let (emperor, vassals) = three(SLEEP, &[]);
-    for name in NAMES {
-        // One whose start is under way has nothing to reload, even if it has said already that it runs.
-        emperor.wait_for(name, "started with pid");
-    }
     let mark = emperor.lines.mark();
     emperor.signal(Signal::HUP);
     for (name, old) in NAMES.iter().zip(&vassals) {
@@ -95,6 +91,26 @@ fn hup_reloads_everybody() {
         emperor.vassal_since(mark, name);
         assert_eq!(emperor.told(name, "throttling"), 0);
     }
+    emperor.stop();
+}
+
+#[test]
+fn hup_to_one_that_is_only_just_born_reloads_it_once_it_runs() {
+    let tree = Tree::new();
+    let gate = tree.path("gate");
+    tree.vassal("a.ini", SLEEP);
+    let hook = format!("exec:until [ -e {} ]; do sleep 0.01; done", gate.display());
+    let emperor = Emperor::start(tree, &["--hook-as-emperor-before-vassal", &hook]);
+    emperor.wait_stats("a.ini", |vassal| vassal["state"] == "stepping");
+    emperor.signal(Signal::HUP);
+    // Of two signals the one with the lower number is read first.
+    emperor.signal(Signal::USR1);
+    emperor.wait_for("a.ini", "stepping");
+    assert_eq!(emperor.told("a.ini", "[emperor] reload"), 0);
+    std::fs::write(&gate, "").unwrap();
+    emperor.wait_for("a.ini", "started with pid");
+    emperor.wait_for("a.ini", "[emperor] reload the uwsgi instance a.ini");
+    emperor.wait_stats("a.ini", |vassal| vassal["state"] == "running" && vassal["respawns"] == 1);
     emperor.stop();
 }
 

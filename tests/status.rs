@@ -276,7 +276,7 @@ fn events_are_the_past_then_what_happens() {
     emperor.stop();
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
-    assert!(follower.wait().unwrap().success(), "the Emperor ended, and so does who follows");
+    assert_eq!(follower.wait().unwrap().code(), Some(1), "the Emperor ended, and so does who follows");
 }
 
 /// Row C6: slow clients, many connections, a huge request.

@@ -60,9 +60,12 @@ fn three_deep(kind: Outermost) -> Emperor {
 }
 
 /// Whoever is killed leaves the socket that its program spoke to, where that was a file.
-fn clear_up_after(killed: Vec<i32>) {
-    for pid in killed {
-        let _ = std::fs::remove_dir_all(format!("/tmp/liege-notify-{pid}-0"));
+fn clear_up_after(killed: &[i32]) {
+    let whose = |name: &str| name.strip_prefix("liege-notify-")?.split('-').next()?.parse::<i32>().ok();
+    for entry in std::fs::read_dir("/tmp").unwrap().flatten() {
+        if entry.file_name().to_str().and_then(whose).is_some_and(|pid| killed.contains(&pid)) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -133,7 +136,7 @@ fn nobody_of_any_depth_survives_the_outermost() {
         emperor.kill();
         innermost.wait_gone();
         emperor.wait_deserted();
-        clear_up_after(all);
+        clear_up_after(&all);
         for level in ["second", "third", "run"] {
             // Nobody was left to remove them.
             let _ = std::fs::remove_file(emperor.tree.path(&format!("{level}/stats.sock")));
@@ -154,7 +157,7 @@ fn an_emperor_in_the_middle_that_is_killed_comes_back_with_all_below() {
         let again = sleeper(&emperor);
         assert_ne!(again.pid, innermost.pid);
         emperor.stop();
-        clear_up_after(all);
+        clear_up_after(&all);
     }
 }
 

@@ -164,8 +164,8 @@ fn as_the_first_process_of_a_container_it_reaps_whatever_comes_to_it() {
     emperor.wait_for_line(|line| line == "made");
     let first = emperor.process.child();
     assert_eq!(first.status("NSpid").split_whitespace().next_back(), Some("1"));
-    // The spawner and the vassal are left.
-    eventually("the end of the orphans", || (first.children().len() == 2).then_some(()));
+    // The spawner, the log keeper and the vassal are left.
+    eventually("the end of the orphans", || (first.children().len() == 3).then_some(()));
     assert!(first.children().iter().all(|one| !one.status("State").starts_with('Z')));
     first.signal(Signal::TERM);
     assert!(emperor.wait().success());

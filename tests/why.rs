@@ -103,7 +103,12 @@ const KINDS: &[Kind] = &[
 /// Those to whom somebody does something, once they run.
 const RUNNING: &[Kind] = &[
     kind("killed.ini", "", LOADED, "ended by itself after T s (signal 9), at TIME"),
-    kind("commanded.ini", "", "suspended", "what happened: it was stopped by the command `stop`, at TIME"),
+    kind(
+        "commanded.ini",
+        "",
+        "suspended",
+        "what happened: it was stopped (`liege stop`, or the command `stop`), at TIME",
+    ),
     kind("reloaded.ini", "", "running", "its last end: ended in order to reload (exit status 0), at TIME"),
     kind(
         "mistaken.ini",

@@ -80,9 +80,9 @@ ok "an entry has the vassal, its pid and who says so" told "^a.ini $pid $emperor
 config $alice v bad.ini "command = sh -c 'exit 3'"
 ok "what is wrong with a vassal is a warning" told "^4 bad.ini" PRIORITY=4 PRIORITY VASSAL
 rm "$work/v/bad.ini"
-ok "what a program says is there" told "^- I am here" _SYSTEMD_UNIT=$unit VASSAL MESSAGE
+ok "what a program says is there" told "^- .a.ini. I am here" _SYSTEMD_UNIT=$unit VASSAL MESSAGE
 config $alice v liar.ini "command = sh -c 'echo VASSAL=a.ini; exec sleep 100000'"
-ok "and gets no fields by saying so" told "^- VASSAL=a.ini" _SYSTEMD_UNIT=$unit VASSAL MESSAGE
+ok "and gets no fields by saying so" told "^- .liar.ini. VASSAL=a.ini" _SYSTEMD_UNIT=$unit VASSAL MESSAGE
 rm "$work/v/liar.ini"
 
 # The watchdog: it hears of a loop that turns, and ends one that does not.

@@ -1,10 +1,11 @@
 //! Who wants more of the control socket than it gives.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use super::common::{ALICE, BOB, Emperor, Process, eventually};
+use super::common::{ALICE, BOB, Emperor, Process, Tree, copy_program, eventually};
 use super::{jailed, liege, run, text};
 
 /// Says these packets to the control socket, `+` with the descriptors of these files, `@` lends them when asked for; prints what was
@@ -179,6 +180,29 @@ fn without_a_control_socket_nobody_enters() {
 
 const RELUCTANT: &str = include_str!("../programs/reluctant.py");
 
+/// Row C6: each session is a birth, and lines in the log: one after another, without end, they are had at a pace.
+#[test]
+fn whoever_begins_sessions_without_end_waits_and_nobody_else_does() {
+    const TOO_OFTEN: &str = "liege: too many sessions began lately: wait a moment\n";
+    let emperor = jailed();
+    let client = liege(&emperor, ALICE, &["exec", "alice", "--", "true"]);
+    let mut flood = Command::new("sh");
+    // Status 255 ends all of it.
+    flood.args(["-c", r#"seq 3000 | xargs -P 4 -n 1 sh -c '"$@" || exit 255' sh "$@" 2>&1"#, "sh"]);
+    flood.arg(client.get_program()).args(client.get_args()).stdin(Stdio::null());
+    let said = text(&flood.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap().stdout);
+    assert!(said.contains(TOO_OFTEN), "{said}");
+    emperor
+        .wait_for_line(|line| line.contains(&format!("an ask of uid {ALICE} is refused: too many sessions")));
+    for (uid, name) in [(BOB, "bob"), (0, "alice")] {
+        assert!(run(&emperor, uid, &["exec", name, "--", "true"]).status.success());
+    }
+    eventually("one of the next", || {
+        run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success().then_some(())
+    });
+    emperor.stop();
+}
+
 /// Row C6: a descriptor whose end takes an hour keeps nobody but whoever is to have it.
 #[test]
 fn descriptors_that_do_not_want_to_end_keep_nobody_waiting() {
@@ -199,5 +223,28 @@ fn descriptors_that_do_not_want_to_end_keep_nobody_waiting() {
         assert!(output.status.success(), "{}", text(&output.stdout));
         assert!(run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success(), "{name}");
     }
+    emperor.stop();
+}
+
+/// Row N6: a program that is root's whoever runs it, below the command and poorer than it.
+#[test]
+fn nobody_who_enters_is_like_a_program_that_gives_other_ids() {
+    let tree = Tree::new();
+    tree.liege();
+    let program = tree.path("of-root");
+    copy_program("/bin/sleep", &program);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    let script = tree.path("script");
+    let poorer = format!("(ulimit -n 200; exec setsid -f {} 1000000)", program.display());
+    tree.place(&script, 0, &format!("{poorer}\nexec sleep 1000000\n"));
+    let user = format!("uid = {ALICE}\ngid = {ALICE}\nno-new-privs = false\n");
+    tree.vassal("a.ini", &format!("{user}command = /bin/sh {}\n", script.display()));
+    let emperor = Emperor::start(tree, &["--jail", "none"]);
+    let poorer = emperor.vassal("a.ini").child_named("of-root");
+    eventually("it is root's", || {
+        (poorer.status("Uid").split_whitespace().nth(1) == Some("0")).then_some(())
+    });
+    let output = run(&emperor, 0, &["exec", "a", "--", "id", "-u"]);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (format!("{ALICE}\n"), String::new()));
     emperor.stop();
 }

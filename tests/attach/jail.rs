@@ -101,6 +101,23 @@ fn whoever_enters_a_vassal_of_an_ordinary_user_is_as_its_command_is() {
     emperor.stop();
 }
 
+/// Row N7: namespaces that its config has made besides those that it was born in.
+#[test]
+fn whoever_enters_is_in_all_namespaces_of_the_command_whoever_made_them() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal("a.ini", &format!("unshare = fs,uts\n{IDLE}"));
+    let emperor = Emperor::start(tree, &["--jail", "none", "--emperor-use-clone", "net,ipc"]);
+    let command = emperor.vassal("a.ini").child_named("sleep");
+    let ours = Process::of(std::process::id().cast_signed());
+    let apart = NAMESPACES.into_iter().filter(|name| command.namespace(name) != ours.namespace(name));
+    assert_eq!(apart.count(), 4, "{:?}", held_by(&command));
+    let (client, visitor) = visitor(&emperor, "a", "7777005");
+    assert_eq!(held_by(&visitor), held_by(&command));
+    leave(client, &visitor);
+    emperor.stop();
+}
+
 /// Row N7: another root directory than that of its mounts holds, too.
 #[test]
 fn whoever_enters_has_the_root_directory_of_the_command() {

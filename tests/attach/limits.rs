@@ -1,10 +1,12 @@
 //! Whoever is let into a jail is held by what the vassal's own config puts on its command.
 
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::common::{ALICE, Emperor, Process, Tree, eventually};
+use super::common::{ALICE, BOB, Cgroup, Emperor, Process, Start, Tree, eventually};
 use super::jail::{held_by, leave, visitor};
 use super::{IDLE, liege, run, text};
 
@@ -132,6 +134,122 @@ fn nothing_that_the_tenant_changes_makes_it_less() {
     minder.wait_gone();
     assert_eq!(said(&emperor, "cat /etc/passwd >/dev/null 2>&1 && echo READ; echo over"), "over\n");
     emperor.stop();
+}
+
+/// Row G8: also the first instruction of whoever enters is one of the vassal's cgroup, and nobody else waits for it.
+#[test]
+fn whoever_enters_a_cgroup_that_stands_still_is_of_it_and_holds_up_nobody_else() {
+    let emperor = super::jailed();
+    let cgroup = cgroup_of(&emperor.vassal("alice.ini"));
+    let before = members(&cgroup);
+    std::fs::write(cgroup.join("cgroup.freeze"), "1").unwrap();
+    let clients = [(); 3].map(|()| waits(&emperor));
+    eventually("all of them there", || (members(&cgroup) == before + clients.len()).then_some(()));
+    let output = run(&emperor, 0, &["exec", "bob", "--", "echo", "over"]);
+    assert_eq!(text(&output.stdout), "over\n", "{}", text(&output.stderr));
+    emperor.tree.vassal_of(ALICE, "new.ini", IDLE);
+    emperor.vassal("new.ini").child_named("sleep");
+    std::fs::write(cgroup.join("cgroup.freeze"), "0").unwrap();
+    for mut client in clients {
+        assert_eq!(client.wait().unwrap().code(), Some(9));
+    }
+    eventually("nobody of them left", || (members(&cgroup) == before).then_some(()));
+    emperor.stop();
+}
+
+/// Row G8: the end of the vassal is that of those who wait in it.
+#[test]
+fn whoever_waits_in_a_cgroup_that_stands_still_ends_with_it() {
+    let emperor = super::jailed();
+    let master = emperor.vassal("alice.ini");
+    let cgroup = cgroup_of(&master);
+    let before = members(&cgroup);
+    std::fs::write(cgroup.join("cgroup.freeze"), "1").unwrap();
+    let mut client = liege(&emperor, ALICE, &["exec", "alice", "--", "true"]);
+    let mut client = client.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("somebody there", || (members(&cgroup) > before).then_some(()));
+    master.signal(Signal::KILL);
+    assert_eq!(client.wait().unwrap().code(), Some(255));
+    emperor.stop();
+}
+
+/// A client that waits for what has not begun.
+fn waits(emperor: &Emperor) -> Child {
+    let mut client = liege(emperor, ALICE, &["exec", "alice", "--", "sh", "-c", "exit 9"]);
+    client.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Row G8: each that has not begun costs the spawner a descriptor; of one user's there are no more than a few that are late.
+#[test]
+fn whoever_keeps_those_who_enter_from_running_has_few_of_them() {
+    const LATE_MAX: usize = 8;
+    let emperor = super::jailed();
+    let cgroup = cgroup_of(&emperor.vassal("alice.ini"));
+    let before = members(&cgroup);
+    std::fs::write(cgroup.join("cgroup.freeze"), "1").unwrap();
+    let mut clients: Vec<Child> = (0..LATE_MAX).map(|_| waits(&emperor)).collect();
+    eventually("all of them there", || (members(&cgroup) == before + LATE_MAX).then_some(()));
+    let late = Instant::now() + Duration::from_millis(3_001);
+    eventually("three seconds", || (Instant::now() > late).then_some(()));
+    let output = run(&emperor, ALICE, &["exec", "alice", "--", "true"]);
+    let refusal = text(&output.stderr);
+    assert!(!output.status.success() && refusal.contains("have not begun for three seconds"), "{refusal}");
+    assert_eq!(members(&cgroup), before + LATE_MAX);
+    for uid in [BOB, 0] {
+        assert!(run(&emperor, uid, &["exec", "bob", "--", "true"]).status.success());
+    }
+    std::fs::write(cgroup.join("cgroup.freeze"), "0").unwrap();
+    for client in &mut clients {
+        assert_eq!(client.wait().unwrap().code(), Some(9));
+    }
+    assert!(run(&emperor, ALICE, &["exec", "alice", "--", "true"]).status.success());
+    emperor.stop();
+}
+
+/// Row G8: before three seconds are over too, nobody has more of them than he leaves to others.
+#[test]
+fn a_burst_of_those_who_do_not_begin_leaves_descriptors_to_all_others() {
+    const LIMIT: usize = 128;
+    let tree = super::two_tenants();
+    let limit = format!("--nofile={LIMIT}:20000");
+    let emperor = Start::in_tree(tree).options(&["--emperor-tyrant"]).through(&["prlimit", &limit]).start();
+    emperor.vassal("bob.ini").child_named("sleep");
+    let cgroup = cgroup_of(&emperor.vassal("alice.ini"));
+    let before = members(&cgroup);
+    std::fs::write(cgroup.join("cgroup.freeze"), "1").unwrap();
+    let mut clients: Vec<Child> = (0..LIMIT / 2).map(|_| waits(&emperor)).collect();
+    let mut refused = 0;
+    eventually("an answer to each", || {
+        clients.retain_mut(|client| {
+            client.try_wait().unwrap().is_none_or(|status| {
+                assert_eq!(status.code(), Some(1));
+                refused += 1;
+                false
+            })
+        });
+        (members(&cgroup) == before + clients.len() && refused >= LIMIT / 4).then_some(())
+    });
+    for uid in [BOB, 0] {
+        assert!(run(&emperor, uid, &["exec", "bob", "--", "true"]).status.success());
+    }
+    emperor.tree.vassal_of(BOB, "new.ini", IDLE);
+    emperor.vassal("new.ini").child_named("sleep");
+    std::fs::write(cgroup.join("cgroup.freeze"), "0").unwrap();
+    for mut client in clients {
+        assert_eq!(client.wait().unwrap().code(), Some(9));
+    }
+    emperor.stop();
+}
+
+fn members(cgroup: &Path) -> usize {
+    std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap().lines().count()
+}
+
+/// The directory of its cgroup.
+fn cgroup_of(process: &Process) -> PathBuf {
+    let own = process.read("cgroup");
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
+    Cgroup::mount().join(own)
 }
 
 /// Rows N7 and N9: what has taken the master's place can tell nobody of the fence around it.

@@ -20,13 +20,18 @@ use common::{ALICE, BOB, Emperor, Tree};
 /// A program that lives until it is told to end.
 const IDLE: &str = "command = /bin/sleep 1000000\n";
 
-/// Alice's and Bob's vassal, each with a process, in this jail.
-fn tenants(options: &[&str]) -> Emperor {
+/// A vassal of Alice's and one of Bob's.
+fn two_tenants() -> Tree {
     let tree = Tree::new();
     tree.liege();
     tree.vassal_of(ALICE, "alice.ini", IDLE);
     tree.vassal_of(BOB, "bob.ini", IDLE);
-    let emperor = Emperor::start(tree, options);
+    tree
+}
+
+/// Both, each with a process, in this jail.
+fn tenants(options: &[&str]) -> Emperor {
+    let emperor = Emperor::start(two_tenants(), options);
     for name in ["alice.ini", "bob.ini"] {
         emperor.vassal(name).child_named("sleep");
     }

@@ -1,6 +1,9 @@
 //! `liege attach`, as somebody uses it who sits at a terminal.
 
-use super::common::{ALICE, Process, eventually};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+
+use super::common::{ALICE, Emperor, Process, eventually};
 use super::seat::Seat;
 use super::{jailed, liege, run, text};
 
@@ -204,5 +207,72 @@ fn nobody_types_into_the_terminal_of_whoever_looks() {
         &["attach", "alice", "--", "/usr/bin/python3", "-c", script],
     ));
     assert!(!seen.contains("TYPED"), "{seen}");
+    emperor.stop();
+}
+
+/// What it shows, and how it ends, when this is typed and nothing after it.
+fn ends_after(emperor: &Emperor, typed: &str, program: &[&str]) -> (String, Option<i32>) {
+    let mut client = liege(emperor, ALICE, &[&["attach", "alice", "--"], program].concat());
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    client.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    let mut output = client.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut shown = Vec::new();
+        output.read_to_end(&mut shown).map(|_| text(&shown)).unwrap()
+    });
+    let mut exited = || client.try_wait().unwrap();
+    let status = eventually(&format!("the end of {program:?} after {typed:?}"), &mut exited);
+    (reader.join().unwrap(), status.code())
+}
+
+/// A terminal has no end: a shell that edits lines takes what is typed for it as a key, and others as the end of a line.
+#[test]
+fn who_has_no_terminal_has_an_end_of_input_whatever_the_program_makes_of_it() {
+    let emperor = jailed();
+    let bash = &["bash", "--norc", "-i"][..];
+    for (typed, program) in [
+        ("", bash),
+        ("", &["bash", "--norc", "-c", "PS1= exec bash --norc -i"]),
+        ("", &["sh"]),
+        ("", &["cat"]),
+        ("", &["python3", "-ic", ""]),
+        ("", &["sh", "-c", "cat; cat; cat; cat; echo all"]),
+        ("", &["bash", "-c", "stty raw -echo; head -c 1 >/dev/null; stty cooked; cat; echo all"]),
+        ("cat\ncat\n", &["sh"]),
+        ("cat\n", bash),
+        ("read x\n", bash),
+    ] {
+        ends_after(&emperor, typed, program);
+    }
+    let (shown, status) = ends_after(&emperor, "echo $((6 * 7)); exit 7\n", bash);
+    assert_eq!((shown.contains("42\r\n"), status), (true, Some(7)), "{shown}");
+    let (shown, status) = ends_after(&emperor, "echo $((6 * 7))\n", bash);
+    assert_eq!((shown.contains("42\r\n"), status), (true, Some(0)), "{shown}");
+    emperor.stop();
+}
+
+/// Nobody will ever type for it.
+#[test]
+fn a_program_that_reads_keys_and_does_not_end_is_hung_up_when_there_are_none() {
+    let emperor = jailed();
+    let deaf = "stty raw -echo; trap 'exit 3' HUP; while :; do head -c 1 >/dev/null; echo key; done";
+    ends_after(&emperor, "", &["bash", "-c", deaf]);
+    ends_after(&emperor, "", &["vim", "-u", "NONE"]);
+    emperor.wait_for("alice.ini", "is over after");
+    emperor.stop();
+}
+
+/// It reads nothing, so it does not miss what nobody types.
+#[test]
+fn a_program_that_does_not_read_goes_on_when_there_is_no_input() {
+    let emperor = jailed();
+    let gate = "until test -e /tmp/gate; do echo on; sleep 0.1; done; echo through; exit 4";
+    let mut client = liege(&emperor, ALICE, &["attach", "alice", "--", "sh", "-c", gate]);
+    let mut client = client.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
+    assert!(lines.by_ref().take(40).all(|line| line.unwrap() == "on"));
+    assert!(run(&emperor, ALICE, &["exec", "alice", "--", "touch", "/tmp/gate"]).status.success());
+    assert!(lines.any(|line| line.unwrap() == "through"));
+    assert_eq!(client.wait().unwrap().code(), Some(4));
     emperor.stop();
 }

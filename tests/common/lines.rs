@@ -10,6 +10,15 @@ use super::PATIENCE;
 #[derive(Clone, Default)]
 pub struct Lines(Arc<(Mutex<Heard>, Condvar)>);
 
+/// How a line of a vassal is heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Heed {
+    /// As the vassal said it.
+    Said,
+    /// As it comes, behind the name of its vassal.
+    Written,
+}
+
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
@@ -19,11 +28,18 @@ struct Heard {
 impl Lines {
     /// Listens until the last writer has gone.
     pub fn listen(pipe: PipeReader) -> Self {
+        Self::heed(pipe, Heed::Written)
+    }
+
+    /// Listens in this way until the last writer has gone.
+    pub fn heed(pipe: PipeReader, way: Heed) -> Self {
         let lines = Self::default();
         let ours = lines.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                ours.add(|heard| heard.lines.push(String::from_utf8_lossy(&line).into_owned()));
+                let line = String::from_utf8_lossy(&line).into_owned();
+                let line = if way == Heed::Said { said(&line).to_owned() } else { line };
+                ours.add(|heard| heard.lines.push(line));
             }
             ours.add(|heard| heard.ended = true);
         });
@@ -87,4 +103,16 @@ impl Lines {
     pub fn count_since(&self, mark: usize, wanted: impl Fn(&str) -> bool) -> usize {
         self.lock().lines[mark..].iter().filter(|line| wanted(line)).count()
     }
+}
+
+/// The line without the names that Emperors have put before it, one in a vassal of the other. Their own lines begin with the time;
+/// what vassals put into brackets is called like no config.
+fn said(line: &str) -> &str {
+    let below = |line| split(line).filter(|(name, _)| name.contains('.')).map(|(_, said)| said);
+    let first = split(line).map_or(line, |(_, said)| said);
+    std::iter::successors(Some(first), |line| below(line)).last().unwrap_or(first)
+}
+
+fn split(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix('[')?.split_once("] ")
 }

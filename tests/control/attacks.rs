@@ -73,6 +73,75 @@ for packet in packets:
     assert_eq!(said_by(ALICE, &emperor, &["restart", "alice"]), is("alice.ini: restarted", 0));
 }
 
+/// Row C6: names times what there is to be called so: more than a tenant may have compared is refused, and root is not asked for less.
+#[test]
+fn the_work_of_a_wish_is_bounded() {
+    const SAY: &str = r#"
+import socket, sys
+def word(text):
+    size = len(text)
+    return bytes([size & 127 | 128, size >> 7]) + text
+words = [b"%02d" % number + b"*a" * 2000 for number in range(16)]
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(sys.argv[1])
+s.settimeout(40)
+s.send(bytes([1, 2, 4, len(words)]) + b"".join(map(word, words)))
+print(s.recv(65536).decode(errors="replace"))
+"#;
+    let tree = Tree::new();
+    tree.liege();
+    // A few names of a tenant are enough.
+    let name = |number: usize| format!("{}{number}.ini", "a".repeat(200));
+    (0..3).for_each(|number| _ = tree.vassal_of(ALICE, &name(number), IDLE));
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    (0..3).for_each(|number| _ = emperor.vassal(&name(number)));
+    for (uid, answer) in [(ALICE, "that is too much at once"), (0, "there is no vassal")] {
+        let output = python(&emperor, uid, SAY).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(answer), "{uid}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(said_by(ALICE, &emperor, &["restart", &name(0)]), is(&format!("{}: restarted", name(0)), 0));
+}
+
+/// Row C6: daemons are compared like vassals, and how each stands is kept for whoever asked: both are bounded, for tenants alone.
+#[test]
+fn the_daemons_of_a_wish_are_bounded() {
+    const VASSALS: usize = 18;
+    const DAEMONS: usize = 60;
+    const LOOK: &str = r#"
+import socket, sys
+def answer(word):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    s.settimeout(40)
+    s.send(bytes([1, 2, 0, 1, len(word) & 127 | 128, len(word) >> 7]) + word)
+    text = s.recv(65536).decode(errors="replace")
+    return "refused" if "too much at once" in text else "nobody" if "there is no vassal" in text else "told"
+print(*map(answer, [b"*/" + b"*a" * 1900, b"*/*", b"*/d10"]))
+"#;
+    let tree = Tree::new();
+    tree.liege();
+    let tells = format!(
+        r#"exec 9>&"$UWSGI_EMPEROR_FD"; printf '\024\n' >&9
+for one in $(seq 10 {}); do printf '\024d%s running 1 1\n' "$one" >&9; done; exec head -c 1 <&9 >/dev/null"#,
+        DAEMONS + 9
+    );
+    let program = tree.script("tells", &tells).display().to_string();
+    let name = |number: usize| format!("v{number}.ini");
+    (0..VASSALS).for_each(|number| _ = tree.vassal_of(ALICE, &name(number), ""));
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--jail", "none", "--binary-path", &program]);
+    for number in 0..VASSALS {
+        emperor.wait_stats(&name(number), |one| one["daemons"].as_array().unwrap().len() == DAEMONS);
+    }
+    for (uid, answers) in
+        [(ALICE, "refused refused told\n"), (0, "nobody told told\n"), (BOB, "nobody nobody nobody\n")]
+    {
+        let output = python(&emperor, uid, LOOK).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text, answers, "{uid}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 /// Row C6: ten thousand connections that say nothing, wishes that are waited for and never read, and patterns that take long: others
 /// are served, and a vassal that dies comes back.
 #[test]
@@ -101,6 +170,7 @@ while True:
         time.sleep(0.001)
     if made == 1000:
         print("begun", flush=True)
+        made += 1
     if made == 10000:
         print("made", flush=True)
         made += 1

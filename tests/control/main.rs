@@ -5,9 +5,12 @@
 mod common;
 
 mod attacks;
+mod completed;
 mod disabled;
 mod life;
 mod manual;
+mod shown;
+mod supervisorctl;
 mod whole;
 
 use std::process::{Command, Output, Stdio};

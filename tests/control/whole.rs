@@ -16,7 +16,7 @@ fn a_signal_reaches_the_program_of_a_vassal_in_its_jail() {
         "command = sh -c \"trap 'echo told of USR1' USR1; echo armed; while true; do sleep 0.1; done\"\n";
     let emperor = emperor("shop.ini", body, &[]);
     emperor.wait_for_line(|line| line == "armed");
-    for (number, word) in ["USR1", "SIGUSR1", "10"].into_iter().enumerate() {
+    for (number, word) in ["USR1", "SIGUSR1", "sigusr1", "10"].into_iter().enumerate() {
         assert_eq!(said_by(ALICE, &emperor, &["signal", word, "shop"]), is("shop.ini: signalled", 0));
         super::common::eventually("the signal", || {
             (emperor.lines.count(|line| line == "told of USR1") == number + 1).then_some(())
@@ -60,7 +60,7 @@ fn a_daemon_is_governed_by_the_name_of_its_vassal_and_its_own() {
     let (text, status) = said(&emperor, &["stop", "shop/redis"]);
     assert!(status == 1 && text.contains("there is no vassal `shop/redis`"), "{text}");
     let (text, status) = said(&emperor, &["disable", "shop/tick"]);
-    assert!(status == 1 && text.contains("started and stopped"), "{text}");
+    assert!(status == 1 && text.contains("is not disabled by itself"), "{text}");
     let (text, status) = said_by(super::common::BOB, &emperor, &["stop", "shop/tick"]);
     assert!(status == 1 && text.contains("or it is not yours"), "{text}");
     assert!(sleeps(&["77", "78"]));
@@ -80,8 +80,60 @@ fn an_update_reads_what_nobody_has_looked_at_and_tells_what_has_changed() {
     ["third.ini", "fourth.ini"].iter().for_each(|name| _ = emperor.tree.vassal_of(ALICE, name, IDLE));
     let (text, status) = said(&emperor, &["update", "th*", "--json"]);
     assert_eq!((text.as_str(), status), ("{\"config\":\"added\",\"vassal\":\"third.ini\"}\n", 0));
+    let (text, status) = said(&emperor, &["update", "--json"]);
+    assert_eq!((text.as_str(), status), ("{\"config\":\"unchanged\",\"vassal\":null}\n", 0));
+    assert_eq!(said(&emperor, &["update", "nosuch"]), is("liege: no such vassal: nosuch", 1));
     let (text, status) = said_by(ALICE, &emperor, &["update"]);
     assert!(status == 1 && text.contains("yours are read as soon as they change"), "{text}");
+}
+
+/// A word that means nothing is not passed over.
+#[test]
+fn a_word_too_much_and_a_name_of_nobody_are_told() {
+    let emperor = emperor("shop.ini", IDLE, &[]);
+    emperor.vassal("shop.ini");
+    for (words, told, code) in [
+        (&["tail", "shop", "other"][..], "`tail` does not take `other`", 2),
+        (&["events", "nosuch"], "nothing is remembered of nosuch", 2),
+        (&["tail", "all"], "this takes one vassal", 1),
+        (&["tail", "s*"], "this takes one vassal", 1),
+        (&["exec", "shop/redis", "--", "true"], "a daemon is in the jail of its vassal", 1),
+        (&["stop", "nosuch"], "liege: there is no vassal `nosuch`\n", 1),
+        (&["why", "shop", "--json"], "has these sentences", 2),
+        (&["stop", "-h"], "Usage: liege stop [ADDRESS] NAME...", 0),
+    ] {
+        let (text, status) = said(&emperor, words);
+        assert!(text.contains(told) && status == code, "{words:?}: {text}");
+    }
+    let (text, status) = said(&emperor, &["stop", "nosuch", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["vassal"], &line["ok"], status), (&"nosuch".into(), &false.into(), 1), "{text}");
+    let control = |word: &str| {
+        let mut control = std::process::Command::new(emperor.tree.path("liege"));
+        let output = control.args(["control", word]).stdin(std::process::Stdio::null()).output().unwrap();
+        (String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let (text, status) = control("status");
+    assert!(text.contains("`status` is no address of an Emperor") && status == Some(2), "{text}");
+    let (text, status) = control("/nonexist");
+    assert!(text.contains("cannot reach /nonexist") && status == Some(1), "{text}");
+}
+
+#[test]
+fn who_follows_events_learns_that_the_emperor_has_ended() {
+    let mut emperor = emperor("shop.ini", IDLE, &[]);
+    emperor.vassal("shop.ini");
+    let mut follower = command(&emperor, 0, &["events", "-f"]);
+    follower.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut follower = follower.spawn().unwrap();
+    // Its first byte: it is connected.
+    let mut first = [0];
+    std::io::Read::read_exact(follower.stdout.as_mut().unwrap(), &mut first).unwrap();
+    emperor.signal(rustix::process::Signal::TERM);
+    emperor.wait();
+    let output = follower.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the Emperor has ended") && output.status.code() == Some(1), "{text}");
 }
 
 /// Row C4.

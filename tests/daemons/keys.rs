@@ -64,7 +64,7 @@ fn what_is_wrong_with_a_key_is_told_with_its_place_and_a_cure() {
         ("cmd=a,uid=0", "root is nobody to become"),
         ("cmd=a,stopsignal=STOP", "is no signal to be told by"),
         ("cmd=a,control,pidfile=/x", "leave out one of the two"),
-        ("cmd=a,ready=notify", "a daemon has no NOTIFY_SOCKET"),
+        ("cmd=a,control=maybe", "`maybe` is neither true nor false"),
         ("cmd=a,legion=x", "there is no legion here"),
         ("cmd=a,touch=x", "is no absolute path"),
         ("cmd=a,name=../x", "is no name"),

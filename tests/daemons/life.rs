@@ -1,7 +1,10 @@
 //! The life of a daemon that stays in the foreground.
 
+use std::io::Write;
+
 use rustix::process::Signal;
 
+use super::emperor::Place;
 use super::told::{Court, kill, lives, until, wait_dead, with_word};
 
 /// A number of seconds that nobody else sleeps: by it the processes of one test are known.
@@ -66,7 +69,7 @@ fn one_that_is_killed_is_started_again() {
 fn nothing_of_a_daemon_outlives_it() {
     let mark = mark();
     let script = format!("setsid sleep {mark} & (trap '' TERM; sleep {mark}) & exec sleep {mark}");
-    let mut court = Court::of(&format!("attach-daemon2 = name=many,cmd={script}"));
+    let mut court = Court::of(&format!("attach-daemon2 = name=many,grace=1,cmd={script}"));
     let pid = court.wait("many", "running", 1);
     until("all of it", || (with_word(&format!("^sleep {mark}")).len() == 3).then_some(()));
     court.forget();
@@ -78,6 +81,104 @@ fn nothing_of_a_daemon_outlives_it() {
     assert_ne!(next, pid);
     court.stop();
     assert_eq!(with_word(&mark), Vec::<i32>::new());
+}
+
+/// Told to end, it says so, and ends when it may.
+const WORKER: &str = r#"
+import os, signal, time
+here = os.path.dirname(__file__)
+def end(*_):
+    open(here + "/told", "w").close()
+    while not os.path.exists(here + "/go"):
+        time.sleep(0.01)
+    open(here + "/done", "w").close()
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+open(here + "/ready", "w").close()
+while True:
+    signal.pause()
+"#;
+
+/// A place with the worker, of this config.
+fn with_worker(config: &str) -> Place {
+    let place = Place::new(config);
+    std::fs::write(place.path("w.py"), WORKER).unwrap();
+    place
+}
+
+fn made(court: &Court, name: &str) {
+    until(name, || court.place.path(name).exists().then_some(()));
+}
+
+/// Whoever leads the group ends at once by the same signal.
+#[test]
+fn a_worker_behind_a_shell_has_the_whole_grace() {
+    let place =
+        with_worker("attach-daemon2 = name=s,cmd=cd DIR && /usr/bin/python3 DIR/w.py; true,grace=1000");
+    let mut court = Court::at(place);
+    let shell = court.wait("s", "running", 1);
+    made(&court, "ready");
+    court.steer("stop s");
+    made(&court, "told");
+    wait_dead(shell);
+    court.wait_for(|line| line.starts_with("s stopping ").then_some(()));
+    std::fs::write(court.place.path("go"), "").unwrap();
+    court.wait("s", "stopped", 1);
+    made(&court, "done");
+    court.stop();
+}
+
+#[test]
+fn a_worker_behind_a_shell_that_does_not_end_is_killed_after_its_grace() {
+    let place = with_worker("attach-daemon2 = name=s,cmd=/usr/bin/python3 DIR/w.py; true,grace=1");
+    let mut court = Court::at(place);
+    court.wait("s", "running", 1);
+    made(&court, "ready");
+    let worker = with_word(court.place.path("w.py").to_str().unwrap());
+    court.steer("stop s");
+    court.wait("s", "stopped", 1);
+    assert!(worker.iter().all(|pid| !lives(*pid)) && !court.place.path("done").exists());
+    court.stop();
+}
+
+#[test]
+fn a_shell_that_dies_unasked_takes_its_worker_along_at_once() {
+    let place = with_worker("attach-daemon2 = name=s,cmd=/usr/bin/python3 DIR/w.py; true,grace=1000");
+    let mut court = Court::at(place);
+    let shell = court.wait("s", "running", 1);
+    made(&court, "ready");
+    let worker = with_word(&format!("^/usr/bin/python3 {}", court.place.path("w.py").display()));
+    assert_eq!(worker.len(), 1);
+    kill(shell);
+    court.wait("s", "running", 2);
+    wait_dead(worker[0]);
+    std::fs::write(court.place.path("go"), "").unwrap();
+    court.stop();
+}
+
+/// As a daemon, so the command: by a word of the Emperor, or by a signal.
+#[test]
+fn a_worker_behind_the_shell_of_the_command_may_end_too() {
+    let ways: [fn(&mut Court); 3] = [
+        |court| court.vassal.control.as_mut().unwrap().write_all(&[0]).unwrap(),
+        |court| court.vassal.signal(Signal::TERM),
+        |court| {
+            let config = court.place.read("v.ini");
+            std::fs::write(court.place.path("v.ini"), format!("{config}\nenv = NEW=1\n")).unwrap();
+            court.vassal.control.as_mut().unwrap().write_all(&[1]).unwrap();
+        },
+    ];
+    for end in ways {
+        let place = with_worker(r#"command = /bin/sh -c "/usr/bin/python3 DIR/w.py; true""#);
+        let mut court = Court::at(place);
+        made(&court, "ready");
+        end(&mut court);
+        made(&court, "told");
+        assert!(!court.place.path("done").exists());
+        std::fs::write(court.place.path("go"), "").unwrap();
+        court.vassal.end();
+        assert!(court.place.path("done").exists());
+    }
 }
 
 /// Of the master nothing is left that could tidy up: whoever keeps a daemon does.

@@ -6,6 +6,7 @@
 mod emperor;
 mod keys;
 mod life;
+mod notify;
 #[path = "../common/program.rs"]
 #[allow(dead_code, reason = "others use the rest of it")]
 mod program;

@@ -229,3 +229,92 @@ fn a_reload_whose_command_cannot_run_ends_its_daemons_by_their_signal() {
     assert_eq!(vassal.end().status.code(), Some(1));
     assert_eq!(place.read("told"), "told\n");
 }
+
+/// As the scripts of Ruby's `daemons` do: it leaves for the background by itself and writes its number in a directory of the
+/// application; `start` beside a living one is an error; at its end it takes the file away.
+const JOB: &str = r#"#!/usr/bin/python3
+import os, signal, sys, time
+top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+path = top + "/tmp/pids/delayed_job.pid"
+def lives():
+    try:
+        os.kill(int(open(path).read()), 0)
+        return True
+    except (OSError, ValueError):
+        return False
+if sys.argv[1] != "start" or lives():
+    sys.exit("ERROR: there is already one or more instance(s) of the program running")
+if os.fork():
+    sys.exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+os.chdir("/")
+os.umask(0)
+def end(*_):
+    open(top + "/said", "a").write("put away\n")
+    os.unlink(path)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+with open(path, "w") as file:
+    file.write("%d\n" % os.getpid())
+while True:
+    time.sleep(1000)
+"#;
+
+#[test]
+fn a_script_that_daemonizes_itself_is_minded_over_a_reload_and_a_death_to_its_stop() {
+    let config = "command = sleep 2000\nsmart-attach-daemon = DIR/tmp/pids/delayed_job.pid DIR/script/delayed_job start";
+    let place = Place::new(config);
+    ["script", "tmp", "tmp/pids"].iter().for_each(|name| std::fs::create_dir(place.path(name)).unwrap());
+    let script = place.path("script/delayed_job");
+    std::fs::write(&script, JOB).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut court = Court::at(place);
+    let pid = number(&court.place, "tmp/pids/delayed_job.pid");
+    court.wait_pid("delayed_job", pid);
+    reload(&mut court, &config.replace("2000", "2001"));
+    court.wait_pid("delayed_job", pid);
+    // Its file stays behind, and names nobody.
+    kill(pid);
+    let next = until("another one", || {
+        Some(number(&court.place, "tmp/pids/delayed_job.pid")).filter(|next| *next != pid)
+    });
+    court.wait_pid("delayed_job", next);
+    let Court { vassal, place, .. } = court;
+    vassal.signal(rustix::process::Signal::TERM);
+    let outcome = vassal.end();
+    assert!(!lives(next), "{}", outcome.errors);
+    assert_eq!(place.read("said"), "put away\n");
+    assert!(!place.path("tmp/pids/delayed_job.pid").exists());
+}
+
+/// Leaves for the background, and says later who it is there. `$1`: its directory.
+const LATE: &str = r#"#!/bin/sh
+echo $$ > "$1/first"
+setsid sh -c '
+trap "echo told > \"$1/told\"" USR1
+until [ -e "$1/go" ]; do sleep 0.05; done
+echo $$ > "$1/new"
+mv "$1/new" "$1/pid"
+while :; do sleep 0.05; done' sh "$1" < /dev/null &
+exit 0
+"#;
+
+/// Its first process has left, and its pid file is still to come: a signal waits for whoever that will name.
+#[test]
+fn a_signal_for_who_is_still_sought_comes_when_he_is_found() {
+    let place = place("attach-daemon2 = name=late,pidfile=DIR/pid,freq=60,cmd=DIR/leaves DIR");
+    std::fs::write(place.path("leaves"), LATE).unwrap();
+    let mut court = Court::at(place);
+    let first = number(&court.place, "first");
+    let reaped = || (!std::path::Path::new(&format!("/proc/{first}")).exists()).then_some(());
+    until("the end of the first one", reaped);
+    court.steer("signal late 10");
+    std::fs::write(court.place.path("go"), "").unwrap();
+    let pid = number(&court.place, "pid");
+    court.wait_pid("late", pid);
+    until("the signal", || (court.place.read("told") == "told\n").then_some(()));
+    let outcome = court.stop();
+    assert!(!lives(pid), "{}", outcome.errors);
+}

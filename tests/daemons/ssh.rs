@@ -151,3 +151,89 @@ fn one_word_is_enough_for_ssh_and_the_key_of_the_host_is_kept() {
     assert!(!logs_in());
     court.stop();
 }
+
+/// A root with nothing but a static busybox: no dropbear, no loader, no library.
+fn bare_place(config: &str) -> Place {
+    let place = place(config);
+    let root = place.path("ns");
+    ["bin", "sbin", "lib", "lib64"].iter().for_each(|name| std::fs::remove_file(root.join(name)).unwrap());
+    std::fs::create_dir(root.join("bin")).unwrap();
+    std::fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+    ["sh", "id", "ls", "mkdir", "tty"]
+        .iter()
+        .for_each(|name| symlink("busybox", root.join("bin").join(name)).unwrap());
+    place
+}
+
+/// What files dropbear has open beside its output, in the jail of this process.
+fn files_of_dropbear(pid: i32) -> Vec<String> {
+    let link = |path: String| std::fs::read_link(path).map_or(String::new(), |to| to.display().to_string());
+    let all =
+        std::fs::read_dir("/proc").unwrap().filter_map(|one| one.unwrap().file_name().into_string().ok());
+    let space = link(format!("/proc/{pid}/ns/pid"));
+    let runs = |one: &String| link(format!("/proc/{one}/exe")).starts_with("/memfd:dropbear");
+    let server = all
+        .into_iter()
+        .find(|one| runs(one) && link(format!("/proc/{one}/ns/pid")) == space)
+        .expect("it runs");
+    let numbers = std::fs::read_dir(format!("/proc/{server}/fd")).unwrap();
+    let numbers = numbers.filter_map(|one| one.unwrap().file_name().into_string().ok());
+    let files = numbers.filter(|number| number.parse::<i32>().is_ok_and(|number| number > 2));
+    files
+        .map(|number| link(format!("/proc/{server}/fd/{number}")))
+        .filter(|file| file.starts_with('/'))
+        .collect()
+}
+
+/// Row T2: what is lent is the tenant's to run and nobody's to change; his sessions run what his own root has.
+#[test]
+fn a_jail_without_dropbear_is_lent_that_of_the_host() {
+    let config = MANUAL.lines().filter(|line| !line.contains("dropbear") && !line.starts_with("cap"));
+    let config = config.filter(|line| !line.ends_with("/usr")).collect::<Vec<_>>().join("\n");
+    let mut court = Court::at(bare_place(&(config + "\nenv = HOME=/home/tenant\nssh = 2201\n")));
+    court.wait("ssh", "running", 1);
+    let pid = court.inner_pid();
+    let ssh = client(&court.place, pid, "ssh");
+    let host = ["-p", "2201", "tenant@127.0.0.1"].map(str::to_owned);
+    let says = |words: &str| start(&ssh).args(&host).arg(words).output().unwrap();
+    until("an answer", || says("true").status.success().then_some(()));
+    let text = |words: &str| String::from_utf8(says(words).stdout).unwrap();
+    assert_eq!(
+        text("id -u; ls /bin; echo $LD_PRELOAD$LIEGE_DROPBEAR"),
+        "54321\nbusybox\nid\nls\nmkdir\nsh\ntty\n\n"
+    );
+    let terminal = run(start(&ssh).arg("-tt").args(&host).arg("tty"));
+    assert!(String::from_utf8(terminal.stdout).unwrap().starts_with("/dev/pts/"));
+    // A root of the jail that is the host's, too, could write to what it has a descriptor of.
+    let held = files_of_dropbear(pid);
+    assert!(held.len() > 4 && held.iter().all(|one| one.starts_with("/memfd:dropbear")), "{held:?}");
+    // Twice: each session is another process of its own.
+    assert!(says("true").status.success());
+    court.steer("restart ssh");
+    court.wait("ssh", "running", 2);
+    until("an answer with the same key", || says("true").status.success().then_some(()));
+    // No directory, so no way out of the jail; and what is a copy stays one.
+    assert_eq!(text("for one in /proc/self/fd/*; do [ -d $one ] && echo $one; done; true"), "");
+    let write = "case $(busybox readlink $one) in /memfd:*) (echo x >> $one) && echo written;; esac";
+    assert_eq!(text(&format!("for one in /proc/self/fd/*; do {write}; done 2> /dev/null; true")), "");
+    let outcome = court.stop();
+    assert!(!lives(pid), "{}", outcome.errors);
+}
+
+/// What a vassal of the tenant says whose `ssh` cannot run, with these lines.
+fn refusal(place: Place) -> String {
+    let mut court = Court::at(place);
+    court.wait("ssh", "throttled", 1);
+    court.stop().errors
+}
+
+#[test]
+fn what_ssh_lacks_is_told_with_what_to_do_about_it() {
+    let tenant = "uid = 54321\ngid = 54321\nunshare = net\nssh = 2201\n";
+    let homeless = refusal(Place::new(tenant));
+    assert!(homeless.contains("user 54321 needs a line with a home of his own in /etc/passwd"), "{homeless}");
+    let nowhere = Place::new(&format!("{tenant}env = HOME=DIR/home\nenv = PATH=/usr/bin:/bin"));
+    nowhere.directory("home", TENANT, 0o700);
+    let bare = refusal(nowhere);
+    assert!(bare.contains("there is no dropbear") && bare.contains("apt install dropbear-bin"), "{bare}");
+}

@@ -48,7 +48,8 @@ impl Court {
         self.wait_for(|line| line.starts_with(&wanted).then_some(()));
     }
 
-    fn wait_for<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
+    /// What is wanted of a line about a daemon, once there is one.
+    pub fn wait_for<T>(&mut self, wanted: impl Fn(&str) -> Option<T>) -> T {
         let begin = Instant::now();
         loop {
             if let Some(found) = self

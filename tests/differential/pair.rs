@@ -27,9 +27,9 @@ def listen():
     os._exit(0)
 
 
-tell(f'started as {os.getuid()}:{os.getgid()} in {os.getcwd()}')
-# A zerg reads what its vassal does, and does nothing of it.
+# A zerg reads what its vassal does, and does nothing of it. Once it has started, its config may be changed.
 script = [] if ':' in name else open(name).read().splitlines()
+tell(f'started as {os.getuid()}:{os.getgid()} in {os.getcwd()}')
 for line in script:
     match line.split():
         case ['say', *bytes_]:

@@ -1,7 +1,10 @@
 //! Tenants who want more of the log than to write into it.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -85,5 +88,42 @@ fn what_a_reader_leaves_behind_keeps_nobody_waiting() {
     emperor.process.signal(Signal::CONT);
     assert!(client.wait().unwrap().success());
     assert_eq!(tail(&emperor, &["bob"]), "his\n", "the Emperor and the keeper hear others");
+    emperor.stop();
+}
+
+/// Row L2: he starts again and again and leaves a full pipe each time, while nobody takes what is handed on.
+#[test]
+fn what_nobody_takes_is_bounded_however_often_its_writer_starts() {
+    const VASSALS: usize = 10;
+    const STARTS: usize = 300;
+    let tree = Tree::new();
+    tree.liege();
+    let place = tree.path("syslog");
+    let syslog = UnixDatagram::bind(&place).unwrap();
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
+    // Each of these letters takes four in a line that people read.
+    let script = r"yes $(printf '\001%.0s' $(seq 60)) | head -c 65000; exit 1";
+    let config = writes(&tree, "a", script);
+    let config = |number| tree.vassal_of(ALICE, &format!("a{number}.ini"), &config);
+    let configs: Vec<_> = (0..VASSALS).map(config).collect();
+    let sink = format!("syslog:{}", place.display());
+    let options = ["--emperor-tyrant", "--jail", "none", "--vassals-log", &sink];
+    let pace = ["--emperor-throttle", "1", "--emperor-max-throttle", "1", "--emperor-no-blacklist"];
+    let emperor = Emperor::start(tree, &[&options[..], &pace].concat());
+    eventually("many starts", || {
+        (emperor.lines.count(|line| line.contains("started with pid")) >= STARTS).then_some(())
+    });
+    let memory = keeper(&emperor, None).status("VmRSS");
+    let kib: usize = memory.strip_suffix(" kB").unwrap().parse().unwrap();
+    assert!(kib < 30_000, "{memory} for a sink that takes nothing, after {STARTS} pipes of 64 KiB");
+    configs.iter().for_each(|config| std::fs::remove_file(config).unwrap());
+    syslog.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    eventually("what was lost", || {
+        while syslog.recv(&mut [0; 1_000]).is_ok() {}
+        let is_told = |line: &str| line.contains("lines were dropped: nobody took those before them");
+        (emperor.lines.count(is_told) > 0).then_some(())
+    });
+    drop(syslog);
+    std::fs::remove_file(place).unwrap();
     emperor.stop();
 }

@@ -1,8 +1,12 @@
 //! The process that reads what vassals write.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
 use rustix::process::Signal;
 
-use super::common::{ALICE, BOB, Emperor, Tree};
+use super::common::{ALICE, BOB, Emperor, Process, Start, Tree};
 use super::{ON_STDERR, freeze, keeper, tail, writes};
 
 #[test]
@@ -108,4 +112,86 @@ fn a_vassal_starts_again_and_again_and_no_pipe_is_left() {
     super::eventually("closed pipes", || (pipes(&keeper(&emperor, None)) <= 4).then_some(()));
     super::eventually("closed pipes", || (pipes(&emperor.process) <= 5).then_some(()));
     emperor.stop();
+}
+
+/// The kernel takes no more descriptors of a user who has many on their way, whoever sent them, and says nothing when it does again.
+#[test]
+fn a_pipe_that_cannot_be_lent_at_once_is_read_all_the_same() {
+    /// Nobody else's here.
+    const USER: u32 = 61_771;
+    const HOG: &str = r#"
+import array, socket, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for _ in range(2):
+    ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0] * 250))])
+print("full", flush=True)
+sys.stdin.read()
+"#;
+    let tree = Tree::new();
+    tree.vassal_of(USER, "a.ini", &writes(&tree, "a", "echo here; exec sleep 1000000"));
+    let start = Start::owned(tree, USER).options(&ON_STDERR).by_user(USER);
+    let emperor = start.through(&["prlimit", "--nofile=250:250"]).start();
+    let here = || emperor.lines.count(|line| line == "[a.ini] here");
+    super::eventually("the first line", || (here() == 1).then_some(()));
+    let id = USER.to_string();
+    let mut hog = Command::new("setpriv");
+    hog.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]);
+    hog.args(["/usr/bin/python3", "-c", HOG]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut hog = hog.spawn().unwrap();
+    let mut full = String::new();
+    BufReader::new(hog.stdout.take().unwrap()).read_line(&mut full).unwrap();
+    assert_eq!(full, "full\n");
+    let before = pipes(&emperor.process);
+    emperor.vassal("a.ini").signal(Signal::KILL);
+    super::eventually("another pipe, that is not told of", || {
+        let now = pipes(&emperor.process);
+        (now.len() == before.len() && now != before).then_some(())
+    });
+    assert_eq!(here(), 1);
+    drop(hog.stdin.take());
+    assert!(hog.wait().unwrap().success());
+    super::eventually("the second line", || (here() == 2).then_some(()));
+    emperor.stop();
+}
+
+/// A keeper that has no time while the last vassals end is told of their pipes all the same, and reads them.
+#[test]
+fn a_pipe_that_could_not_be_lent_before_the_end_is_read_in_it() {
+    /// More words than its channel takes.
+    const OTHERS: usize = 1_000;
+    let tree = Tree::new();
+    tree.liege();
+    let said = tree.path("said");
+    let script = format!("echo here; echo said >> {}; exec sleep 1000000", said.display());
+    tree.vassal("a.ini", &writes(&tree, "a", &script));
+    let others: Vec<_> = (0..OTHERS).map(|number| tree.vassal(&format!("{number}.ini"), "")).collect();
+    let socket = tree.path("run/commands.sock").display().to_string();
+    let waiting = ["--emperor-wait-for-command", "--emperor-wait-for-command-ignore", "a.ini"];
+    let told = ["--emperor-command-socket", &socket];
+    let mut emperor = Emperor::start(tree, &[&ON_STDERR[..], &waiting, &told].concat());
+    let here = |emperor: &Emperor| emperor.lines.count(|line| line == "[a.ini] here");
+    super::eventually("the first line", || (here(&emperor) == 1).then_some(()));
+    let count = || emperor.stats()["vassals"].as_array().unwrap().len();
+    super::eventually("all vassals", || (count() == OTHERS + 1).then_some(()));
+    let keeper = keeper(&emperor, None);
+    freeze(&keeper);
+    // It is told of each that goes, and then of a pipe.
+    others.iter().for_each(|config| std::fs::remove_file(config).unwrap());
+    super::eventually("their end", || (count() == 1).then_some(()));
+    let mark = emperor.lines.mark();
+    emperor.vassal("a.ini").signal(Signal::KILL);
+    emperor.vassal_since(mark, "a.ini");
+    super::eventually("its second line to be written", || {
+        std::fs::read_to_string(&said).is_ok_and(|lines| lines.lines().count() == 2).then_some(())
+    });
+    emperor.signal(Signal::TERM);
+    emperor.wait_for_line(|line| line.contains("The Emperor is buried."));
+    keeper.signal(Signal::CONT);
+    assert!(emperor.wait().success());
+    super::eventually("the second line", || (here(&emperor) == 2).then_some(()));
+    emperor.stop();
+}
+
+fn pipes(process: &Process) -> BTreeSet<String> {
+    process.descriptors().into_values().filter(|what| what.starts_with("pipe:")).collect()
 }

@@ -5,10 +5,13 @@
 mod common;
 
 mod attacks;
+mod daemons;
 mod keeper;
+mod of_daemons;
 mod own;
 mod places;
 mod tail;
+mod usual;
 
 use std::process::{Command, Output, Stdio};
 

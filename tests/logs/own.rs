@@ -12,19 +12,19 @@ use super::freeze;
 fn start(script: &str, lines: &str) -> (Emperor, PathBuf) {
     let tree = Tree::new();
     let directory = tree.dir_of(ALICE, "hers");
-    let script = tree.script("a", script);
+    let script = tree.script("a", &script.replace("DIR", directory.to_str().unwrap()));
     let config =
         format!("command = {}\nlogto = {}\n{lines}", script.display(), directory.join("a.log").display());
     tree.vassal_of(ALICE, "a.ini", &config.replace("DIR", directory.to_str().unwrap()));
     (Emperor::start(tree, &["--emperor-tyrant", "--jail", "none"]), directory)
 }
 
-fn there(path: PathBuf) -> std::fs::Metadata {
+pub(super) fn there(path: PathBuf) -> std::fs::Metadata {
     eventually(&format!("{}", path.display()), || std::fs::metadata(&path).ok())
 }
 
 /// Its lines, once there are so many.
-fn lines(path: PathBuf, number: usize) -> Vec<String> {
+pub(super) fn lines(path: PathBuf, number: usize) -> Vec<String> {
     eventually(&format!("{number} lines in {}", path.display()), || {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -198,5 +198,52 @@ fn a_log_has_one_writer_over_reloads_that_a_daemon_survives() {
         assert_eq!(std::fs::read_to_string(directory.join("pid")).unwrap(), smart);
         assert_eq!((writers(), companions(&emperor, "liege")), before);
     }
+    emperor.stop();
+}
+
+#[test]
+fn a_reload_that_keeps_the_writer_of_a_log_opens_it_anew() {
+    let (emperor, directory) = start(
+        "echo begun; exec sleep 1000",
+        "log-master = true\nattach-daemon2 = name=smart,pidfile=DIR/pid,daemonize,cmd=sleep 2000\n",
+    );
+    lines(directory.join("a.log"), 1);
+    there(directory.join("pid"));
+    std::fs::rename(directory.join("a.log"), directory.join("moved")).unwrap();
+    let config = std::fs::File::options().append(true).open(emperor.tree.vassals().join("a.ini")).unwrap();
+    config.set_modified(std::time::SystemTime::now()).unwrap();
+    assert_eq!(lines(directory.join("a.log"), 1), ["begun"]);
+    assert_eq!(lines(directory.join("moved"), 1), ["begun"]);
+    emperor.stop();
+}
+
+#[test]
+fn a_log_that_cannot_be_put_aside_grows_and_that_is_told_once() {
+    let (emperor, directory) = start(
+        "mkdir -p DIR/a.log.1; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done",
+        "log-maxsize = 20\nlog-keep = 1\n",
+    );
+    let said = lines(directory.join("a.log"), 20);
+    let wanted: Vec<String> = (1..=said.len()).map(|number| format!("line {number}")).collect();
+    assert_eq!(said, wanted, "no line is lost");
+    let told = |line: &str| line.contains("or it cannot be put aside");
+    emperor.wait_for_line(told);
+    lines(directory.join("a.log"), 30);
+    assert_eq!(emperor.lines.count(told), 1);
+    emperor.stop();
+}
+
+#[test]
+fn a_log_that_may_not_become_longer_ends_no_writer_and_that_is_told_once() {
+    let (emperor, directory) = start(
+        "seq 1 3000; until [ -e DIR/gate ]; do sleep 0.02; done; seq 1 3000; exec sleep 1000000",
+        "rlimit-fsize = 4096\nrlimit-core = 0\nlog-maxsize = 1000000\n",
+    );
+    emperor
+        .wait_for_line(|line| line.contains("cannot write a.log, lines are lost") && line.contains("EFBIG"));
+    let first = writer(&emperor, 0);
+    std::fs::write(directory.join("gate"), "").unwrap();
+    emperor.vassal("a.ini").child_named("sleep");
+    assert!(first.is_alive() && there(directory.join("a.log")).len() == 4096);
     emperor.stop();
 }

@@ -50,6 +50,49 @@ fn each_vassal_has_a_file_that_is_put_aside_and_opened_anew() {
     emperor.stop();
 }
 
+/// The keeper is nobody, and in no group: its files have the group of their directory all the same.
+#[test]
+fn the_group_of_the_directory_decides_who_reads() {
+    const READERS: u32 = 64_123;
+    let tree = Tree::new();
+    tree.liege();
+    let script = "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done";
+    tree.vassal("a.ini", &writes(&tree, "a", script));
+    let directory = tree.path("logs");
+    let place = format!("dir:{}", directory.display());
+    let options = ["--vassals-log", &place, "--vassals-log-maxsize", "200", "--vassals-log-compress"];
+    let emperor = Emperor::start(tree, &options);
+    let group = |name: &str| std::fs::metadata(directory.join(name)).ok().map(|found| found.gid());
+    eventually("a file", || group("a.ini.log"));
+    std::os::unix::fs::chown(&directory, None, Some(READERS)).unwrap();
+    emperor.signal(Signal::USR2);
+    for name in ["a.ini.log", "a.ini.log.2.gz"] {
+        eventually(name, || group(name).filter(|group| *group == READERS));
+    }
+    let file = std::fs::metadata(directory.join("a.ini.log")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o7777, 0o640);
+    let made = std::fs::metadata(&directory).unwrap();
+    assert_eq!(made.permissions().mode() & 0o7777, 0o2750, "nobody may more");
+    emperor.stop();
+}
+
+/// Row L3: what lies behind a link is not changed.
+#[test]
+fn a_link_in_the_place_of_the_directory_is_not_followed() {
+    let tree = Tree::new();
+    tree.liege();
+    let target = tree.dir("target");
+    std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(&target, tree.path("logs")).unwrap();
+    let place = format!("dir:{}", tree.path("logs").display());
+    let mut emperor = Emperor::start(tree, &["--vassals-log", &place]);
+    emperor.expect_no_tidy_end();
+    assert!(!emperor.wait().success());
+    emperor.wait_for_line(|line| line.contains("vassals-log:") && line.contains("cannot be opened"));
+    let found = std::fs::metadata(&target).unwrap();
+    assert_eq!((found.permissions().mode() & 0o7777, found.uid()), (0o755, 0));
+}
+
 /// Row L3: what is in use by somebody is not given away.
 #[test]
 fn a_directory_with_files_of_others_is_refused() {

@@ -70,6 +70,26 @@ fn nobody_reads_what_somebody_elses_vassal_wrote() {
     emperor.stop();
 }
 
+/// Row L5: the config is somebody else's from now on.
+#[test]
+fn what_was_written_for_one_owner_is_not_told_to_the_next() {
+    let tree = Tree::new();
+    tree.liege();
+    let script = "echo written for $(id -u); exec sleep 1000000";
+    let config = tree.vassal_of(ALICE, "a.ini", &writes(&tree, "a", script));
+    let emperor = Emperor::start(tree, &[&KEPT[..], &["--emperor-tyrant", "--jail", "none"]].concat());
+    let of = |uid: u32| String::from_utf8(run(&emperor, uid, &["tail", "a"]).stdout).unwrap();
+    eventually("a line", || (of(ALICE) == format!("written for {ALICE}\n")).then_some(()));
+    std::os::unix::fs::chown(config, Some(BOB), Some(BOB)).unwrap();
+    eventually("a line for the next one", || {
+        let text = of(BOB);
+        assert!(!text.contains(&ALICE.to_string()), "{text}");
+        (text == format!("written for {BOB}\n")).then_some(())
+    });
+    assert_eq!(of(ALICE), "");
+    emperor.stop();
+}
+
 /// Row L5.
 #[test]
 fn whoever_does_not_read_is_let_go_and_holds_nobody_up() {
@@ -103,9 +123,16 @@ fn whoever_does_not_read_is_let_go_and_holds_nobody_up() {
 fn the_commands_of_the_manual_work() {
     let tree = Tree::new();
     tree.liege();
-    let config = tree.vassal("shop.ini", &writes(&tree, "shop", "echo GET /basket 200; exec sleep 1000000"));
+    let script = tree.script("redis", "echo GET /basket 200 of redis; exec sleep 1000000");
+    let daemon = format!("attach-daemon2 = name=redis,cmd={}\n", script.display());
+    let config = writes(&tree, "shop", "echo GET /basket 200; exec sleep 1000000") + &daemon;
+    let config = tree.vassal("shop.ini", &config);
     let emperor = Emperor::start(tree, &KEPT);
-    eventually("a line", || (!tail(&emperor, &["shop"]).is_empty()).then_some(()));
+    let both =
+        ["shop/redis", "shop"].map(|name| move |emperor: &Emperor| tail(emperor, &[name]).lines().count());
+    eventually("lines", || {
+        both.iter().zip([1, 2]).all(|(count, lines)| count(&emperor) == lines).then_some(())
+    });
     let manual = include_str!("../../docs/logs.md");
     let typed = manual.lines().filter_map(|line| line.strip_prefix("    liege "));
     let typed: Vec<Vec<&str>> = typed.map(|line| line.split(' ').collect()).collect();
@@ -113,7 +140,7 @@ fn the_commands_of_the_manual_work() {
         .into_iter()
         .filter(|words| ["tail", "why"].contains(&words[0]))
         .partition(|words| !words.contains(&"--follow"));
-    assert_eq!((once.len(), others.len()), (3, 1));
+    assert_eq!((once.len(), others.len()), (4, 1));
     for words in once {
         // `why` asks where the stats are, and beside them.
         let place = if words[0] == "why" {

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::client::Client;
 use super::emperor::{PATIENCE, Vassal};
-use super::{lives, place, stop};
+use super::{children_of, lives, place, rests, stop, until};
 
 #[test]
 fn whoever_connects_gets_a_terminal_of_his_own_as_the_vassals_user() {
@@ -151,5 +151,34 @@ fn a_router_of_terminals_that_is_killed_is_there_again() {
     let router: i32 = children.split_whitespace().next().unwrap().parse().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_raw(router).unwrap(), Signal::KILL).unwrap();
     Client::of(&place.path("raw")).wait_for("ready>");
+    stop(vassal);
+}
+
+#[test]
+fn a_terminal_that_was_hung_up_before_a_client_who_reads_nothing_keeps_no_router_busy() {
+    let place = place("forkptyrouter-command = yes & exec sleep infinity <&- >&- 2>&-\n");
+    let vassal = Vassal::start(place.command(), None);
+    let mut client = Client::of(&place.path("raw"));
+    let child = |of: &str| children_of(of.parse().unwrap()).first().cloned().unwrap_or_default();
+    until("a router", || !child(&vassal.pid().to_string()).is_empty());
+    let router = child(&vassal.pid().to_string());
+    let leader = || child(&router);
+    until("somebody who writes", || !leader().is_empty() && !child(&leader()).is_empty());
+    let writer = child(&leader());
+    // Nobody takes anything any more.
+    let waits = || rustix::io::ioctl_fionread(&client.0).unwrap();
+    let rest = || (0..1000).all(|_| rests(&writer) && rests(&router));
+    until("nobody who moves", || {
+        Some(waits()).is_some_and(|before| before > 0 && rest() && waits() == before)
+    });
+    let pid = rustix::process::Pid::from_raw(writer.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    until("a terminal that nobody has open", || !lives(&writer));
+    // What is written last is there a moment after its writer's end.
+    until("a router that rests", || (0..1000).all(|_| rests(&router)));
+    assert!(lives(&leader()));
+    // There is room again: the rest comes, and the end.
+    client.end();
+    assert!(client.1.len() > 65_536, "{}", client.1.len());
     stop(vassal);
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -179,6 +180,96 @@ fn a_log_that_takes_nothing_keeps_nobody_waiting() {
     assert!(errors.contains("the log is too slow"), "{errors}");
 }
 
+/// A memory file system of 64 KiB on `disk`, seen by the vassal alone; all but a quarter of it is used up.
+const TINY: &str =
+    "mount -t tmpfs -o size=64k none disk && head -c 49152 /dev/zero > disk/ballast && exec \"$@\"";
+
+/// Row T8.
+#[test]
+fn a_log_on_a_full_disk_keeps_nobody_waiting_and_goes_on_when_there_is_room() {
+    // More than there is room for, but less than there will be.
+    let script = "read x; seq 1 6000; echo al\"\"l; read x; echo ro\"\"om; read x; exit 4";
+    let place = shared(&format!("command = sh -c '{script}'\npty-log\nlogto = DIR/disk/log\n"));
+    place.directory("disk", 0, 0o755);
+    let liege = place.command();
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", TINY, "-"]).arg(liege.get_program()).args(liege.get_args());
+    command.current_dir(place.path("")).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let errors = std::fs::File::create(place.path("errors")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    let mut child = command.spawn().unwrap();
+    let disk = Path::new("/proc").join(child.id().to_string()).join("root").join(disk_of(&place));
+    let told = |words: &str| place.read("errors").matches(words).count();
+    let mut client = Client::of(&place.path("pty"));
+    client.say(b"go\n");
+    client.wait_for("all\r\n");
+    until("it is told", || {
+        told("cannot write the log of the terminal, and what comes now is not in it: ENOSPC") == 1
+    });
+    std::fs::remove_file(disk.join("ballast")).unwrap();
+    client.say(b"on\n");
+    client.wait_for("room\r\n");
+    until("it goes on", || std::fs::read_to_string(disk.join("log")).unwrap().ends_with("room\r\n"));
+    let log = std::fs::read_to_string(disk.join("log")).unwrap();
+    until("how much is missing", || told(" bytes of the terminal are not in the log: ENOSPC") == 1);
+    client.say(b"\n");
+    client.end();
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    let errors = place.read("errors");
+    let missing =
+        errors.split(" bytes of the terminal").next().and_then(|text| text.rsplit(['"', ' ']).next());
+    let missing: usize = missing.unwrap().parse().unwrap();
+    let seen = client.1.split_inclusive("room\r\n").next().unwrap();
+    assert_eq!(log.len() + missing, seen.len(), "{errors}");
+    assert!(log.starts_with(&seen[..16_000]) && told("cannot write") == 1, "{errors}");
+}
+
+/// Below any root.
+fn disk_of(place: &Place) -> PathBuf {
+    place.path("disk").strip_prefix("/").unwrap().to_owned()
+}
+
+/// Row T8.
+#[test]
+fn a_log_that_may_not_become_longer_keeps_nobody_waiting_and_ends_no_process() {
+    let script = "read x; seq 1 30000; echo al\"\"l; read x; exit 4";
+    let limits = "rlimit-fsize = 4096\nrlimit-core = 0\n";
+    let place = shared(&format!("command = sh -c '{script}'\npty-log\nlogto = DIR/log\n{limits}"));
+    let vassal = Vassal::start(place.command(), None);
+    let mut client = Client::of(&place.path("pty"));
+    client.say(b"go\n");
+    client.wait_for("all\r\n");
+    client.say(b"\n");
+    client.end();
+    let outcome = vassal.end();
+    assert_eq!((outcome.code(), place.read("log").len()), (4, 4096), "{}", outcome.errors);
+    let missing = format!("{} bytes of the terminal are not in the log: EFBIG", client.1.len() - 4096);
+    assert!(outcome.errors.contains(&missing), "{}", outcome.errors);
+    assert!(!outcome.errors.contains("is started again"), "{}", outcome.errors);
+}
+
+/// Row T8.
+#[test]
+fn a_log_that_nobody_reads_any_more_ends_no_process() {
+    let place =
+        shared("command = sh -c 'read x; echo fi\"\"rst; read x; echo la\"\"st; read x; exit 4'\npty-log\n");
+    let mut command = place.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let mut client = Client::of(&place.path("pty"));
+    client.say(b"1\n");
+    client.wait_for("first\r\n");
+    client.say(b"2\n");
+    client.wait_for("last\r\n");
+    client.say(b"3\n");
+    client.end();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("cannot write the log of the terminal") && errors.contains("EPIPE"), "{errors}");
+}
+
 #[test]
 fn what_comes_on_standard_input_is_typed_too() {
     let place =
@@ -212,6 +303,14 @@ fn a_terminal_in_front_is_lent_and_given_back() {
         .expect("ready\r\n")
         .send("\x03")
         .expect("ready>")
+        .send("sh -c 'trap \"stty size\" WINCH; echo rea\"\"dy; while :; do sleep 0.01; done'\r")
+        .expect("ready\r\n")
+        .resize(40, 100)
+        .expect("40 100\r\n")
+        .resize(50, 132)
+        .expect("50 132\r\n")
+        .send("\x03")
+        .expect("ready>")
         .send("exit 3\r")
         .expect("SAME 3\r\n")
         .sit(&shell);
@@ -232,7 +331,9 @@ fn a_process_of_the_terminal_that_is_killed_is_there_again_and_the_command_knows
     let mut client = come(&place);
     client.say(b"echo is $kept\n");
     client.wait_for("is mine\r\n");
-    hang_up(vassal);
+    // A signal that comes just before a shell waits for what is typed it only notes, and then waits.
+    client.say(b"exit\n");
+    vassal.end();
 }
 
 /// Row T2.
@@ -254,6 +355,9 @@ fn floods_of_clients_are_bounded() {
     first.say(b"1\n");
     first.wait_for("got 1");
     let crowd: Vec<UnixStream> = (0..90).map(|_| UnixStream::connect(place.path("pty")).unwrap()).collect();
+    // The last one is sent away: then all before have been seen.
+    let mut last = crowd.last().unwrap();
+    assert_eq!(last.read(&mut [0; 1]).unwrap_or(0), 0);
     first.say(b"2\n");
     first.wait_for("got 2");
     drop(crowd);

@@ -168,6 +168,28 @@ fn a_router_that_is_killed_comes_back_with_all_connections() {
     world.emperor.stop();
 }
 
+/// Row W6.
+#[test]
+fn a_router_goes_on_whose_log_is_longer_than_any_file_of_its_own() {
+    let tree = Tree::new();
+    tree.vassal_of(ALICE, "alice.ini", SLEEP);
+    let (log, begin) = (tree.path("log"), 600 << 20);
+    std::fs::File::create(&log).unwrap().set_len(begin).unwrap();
+    let start = world::with_router(tree).option("--emperor-tyrant").option("--logto").option(&log);
+    let world = World::unheard(start, "");
+    let said = || {
+        let mut text = vec![0; 1 << 16];
+        let file = std::fs::File::open(&log).unwrap();
+        let length = std::os::unix::fs::FileExt::read_at(&file, &mut text, begin).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    eventually("a line of the router", || {
+        said().lines().any(|line| line.contains("router=emperor0") && line.contains(" has 10.")).then_some(())
+    });
+    assert!(!said().contains("born again"), "{}", said());
+    world.emperor.stop();
+}
+
 #[test]
 fn rules_change_while_connections_go_on() {
     let (world, alice, bob) = two_tenants(&[]);
@@ -328,6 +350,43 @@ fn a_tenant_speaks_for_nobody_else_at_the_router() {
     }
     let text = world.net("rules ROUTER").unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
+    world.emperor.stop();
+}
+
+/// Leaves what the router says unread on one connection after the other that it ends, until it gets none, and tries again without them.
+const UNREAD: &str = r"
+import select, socket, sys
+def begin():
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(sys.argv[1])
+    try: one.send(b'\0\x0f\0\x01liege-tuntap/1\n' + b'no frame')
+    except BrokenPipeError: pass
+    poll = select.poll()
+    poll.register(one, select.POLLRDHUP)
+    assert poll.poll(30000)
+    try: return one, one.recv(1, socket.MSG_PEEK) != b''
+    except ConnectionResetError: return one, False
+kept = []
+for _ in range(1000):
+    one, is_in = begin()
+    kept.append(one)
+    if not is_in: break
+print('in' if is_in else 'refused', len(kept) > 3)
+for one in kept: one.close()
+print('in' if begin()[1] else 'refused')
+";
+
+/// Row W6. Under its filter a router counts what is unread.
+#[test]
+fn what_a_tenant_does_not_read_counts_for_him_after_his_connections_have_ended() {
+    let world = World::of_tenants(Tree::new(), &["--tuntap-router-peers-of-user", "3"]);
+    let socket = world.emperor.tree.path("run/router.sock");
+    let ids = ["--reuid", &BOB.to_string(), "--regid", &BOB.to_string(), "--clear-groups"].map(str::to_owned);
+    let mut command = Command::new("setpriv");
+    command.args(&ids).args(["/usr/bin/python3", "-c", UNREAD]).arg(&socket);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "refused True\nin\n");
     world.emperor.stop();
 }
 

@@ -74,13 +74,18 @@ pub struct World {
 impl World {
     /// Starts it with these further options.
     pub fn new(tree: Tree, options: &[&str]) -> Self {
-        let router = format!("emperor0 {}", tree.path("run/router.sock").display());
-        let start = Start::in_tree(tree).options(&["--tuntap-router", &router]);
-        Self::begin(start.options(&["--tuntap-router-address", "10.123.0.1/24"]).options(options), PASS_ON)
+        Self::begin(with_router(tree).options(options), PASS_ON)
     }
 
     /// Starts it on a host where these commands were given.
     pub fn begin(start: Start, pass_on: &str) -> Self {
+        let world = Self::unheard(start, pass_on);
+        world.emperor.wait_for_line(|line| line.contains("router=emperor0") && line.contains("serves"));
+        world
+    }
+
+    /// The same for one that speaks elsewhere.
+    pub fn unheard(start: Start, pass_on: &str) -> Self {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "unshare", "--net", "python3"]).arg(program("outside.py"));
         let outside = Kept::start(&mut command);
@@ -88,7 +93,6 @@ impl World {
         let host = format!("{INTERNET}{pass_on}exec \"$@\"\n");
         let pid = outside.pid().to_string();
         let emperor = start.through(&["unshare", "--net", "sh", "-c", &host, &pid]).start();
-        emperor.wait_for_line(|line| line.contains("router=emperor0") && line.contains("serves"));
         Self { emperor, outside }
     }
 
@@ -139,6 +143,13 @@ impl World {
             (self.dropped(reason) > before).then_some(())
         });
     }
+}
+
+/// An Emperor that has the router `emperor0`.
+pub fn with_router(tree: Tree) -> Start {
+    let router = format!("emperor0 {}", tree.path("run/router.sock").display());
+    let start = Start::in_tree(tree).options(&["--tuntap-router", &router]);
+    start.options(&["--tuntap-router-address", "10.123.0.1/24"])
 }
 
 /// What a shell in the network of this process says, and whether it went well.

@@ -213,10 +213,60 @@ fn the_process_that_carries_packets_has_no_right_and_nothing_of_the_vassals() {
     super::emperor::wait_until_gone(pump);
 }
 
+#[test]
+fn the_process_that_carries_packets_is_started_again_alone_when_it_is_killed() {
+    let ids = "uid = 54321\ngid = 54322\n";
+    for config in [
+        "unshare = net\n".to_owned(),
+        format!("unshare = net\n{ids}"),
+        // The vassal goes on in a child.
+        format!("unshare = net\n{ids}refork = 1\n"),
+        format!("unshare = net,pid\n{ids}refork-post-jail = 1\nrefork-as-root = 1\n"),
+        // The next one is born among those who end with the child.
+        "unshare = net\nunshare2 = pid\n".to_owned(),
+    ] {
+        let place = Place::new(&format!("{config}tuntap-device = uwsgi0 DIR/r\n{ADDRESS}{STAY}"));
+        let router = Router::at(&place.path("r"));
+        let mut vassal = Vassal::start(place.command(), None);
+        let mut peer = router.peer();
+        assert_eq!(peer.hear(), Heard::Hello);
+        assert_eq!(vassal.line(), "up");
+        let before = device(vassal.pid());
+        // The second one ends at once, too, and is waited for a little longer.
+        for _ in 0..2 {
+            let pump = child_called(vassal.pid(), "liege-tuntap").expect("a process of its own");
+            let pid = rustix::process::Pid::from_raw(pump).unwrap();
+            rustix::process::kill_process(pid, Signal::KILL).unwrap();
+            assert_eq!(peer.hear_word(), Heard::End);
+            peer = router.peer();
+            assert_eq!(peer.hear(), Heard::Hello);
+            assert_ne!(child_called(vassal.pid(), "liege-tuntap"), Some(pump));
+        }
+        assert_eq!(device(vassal.pid()), before, "it is the same device");
+        let pid = vassal.pid();
+        let asks = thread::spawn(move || ping(&format!("/proc/{pid}/ns/net"), "10.0.0.1"));
+        let Heard::Packet(asked) = peer.hear() else { panic!("no packet") };
+        let pong = pong(&asked).expect("a ping");
+        peer.say(&[&packet_header(pong.len()).unwrap()[..], &pong].concat());
+        assert!(asks.join().unwrap());
+        vassal.signal(Signal::TERM);
+        assert_eq!(peer.hear_word(), Heard::End);
+        let errors = vassal.end().errors;
+        for wait in ["it is started again in 100 ms", "it is started again in 200 ms"] {
+            assert!(errors.contains(wait), "{errors}");
+        }
+        assert_eq!(errors.matches("is started again").count(), 2, "{errors}");
+    }
+}
+
+/// A child of this process, or of one of its children, that is called so.
 fn child_called(pid: i32, name: &str) -> Option<i32> {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let is_it = |pid: i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|called| called.trim() == name)
+    };
     let mut children = children.split_whitespace().map(|pid| pid.parse::<i32>().unwrap());
-    children.find(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim() == name)
+    children.find_map(|pid| if is_it(pid) { Some(pid) } else { child_called(pid, name) })
 }
 
 #[test]

@@ -168,21 +168,23 @@ impl Court {
 
 impl Drop for Court {
     fn drop(&mut self) {
-        if !self.ends_when_asked() {
-            let _ = self.child.kill();
-        }
-        let _ = self.child.wait();
+        end(&mut self.child, Signal::INT);
     }
 }
 
-impl Court {
-    fn ends_when_asked(&self) -> bool {
-        let pid = Pid::from_child(&self.child);
-        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
-        let _ = pidfd_send_signal(&process, Signal::INT);
-        let mut ended = [PollFd::new(&process, PollFlags::IN)];
-        poll(&mut ended, Some(&STOP_PATIENCE)).is_ok_and(|ready| ready == 1)
+/// Ends a child by this signal; not for ever.
+pub fn end(child: &mut Child, signal: Signal) {
+    if !ends_when_asked(child, signal) {
+        let _ = child.kill();
     }
+    let _ = child.wait();
+}
+
+fn ends_when_asked(child: &Child, signal: Signal) -> bool {
+    let Ok(process) = pidfd_open(Pid::from_child(child), PidfdFlags::empty()) else { return true };
+    let _ = pidfd_send_signal(&process, signal);
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    poll(&mut ended, Some(&STOP_PATIENCE)).is_ok_and(|ready| ready == 1)
 }
 
 fn start(lab: &Lab, kind: Kind, command: &mut Command) -> Result<Child> {

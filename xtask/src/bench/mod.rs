@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: measures against the floor and against a real uWSGI, interleaved in one run.
 //!
-//! Prints medians, 95th percentiles and ratios; asserts nothing, because another machine gives other numbers.
+//! Prints medians, 95th and 99th percentiles and ratios; asserts nothing, because another machine gives other numbers.
 
 mod bare;
 mod cold;
+mod control;
 mod court;
 mod dinit;
 mod files;
@@ -30,7 +31,7 @@ use table::Table;
 
 type Measure = fn(&Lab) -> Result<Vec<Table>>;
 
-const MEASURES: [(&str, Measure); 11] = [
+const MEASURES: [(&str, Measure); 12] = [
     ("spawn", spawn::measure),
     ("namespaces", namespaces::measure),
     ("peers", peers::measure),
@@ -40,6 +41,7 @@ const MEASURES: [(&str, Measure); 11] = [
     ("neighbours", neighbours::measure),
     ("network", network::measure),
     ("terminals", terminals::measure),
+    ("control", control::measure),
     ("idle", idle::measure),
     ("files", files::measure),
 ];

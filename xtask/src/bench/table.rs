@@ -72,6 +72,7 @@ impl Table {
                 "samples": row.samples.len(),
                 "median": quantile(&row.samples, 0.5),
                 "p95": quantile(&row.samples, 0.95),
+                "p99": quantile(&row.samples, 0.99),
                 "ratio": self.ratio(row),
                 "trouble": row.trouble,
             })
@@ -92,13 +93,18 @@ fn quantile(samples: &[f64], at: f64) -> Option<f64> {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}", self.title)?;
-        writeln!(f, "  {:<52} {:>4} {:>11} {:>11} {:>8}", self.unit, "n", "median", "p95", "× first")?;
+        writeln!(
+            f,
+            "  {:<52} {:>4} {:>11} {:>11} {:>11} {:>8}",
+            self.unit, "n", "median", "p95", "p99", "× first"
+        )?;
         for row in &self.rows {
             let shown =
                 |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-            let (median, p95) = (quantile(&row.samples, 0.5), quantile(&row.samples, 0.95));
-            let (median, p95, ratio) = (shown(median), shown(p95), shown(self.ratio(row)));
-            writeln!(f, "  {:<52} {:>4} {median:>11} {p95:>11} {ratio:>8}", row.name, row.samples.len())?;
+            let [median, p95, p99] = [0.5, 0.95, 0.99].map(|at| shown(quantile(&row.samples, at)));
+            let ratio = shown(self.ratio(row));
+            let (name, n) = (&row.name, row.samples.len());
+            writeln!(f, "  {name:<52} {n:>4} {median:>11} {p95:>11} {p99:>11} {ratio:>8}")?;
             if let Some(trouble) = &row.trouble {
                 writeln!(f, "    {trouble}")?;
             }

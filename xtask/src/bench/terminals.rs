@@ -21,12 +21,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TENANT: u32 = 61_001;
 
 /// The first one is what the others are compared with.
-const WAYS: [Way; 4] = [Way::Bare, Way::Attach, Way::Dtach, Way::Uwsgi];
+const WAYS: [Way; 7] =
+    [Way::Bare, Way::Floor, Way::Direct, Way::Attach, Way::Nsenter, Way::Dtach, Way::Uwsgi];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Bare,
+    /// By way of the least client there can be.
+    Floor,
+    /// In a jail, with the terminal in the hands of whoever asked for it.
+    Direct,
     Attach,
+    /// Into the same namespaces, by root, with none of the limits of the jail, and without a cgroup.
+    Nsenter,
     Dtach,
     Uwsgi,
 }
@@ -71,7 +78,10 @@ impl Way {
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare terminal",
+            Self::Floor => "C client",
             Self::Attach => "liege attach",
+            Self::Direct => "liege, asked by the program",
+            Self::Nsenter => "nsenter, without limits",
             Self::Dtach => "dtach",
             Self::Uwsgi => "uwsgi forkpty-router",
         }
@@ -130,9 +140,25 @@ impl Hosts {
             Way::Uwsgi if self.uwsgi.is_none() => bail!("uwsgi is not installed"),
             Way::Uwsgi => _ = seat.arg("seat-at").arg(&self.door).arg(echoes),
             Way::Bare => _ = seat.args(["seat", &echoes]).arg(&program),
+            Way::Floor => {
+                seat.args(["seat", &echoes]).arg(client(lab)?).arg("client").arg(&program);
+            }
             Way::Attach => {
                 seat.args(["seat", &echoes]).arg(&lab.liege).arg("attach").arg(&self.control);
                 seat.args(["seat", "--"]).arg(&program);
+            }
+            Way::Direct => {
+                seat.arg("seat-in").arg(&self.control).arg(&echoes).arg("seat").arg(&program);
+            }
+            Way::Nsenter => {
+                let nsenter = program::find("nsenter").context("nsenter is not installed")?;
+                let jailed = self.jailed(lab)?.to_string();
+                seat.args(["seat", &echoes]).arg(nsenter).args([
+                    "--all",
+                    "--preserve-credentials",
+                    "--target",
+                ]);
+                seat.arg(jailed).arg(&program);
             }
             Way::Dtach => {
                 let dtach = program::find("dtach").context("dtach is not installed")?;
@@ -144,6 +170,12 @@ impl Hosts {
             seat.arg("program");
         }
         self.seen(lab, way, seat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
+    }
+
+    /// The command of the vassal.
+    fn jailed(&self, lab: &Lab) -> Result<i32> {
+        let all = proc::family(self.liege.id().cast_signed(), &lab.beside("terminal"));
+        all.into_iter().find(|pid| proc::is_named(*pid, "/bin/sleep")).context("no vassal runs")
     }
 
     fn seen(&self, lab: &Lab, way: Way, mut seat: Child) -> Result<Sample> {
@@ -170,6 +202,15 @@ impl Hosts {
         let own = seat.id().cast_signed();
         clients.into_iter().filter(|pid| *pid != own).chain(minders).collect()
     }
+}
+
+/// The same program by another name: so it is told apart from the one that is served.
+fn client(lab: &Lab) -> Result<PathBuf> {
+    let path = lab.beside("terminal-client");
+    if !path.exists() {
+        std::fs::copy(lab.beside("terminal"), &path)?;
+    }
+    Ok(path)
 }
 
 /// What uWSGI is given as one word.

@@ -38,15 +38,39 @@ pub fn package_of(program: &Path, store: &Path) -> Result<PathBuf> {
 
 /// Without any C library of the host, whatever the host is.
 fn build() -> Result<PathBuf> {
-    let target = target();
     if program::find("rustup").is_some() {
+        let target = target();
         program::output(Command::new("rustup").args(["target", "add", &target]))
             .with_context(|| format!("cannot fetch the target {target}"))?;
     }
+    build_for_target()
+}
+
+/// The program as it is given to people, where the toolchain has its target already.
+///
+/// # Errors
+/// It cannot be built.
+pub fn build_if_possible() -> Result<Option<PathBuf>> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print", "target-libdir", "--target", &target()]);
+    let libraries = program::output(&mut rustc).unwrap_or_default();
+    if !Path::new(libraries.trim()).is_dir() {
+        return Ok(None);
+    }
+    build_for_target().map(Some)
+}
+
+fn build_for_target() -> Result<PathBuf> {
+    let target = target();
     let mut cargo = program::cargo();
     cargo.args(["build", "--release", "--package", "liege", "--bin", "liege", "--target", &target]);
+    if program::find("musl-gcc").is_none() {
+        // What is compiled of C asks for no header of a C library that the two have not in common.
+        cargo.env(format!("CC_{}", target.replace('-', "_")), "cc");
+    }
     program::run(&mut cargo)?;
-    Ok(program::top().join("target").join(target).join("release/liege"))
+    let directory = std::env::var_os("CARGO_TARGET_DIR").map_or(program::top().join("target"), PathBuf::from);
+    Ok(directory.join(target).join("release/liege"))
 }
 
 fn tarball(tree: &Path, store: &Path) -> Result<PathBuf> {

@@ -42,6 +42,7 @@ pub const NEEDED: &[(&str, &str)] = &[
     ("postgresql-15", "postgresql-15"),
     ("postgresql-client-15", "psql"),
     ("python3-celery", "python3-celery"),
+    ("supervisor", "supervisord"),
     ("openssh-server", "sshd"),
     ("openssh-sftp-server", "openssh-sftp-server"),
     ("less", "less"),

@@ -15,13 +15,14 @@ use super::store;
 /// Package, and a program by which it is known to be there.
 const NEEDED: [(&str, &str); 2] = [("mmdebstrap", "mmdebstrap"), ("e2fsprogs", "mke2fs")];
 const SUITE: &str = "bookworm";
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux,python3,iproute2";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux,python3,iproute2,openssh-server";
 /// Raised when what follows changes, so that nobody goes on with an older one.
-const RECIPE: u32 = 4;
+const RECIPE: u32 = 5;
 /// Of the image; what is not used takes no room.
 const SIZE: &str = "1G";
 /// They would only take time.
-const MASKED: [&str; 6] = [
+const MASKED: [&str; 7] = [
+    "ssh.service",
     "systemd-timesyncd.service",
     "apt-daily.timer",
     "apt-daily-upgrade.timer",

@@ -2,6 +2,7 @@
 
 mod own;
 mod place;
+mod rules;
 mod traffic;
 mod wire;
 
@@ -97,6 +98,7 @@ pub fn measure(lab: &Lab) -> Result<Vec<Table>> {
     if let Ok(court) = &court {
         tables.extend(court.measure(lab)?);
     }
+    tables.push(rules::measure(lab));
     Ok(tables)
 }
 

@@ -13,7 +13,7 @@ use crate::bench::stamps::now_ns;
 use crate::bench::table::Table;
 
 use super::place::Place;
-use super::traffic::{self, Ends, Kind};
+use super::traffic::{self, Ends, Kind, Sample};
 use super::wire::Program;
 
 /// As the tables call it.
@@ -67,15 +67,18 @@ impl Court {
     pub fn measure(&self, lab: &Lab) -> Result<Vec<Table>> {
         let mut streams = Table::new("TCP from jails through liege", "Gbit/s");
         let mut datagrams = Table::new("UDP of 64 bytes from jails through liege", "µs for each");
+        let mut work = Table::new("the same, what the router works", "µs of CPU for each");
         for _ in 0..lab.rounds(3, 1) {
             for (name, ends) in self.ways() {
                 let sample = traffic::measure(lab, &ends, Kind::Up, 1);
                 streams.add_result(&name, sample.map(|sample| sample.gbit_s()));
                 let sample = traffic::measure(lab, &ends, Kind::Datagrams, 1);
+                let worked = sample.as_ref().ok().and_then(Sample::carrier_us_each);
+                worked.into_iter().for_each(|worked| work.add(&name, worked));
                 datagrams.add_result(&name, sample.map(|sample| sample.us_each()));
             }
         }
-        Ok(vec![streams, datagrams])
+        Ok(vec![streams, datagrams, work])
     }
 
     fn ways(&self) -> Vec<(String, Ends)> {
