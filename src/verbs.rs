@@ -17,7 +17,7 @@ use crate::config::{self, Loaded};
 use crate::control::wish::{Deed, OWNER, USER, Wish};
 use crate::control::{Called, Looking, Manner, Named, Prompt, Target};
 use crate::names::User;
-use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime, vassal};
+use crate::{HAS_EMPEROR, control, doctor, ended, inspect, log, plan, runtime};
 
 /// Exit status when a word of the command line is wrong.
 const USAGE: u8 = 2;
@@ -28,9 +28,6 @@ const UNKNOWN: u8 = 4;
 
 /// Carries out a command line (without the name of the program).
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
-    if std::env::var_os(HAS_EMPEROR).is_some() {
-        vassal::whereabouts::settle();
-    }
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     match cli::parse(&arguments, &environment) {
         Ok(invocation) => carry_out(invocation),

@@ -54,7 +54,6 @@ mod upward;
 mod user;
 mod walk;
 pub mod watch;
-pub mod whereabouts;
 mod witness;
 mod zerg;
 

@@ -66,7 +66,10 @@ pub fn advise(step: &Step, errno: i32, host: &Host) -> Option<String> {
             denied(errno).then(|| not_held(*wanted, host))
         }
         Step::Run(_, program) | Step::Exec(program) => program_refused(program, errno),
-        Step::Directory(_) | Step::DirectoryBelow(..) | Step::ChangeDirectory(_) => directory_refused(errno),
+        Step::Directory(_)
+        | Step::DirectoryAmongOurs(_)
+        | Step::DirectoryBelow(..)
+        | Step::ChangeDirectory(_) => directory_refused(errno),
         Step::Descriptors(_) if errno == libc::EMFILE || errno == libc::EINVAL => {
             Some(MORE_DESCRIPTORS.into())
         }

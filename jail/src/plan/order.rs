@@ -102,6 +102,7 @@ fn before_drop(spec: &Spec) -> Vec<Step> {
 fn directory_step(spec: &Spec, directory: RawFd) -> Step {
     match &spec.directory_path {
         Some(path) if has(spec, Namespaces::FS) => Step::DirectoryBelow(directory, path.clone()),
+        None if has(spec, Namespaces::FS) => Step::DirectoryAmongOurs(directory),
         _ => Step::Directory(directory),
     }
 }

@@ -64,7 +64,9 @@ impl Step {
             Self::Run(phase, program) => format!("run exec-{} {}", phase.name(), program.name()),
             Self::Errand(errand) => errand.deed.clone(),
             Self::Await(awaited) => format!("do hook-{}", awaited.phase.name()),
-            Self::Directory(_) | Self::DirectoryBelow(..) => "enter the working directory".into(),
+            Self::Directory(_) | Self::DirectoryAmongOurs(_) | Self::DirectoryBelow(..) => {
+                "enter the working directory".into()
+            }
             Self::ChangeDirectory(path) => format!("enter {}", readable(path)),
             Self::Bound(_) => "reduce the bounding set".into(),
             Self::Identity(who, _) | Self::IdentityKeepingGroups(who, _) => format!("become uid {}", who.uid),
@@ -107,9 +109,11 @@ impl Step {
             | Self::JoinNetwork(_)
             | Self::Unshare(_)
             | Self::PrivateMounts => String::new(),
-            Self::LoopbackUp | Self::Hostname(_) | Self::Directory(_) | Self::ChangeDirectory(_) => {
-                String::new()
-            }
+            Self::LoopbackUp
+            | Self::Hostname(_)
+            | Self::Directory(_)
+            | Self::DirectoryAmongOurs(_)
+            | Self::ChangeDirectory(_) => String::new(),
             Self::NosuidMounts | Self::NoNewPrivs | Self::DefaultSignals => String::new(),
         }
     }

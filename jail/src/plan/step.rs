@@ -121,6 +121,8 @@ pub enum Step {
     Await(Awaited),
     /// Working directory.
     Directory(RawFd),
+    /// The same among the process's own mounts; `/` where it has another path there, or none.
+    DirectoryAmongOurs(RawFd),
     /// Working directory by the path that it has in the process's own mounts; `/` where it has none there.
     DirectoryBelow(RawFd, PathBuf),
     /// Working directory by path, taken with the rights the process has then.

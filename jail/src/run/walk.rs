@@ -109,6 +109,7 @@ impl<'a> Walk<'a> {
             Step::Errand(one) => errand::run(one, &self.held, &self.environment),
             Step::Await(awaited) => errand::wait(awaited),
             Step::Directory(fd) => Ok(fchdir(sys::borrow(*fd)?)?),
+            Step::DirectoryAmongOurs(fd) => rootfs::settle_in_directory(*fd),
             Step::DirectoryBelow(fd, path) => rootfs::change_directory(*fd, path),
             Step::ChangeDirectory(path) => Ok(chdir(path.as_c_str())?),
             Step::Bound(set) => identity::bound(*set),
@@ -152,7 +153,10 @@ fn held(step: &Step) -> Vec<RawFd> {
 /// The descriptors that a step names.
 fn named(step: &Step) -> Vec<RawFd> {
     match step {
-        Step::JoinNetwork(fd) | Step::Directory(fd) | Step::DirectoryBelow(fd, _) => vec![*fd],
+        Step::JoinNetwork(fd)
+        | Step::Directory(fd)
+        | Step::DirectoryAmongOurs(fd)
+        | Step::DirectoryBelow(fd, _) => vec![*fd],
         Step::Mounts(rootfs) => rootfs.lent().collect(),
         Step::Descriptors(list) => list.iter().map(|(here, _)| *here).collect(),
         Step::Await(awaited) => vec![awaited.socket],

@@ -1,14 +1,31 @@
 //! Where a process stands in its own mounts, and as whom it makes files there.
 
+use std::ffi::OsStr;
 use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::fstat;
-use rustix::process::{chdir, fchdir};
+use rustix::process::{chdir, fchdir, getcwd};
 
 use super::place::{top, walk};
 use crate::plan::Failure;
 use crate::sys;
+
+/// What the kernel says before the name of a directory that is among other mounts (`getcwd(2)`).
+const ELSEWHERE: &[u8] = b"(unreachable)";
+
+/// Enters the directory that `known` is, by the path that the kernel knows of it: in mounts of somebody else's it would be nowhere
+/// for `getcwd(3)`, and what is mounted below it in ours would not be seen.
+pub(in crate::run) fn settle_in_directory(known: RawFd) -> Result<(), Failure> {
+    fchdir(sys::borrow(known)?)?;
+    // Without a name it was removed, or it lies too deep.
+    let Ok(told) = getcwd(Vec::new()) else { return Ok(chdir(c"/")?) };
+    match told.to_bytes().strip_prefix(ELSEWHERE) {
+        Some(path) => change_directory(known, Path::new(OsStr::from_bytes(path))),
+        None => Ok(()),
+    }
+}
 
 /// Enters the directory that `known` is, by its path in our own mounts: `known` itself is in those of somebody else,
 /// and from there `..` would lead past all that is hidden here. Where the path leads elsewhere or nowhere, `/` it is.

@@ -23,7 +23,7 @@ use crate::plan::{Attributes, Depth, Failure, HARMLESS, Mount, Old, Presence, Ro
 use crate::sys;
 
 pub use cover::cover;
-pub(super) use directory::{change_directory, take_file_ids};
+pub(super) use directory::{change_directory, settle_in_directory, take_file_ids};
 pub use leave::OldRoot;
 pub(super) use leave::proc;
 use place::Place;
