@@ -117,20 +117,23 @@ fn they_end_after_the_last_vassal_and_one_that_does_not_is_killed() {
     let gone = tree.path("gone");
     let vassal = tree.script(
         "vassal",
-        &format!("trap 'touch {}; exit' TERM; while :; do sleep 0.01; done", gone.display()),
+        &format!("trap 'touch {}; exit' TERM; echo minds; while :; do sleep 0.01; done", gone.display()),
     );
     tree.vassal("shop.ini", &format!("command = {}\n", vassal.display()));
     let script = format!(
-        "trap '[ -e {} ] && echo after the vassal; exit' TERM; while :; do sleep 0.01; done",
+        "trap '[ -e {} ] && echo after the vassal; exit' TERM; echo polite minds; while :; do sleep 0.01; done",
         gone.display()
     );
     let daemons = [
         &*format!("name=polite,cmd={}", script.replace(',', "\\,")),
-        "name=stubborn,grace=1,cmd=trap '' TERM; setsid sleep 1000000 & while :; do sleep 0.01; done",
+        "name=stubborn,grace=1,cmd=trap '' TERM; echo stubborn minds; setsid sleep 1000000 & while :; do sleep 0.01; done",
     ];
     let emperor = begin(tree, &daemons).start();
     let (polite, stubborn) = (running(&emperor, "polite", 1), running(&emperor, "stubborn", 1));
     emperor.vassal("shop.ini");
+    for minds in ["minds", "polite minds", "stubborn minds"] {
+        emperor.wait_for_line(|line| line == minds);
+    }
     emperor.signal(Signal::TERM);
     emperor.wait_for_line(|line| line == "after the vassal");
     stubborn.wait_gone();
