@@ -27,6 +27,7 @@ mod legible;
 mod limits;
 mod listeners;
 mod logs;
+mod marks;
 mod notify;
 mod obey;
 mod outputs;
