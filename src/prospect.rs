@@ -2,6 +2,7 @@
 //! `liege plan` prints it, `liege check` says what keeps it from being.
 
 mod ground;
+mod users;
 
 use std::fs::File;
 use std::os::fd::{AsFd, RawFd};
@@ -15,7 +16,8 @@ use rustix::io::Errno;
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::check::naming;
 use crate::config::load;
-use crate::config::place::{COMMAND_LINE, ConfigError, Place, Texts};
+use crate::config::place::{COMMAND_LINE, ConfigError, Place, Placed, Texts};
+use crate::config::vassal::daemons::Daemon;
 use crate::config::vassal::tuntap::RouterName;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::spawner::birth::{self, Lent, Subject};
@@ -154,7 +156,8 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
     match kind {
         VassalKind::Uwsgi(option) => Ok(Life::Uwsgi(option)),
         VassalKind::Own(config) => {
-            let steps = phases::plan(&config, &facts(charter, examined));
+            let facts = facts(charter, examined);
+            let steps = phases::plan(&config, &facts);
             let steps = steps.and_then(|steps| match unlent(charter, &config) {
                 none if none.is_empty() => Ok(steps),
                 unlent => Err(unlent),
@@ -162,6 +165,10 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
             let steps = steps.and_then(|steps| match missing(charter, (&config, &steps)) {
                 none if none.is_empty() => Ok(steps),
                 missing => Err(missing),
+            });
+            let steps = steps.and_then(|steps| match unfit(charter, &config, (&facts, &steps)) {
+                none if none.is_empty() => Ok(steps),
+                unfit => Err(unfit),
             });
             steps.map(|steps| Life::Own(config, steps)).map_err(|errors| texts.explain(errors))
         }
@@ -185,9 +192,7 @@ fn unlent(charter: &Charter, config: &VassalConfig) -> Errors {
 
 /// What its file system is to be built on and is not there, where nobody brings it in time.
 fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Errors {
-    let bring =
-        [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal];
-    if bring.iter().any(|phase| charter.of_phase(*phase).next().is_some()) || !ground::is_certain(steps) {
+    if brings(charter) || !ground::is_certain(steps) {
         return Vec::new();
     }
     let is_covered =
@@ -205,6 +210,23 @@ fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Erro
     };
     let is_absent = |path: &Path| matches!(open(path), Err(Errno::NOENT));
     ground::missing(config, &|path| !is_covered(path) && is_absent(path))
+}
+
+/// Daemons that could not be started because of whom they are to become, where nobody makes users in time.
+fn unfit(charter: &Charter, config: &VassalConfig, (facts, steps): (&Facts, &[Step])) -> Errors {
+    if brings(charter) { Vec::new() } else { users::unfit(config, facts, steps) }
+}
+
+/// What the daemons of the Emperor itself could not become.
+pub fn unfit_daemons(charter: &Charter, list: &[Placed<Daemon>]) -> Errors {
+    users::unfit_of_emperor(list, charter)
+}
+
+/// Whether the Emperor does something for its vassals that may bring what is not there yet.
+fn brings(charter: &Charter) -> bool {
+    let bring =
+        [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal];
+    bring.iter().any(|phase| charter.of_phase(*phase).next().is_some())
 }
 
 /// Reads what was judged, not what the name leads to by now.

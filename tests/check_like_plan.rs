@@ -164,6 +164,58 @@ fn what_a_root_is_to_be_built_on_has_to_be_there() {
     common::eventually("what is brought", || brought.exists().then_some(()));
 }
 
+/// The start of the daemon says it in the same sentence.
+#[test]
+fn whom_a_daemon_is_to_become_has_to_be_there() {
+    let tree = Tree::new();
+    let daemon = "attach-daemon2 = name=jobs,cmd=/bin/true";
+    let before = "uid = 61001\ngid = 61002\n";
+    let unknown_user = "daemon jobs: there is no user `nosuchuser`";
+    let unknown_group = "daemon jobs: there is no group `nosuchgroup`";
+    let odd = [
+        ("user.ini", "", "uid=nosuchuser", unknown_user, "`useradd --system nosuchuser`"),
+        ("group.ini", "", "uid=61001,gid=nosuchgroup", unknown_group, "`groupadd --system nosuchgroup`"),
+        ("nobodys.ini", "", "uid=61001", "daemon jobs: uid 61001 is nobody's", "add `gid`"),
+        ("late.ini", before, "uid=nosuchuser,gid=61002", unknown_user, "leave `uid` out of the vassal's"),
+        (
+            "other.ini",
+            before,
+            "uid=61003,gid=61002",
+            "daemon jobs: uid = 61003: this vassal runs as uid 61001",
+            "leave `uid`",
+        ),
+    ];
+    for (name, first, ids, cause, cure) in odd {
+        let config = tree.vassal(name, &format!("{first}{daemon},{ids}\n"));
+        let place = format!("{name}:{}:18: {cause}", 2 + first.lines().count());
+        let said = checked(None, &config).said;
+        assert!(said.contains(&place) && said.contains(cure), "{said}");
+        assert!(!assert_alike(None, &config, name));
+    }
+    // Who is there, and who may be made, or may have another name, by then.
+    for (first, ids) in [
+        ("", "uid=61001,gid=61002"),
+        ("", "uid=daemon"),
+        (before, "uid=61001,gid=61002"),
+        ("exec-pre-jail = useradd nosuchuser\n", "uid=nosuchuser"),
+        ("unshare = fs\nbind = /etc/hostname:/etc/passwd\n", "uid=nosuchuser"),
+        ("unshare = fs\nrootfs = /srv\n", "uid=nosuchuser"),
+    ] {
+        let config = tree.vassal("fine.ini", &format!("{first}{daemon},{ids}\n"));
+        assert!(assert_alike(None, &config, first));
+        std::fs::remove_file(config).unwrap();
+    }
+    // The Emperor's own.
+    let own = emperors_config(&tree, &format!("{daemon},uid=nosuchuser"));
+    let said = checked(None, &own).said;
+    assert!(said.contains(&format!("emperor.ini:3:18: {unknown_user}")), "{said}");
+    let own =
+        emperors_config(&tree, &format!("hook-emperor-start = exec:/bin/true\n{daemon},uid=nosuchuser"));
+    assert!(checked(None, &own).fine);
+    let emperor = Emperor::start(tree, &[]);
+    odd.iter().for_each(|(name, _, _, cause, _)| _ = emperor.wait_for(name, cause));
+}
+
 /// Each vassal is judged by the Emperor that was named before it.
 #[test]
 fn an_emperors_config_rules_those_behind_it() {

@@ -55,6 +55,13 @@ fn unplaced(
     (!within && absent(&inside)).then(|| error().cure(EMPTY))
 }
 
+/// Whether something else than the host's is to be seen at this path, though the root is the host's.
+pub fn covers(config: &VassalConfig, path: &Path) -> bool {
+    let masks = |wish: &MountWish| matches!(wish, MountWish::Mask(mask) if path.starts_with(mask));
+    let mounts = config.rootfs.mounts.iter().map(|one| &one.value);
+    mounts.into_iter().any(|wish| masks(wish) || target(wish).is_some_and(|target| path.starts_with(target)))
+}
+
 fn directory(wish: &RootWish) -> &Path {
     match wish {
         RootWish::Rootfs(path, _)
