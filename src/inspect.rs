@@ -52,7 +52,11 @@ fn judge_vassal(finding: &mut Finding, rules: Option<&Charter>) {
     let file = Path::new(&finding.file);
     let runs = !matches!(finding.verdict, Verdict::Exits(_) | Verdict::Unseen(_)) && file.exists();
     let foreseen = rules.filter(|_| runs).map(|charter| foresee(charter, file));
-    finding.refuse(foreseen.and_then(Result::err).unwrap_or_default());
+    match foreseen {
+        Some(Ok(prospect)) => finding.warnings.extend(prospect.doubts),
+        Some(Err(errors)) => finding.refuse(errors),
+        None => {}
+    }
 }
 
 /// What an Emperor is told, or why it would not start; nothing where the file is no Emperor's.

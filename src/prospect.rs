@@ -1,11 +1,12 @@
 //! What becomes of a config under the rules of an Emperor: judged as its spawner and its vassal would, and nothing is started.
 //! `liege plan` prints it, `liege check` says what keeps it from being.
 
+mod dropbear;
 mod ground;
 mod users;
 
 use std::fs::File;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -41,6 +42,8 @@ pub struct Prospect {
     pub leaf: Option<Vec<String>>,
     /// What comes then.
     pub life: Life,
+    /// What will not do as it is, though it is started.
+    pub doubts: Errors,
 }
 
 /// What runs once the process is made.
@@ -96,7 +99,8 @@ pub fn foresee(charter: &Charter, file: &Path) -> Result<Prospect, Errors> {
     let subject = subject(charter, (parent, name), &examined).map_err(about)?;
     let leaf = leaf(charter, name, charter.owner_of(examined.trust, owners::own_ids()).uid).map_err(about)?;
     let birth = jail::plan::plan(&birth::spec(charter, &subject));
-    Ok(Prospect { birth, leaf, life: life(charter, &examined, file)? })
+    let (life, doubts) = life(charter, &examined, file)?;
+    Ok(Prospect { birth, leaf, life, doubts })
 }
 
 fn whole(file: &Path) -> Place {
@@ -143,18 +147,19 @@ fn subject<'a>(
 }
 
 /// What the vassal does itself, as whoever it was made.
-fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Errors> {
+fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<(Life, Errors), Errors> {
+    let certain = |life: Life| Ok((life, Vec::new()));
     match &charter.program {
         VassalProgram::Own if magic::is_program(charter, examined.file.as_fd(), examined.trust) => {
-            return Ok(Life::Printed);
+            return certain(Life::Printed);
         }
         VassalProgram::Own => {}
-        VassalProgram::Path(program) => return Ok(Life::Program(program.clone())),
-        VassalProgram::First(..) => return Ok(Life::FirstOf),
+        VassalProgram::Path(program) => return certain(Life::Program(program.clone())),
+        VassalProgram::First(..) => return certain(Life::FirstOf),
     }
     let (kind, texts) = kind(examined, file)?;
     match kind {
-        VassalKind::Uwsgi(option) => Ok(Life::Uwsgi(option)),
+        VassalKind::Uwsgi(option) => certain(Life::Uwsgi(option)),
         VassalKind::Own(config) => {
             let facts = facts(charter, examined);
             let steps = phases::plan(&config, &facts);
@@ -170,7 +175,9 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
                 none if none.is_empty() => Ok(steps),
                 unfit => Err(unfit),
             });
-            steps.map(|steps| Life::Own(config, steps)).map_err(|errors| texts.explain(errors))
+            let steps = steps.map_err(|errors| texts.explain(errors))?;
+            let doubts = texts.explain(doubts(charter, (&config, &steps)));
+            Ok((Life::Own(config, steps), doubts))
         }
     }
 }
@@ -197,17 +204,8 @@ fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Erro
     }
     let is_covered =
         |path: &Path| charter.jail.is_some() && ground::COVERED.iter().any(|own| path.starts_with(own));
-    let Ok(root) = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return Vec::new();
-    };
-    // Through no link, and on no file system that may not answer: it is a tenant who names these paths. What we cannot see
-    // is no error of his.
-    let mounts = Mounts::new();
-    let open = |path: &Path| {
-        let below = path.as_os_str().as_bytes();
-        trust::open_below(root.as_fd(), below, Reach::Near(&mounts))
-    };
+    // What we cannot see is no error of his.
+    let Some(open) = opener() else { return Vec::new() };
     let is_absent = |path: &Path| matches!(open(path), Err(Errno::NOENT));
     ground::missing(config, &|path| !is_covered(path) && is_absent(path))
 }
@@ -215,6 +213,14 @@ fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Erro
 /// Daemons that could not be started because of whom they are to become, where nobody makes users in time.
 fn unfit(charter: &Charter, config: &VassalConfig, (facts, steps): (&Facts, &[Step])) -> Errors {
     if brings(charter) { Vec::new() } else { users::unfit(config, facts, steps) }
+}
+
+/// Daemons that will not find what they run, where nobody brings it in time.
+fn doubts(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Errors {
+    match opener() {
+        Some(open) if !brings(charter) => dropbear::lacking(config, steps, &open),
+        _ => Vec::new(),
+    }
 }
 
 /// What the daemons of the Emperor itself could not become.
@@ -227,6 +233,15 @@ fn brings(charter: &Charter) -> bool {
     let bring =
         [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal];
     bring.iter().any(|phase| charter.of_phase(*phase).next().is_some())
+}
+
+/// Opens what a tenant names: through no link, and on no file system that may not answer.
+fn opener() -> Option<impl Fn(&Path) -> Result<OwnedFd, Errno>> {
+    let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mounts = Mounts::new();
+    Some(move |path: &Path| {
+        trust::open_below(root.as_fd(), path.as_os_str().as_bytes(), Reach::Near(&mounts))
+    })
 }
 
 /// Reads what was judged, not what the name leads to by now.

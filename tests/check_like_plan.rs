@@ -216,6 +216,51 @@ fn whom_a_daemon_is_to_become_has_to_be_there() {
     odd.iter().for_each(|(name, _, _, cause, _)| _ = emperor.wait_for(name, cause));
 }
 
+/// What is said of this config where `/usr/sbin` is empty.
+fn checked_without_sbin(config: &Path) -> String {
+    let check = format!("mount -t tmpfs none /usr/sbin && exec {} check {}", common::LIEGE, config.display());
+    let output =
+        std::process::Command::new("unshare").args(["--mount", "sh", "-c", &check]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// It is started all the same, and says it in these words: somebody may bring one.
+#[test]
+fn ssh_without_a_dropbear_is_warned_of() {
+    let tree = Tree::new();
+    let (bare, full) = (tree.path("bare"), tree.path("full"));
+    ["bare/usr/bin", "full/usr/sbin"]
+        .iter()
+        .for_each(|name| std::fs::create_dir_all(tree.path(name)).unwrap());
+    std::fs::write(full.join("usr/sbin/dropbear"), "").unwrap();
+    std::os::unix::fs::symlink("usr/bin", bare.join("bin")).unwrap();
+    let with = |lines: &str| tree.vassal("x.ini", &format!("ssh = 2201\n{lines}\n"));
+    let warning = "warning: DIR/x.ini:2:7: there is no dropbear, neither in the jail nor on the host\n  ssh = 2201\n        ^\n  apt install dropbear-bin\n";
+    let warning = warning.replace("DIR", &tree.vassals().display().to_string());
+    let root = |path: &Path| format!("unshare = fs\nrootfs = {}", path.display());
+    for lines in ["", "env = PATH=/usr/sbin:/bin", &root(&bare)] {
+        let said = checked_without_sbin(&with(lines));
+        assert!(said.contains(&warning), "{lines}: {said}");
+        // By the host's, or lent.
+        let said = checked(None, &with(lines)).said;
+        assert!(!said.contains("there is no dropbear"), "{lines}: {said}");
+    }
+    // Where nobody can know.
+    for lines in [
+        "env = PATH=/opt/bin",
+        "exec-pre-jail = apt install dropbear-bin",
+        "unshare = fs\nbind = /srv:/usr/sbin",
+        &root(&full),
+        &format!("{}\nbind = /usr:/usr", root(&bare)),
+    ] {
+        let said = checked_without_sbin(&with(lines));
+        assert!(!said.contains("there is no dropbear"), "{lines}: {said}");
+    }
+    let said = checked(None, &with("env = PATH=/usr/bin:/bin")).said;
+    assert!(said.contains(&warning), "{said}");
+}
+
 /// Each vassal is judged by the Emperor that was named before it.
 #[test]
 fn an_emperors_config_rules_those_behind_it() {

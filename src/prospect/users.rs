@@ -25,7 +25,9 @@ enum Starter {
 
 /// Daemons of a vassal that its master could not start because of whom they are to become.
 pub fn unfit(config: &VassalConfig, facts: &Facts, steps: &[Step]) -> Errors {
-    if !is_certain(config, steps) {
+    let are_hosts =
+        ground::root(config).is_none() && !NAMES.iter().any(|path| ground::covers(config, Path::new(path)));
+    if !are_hosts || !ground::is_untouched(steps) {
         return Vec::new();
     }
     refused(&config.daemons.list, &starter(config, facts))
@@ -38,15 +40,6 @@ pub fn unfit_of_emperor(list: &[Placed<Daemon>], charter: &Charter) -> Errors {
     }
     let becomes = charter.household.as_ref().and_then(|household| household.owner);
     refused(list, &becomes.map_or(Starter::Root, |owner| Starter::User(Some((owner.uid, owner.gid)))))
-}
-
-/// Whether the names are those of the host when the first daemon is started.
-fn is_certain(config: &VassalConfig, steps: &[Step]) -> bool {
-    let before = steps.iter().take_while(|step| !matches!(step, Step::Daemon(_)));
-    let brings = |step: &Step| matches!(step, Step::Run(..) | Step::Hook(..) | Step::Join(_) | Step::File(_));
-    !before.into_iter().any(brings)
-        && config.rootfs.root.is_none()
-        && !NAMES.iter().any(|path| ground::covers(config, Path::new(path)))
 }
 
 fn starter(config: &VassalConfig, facts: &Facts) -> Starter {
