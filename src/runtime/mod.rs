@@ -41,6 +41,7 @@ mod remembrance;
 mod replies;
 mod residence;
 mod rights;
+mod rules;
 mod sessions;
 mod signals;
 mod spelling;
