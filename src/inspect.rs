@@ -12,7 +12,7 @@ use crate::config::emperor::EmperorConfig;
 use crate::config::place::{COMMAND_LINE, ConfigError, Place, Placed, Texts};
 use crate::config::{Loaded, load};
 use crate::monitors::is_vassal;
-use crate::prospect::foresee;
+use crate::prospect::{foresee, unfit_daemons};
 use crate::runtime::plan_for;
 use crate::spawner::charter::Charter;
 use crate::vassal::program;
@@ -33,8 +33,11 @@ pub fn inspect(names: &[String]) -> Report {
 fn judge(finding: &mut Finding, rules: &mut Option<Charter>) {
     let file = finding.file.clone();
     match emperors(&file) {
-        Some(Ok(config)) => match plan_for(&config) {
-            Ok(charter) => *rules = Some(charter),
+        Some(Ok((config, texts))) => match plan_for(&config) {
+            Ok(charter) => {
+                finding.refuse(texts.explain(unfit_daemons(&charter, &config.daemons.list)));
+                *rules = Some(charter);
+            }
             // What takes root is not wrong because somebody else looks at it.
             Err(_) if !geteuid().is_root() => *rules = None,
             Err(error) => finding.refuse(vec![of_whole(&file, error)]),
@@ -49,15 +52,19 @@ fn judge_vassal(finding: &mut Finding, rules: Option<&Charter>) {
     let file = Path::new(&finding.file);
     let runs = !matches!(finding.verdict, Verdict::Exits(_) | Verdict::Unseen(_)) && file.exists();
     let foreseen = rules.filter(|_| runs).map(|charter| foresee(charter, file));
-    finding.refuse(foreseen.and_then(Result::err).unwrap_or_default());
+    match foreseen {
+        Some(Ok(prospect)) => finding.warnings.extend(prospect.doubts),
+        Some(Err(errors)) => finding.refuse(errors),
+        None => {}
+    }
 }
 
 /// What an Emperor is told, or why it would not start; nothing where the file is no Emperor's.
-fn emperors(file: &str) -> Option<Result<EmperorConfig, Vec<ConfigError>>> {
+fn emperors(file: &str) -> Option<Result<(EmperorConfig, Texts), Vec<ConfigError>>> {
     let place = Place { file: COMMAND_LINE.into(), line: 1, column: 1 };
     let loaded: Loaded = load(vec![naming(file, place)], Texts::default(), &Surroundings::onlooker());
     let governs = loaded.entries.iter().any(|entry| entry.key == "emperor");
-    governs.then(|| loaded.emperor())
+    governs.then(|| loaded.emperor().map(|config| (config, loaded.texts)))
 }
 
 fn of_whole(file: &str, error: Error) -> ConfigError {

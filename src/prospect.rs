@@ -1,10 +1,12 @@
 //! What becomes of a config under the rules of an Emperor: judged as its spawner and its vassal would, and nothing is started.
 //! `liege plan` prints it, `liege check` says what keeps it from being.
 
+mod dropbear;
 mod ground;
+mod users;
 
 use std::fs::File;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,7 +17,8 @@ use rustix::io::Errno;
 use crate::cli::world::{Opened, Surroundings};
 use crate::config::check::naming;
 use crate::config::load;
-use crate::config::place::{COMMAND_LINE, ConfigError, Place, Texts};
+use crate::config::place::{COMMAND_LINE, ConfigError, Place, Placed, Texts};
+use crate::config::vassal::daemons::Daemon;
 use crate::config::vassal::tuntap::RouterName;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::spawner::birth::{self, Lent, Subject};
@@ -39,6 +42,8 @@ pub struct Prospect {
     pub leaf: Option<Vec<String>>,
     /// What comes then.
     pub life: Life,
+    /// What will not do as it is, though it is started.
+    pub doubts: Errors,
 }
 
 /// What runs once the process is made.
@@ -94,7 +99,8 @@ pub fn foresee(charter: &Charter, file: &Path) -> Result<Prospect, Errors> {
     let subject = subject(charter, (parent, name), &examined).map_err(about)?;
     let leaf = leaf(charter, name, charter.owner_of(examined.trust, owners::own_ids()).uid).map_err(about)?;
     let birth = jail::plan::plan(&birth::spec(charter, &subject));
-    Ok(Prospect { birth, leaf, life: life(charter, &examined, file)? })
+    let (life, doubts) = life(charter, &examined, file)?;
+    Ok(Prospect { birth, leaf, life, doubts })
 }
 
 fn whole(file: &Path) -> Place {
@@ -141,20 +147,22 @@ fn subject<'a>(
 }
 
 /// What the vassal does itself, as whoever it was made.
-fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Errors> {
+fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<(Life, Errors), Errors> {
+    let certain = |life: Life| Ok((life, Vec::new()));
     match &charter.program {
         VassalProgram::Own if magic::is_program(charter, examined.file.as_fd(), examined.trust) => {
-            return Ok(Life::Printed);
+            return certain(Life::Printed);
         }
         VassalProgram::Own => {}
-        VassalProgram::Path(program) => return Ok(Life::Program(program.clone())),
-        VassalProgram::First(..) => return Ok(Life::FirstOf),
+        VassalProgram::Path(program) => return certain(Life::Program(program.clone())),
+        VassalProgram::First(..) => return certain(Life::FirstOf),
     }
     let (kind, texts) = kind(examined, file)?;
     match kind {
-        VassalKind::Uwsgi(option) => Ok(Life::Uwsgi(option)),
+        VassalKind::Uwsgi(option) => certain(Life::Uwsgi(option)),
         VassalKind::Own(config) => {
-            let steps = phases::plan(&config, &facts(charter, examined));
+            let facts = facts(charter, examined);
+            let steps = phases::plan(&config, &facts);
             let steps = steps.and_then(|steps| match unlent(charter, &config) {
                 none if none.is_empty() => Ok(steps),
                 unlent => Err(unlent),
@@ -163,7 +171,13 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<Life, Err
                 none if none.is_empty() => Ok(steps),
                 missing => Err(missing),
             });
-            steps.map(|steps| Life::Own(config, steps)).map_err(|errors| texts.explain(errors))
+            let steps = steps.and_then(|steps| match unfit(charter, &config, (&facts, &steps)) {
+                none if none.is_empty() => Ok(steps),
+                unfit => Err(unfit),
+            });
+            let steps = steps.map_err(|errors| texts.explain(errors))?;
+            let doubts = texts.explain(doubts(charter, (&config, &steps)));
+            Ok((Life::Own(config, steps), doubts))
         }
     }
 }
@@ -185,26 +199,49 @@ fn unlent(charter: &Charter, config: &VassalConfig) -> Errors {
 
 /// What its file system is to be built on and is not there, where nobody brings it in time.
 fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Errors {
-    let bring =
-        [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal];
-    if bring.iter().any(|phase| charter.of_phase(*phase).next().is_some()) || !ground::is_certain(steps) {
+    if brings(charter) || !ground::is_certain(steps) {
         return Vec::new();
     }
     let is_covered =
         |path: &Path| charter.jail.is_some() && ground::COVERED.iter().any(|own| path.starts_with(own));
-    let Ok(root) = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return Vec::new();
-    };
-    // Through no link, and on no file system that may not answer: it is a tenant who names these paths. What we cannot see
-    // is no error of his.
-    let mounts = Mounts::new();
-    let open = |path: &Path| {
-        let below = path.as_os_str().as_bytes();
-        trust::open_below(root.as_fd(), below, Reach::Near(&mounts))
-    };
+    // What we cannot see is no error of his.
+    let Some(open) = opener() else { return Vec::new() };
     let is_absent = |path: &Path| matches!(open(path), Err(Errno::NOENT));
     ground::missing(config, &|path| !is_covered(path) && is_absent(path))
+}
+
+/// Daemons that could not be started because of whom they are to become, where nobody makes users in time.
+fn unfit(charter: &Charter, config: &VassalConfig, (facts, steps): (&Facts, &[Step])) -> Errors {
+    if brings(charter) { Vec::new() } else { users::unfit(config, facts, steps) }
+}
+
+/// Daemons that will not find what they run, where nobody brings it in time.
+fn doubts(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Errors {
+    match opener() {
+        Some(open) if !brings(charter) => dropbear::lacking(config, steps, &open),
+        _ => Vec::new(),
+    }
+}
+
+/// What the daemons of the Emperor itself could not become.
+pub fn unfit_daemons(charter: &Charter, list: &[Placed<Daemon>]) -> Errors {
+    users::unfit_of_emperor(list, charter)
+}
+
+/// Whether the Emperor does something for its vassals that may bring what is not there yet.
+fn brings(charter: &Charter) -> bool {
+    let bring =
+        [Phase::EmperorStart, Phase::AsEmperorBeforeVassal, Phase::AsVassalBeforeDrop, Phase::AsVassal];
+    bring.iter().any(|phase| charter.of_phase(*phase).next().is_some())
+}
+
+/// Opens what a tenant names: through no link, and on no file system that may not answer.
+fn opener() -> Option<impl Fn(&Path) -> Result<OwnedFd, Errno>> {
+    let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mounts = Mounts::new();
+    Some(move |path: &Path| {
+        trust::open_below(root.as_fd(), path.as_os_str().as_bytes(), Reach::Near(&mounts))
+    })
 }
 
 /// Reads what was judged, not what the name leads to by now.

@@ -164,6 +164,103 @@ fn what_a_root_is_to_be_built_on_has_to_be_there() {
     common::eventually("what is brought", || brought.exists().then_some(()));
 }
 
+/// The start of the daemon says it in the same sentence.
+#[test]
+fn whom_a_daemon_is_to_become_has_to_be_there() {
+    let tree = Tree::new();
+    let daemon = "attach-daemon2 = name=jobs,cmd=/bin/true";
+    let before = "uid = 61001\ngid = 61002\n";
+    let unknown_user = "daemon jobs: there is no user `nosuchuser`";
+    let unknown_group = "daemon jobs: there is no group `nosuchgroup`";
+    let odd = [
+        ("user.ini", "", "uid=nosuchuser", unknown_user, "`useradd --system nosuchuser`"),
+        ("group.ini", "", "uid=61001,gid=nosuchgroup", unknown_group, "`groupadd --system nosuchgroup`"),
+        ("nobodys.ini", "", "uid=61001", "daemon jobs: uid 61001 is nobody's", "add `gid`"),
+        ("late.ini", before, "uid=nosuchuser,gid=61002", unknown_user, "leave `uid` out of the vassal's"),
+        (
+            "other.ini",
+            before,
+            "uid=61003,gid=61002",
+            "daemon jobs: uid = 61003: this vassal runs as uid 61001",
+            "leave `uid`",
+        ),
+    ];
+    for (name, first, ids, cause, cure) in odd {
+        let config = tree.vassal(name, &format!("{first}{daemon},{ids}\n"));
+        let place = format!("{name}:{}:18: {cause}", 2 + first.lines().count());
+        let said = checked(None, &config).said;
+        assert!(said.contains(&place) && said.contains(cure), "{said}");
+        assert!(!assert_alike(None, &config, name));
+    }
+    // Who is there, and who may be made, or may have another name, by then.
+    for (first, ids) in [
+        ("", "uid=61001,gid=61002"),
+        ("", "uid=daemon"),
+        (before, "uid=61001,gid=61002"),
+        ("exec-pre-jail = useradd nosuchuser\n", "uid=nosuchuser"),
+        ("unshare = fs\nbind = /etc/hostname:/etc/passwd\n", "uid=nosuchuser"),
+        ("unshare = fs\nrootfs = /srv\n", "uid=nosuchuser"),
+    ] {
+        let config = tree.vassal("fine.ini", &format!("{first}{daemon},{ids}\n"));
+        assert!(assert_alike(None, &config, first));
+        std::fs::remove_file(config).unwrap();
+    }
+    // The Emperor's own.
+    let own = emperors_config(&tree, &format!("{daemon},uid=nosuchuser"));
+    let said = checked(None, &own).said;
+    assert!(said.contains(&format!("emperor.ini:3:18: {unknown_user}")), "{said}");
+    let own =
+        emperors_config(&tree, &format!("hook-emperor-start = exec:/bin/true\n{daemon},uid=nosuchuser"));
+    assert!(checked(None, &own).fine);
+    let emperor = Emperor::start(tree, &[]);
+    odd.iter().for_each(|(name, _, _, cause, _)| _ = emperor.wait_for(name, cause));
+}
+
+/// What is said of this config where `/usr/sbin` is empty.
+fn checked_without_sbin(config: &Path) -> String {
+    let check = format!("mount -t tmpfs none /usr/sbin && exec {} check {}", common::LIEGE, config.display());
+    let output =
+        std::process::Command::new("unshare").args(["--mount", "sh", "-c", &check]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// It is started all the same, and says it in these words: somebody may bring one.
+#[test]
+fn ssh_without_a_dropbear_is_warned_of() {
+    let tree = Tree::new();
+    let (bare, full) = (tree.path("bare"), tree.path("full"));
+    ["bare/usr/bin", "full/usr/sbin"]
+        .iter()
+        .for_each(|name| std::fs::create_dir_all(tree.path(name)).unwrap());
+    std::fs::write(full.join("usr/sbin/dropbear"), "").unwrap();
+    std::os::unix::fs::symlink("usr/bin", bare.join("bin")).unwrap();
+    let with = |lines: &str| tree.vassal("x.ini", &format!("ssh = 2201\n{lines}\n"));
+    let warning = "warning: DIR/x.ini:2:7: there is no dropbear, neither in the jail nor on the host\n  ssh = 2201\n        ^\n  apt install dropbear-bin\n";
+    let warning = warning.replace("DIR", &tree.vassals().display().to_string());
+    let root = |path: &Path| format!("unshare = fs\nrootfs = {}", path.display());
+    for lines in ["", "env = PATH=/usr/sbin:/bin", &root(&bare)] {
+        let said = checked_without_sbin(&with(lines));
+        assert!(said.contains(&warning), "{lines}: {said}");
+        // By the host's, or lent.
+        let said = checked(None, &with(lines)).said;
+        assert!(!said.contains("there is no dropbear"), "{lines}: {said}");
+    }
+    // Where nobody can know.
+    for lines in [
+        "env = PATH=/opt/bin",
+        "exec-pre-jail = apt install dropbear-bin",
+        "unshare = fs\nbind = /srv:/usr/sbin",
+        &root(&full),
+        &format!("{}\nbind = /usr:/usr", root(&bare)),
+    ] {
+        let said = checked_without_sbin(&with(lines));
+        assert!(!said.contains("there is no dropbear"), "{lines}: {said}");
+    }
+    let said = checked(None, &with("env = PATH=/usr/bin:/bin")).said;
+    assert!(said.contains(&warning), "{said}");
+}
+
 /// Each vassal is judged by the Emperor that was named before it.
 #[test]
 fn an_emperors_config_rules_those_behind_it() {

@@ -46,3 +46,18 @@ fn a_host_without_user_namespaces_is_told_which_knob_it_is() {
     assert!(user["found"].as_str().unwrap().contains("ENOSPC"), "{user}");
     assert_eq!(user["cure"], "sysctl -w user.max_user_namespaces=15000");
 }
+
+/// In a mount namespace of the test's own.
+#[test]
+fn a_host_without_dropbear_is_told_which_package_it_is() {
+    let mut command = Command::new("unshare");
+    let bare = format!("mount -t tmpfs none /usr/sbin && exec {LIEGE} doctor --json");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &bare]);
+    let report = report(&command.output().unwrap());
+    let dropbear = check(&report, "dropbear");
+    assert_eq!(
+        (dropbear["state"].as_str(), dropbear["cure"].as_str()),
+        (Some("optional"), Some("apt install dropbear-bin"))
+    );
+    assert!(dropbear["found"].as_str().unwrap().contains("`ssh = PORT`"), "{dropbear}");
+}

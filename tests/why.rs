@@ -257,3 +257,55 @@ fn who_never_got_as_far_as_its_program_has_its_sentence() {
     });
     emperor.stop();
 }
+
+/// What `liege why` advises this user to do about that vassal.
+fn advised(emperor: &Emperor, uid: u32, name: &str) -> String {
+    let id = uid.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]).arg(emperor.tree.path("liege"));
+    let output = command.arg("why").arg(emperor.stats_socket()).arg(name).current_dir("/").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("what to do:"));
+    line.unwrap_or_else(|| panic!("{text}")).trim().to_owned()
+}
+
+#[test]
+fn what_to_do_is_a_command_as_it_is_typed_with_the_paths_that_one_may_know() {
+    for is_public in [true, false] {
+        let tree = Tree::new();
+        tree.liege();
+        tree.vassal_of(ALICE, "it's.ini", "comand = x\n");
+        let own = tree.path("my emperor.ini");
+        let text = format!("[uwsgi]\nemperor = {}\nemperor-tyrant = true\n", tree.vassals().display());
+        tree.place(&own, 0, &text);
+        let mode = if is_public { 0o644 } else { 0o600 };
+        std::fs::set_permissions(&own, PermissionsExt::from_mode(mode)).unwrap();
+        let started = Start::bare(tree).option("--ini").option("my emperor.ini");
+        let emperor = started.option("--emperor-stats-for-tenants").start();
+        emperor.wait_stats("it's.ini", |one| one["state"] == "refused");
+        let directory = emperor.tree.vassals().display().to_string();
+        let told = |rules: &str, config: &str| {
+            format!(
+                "mend the config (`liege check {rules}{config}`); if it is a file that this one includes, touch this one then"
+            )
+        };
+        let rules = format!("'{}' ", own.display());
+        assert_eq!(advised(&emperor, 0, "it's.ini"), told(&rules, &format!(r"'{directory}/it'\''s.ini'")));
+        // A guest is told the names of his vassals, and nothing of the Emperor that he could not read.
+        let rules = if is_public { &rules } else { "" };
+        assert_eq!(advised(&emperor, ALICE, "it's.ini"), told(rules, r"'it'\''s.ini'"));
+        emperor.stop();
+    }
+}
+
+#[test]
+fn an_emperor_without_a_config_is_named_in_no_command() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal("typo.ini", "comand = x\n");
+    let emperor = Emperor::start(tree, &[]);
+    emperor.wait_stats("typo.ini", |one| one["state"] == "refused");
+    let config = emperor.tree.vassals().join("typo.ini");
+    assert!(advised(&emperor, 0, "typo.ini").contains(&format!("(`liege check {}`)", config.display())));
+    emperor.stop();
+}

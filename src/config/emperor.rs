@@ -16,6 +16,7 @@ pub mod tuntap;
 pub mod vassals_log;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jail::plan::Knob;
 use jail::plan::standard::Strictness;
@@ -33,6 +34,8 @@ const RELOAD_MERCY_MS: u64 = 30_000;
 /// Everything that an Emperor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmperorConfig {
+    /// The file that it was read from first, where a file says that it is an Emperor's: others can be judged by that.
+    pub file: Option<Arc<str>>,
     /// `emperor`: the sources, in order.
     pub sources: Vec<Placed<Source>>,
     /// `emperor-use-clone`.
@@ -235,6 +238,7 @@ impl Default for EmperorConfig {
             stop_hook: None,
             tuntap: tuntap::Tuntap::default(),
             daemons: Daemons::default(),
+            file: None,
         }
     }
 }

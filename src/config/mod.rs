@@ -37,7 +37,7 @@ pub mod vassal;
 pub use files::split_section;
 pub use format::FILE_MAX;
 pub use load::{Loaded, load, load_once};
-pub use show::quoted;
+pub use show::{quoted, shell_word};
 pub use values::{DESCRIPTOR_MAX, Wrong, address};
 
 #[cfg(test)]

@@ -16,6 +16,16 @@ pub fn quoted(text: &str) -> String {
     format!("`{}{more}`", printable(&cut))
 }
 
+/// The text as one word of a shell, which takes it for no option.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "/._-+=:,@%".contains(one);
+    let here = if text.starts_with('-') { "./" } else { "" };
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => format!("{here}{text}"),
+        false => format!("'{here}{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The text with everything escaped that a terminal would obey; tabs become spaces.
 pub fn printable(text: &str) -> String {
     text.chars().map(|one| shown(one).0).collect()

@@ -24,6 +24,9 @@ pub const OWNER: &str = "uid=";
 /// Before his name, which the Emperor is not told.
 pub const USER: &str = "user=";
 
+/// State of what is disabled though no config of it is there.
+pub const CONFIG_GONE: &str = "gone";
+
 /// What the daemons of the Emperor itself are called by, before the slash: no vassal has a name of one word alone.
 pub const OURS: &str = "emperor";
 
@@ -180,6 +183,12 @@ impl Standing {
             disabled,
             ..Self::default()
         }
+    }
+
+    /// That of what is disabled though no config of it is there.
+    pub fn of_mark(number: u32, name: &str) -> Self {
+        let (name, state) = (name.to_owned(), CONFIG_GONE.to_owned());
+        Self { number, name, state, disabled: true, ..Self::default() }
     }
 
     /// That of a daemon of this vassal.

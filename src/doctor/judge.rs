@@ -2,6 +2,8 @@
 
 use jail::plan::rule_missing;
 
+use crate::config::vassal::daemons::INSTALL_DROPBEAR;
+
 /// What was seen of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -35,6 +37,8 @@ pub struct Seen {
     pub cgroup: Cgroup,
     /// Why `/dev/net/tun` cannot be opened; `None` when it can.
     pub tun: Option<String>,
+    /// Programs of dropbear that are not here.
+    pub dropbear_lacks: Vec<&'static str>,
     /// Values of `/proc/sys`; missing ones are not there.
     pub knobs: Vec<(&'static str, u64)>,
 }
@@ -112,7 +116,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     ];
     findings.extend(seen.ranges.as_ref().filter(|_| seen.root).map(ranges));
     findings.extend(cgroups(seen));
-    findings.extend([tun(seen), forward(seen)]);
+    findings.extend([tun(seen), forward(seen), dropbear(seen)]);
     findings.extend(PROTECTED.iter().filter_map(|(name, least)| protected(seen, name, *least)));
     findings
 }
@@ -303,6 +307,20 @@ fn forward(seen: &Seen) -> Finding {
             "ip_forward",
             "off: jails reach no other network by routing",
             "sysctl -w net.ipv4.ip_forward=1",
+        ),
+    }
+}
+
+fn dropbear(seen: &Seen) -> Finding {
+    match seen.dropbear_lacks[..] {
+        [] => ok("dropbear", "`ssh = PORT` runs it in jails"),
+        _ => optional(
+            "dropbear",
+            format!(
+                "no {}: `ssh = PORT` starts no ssh server where the root of the jail has none of its own",
+                seen.dropbear_lacks.join(", ")
+            ),
+            INSTALL_DROPBEAR,
         ),
     }
 }

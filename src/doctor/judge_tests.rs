@@ -42,6 +42,14 @@ fn a_whole_host_lacks_nothing() {
 }
 
 #[test]
+fn a_host_without_dropbear_is_told_what_it_is_for_and_which_package_has_it() {
+    let bare = Seen { dropbear_lacks: vec!["dropbear", "dropbearkey"], ..whole() };
+    assert_eq!(lacks(&bare, State::Optional), [("dropbear", "apt install dropbear-bin".to_owned())]);
+    let found = judge(&bare).into_iter().find(|one| one.name == "dropbear").expect("it is told").found;
+    assert!(found.starts_with("no dropbear, dropbearkey: `ssh = PORT` starts no ssh server"), "{found}");
+}
+
+#[test]
 fn each_way_to_forbid_user_namespaces_has_its_own_cure() {
     let forbidden = || Seen { user: Some("EPERM".into()), root: false, ..whole() };
     let cure = |seen: Seen| missing_one(&seen);

@@ -12,7 +12,11 @@ use rustix::process::{WaitOptions, getpid, getppid, waitpid};
 use super::judge::{CONTROLLERS, Cgroup, FORWARD, PROTECTED, Seen};
 use crate::config::emperor::id_range::IdRanges;
 use crate::seccomp::profile::numbers;
+use crate::spawner::birth::SEARCH;
 use crate::subids::Subids;
+
+/// What `ssh = PORT` runs: the server, and what makes its key.
+const DROPBEAR: [&str; 2] = ["dropbear", "dropbearkey"];
 
 /// Looks at all of it.
 pub fn look() -> Seen {
@@ -35,6 +39,7 @@ pub fn look() -> Seen {
         namespaces: namespaces(),
         cgroup: cgroup(),
         tun: File::open("/dev/net/tun").err().map(|error| error.to_string()),
+        dropbear_lacks: DROPBEAR.into_iter().filter(|name| !is_program(name)).collect(),
         knobs: knobs(),
     }
 }
@@ -55,6 +60,11 @@ fn no_user(errno: Option<i32>) -> Option<String> {
         Some(errno) => Some(format!("none can be made: {}", errno_name(errno))),
         None => Some("none can be tried: no process can be made".into()),
     }
+}
+
+/// Whether it is where vassals search for programs.
+fn is_program(name: &str) -> bool {
+    SEARCH.iter().any(|directory| Path::new(directory).join(name).is_file())
 }
 
 fn namespaces() -> Vec<String> {

@@ -48,6 +48,24 @@ impl Emperor {
         self.disabled.insert(key, whose);
     }
 
+    /// What is disabled though no config of it is there, if whoever has disabled it counts; in the order of the names.
+    pub fn marks_for(&self, counts: impl Fn(Whose) -> bool) -> impl Iterator<Item = &Key> {
+        let marks = self.disabled.iter().filter(move |(_, whose)| counts(**whose));
+        marks.map(|(key, _)| key).filter(|key| !self.ids.contains_key(key))
+    }
+
+    /// Whether it is disabled though no config of it is there.
+    pub fn is_mark(&self, key: &Key) -> bool {
+        self.disabled.contains_key(key) && !self.ids.contains_key(key)
+    }
+
+    /// A config of that name that comes is disabled no more.
+    pub fn take_back_mark(&mut self, key: &Key) {
+        if self.is_mark(key) {
+            self.disabled.remove(key);
+        }
+    }
+
     /// Whoever has disabled what is not his any more has no word in it. Whether that was so. Of a config that is refused nobody knows whose it is.
     pub(super) fn free_of_others(&mut self, key: &Key, sight: &Sight) -> bool {
         let is_others = |whose: &Whose| matches!(whose, Whose::Owner(uid) if *uid != sight.owner.uid);

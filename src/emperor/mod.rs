@@ -21,7 +21,7 @@ mod moving;
 mod outlaws;
 mod pacing;
 mod queue;
-mod reasons;
+pub mod reasons;
 mod sighted;
 mod spoken;
 mod state;

@@ -7,6 +7,9 @@ use super::event::Moment;
 use super::past::End;
 use super::snapshot::VassalView;
 
+/// Stands in advice for the command that checks the config: whoever gives the advice knows the paths, and who may know them.
+pub const CHECK: &str = "`liege check EMPEROR.ini FILE`";
+
 impl VassalView {
     /// Why it does not run, else why its last process ended; empty for one that has never been anything but well.
     pub fn reason(&self) -> String {

@@ -1,6 +1,6 @@
 //! Pure. Who speaks or asks, as the kernel says, and what of the vassals is theirs.
 
-use super::event::Owner;
+use super::event::{Owner, Whose};
 
 /// What the kernel says of somebody whose user has no number in our user namespace (`user_namespaces(7)`).
 const NAMELESS: u32 = 65_534;
@@ -23,6 +23,11 @@ impl Sender {
     /// Everybody else may speak of what is his own; whoever has no name here has nothing.
     pub fn may_command(self, owner: Owner) -> bool {
         self.is_master() || (self.uid == owner.uid && self.uid != NAMELESS)
+    }
+
+    /// Whoever has disabled something may take that back, where no config says whose it is now.
+    pub fn may_take_back(self, whose: Whose) -> bool {
+        self.is_master() || (whose == Whose::Owner(self.uid) && self.uid != NAMELESS)
     }
 
     /// Whoever may command a vassal may know how it is.

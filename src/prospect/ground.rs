@@ -20,6 +20,17 @@ pub fn is_certain(steps: &[Step]) -> bool {
     !steps.iter().take_while(|step| !builds(step)).any(brings)
 }
 
+/// Whether nothing comes before the daemons that could bring what they are started by.
+pub fn is_untouched(steps: &[Step]) -> bool {
+    let brings = |step: &Step| matches!(step, Step::Run(..) | Step::Hook(..) | Step::Join(_) | Step::File(_));
+    !steps.iter().take_while(|step| !matches!(step, Step::Daemon(_))).any(brings)
+}
+
+/// The directory that becomes `/`, if another one does.
+pub fn root(config: &VassalConfig) -> Option<&Path> {
+    config.rootfs.root.as_ref().map(|root| directory(&root.value))
+}
+
 /// Each path that is `absent` and has to be there.
 pub fn missing(config: &VassalConfig, absent: &dyn Fn(&Path) -> bool) -> Vec<ConfigError> {
     let root = config.rootfs.root.as_ref();
@@ -53,6 +64,13 @@ fn unplaced(
     let error =
         || ConfigError::at(&wish.place, format!("{} is missing in the root file system", target.display()));
     (!within && absent(&inside)).then(|| error().cure(EMPTY))
+}
+
+/// Whether something else is to be seen at this path than what the root has there.
+pub fn covers(config: &VassalConfig, path: &Path) -> bool {
+    let masks = |wish: &MountWish| matches!(wish, MountWish::Mask(mask) if path.starts_with(mask));
+    let mounts = config.rootfs.mounts.iter().map(|one| &one.value);
+    mounts.into_iter().any(|wish| masks(wish) || target(wish).is_some_and(|target| path.starts_with(target)))
 }
 
 fn directory(wish: &RootWish) -> &Path {

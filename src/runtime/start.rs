@@ -38,6 +38,7 @@ use super::presence;
 use super::rations::Rations;
 use super::remembrance::Remembrance;
 use super::residence::Residence;
+use super::rules;
 use super::sessions::Sessions;
 use super::update::Audience;
 use super::waiters::Waiters;
@@ -69,6 +70,7 @@ struct Premises {
     door: Door,
     residence: Residence,
     remembrance: Remembrance,
+    rules: stats::Rules,
 }
 
 impl Premises {
@@ -92,6 +94,7 @@ impl Premises {
         let door = control(config, &stats, identity)?;
         let residence = Residence::open(config, &first, identity)?;
         let remembrance = remembrance(config, identity)?;
+        let rules = rules::look(config.file.as_deref(), &first);
         let mut premises = Self {
             identity,
             cwd,
@@ -106,6 +109,7 @@ impl Premises {
             door,
             residence,
             remembrance,
+            rules,
         };
         premises.charter.leftovers = premises.leftovers();
         premises.charter.routers = premises.gateways.lodgings();
@@ -166,7 +170,7 @@ pub fn start(config: &EmperorConfig) -> Result<Runtime> {
         remembrance: premises.remembrance,
         audience: Audience::default(),
         events: premises.events,
-        facts: facts(&charter, &started.standing),
+        facts: facts((&charter, premises.rules), &started.standing),
         residence: premises.residence.with_switch(started.kill_switch),
         logs,
         follows: charter.follows_starts(),
@@ -299,7 +303,7 @@ fn settings(config: &EmperorConfig, charter: &Charter) -> Settings {
     }
 }
 
-fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
+fn facts((charter, rules): (&Charter, stats::Rules), standing: &Standing) -> stats::Facts {
     stats::Facts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
@@ -310,6 +314,7 @@ fn facts(charter: &Charter, standing: &Standing) -> stats::Facts {
         emperor_capabilities: crate::permitted().to_string(),
         spawner_capabilities: Capabilities(standing.capabilities).to_string(),
         cgroup: standing.leaves.as_ref().map(PathBuf::from),
+        rules,
     }
 }
 

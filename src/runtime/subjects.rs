@@ -1,13 +1,15 @@
-//! Pure. Whom a wish is about: vassals, daemons of vassals, and owners with all that is theirs.
+//! Pure. Whom a wish is about: vassals, daemons of vassals, owners with all that is theirs, and what is disabled without a config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::emperor::event::VassalId;
+use crate::emperor::event::{Key, VassalId};
 
 /// Numbers of daemons begin here: there are never so many vassals.
 const DAEMONS_FROM: u32 = 1 << 31;
 /// And those of owners.
 const OWNERS_FROM: u32 = 3 << 30;
+/// And those of marks.
+const MARKS_FROM: u32 = 7 << 29;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +20,8 @@ pub enum Subject {
     Daemon(VassalId, u32, String),
     /// An owner, by a number and his uid.
     Owner(u32, u32),
+    /// What is disabled though no config of it is there, by a number.
+    Mark(u32, Key),
 }
 
 /// All that one wish is about, each once.
@@ -27,6 +31,8 @@ pub struct Subjects {
     daemons: BTreeMap<VassalId, BTreeMap<String, u32>>,
     /// Told of when something is done with them, and not when a vassal changes.
     owners: Vec<u32>,
+    /// Nothing changes of these but by the wish itself.
+    marks: BTreeSet<Key>,
     last: u32,
 }
 
@@ -35,7 +41,7 @@ impl Subject {
     pub fn number(&self) -> u32 {
         match self {
             Self::Vassal(id) => id.0,
-            Self::Daemon(_, number, _) | Self::Owner(number, _) => *number,
+            Self::Daemon(_, number, _) | Self::Owner(number, _) | Self::Mark(number, _) => *number,
         }
     }
 
@@ -43,7 +49,7 @@ impl Subject {
     pub fn vassal(&self) -> Option<VassalId> {
         match self {
             Self::Vassal(id) | Self::Daemon(id, ..) => Some(*id),
-            Self::Owner(..) => None,
+            Self::Owner(..) | Self::Mark(..) => None,
         }
     }
 }
@@ -68,14 +74,19 @@ impl Subjects {
         self.owners.push(uid);
     }
 
+    /// This mark too.
+    pub fn add_mark(&mut self, key: &Key) {
+        self.marks.insert(key.clone());
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.vassals.is_empty() && self.daemons.is_empty() && self.owners.is_empty()
+        self.count() == 0
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.owners.len() + self.vassals.len() + self.count_of_daemons()
+        self.owners.len() + self.vassals.len() + self.count_of_daemons() + self.marks.len()
     }
 
     /// How many of them are daemons.
@@ -87,7 +98,8 @@ impl Subjects {
     pub fn all(&self) -> Vec<Subject> {
         let daemons = self.daemons.keys().flat_map(|id| self.daemons_of(*id));
         let owners = (OWNERS_FROM..).zip(&self.owners).map(|(number, uid)| Subject::Owner(number, *uid));
-        owners.chain(self.vassals.iter().copied().map(Subject::Vassal)).chain(daemons).collect()
+        let marks = (MARKS_FROM..).zip(&self.marks).map(|(number, key)| Subject::Mark(number, key.clone()));
+        owners.chain(self.vassals.iter().copied().map(Subject::Vassal)).chain(daemons).chain(marks).collect()
     }
 
     /// This daemon, if it is one of them.

@@ -67,9 +67,10 @@ impl Runtime {
         self.courtiers.add_words(&mut snapshot);
         self.courtiers.add_jails(&mut snapshot, cgroup);
         self.attributes.add(&mut snapshot);
-        let (monitors, facts, routers) = (&self.monitors, &self.facts, self.gateways.views());
-        let own = || stats::Own { monitors, facts, routers, daemons: self.daemon_views() };
+        let sources: Vec<String> = self.monitors.sources().map(str::to_owned).collect();
+        let (facts, routers) = (&self.facts, self.gateways.views());
+        let own = || stats::Own { facts, routers, daemons: self.daemon_views() };
         let own = reader.is_master().then(own);
-        stats::document(&snapshot, own.as_ref(), &Calendar::today(), form)
+        stats::document(&snapshot, (own.as_ref(), &facts.rules, &sources), &Calendar::today(), form)
     }
 }

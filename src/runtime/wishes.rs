@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use super::Runtime;
 use super::courtiers::Courtiers;
 use super::household::HOUSEHOLD;
+use super::marks::{mean_marks, work_of_marks};
 use super::subjects::{Subject, Subjects};
 use super::waiters;
 use crate::control::caller::Caller;
@@ -66,7 +67,7 @@ impl Runtime {
         }
         let (meant, nobody) = match self.owners_meant(sender, wish)? {
             Some(meant) => (meant, Vec::new()),
-            None => self.meant(sender, &wish.names)?,
+            None => self.meant(sender, wish)?,
         };
         if meant.is_empty() {
             return Err(absent(sender, &nobody.join("`, `")));
@@ -127,6 +128,7 @@ impl Runtime {
                     Err("a daemon is not disabled by itself: `liege stop` lasts until it or its vassal is started".into())
                 },
             },
+            Subject::Mark(_, key) => self.take_back(key),
         }
     }
 
@@ -180,7 +182,7 @@ impl Runtime {
         self.place_in_source(self.emperor.key(id)?)
     }
 
-    fn place_in_source(&self, key: &Key) -> Option<(String, String)> {
+    pub(super) fn place_in_source(&self, key: &Key) -> Option<(String, String)> {
         let source = self.monitors.sources().nth(usize::from(key.monitor.0))?;
         Some((source.to_owned(), key.name.to_string()))
     }
@@ -208,10 +210,12 @@ impl Runtime {
     }
 
     /// His own that he means, each once, and the words that mean none of them.
-    fn meant(&self, sender: Sender, words: &[String]) -> Result<(Subjects, Vec<String>), String> {
+    fn meant(&self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
         let own: Own<'_> = self.emperor.known_for(|owner| sender.may_command(owner)).collect();
-        let words: BTreeSet<&String> = words.iter().collect();
-        if !sender.is_master() && self.work(&own, &words) > WORK_MAX {
+        let marks = self.marks(sender, wish.deed);
+        let words: BTreeSet<&String> = wish.names.iter().collect();
+        let work = self.work(&own, &words).saturating_add(work_of_marks(&marks, &words));
+        if !sender.is_master() && work > WORK_MAX {
             return Err(TOO_MUCH.into());
         }
         let mut meant = Subjects::default();
@@ -219,7 +223,8 @@ impl Runtime {
         for word in words {
             let vassals = called(&own, word);
             vassals.iter().for_each(|id| meant.add(*id));
-            if vassals.is_empty() && !self.mean_daemons((sender, &own), word, &mut meant) {
+            let is_marked = mean_marks(&marks, word, &mut meant);
+            if vassals.is_empty() && !is_marked && !self.mean_daemons((sender, &own), word, &mut meant) {
                 nobody.push(word.clone());
             }
             if !sender.is_master() && meant.count_of_daemons() > DAEMONS_MAX {
@@ -313,6 +318,9 @@ fn standing((emperor, courtiers): (&Emperor, &Courtiers), subject: &Subject) -> 
             let of = if *id == HOUSEHOLD { OURS } else { &emperor.key(*id)?.name };
             Some(Standing::of_daemon(*number, of, &view))
         }
+        Subject::Mark(number, key) => {
+            Some(Standing::of_mark(*number, &key.name)).filter(|_| emperor.is_mark(key))
+        }
     }
 }
 
@@ -334,7 +342,7 @@ fn whose(sender: Sender) -> Whose {
     if sender.is_master() { Whose::Master } else { Whose::Owner(sender.uid) }
 }
 
-fn letters<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+pub(super) fn letters<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(|name| name.len() + 1).sum()
 }
 

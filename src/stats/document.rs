@@ -1,16 +1,16 @@
 //! Pure. uWSGI's stats of an Emperor as JSON, with what it lacks: state, last end, next start.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::checks::{Checks, Rules};
 use crate::config::emperor::stats::Form;
 use crate::emperor::event::{Fingerprint, Moment};
 use crate::emperor::past::End;
+use crate::emperor::reasons::CHECK;
 use crate::emperor::snapshot::{BlacklistView, DaemonView, JailView, Snapshot, VassalView};
-use crate::monitors::Monitors;
 use crate::reactor::Calendar;
 
 /// What does not change while the Emperor runs.
@@ -27,12 +27,12 @@ pub struct Facts {
     pub spawner_capabilities: String,
     /// Where the leaves of all vassals are, if they have limits: no key of the document.
     pub cgroup: Option<PathBuf>,
+    /// The Emperor's own config: no key either.
+    pub rules: Rules,
 }
 
 /// What is the Emperor's own.
 pub struct Own<'a> {
-    /// Where configs come from.
-    pub monitors: &'a Monitors,
     /// What does not change.
     pub facts: &'a Facts,
     /// Routers between jails and the world.
@@ -122,7 +122,7 @@ struct Vassal<'a> {
     reason: String,
     reason_at: u64,
     next: String,
-    advice: Cow<'static, str>,
+    advice: String,
     limits_met: &'a str,
     sockets: &'a str,
     said: &'a str,
@@ -174,11 +174,16 @@ struct Blacklisted<'a> {
 }
 
 /// The stats of this moment; for a guest nothing of the Emperor's own, nor where it has its configs from.
-pub fn document(snapshot: &Snapshot, own: Option<&Own<'_>>, calendar: &Calendar, form: Form) -> Vec<u8> {
-    let sources: Vec<String> =
-        own.into_iter().flat_map(|own| own.monitors.sources()).map(str::to_owned).collect();
+pub fn document(
+    snapshot: &Snapshot,
+    (own, rules, all): (Option<&Own<'_>>, &Rules, &[String]),
+    calendar: &Calendar,
+    form: Form,
+) -> Vec<u8> {
+    let sources = if own.is_some() { all } else { &[] };
     let known = own.map(|own| (own.facts, (&own.routers[..], &own.daemons[..])));
-    written(&assemble(snapshot, &sources, known, calendar), form)
+    let checks = rules.for_reader(own.is_some(), all);
+    written(&assemble(snapshot, (sources, checks), known, calendar), form)
 }
 
 fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
@@ -192,13 +197,13 @@ fn written(document: &Document<'_>, form: Form) -> Vec<u8> {
 /// Valid JSON whatever the names are.
 fn assemble<'a>(
     snapshot: &'a Snapshot,
-    sources: &'a [String],
+    (sources, checks): (&'a [String], Checks<'_>),
     known: Option<(&'a Facts, Served<'a>)>,
     calendar: &Calendar,
 ) -> Document<'a> {
     // A guest is told the name alone.
     let cwd = known.map_or("", |(facts, _)| facts.cwd.as_str());
-    let vassal = |view| Vassal::of(view, (sources, cwd), calendar);
+    let vassal = |view| Vassal::of(view, (sources, cwd, checks), calendar);
     Document {
         version: env!("CARGO_PKG_VERSION"),
         emperors: known.map(|(facts, served)| Emperors::of((facts, calendar), sources, served)),
@@ -233,7 +238,13 @@ impl<'a> Emperors<'a> {
 }
 
 impl<'a> Vassal<'a> {
-    fn of(view: &'a VassalView, (sources, cwd): (&'a [String], &str), calendar: &Calendar) -> Self {
+    fn of(
+        view: &'a VassalView,
+        (sources, cwd, checks): (&'a [String], &str, Checks<'_>),
+        calendar: &Calendar,
+    ) -> Self {
+        let config = config(view, sources, cwd);
+        let check = checks.command(view.key.monitor.0.into(), &config);
         let unix = |moment: Option<Moment>| moment.map_or(0, |moment| calendar.unix_s(moment));
         Self {
             id: &view.key.name,
@@ -265,7 +276,7 @@ impl<'a> Vassal<'a> {
             next_start: unix(view.next_start),
             note: view.note(calendar.now()),
             since: calendar.unix_s(view.since),
-            config: config(view, sources, cwd),
+            config,
             fingerprint: fingerprint(view.fingerprint),
             uses: view.uses.map(fingerprint).unwrap_or_default(),
             deaths: view.deaths,
@@ -273,7 +284,7 @@ impl<'a> Vassal<'a> {
             reason: view.reason(),
             reason_at: unix(view.reason_at()),
             next: view.next(calendar.now()),
-            advice: view.advice(),
+            advice: view.advice().replace(CHECK, &check),
             limits_met: view.strain.as_deref().unwrap_or_default(),
             sockets: view.serves.as_deref().unwrap_or_default(),
             said: view.said.as_deref().unwrap_or_default(),
@@ -377,7 +388,7 @@ mod tests {
         let bytes = written(
             &assemble(
                 &emperor.snapshot(),
-                &["/srv/\"x\"".to_owned()],
+                (&["/srv/\"x\"".to_owned()], Checks::default()),
                 Some((&Facts::default(), (&[], &[]))),
                 &calendar,
             ),

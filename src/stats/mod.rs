@@ -1,5 +1,6 @@
 //! What the Emperor shows of itself: uWSGI's JSON, made from a snapshot, and the server that hands it out.
 
+mod checks;
 mod document;
 mod events;
 mod form;
@@ -7,6 +8,7 @@ mod guests;
 mod naming;
 mod server;
 
+pub use checks::Rules;
 pub use document::{Facts, Own, RouterView, document};
 pub use events::{Events, LINE_MAX, Line, beside};
 pub use guests::{GUARDED, Guests};

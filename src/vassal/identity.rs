@@ -41,13 +41,8 @@ pub fn resolve(wanted: &Wanted) -> Result<Identity, Trouble> {
 /// # Errors
 /// The first id that differs.
 pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
-    let (own_uid, own_gid) = (geteuid().as_raw(), getegid().as_raw());
-    if let Some(text) = &wanted.uid {
-        expect("uid", text, any_user(text)?.0, own_uid)?;
-    }
-    if let Some(text) = &wanted.gid {
-        expect("gid", text, own_group(text)?, own_gid)?;
-    }
+    let (own_uid, own_gid) = own_ids();
+    expect_ids(wanted, Some((own_uid, own_gid)))?;
     let own: Vec<u32> = getgroups()
         .map_err(|errno| Trouble::errno("read our groups", errno))?
         .iter()
@@ -62,6 +57,21 @@ pub fn check(wanted: &Wanted) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// Fails unless whoever has these ids and is not root may start a daemon as this. Where nobody knows his ids, names are looked up alone.
+///
+/// # Errors
+/// The first id that differs, or a name that nobody has.
+pub fn check_daemon(wanted: &Wanted, own: Option<(u32, u32)>) -> Result<(), Trouble> {
+    expect_ids(wanted, own).map_err(|trouble| {
+        trouble.advise("leave `uid` out of the vassal's config: then its daemons can be different users")
+    })
+}
+
+/// Uid and gid of this process.
+pub fn own_ids() -> (u32, u32) {
+    (geteuid().as_raw(), getegid().as_raw())
 }
 
 /// The owner that `chown-socket = user[:group]` names.
@@ -137,6 +147,18 @@ fn outside(map: &str, uid: u32) -> Option<u32> {
 /// Whether nobody else has a number.
 fn is_alone(map: &str, uid: u32) -> bool {
     map.lines().count() == 1 && outside(map, uid).is_some()
+}
+
+fn expect_ids(wanted: &Wanted, own: Option<(u32, u32)>) -> Result<(), Trouble> {
+    if let Some(text) = &wanted.uid {
+        let uid = any_user(text)?.0;
+        own.map_or(Ok(()), |(own, _)| expect("uid", text, uid, own))?;
+    }
+    if let Some(text) = &wanted.gid {
+        let gid = own_group(text)?;
+        own.map_or(Ok(()), |(_, own)| expect("gid", text, gid, own))?;
+    }
+    Ok(())
 }
 
 fn expect(option: &str, text: &str, wanted: u32, own: u32) -> Result<(), Trouble> {

@@ -40,7 +40,7 @@ mod sayings;
 mod separation;
 mod sockets;
 mod source;
-mod ssh;
+pub mod ssh;
 pub mod state;
 pub mod step;
 mod subscribe;

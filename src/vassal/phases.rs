@@ -195,7 +195,7 @@ fn socket(config: &VassalConfig, address: Address, mode: u32) -> Socket {
 }
 
 /// Who the config wants to be.
-pub(super) fn wanted(config: &VassalConfig) -> Wanted {
+pub fn wanted(config: &VassalConfig) -> Wanted {
     Wanted {
         uid: config.uid.as_ref().map(|uid| uid.value.clone()),
         gid: config.gid.as_ref().map(|gid| gid.value.clone()),

@@ -42,6 +42,15 @@ pub struct Lent {
     preload: String,
 }
 
+/// Whether the host has one that it can lend.
+pub fn is_on_host() -> bool {
+    programs().is_some()
+}
+
+fn programs() -> Option<(&'static str, &'static str)> {
+    PROGRAMS.into_iter().find(|(server, _)| Path::new(server).exists())
+}
+
 /// What the host has, if it has any.
 ///
 /// Must: come before the root changes.
@@ -49,9 +58,7 @@ pub struct Lent {
 /// # Errors
 /// It cannot be read or copied.
 pub fn open() -> Result<Option<Lent>, Trouble> {
-    let Some((server, key_maker)) = PROGRAMS.iter().find(|(server, _)| Path::new(server).exists()) else {
-        return Ok(None);
-    };
+    let Some((server, key_maker)) = programs() else { return Ok(None) };
     let mut files = Vec::new();
     let programs = (copy(server, &mut files)?, copy(key_maker, &mut files)?);
     let mut names = libraries_of(server)?;

@@ -16,6 +16,7 @@ use super::terminals::TerminalStep;
 use super::zerg::ZergStep;
 use crate::config::hook::{Action, Hook};
 use crate::config::vassal::cgroups::Cgroups;
+use crate::config::vassal::daemons::Daemon;
 use crate::config::vassal::separation::Refork;
 use crate::config::vassal::subscriptions::Subscriptions;
 use crate::config::vassal::waits::Thing;
@@ -33,6 +34,14 @@ pub struct Wanted {
     pub add_gid: Vec<String>,
     /// `no-initgroups`: not beside them.
     pub no_initgroups: bool,
+}
+
+impl Wanted {
+    /// Who a daemon is to become, if anybody.
+    pub fn of_daemon(daemon: &Daemon) -> Option<Self> {
+        let (uid, gid) = (Some(daemon.uid.clone()?), daemon.gid.clone());
+        Some(Self { uid, gid, ..Self::default() })
+    }
 }
 
 /// A socket to be bound.

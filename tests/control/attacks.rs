@@ -103,6 +103,44 @@ print(s.recv(65536).decode(errors="replace"))
     assert_eq!(said_by(ALICE, &emperor, &["restart", &name(0)]), is(&format!("{}: restarted", name(0)), 0));
 }
 
+/// Row C6: what is disabled and has no config any more is compared too.
+#[test]
+fn the_work_of_a_wish_about_what_is_gone_is_bounded() {
+    const SAY: &str = r#"
+import socket, sys
+def word(text):
+    size = len(text)
+    return bytes([size & 127 | 128, size >> 7]) + text
+words = [b"%02d" % number + b"*a" * 2000 for number in range(16)]
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.connect(sys.argv[1])
+s.settimeout(40)
+s.send(bytes([1, 2, 6, len(words)]) + b"".join(map(word, words)))
+print(s.recv(65536).decode(errors="replace"))
+"#;
+    let tree = Tree::new();
+    tree.liege();
+    let state = tree.path("state").display().to_string();
+    let name = |number: usize| format!("{}{number}.ini", "a".repeat(200));
+    (0..3).for_each(|number| _ = tree.vassal_of(ALICE, &name(number), IDLE));
+    let emperor = Emperor::start(tree, &["--emperor-tyrant", "--emperor-state-directory", &state]);
+    (0..3).for_each(|number| _ = emperor.vassal(&name(number)));
+    assert_eq!(said_by(ALICE, &emperor, &["disable", "*"]).1, 0);
+    for number in 0..3 {
+        std::fs::remove_file(emperor.tree.vassals().join(name(number))).unwrap();
+        super::common::eventually("its end", || emperor.stats_of(&name(number)).is_none().then_some(()));
+    }
+    for (uid, answer) in
+        [(ALICE, "that is too much at once"), (BOB, "there is no vassal"), (0, "there is no vassal")]
+    {
+        let output = python(&emperor, uid, SAY).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(answer), "{uid}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(said_by(ALICE, &emperor, &["enable", "*"]).1, 0);
+    emperor.stop();
+}
+
 /// Row C6: daemons are compared like vassals, and how each stands is kept for whoever asked: both are bounded, for tenants alone.
 #[test]
 fn the_daemons_of_a_wish_are_bounded() {

@@ -164,6 +164,98 @@ fn an_owner_whom_root_has_disabled_starts_nothing_by_any_name() {
     end(next);
 }
 
+fn marks(emperor: &Emperor) -> usize {
+    std::fs::read_dir(emperor.tree.path("state/disabled")).unwrap().count()
+}
+
+/// Its config goes, and with it the vassal.
+fn take_away(emperor: &Emperor, name: &str) {
+    std::fs::remove_file(emperor.tree.vassals().join(name)).unwrap();
+    super::common::eventually("its end", || emperor.stats_of(name).is_none().then_some(()));
+}
+
+const FORGOTTEN: &str = "alice.ini: enabled: it has no config now, and that it was disabled is forgotten";
+
+#[test]
+fn what_is_disabled_and_has_no_config_is_taken_back_by_its_name_or_a_pattern() {
+    let mut first = emperor(tree());
+    ["alice.ini", "bob.ini"].iter().for_each(|name| _ = first.vassal(name));
+    for word in ["alice", "alice.ini", "[a]*"] {
+        assert_eq!(said(&first, &["disable", "alice"]), is("alice.ini: disabled", 0));
+        take_away(&first, "alice.ini");
+        // All are those that are there, and only `enable` knows the others.
+        assert_eq!(said(&first, &["enable", "all"]), is("bob.ini: already enabled", 0));
+        for verb in ["start", "disable"] {
+            assert_eq!(said(&first, &[verb, word]).1, 1);
+        }
+        assert_eq!(marks(&first), 1);
+        assert_eq!(said(&first, &["enable", word]), is(FORGOTTEN, 0));
+        assert_eq!(marks(&first), 0);
+        assert_eq!(said(&first, &["enable", word]).1, 1, "there is nothing to take back any more");
+        let mark = first.lines.mark();
+        first.tree.vassal_of(ALICE, "alice.ini", IDLE);
+        first.vassal_since(mark, "alice.ini");
+    }
+    // One that cannot be taken away stays.
+    assert_eq!(said(&first, &["disable", "alice"]).1, 0);
+    take_away(&first, "alice.ini");
+    let link = std::fs::read_dir(first.tree.path("state/disabled")).unwrap().next().unwrap().unwrap().path();
+    let target = std::fs::read_link(&link).unwrap();
+    std::fs::remove_file(&link).unwrap();
+    std::fs::create_dir(&link).unwrap();
+    let (text, status) = said(&first, &["enable", "alice"]);
+    assert!(status == 1 && text.contains("alice.ini: ERROR (cannot forget that it is disabled"), "{text}");
+    std::fs::remove_dir(&link).unwrap();
+    std::os::unix::fs::symlink(target, &link).unwrap();
+    // The next Emperor has it in his memory, and forgets it too.
+    first.kill();
+    first.wait_deserted();
+    let next = after(&first);
+    first.wait_stats("bob.ini", |one| one["state"] == "running");
+    assert_eq!(said(&first, &["enable", "alice", "--json"]).1, 0);
+    first.tree.vassal_of(ALICE, "alice.ini", IDLE);
+    first.wait_stats("alice.ini", |one| one["state"] == "running");
+    end(next);
+}
+
+/// Row C4: of what others have disabled a tenant is told what he is told of nobody, and takes nothing of it back.
+#[test]
+fn a_tenant_takes_back_only_what_he_himself_has_disabled() {
+    let tree = tree();
+    tree.vassal_of(ALICE, "roots.ini", IDLE);
+    let emperor = emperor(tree);
+    ["alice.ini", "bob.ini", "roots.ini"].iter().for_each(|name| _ = emperor.vassal(name));
+    assert_eq!(said_by(ALICE, &emperor, &["disable", "alice"]).1, 0);
+    assert_eq!(said_by(BOB, &emperor, &["disable", "bob"]).1, 0);
+    assert_eq!(said(&emperor, &["disable", "roots"]).1, 0);
+    ["alice.ini", "bob.ini", "roots.ini"].iter().for_each(|name| take_away(&emperor, name));
+    for name in ["bob", "bob.ini", "b*", "roots", "roots.ini", "[br]*", "nobody", "all", "b/*"] {
+        let (text, status) = said_by(ALICE, &emperor, &["enable", name]);
+        let absent = format!("liege: there is no vassal `{name}`, or it is not yours");
+        assert_eq!((text, status), is(&absent, 1));
+    }
+    assert_eq!(said_by(65_534, &emperor, &["enable", "*"]).1, 1);
+    assert_eq!(marks(&emperor), 3);
+    let (text, status) = said_by(ALICE, &emperor, &["enable", "*", "bob", "nobody"]);
+    let told: BTreeSet<&str> = text.lines().collect();
+    assert_eq!(
+        (told, status),
+        (BTreeSet::from([FORGOTTEN, "bob: ERROR (no such vassal)", "nobody: ERROR (no such vassal)"]), 1)
+    );
+    assert_eq!(said_by(ALICE, &emperor, &["enable", "*"]).1, 1);
+    assert_eq!(marks(&emperor), 2);
+    emperor.tree.vassal_of(ALICE, "roots.ini", IDLE);
+    emperor.tree.vassal_of(BOB, "bob.ini", IDLE);
+    for name in ["roots.ini", "bob.ini"] {
+        emperor.wait_stats(name, |one| one["state"] == "disabled");
+    }
+    // Root takes back what anybody has.
+    take_away(&emperor, "bob.ini");
+    assert_eq!(said(&emperor, &["enable", "bob"]).1, 0);
+    assert_eq!(marks(&emperor), 1);
+    emperor.stop();
+}
+
 #[test]
 fn what_was_stopped_itself_stays_so_when_its_owner_is_enabled() {
     let emperor = emperor(tree());

@@ -1,5 +1,7 @@
 //! Pure. Entries to the Emperor's typed config, or everything that is wrong with them.
 
+use std::sync::Arc;
+
 use super::{
     EmperorConfig, RELOAD_MERCY_MS, commands, fork_server, hooks, on_demand, plugins, presence, process,
     resources, stats, tuntap, vassals_log,
@@ -9,7 +11,7 @@ use crate::config::confine::choice;
 use crate::config::hook;
 use crate::config::jailed::word;
 use crate::config::load::{ERRORS_MAX, Loaded};
-use crate::config::place::{ConfigError, Entry};
+use crate::config::place::{COMMAND_LINE, ConfigError, ENVIRONMENT, Entry};
 use crate::config::quantity::{milliseconds, seconds};
 use crate::config::values::{
     address, capabilities, count, flag, identity, integer, namespaces, pair, path, source, suffix, text,
@@ -91,7 +93,7 @@ impl Loaded {
     /// # Errors
     /// All that is wrong, in files and in values, each with its line.
     pub fn emperor(&self) -> Result<EmperorConfig, Vec<ConfigError>> {
-        self.joined(read(&self.entries))
+        self.joined(read(&self.entries)).map(|config| EmperorConfig { file: self.of_emperor(), ..config })
     }
 
     /// The Emperor's typed config, with or without a source.
@@ -100,6 +102,12 @@ impl Loaded {
     /// As above.
     pub fn emperor_settings(&self) -> Result<EmperorConfig, Vec<ConfigError>> {
         self.joined(read_settings(&self.entries))
+    }
+
+    fn of_emperor(&self) -> Option<Arc<str>> {
+        let is_files = |entry: &Entry| ![COMMAND_LINE, ENVIRONMENT].contains(&&*entry.place.file);
+        let says = self.entries.iter().any(|entry| entry.key == "emperor" && is_files(entry));
+        self.file.clone().filter(|_| says)
     }
 }
 

@@ -9,7 +9,9 @@ fn read(text: &str) -> EmperorConfig {
 
 #[test]
 fn defaults_are_those_of_the_table() {
-    assert_eq!(read(""), EmperorConfig { sources: read("").sources, ..EmperorConfig::default() });
+    let EmperorConfig { sources, file, .. } = read("");
+    assert_eq!(file.as_deref(), Some("a.ini"));
+    assert_eq!(read(""), EmperorConfig { sources, file, ..EmperorConfig::default() });
     let seconds = |name: &str| {
         let (_, option) = crate::options::find(name).expect("an option");
         option.default.expect("a default").parse::<u64>().expect("a number")

@@ -19,6 +19,7 @@ use crate::config::values::{Wrong, count, flag, text, wrong};
 
 pub use command::Command;
 pub use rules::{DAEMONS_MAX, NAME_MAX, Rules, is_name};
+pub use ssh::{INSTALL_DROPBEAR, NO_DROPBEAR};
 
 /// Seconds in which a daemon writes its pid file, when its config says nothing.
 const FREQ_S: u32 = 10;

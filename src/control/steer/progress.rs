@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use super::judge::{Fate, Verdict, judge};
 use crate::control::messages::Answer;
-use crate::control::wish::{Deed, Standing};
+use crate::control::wish::{CONFIG_GONE, Deed, Standing};
 use crate::emperor::event::Moment;
 
 /// How long a program that does not say when it is ready has to go on.
 const SETTLED_MS: u64 = 1_000;
+/// Of what was disabled and has no config: nothing runs, and nothing is to be waited for.
+const FORGOTTEN: &str = "enabled: it has no config now, and that it was disabled is forgotten";
 
 /// A wish that is being carried out.
 #[derive(Debug)]
@@ -53,8 +55,8 @@ impl Progress {
             }
             Answer::Declined(number, sentence) => self.end(number, Fate::Failed(sentence)),
             Answer::Gone(number) => {
-                let is_daemon = self.open.get(&number).is_some_and(|open| open.first.is_daemon);
-                self.end(number, self.gone(is_daemon))
+                let fate = self.open.get(&number).map(|open| self.gone(&open.first));
+                fate.into_iter().flat_map(|fate| self.end(number, fate)).collect()
             }
             Answer::Told => {
                 self.told = true;
@@ -94,11 +96,12 @@ impl Progress {
         open.into_iter().map(|open| Outcome { name: open.first.name, fate: fate.clone() }).collect()
     }
 
-    fn gone(&self, is_daemon: bool) -> Fate {
+    fn gone(&self, first: &Standing) -> Fate {
         match self.deed {
+            Deed::Enable if first.state == CONFIG_GONE => Fate::Done(FORGOTTEN),
             Deed::Stop => Fate::Done("stopped"),
             Deed::Disable => Fate::Done("disabled"),
-            _ if is_daemon => Fate::Failed("its vassal has just ended".into()),
+            _ if first.is_daemon => Fate::Failed("its vassal has just ended".into()),
             Deed::Signal(_) => Fate::Failed("it has just ended".into()),
             Deed::Look | Deed::Start | Deed::Restart | Deed::Reload | Deed::Enable => {
                 Fate::Failed("its config is gone".into())
@@ -197,6 +200,19 @@ mod tests {
         let told = progress.hear(Answer::Standings(vec![fell]), at(999));
         assert!(matches!(&told[..], [Outcome { fate: Fate::Down(_), .. }]), "{told:?}");
         assert_eq!(progress.hear(Answer::Standings(vec![up]), at(1_000)), [], "its fate was told");
+    }
+
+    /// Of a config that goes while it is enabled that is no more than an error.
+    #[test]
+    fn what_is_forgotten_has_no_config_and_is_well_so() {
+        let mut progress = Progress::of(Deed::Enable);
+        let marks = vec![Standing::of_mark(1, "old.ini"), standing(2, "disabled", false)];
+        progress.hear(Answer::Standings(marks), at(0));
+        let said = [Answer::Gone(1), Answer::Gone(2), Answer::Gone(3)];
+        let told: Vec<Outcome> = said.into_iter().flat_map(|one| progress.hear(one, at(0))).collect();
+        let fates: Vec<(&str, u8)> = told.iter().map(|one| (&*one.name, one.fate.status())).collect();
+        assert_eq!(fates, [("old.ini", 0), ("v2", 1)]);
+        assert!(told[0].fate.words().contains("is forgotten"));
     }
 
     #[test]

@@ -195,14 +195,9 @@ fn launch(
 
 /// Who it becomes. Whoever may become nobody else has to be that already.
 fn becomes(daemon: &Daemon) -> Result<Option<jail::Identity>, Trouble> {
-    if daemon.uid.is_none() {
-        return Ok(None);
-    }
-    let wanted = step::Wanted { uid: daemon.uid.clone(), gid: daemon.gid.clone(), ..step::Wanted::default() };
+    let Some(wanted) = step::Wanted::of_daemon(daemon) else { return Ok(None) };
     if rustix::process::geteuid().is_root() {
         return identity::resolve(&wanted).map(Some);
     }
-    identity::check(&wanted).map(|()| None).map_err(|trouble| {
-        trouble.advise("leave `uid` out of the vassal's config: then its daemons can be different users")
-    })
+    identity::check_daemon(&wanted, Some(identity::own_ids())).map(|()| None)
 }

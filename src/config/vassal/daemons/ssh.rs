@@ -6,6 +6,10 @@ use super::{Command, Daemon};
 use crate::config::show::quoted;
 use crate::config::values::{Wrong, count, wrong};
 
+/// What is said where there is none.
+pub const NO_DROPBEAR: &str = "there is no dropbear, neither in the jail nor on the host";
+/// What mends that.
+pub const INSTALL_DROPBEAR: &str = "apt install dropbear-bin";
 /// What it is called.
 const NAME: &str = "ssh";
 
@@ -34,7 +38,7 @@ fn line(address: &str) -> String {
          {{ echo \"ssh: $d is not there, or not writable: user $(id -u) needs a line with a home of his own in /etc/passwd\" >&2; exit 1; }}; \
          s=dropbear; g=dropbearkey; p=; \
          [ -z \"$LIEGE_DROPBEAR\" ] || x=$(command -v $s) || {{ s=$LIEGE_DROPBEAR; g=$LIEGE_DROPBEARKEY; p=$LIEGE_PRELOAD; }}; \
-         command -v \"$s\" >/dev/null || {{ echo \"ssh: there is no dropbear, neither in the jail nor on the host: apt install dropbear-bin\" >&2; exit 127; }}; \
+         command -v \"$s\" >/dev/null || {{ echo \"ssh: {NO_DROPBEAR}: {INSTALL_DROPBEAR}\" >&2; exit 127; }}; \
          [ -s \"$k\" ] || LD_PRELOAD=\"$p\" \"$g\" -t ed25519 -f \"$k\" || exit; \
          export LD_PRELOAD=\"$p\"; exec \"$s\" -F -E -s -j -k -P \"$d/dropbear.pid\" -r \"$k\" -p {address}"
     )
