@@ -3,19 +3,38 @@
 //! They are kept as lines `ADDRESS TENANT`, the one that came or left longest ago first, with `%XX` for what a line cannot have.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Write as _;
 
 use super::prefix::{Prefix, address, key};
+use super::share::may_have_one_more;
 use super::words::Wrong;
 
 /// Most leases of one pool.
 pub const LEASES_MAX: usize = 65_536;
 
-/// Nobody can get an address any more.
+/// Why somebody gets no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("all addresses of {0} are in use")]
-pub struct Exhausted(pub Prefix);
+pub enum NoneLeft {
+    /// All are held.
+    #[error("all addresses of {0} are in use")]
+    ForAnybody(Prefix),
+    /// Those that are left are for others.
+    #[error("user {1} has {2} addresses of {0}: those that are left are for others")]
+    ForHim(Prefix, u32, usize),
+}
+
+/// Who asks for an address, and what is held of the pool's version already, whether it was asked for here or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The user; what a tenant is called begins with it.
+    pub uid: u32,
+    /// How many he holds.
+    pub his: usize,
+    /// How many anybody holds.
+    pub all: usize,
+}
 
 /// A pool and who has what of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +45,9 @@ pub struct Leases {
     taken: BTreeSet<u128>,
     /// Tenants by when they came last, or left.
     order: BTreeMap<u64, String>,
+    /// How many leases a user has.
+    of: BTreeMap<String, usize>,
+    held: usize,
     changes: u64,
     /// All below are taken, reserved or passed: an address that somebody has had is never free again.
     lowest: u128,
@@ -48,27 +70,74 @@ impl Leases {
         let reserved = edges.iter().chain(reserved).map(|address| key(*address)).collect();
         let (tenants, taken, passed, order) =
             (BTreeMap::new(), BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Self { pool, reserved, tenants, taken, order, changes: 0, lowest: key(pool.network()), passed }
+        let lowest = key(pool.network());
+        Self {
+            pool,
+            reserved,
+            tenants,
+            taken,
+            order,
+            of: BTreeMap::new(),
+            held: 0,
+            changes: 0,
+            lowest,
+            passed,
+        }
     }
 
-    /// The tenant's address, from now on held: the one it had, or a free one, or the one whose tenant is longest away; none that
-    /// is taken just now by somebody who has not asked for it here.
+    /// The tenant's address, from now on held: the one it had, or a free one, or one whose tenant is away; none that
+    /// is taken just now by somebody who has not asked for it here. A user has no more than he leaves to others, unless he is root.
     ///
     /// # Errors
-    /// All are held.
-    pub fn hold(&mut self, tenant: &str, is_taken: impl Fn(IpAddr) -> bool) -> Result<IpAddr, Exhausted> {
+    /// All are held, or all that he may have.
+    pub fn hold(
+        &mut self,
+        tenant: &str,
+        asker: Asker,
+        is_taken: impl Fn(IpAddr) -> bool,
+    ) -> Result<IpAddr, NoneLeft> {
         let is_v4 = self.pool.network().is_ipv4();
         let is_taken = |key: u128| is_taken(address(key, is_v4));
         let key = match self.tenants.get(tenant).map(|lease| lease.key) {
             Some(key) if !is_taken(key) => self.forget(tenant).map(|lease| lease.key),
             Some(_) | None => {
                 self.discard(tenant);
-                self.free(is_taken).or_else(|| self.reclaim(is_taken))
+                Some(self.another(asker, is_taken)?)
             }
         };
-        let key = key.ok_or(Exhausted(self.pool))?;
+        let key = key.ok_or(NoneLeft::ForAnybody(self.pool))?;
         self.keep(tenant, key, true);
         Ok(address(key, is_v4))
+    }
+
+    /// One that the user has not had: of those that nobody has as long as he has his share of them, else of his own, else of whoever
+    /// has most that are away.
+    fn another(&mut self, asker: Asker, is_taken: impl Fn(u128) -> bool) -> Result<u128, NoneLeft> {
+        let user = asker.uid.to_string();
+        let his = self.of.get(&user).copied().unwrap_or(0).max(asker.his);
+        let free = self.size().saturating_sub(self.taken.len().max(asker.all));
+        if may_have_one_more(asker.uid, his, free)
+            && let Some(key) = self.free(&is_taken)
+        {
+            return Ok(key);
+        }
+        let away = self.tenants.len() - self.held;
+        let may_take = may_have_one_more(asker.uid, his, away);
+        let found = self.reclaim(|tenant| user_of(tenant) == user, &is_taken);
+        let found = found.or_else(|| may_take.then(|| self.reclaim_of_the_greediest(&is_taken)).flatten());
+        found.ok_or(match his {
+            0 => NoneLeft::ForAnybody(self.pool),
+            _ => NoneLeft::ForHim(self.pool, asker.uid, his),
+        })
+    }
+
+    /// How many addresses there are for tenants.
+    fn size(&self) -> usize {
+        let reserved = self
+            .reserved
+            .iter()
+            .filter(|key| self.pool.contains(address(**key, self.pool.network().is_ipv4())));
+        self.pool.size().saturating_sub(reserved.count()).min(LEASES_MAX)
     }
 
     /// The tenant goes on holding this address, as it did in an earlier life; whether it can.
@@ -94,7 +163,12 @@ impl Leases {
 
     /// Whether an address is of the version of this pool.
     pub fn is_of(&self, address: IpAddr) -> bool {
-        self.pool.network().is_ipv4() == address.is_ipv4()
+        self.is_v4() == address.is_ipv4()
+    }
+
+    /// Whether its addresses are of version 4.
+    pub fn is_v4(&self) -> bool {
+        self.pool.network().is_ipv4()
     }
 
     /// The tenant has no address any more, and somebody else may get it.
@@ -152,6 +226,8 @@ impl Leases {
     fn keep(&mut self, tenant: &str, key: u128, is_held: bool) {
         self.changes += 1;
         self.tenants.insert(tenant.to_owned(), Lease { key, at: self.changes, is_held });
+        *self.of.entry(user_of(tenant).to_owned()).or_default() += 1;
+        self.held += usize::from(is_held);
         self.order.insert(self.changes, tenant.to_owned());
         self.taken.insert(key);
     }
@@ -160,6 +236,13 @@ impl Leases {
         let lease = self.tenants.remove(tenant)?;
         self.order.remove(&lease.at);
         self.taken.remove(&lease.key);
+        if let Entry::Occupied(mut count) = self.of.entry(user_of(tenant).to_owned()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        self.held -= usize::from(lease.is_held);
         Some(lease)
     }
 
@@ -186,14 +269,31 @@ impl Leases {
         None
     }
 
-    fn reclaim(&mut self, is_taken: impl Fn(u128) -> bool) -> Option<u128> {
+    /// The address of the one of these who is longest away.
+    fn reclaim(&mut self, is_one: impl Fn(&str) -> bool, is_taken: impl Fn(u128) -> bool) -> Option<u128> {
         let is_away = |tenant: &&String| {
             let lease = self.tenants[*tenant];
-            !lease.is_held && !is_taken(lease.key)
+            !lease.is_held && is_one(tenant) && !is_taken(lease.key)
         };
         let away = self.order.values().find(is_away)?.clone();
         self.forget(&away).map(|lease| lease.key)
     }
+
+    /// Of the user who has most leases, and one of them that is away: whoever has one alone keeps it while there are such.
+    fn reclaim_of_the_greediest(&mut self, is_taken: impl Fn(u128) -> bool) -> Option<u128> {
+        let away = self.order.values().filter(|tenant| {
+            let lease = self.tenants[*tenant];
+            !lease.is_held && !is_taken(lease.key)
+        });
+        // Of several who have as many the one who is longest away.
+        let away = away.rev().max_by_key(|tenant| self.of[user_of(tenant)])?.clone();
+        self.forget(&away).map(|lease| lease.key)
+    }
+}
+
+/// What stands before the colon: whose a tenant is.
+fn user_of(tenant: &str) -> &str {
+    tenant.split_once(':').map_or(tenant, |(user, _)| user)
 }
 
 fn wrong(line: &str, start: usize, cause: &str) -> Wrong {

@@ -15,28 +15,38 @@ fn nobody(_: IpAddr) -> bool {
     false
 }
 
+/// Somebody who has nothing yet.
+const NEW: Asker = Asker { uid: 1001, his: 0, all: 0 };
+
+fn of(uid: u32) -> Asker {
+    Asker { uid, his: 0, all: 0 }
+}
+
 #[test]
 fn a_tenant_that_comes_back_has_its_address_again() {
     let mut leases = pool(24);
-    assert_eq!((leases.hold("shop", nobody), leases.hold("blog", nobody)), (Ok(host(2)), Ok(host(3))));
+    assert_eq!(
+        (leases.hold("shop", NEW, nobody), leases.hold("blog", NEW, nobody)),
+        (Ok(host(2)), Ok(host(3)))
+    );
     leases.release("shop");
-    assert_eq!(leases.hold("news", nobody), Ok(host(4)));
-    assert_eq!(leases.hold("shop", nobody), Ok(host(2)));
+    assert_eq!(leases.hold("news", NEW, nobody), Ok(host(4)));
+    assert_eq!(leases.hold("shop", NEW, nobody), Ok(host(2)));
 }
 
 #[test]
 fn a_full_pool_gives_the_address_of_who_is_longest_away() {
     let mut leases = pool(29);
     for (tenant, last) in ["a", "b", "c", "d", "e"].into_iter().zip(2..) {
-        assert_eq!(leases.hold(tenant, nobody), Ok(host(last)));
+        assert_eq!(leases.hold(tenant, NEW, nobody), Ok(host(last)));
     }
-    assert_eq!(leases.hold("f", nobody), Err(Exhausted(leases.pool)));
+    assert_eq!(leases.hold("f", NEW, nobody), Err(NoneLeft::ForAnybody(leases.pool)));
     leases.release("d");
     leases.release("a");
     leases.release("d");
-    assert_eq!(leases.hold("f", nobody), Ok(host(5)), "d left before a");
-    assert_eq!(leases.hold("d", nobody), Ok(host(2)));
-    assert_eq!(leases.hold("a", nobody), Err(Exhausted(leases.pool)));
+    assert_eq!(leases.hold("f", NEW, nobody), Ok(host(5)), "d left before a");
+    assert_eq!(leases.hold("d", NEW, nobody), Ok(host(2)));
+    assert_eq!(leases.hold("a", NEW, nobody), Err(NoneLeft::ForAnybody(leases.pool)));
 }
 
 #[test]
@@ -48,15 +58,15 @@ fn whoever_goes_on_has_the_address_that_it_had_and_no_other() {
     assert!(!leases.hold_at("blog", [10, 0, 1, 7].into()), "another network");
     assert!(leases.hold_at("shop", host(9)), "and lets the other one go");
     assert!(leases.hold_at("blog", host(7)));
-    assert_eq!(leases.hold("news", nobody), Ok(host(2)));
+    assert_eq!(leases.hold("news", NEW, nobody), Ok(host(2)));
 }
 
 #[test]
 fn what_is_given_up_comes_first() {
     let mut leases = pool(29);
-    assert_eq!((leases.hold("a", nobody), leases.hold("b", nobody)), (Ok(host(2)), Ok(host(3))));
+    assert_eq!((leases.hold("a", NEW, nobody), leases.hold("b", NEW, nobody)), (Ok(host(2)), Ok(host(3))));
     leases.discard("b");
-    assert_eq!(leases.hold("d", nobody), Ok(host(3)));
+    assert_eq!(leases.hold("d", NEW, nobody), Ok(host(3)));
     leases.release("a");
     let named: Vec<_> = leases.named("").collect();
     assert_eq!(named, [("a", host(2), false), ("d", host(3), true)]);
@@ -68,25 +78,55 @@ fn what_is_given_up_comes_first() {
 fn what_somebody_else_takes_for_a_while_is_passed_over_for_that_while() {
     let mut leases = pool(29);
     let chosen = |address| [host(2), host(3), host(5)].contains(&address);
-    assert_eq!((leases.hold("a", chosen), leases.hold("b", chosen)), (Ok(host(4)), Ok(host(6))));
-    assert_eq!(leases.hold("c", chosen), Err(Exhausted(leases.pool)));
+    assert_eq!((leases.hold("a", NEW, chosen), leases.hold("b", NEW, chosen)), (Ok(host(4)), Ok(host(6))));
+    assert_eq!(leases.hold("c", NEW, chosen), Err(NoneLeft::ForAnybody(leases.pool)));
     leases.release("a");
-    assert_eq!(leases.hold("c", chosen), Ok(host(4)), "longest away");
-    assert_eq!(leases.hold("d", |address| address == host(2)), Ok(host(3)), "one has gone");
-    assert_eq!((leases.hold("e", nobody), leases.hold("f", nobody)), (Ok(host(2)), Ok(host(5))));
-    assert_eq!(leases.hold("g", nobody), Err(Exhausted(leases.pool)));
+    assert_eq!(leases.hold("c", NEW, chosen), Ok(host(4)), "longest away");
+    assert_eq!(leases.hold("d", NEW, |address| address == host(2)), Ok(host(3)), "one has gone");
+    assert_eq!((leases.hold("e", NEW, nobody), leases.hold("f", NEW, nobody)), (Ok(host(2)), Ok(host(5))));
+    assert_eq!(leases.hold("g", NEW, nobody), Err(NoneLeft::ForAnybody(leases.pool)));
     assert!(leases.passed.is_empty());
     // The address of somebody who was away is taken; then it is free again.
     leases.discard("d");
     leases.release("e");
-    assert_eq!(leases.hold("e", |address| address == host(2)), Ok(host(3)));
-    assert_eq!(leases.hold("g", nobody), Ok(host(2)));
+    assert_eq!(leases.hold("e", NEW, |address| address == host(2)), Ok(host(3)));
+    assert_eq!(leases.hold("g", NEW, nobody), Ok(host(2)));
+}
+
+/// Row W2.
+#[test]
+fn a_user_has_no_more_than_he_leaves_to_others_and_takes_what_is_away_of_his_own_first() {
+    let mut leases = pool(24);
+    let had = (0..).find(|n| leases.hold(&format!("1001:{n}"), of(1001), nobody).is_err()).unwrap();
+    assert_eq!(had, 127, "of 253");
+    assert_eq!(leases.hold("1001:x", of(1001), nobody), Err(NoneLeft::ForHim(leases.pool, 1001, 127)));
+    assert_eq!(leases.hold("1002:shop", of(1002), nobody), Ok(host(129)));
+    leases.release("1002:shop");
+    leases.release("1001:5");
+    assert_eq!(leases.hold("1001:x", of(1001), nobody), Ok(host(7)), "his own");
+    assert_eq!(leases.hold("1002:shop", of(1002), nobody), Ok(host(129)));
+    // What he holds without having asked for it here counts, too.
+    assert!(leases.hold("1003:a", Asker { uid: 1003, his: 100, all: 228 }, nobody).is_err());
+    assert_eq!(leases.hold("1003:a", of(1003), nobody), Ok(host(130)));
+}
+
+/// Row W2.
+#[test]
+fn of_those_who_are_away_the_one_who_has_most_loses_one() {
+    let mut leases = pool(29);
+    for (tenant, last) in ["1001:a", "1002:a", "1002:b", "1003:a", "1004:a"].into_iter().zip(2..) {
+        let uid = tenant[..4].parse().unwrap();
+        assert_eq!(leases.hold(tenant, of(uid), nobody), Ok(host(last)));
+    }
+    ["1001:a", "1002:a", "1002:b"].iter().for_each(|tenant| leases.release(tenant));
+    assert_eq!(leases.hold("1005:a", of(1005), nobody), Ok(host(3)));
+    assert_eq!(leases.hold("1001:a", of(1001), nobody), Ok(host(2)));
 }
 
 #[test]
 fn a_pool_of_version_6_is_as_good() {
     let pool = Prefix::new("2001:db8::".parse().unwrap(), 64).unwrap();
-    assert_eq!(Leases::new(pool, &[]).hold("shop", nobody), Ok("2001:db8::1".parse().unwrap()));
+    assert_eq!(Leases::new(pool, &[]).hold("shop", NEW, nobody), Ok("2001:db8::1".parse().unwrap()));
 }
 
 #[test]
@@ -110,7 +150,7 @@ fn what_the_pool_has_no_more_is_left_out() {
     let mut leases = pool(24);
     leases.read("10.0.1.5 far\n10.0.0.1 host\n10.0.0.0 network\n10.0.0.9 shop\n").unwrap();
     assert_eq!(leases.text(), "10.0.0.9 shop\n");
-    assert_eq!(leases.hold("far", nobody), Ok(host(2)));
+    assert_eq!(leases.hold("far", NEW, nobody), Ok(host(2)));
 }
 
 proptest! {
@@ -124,7 +164,7 @@ proptest! {
         for (who, comes) in steps {
             let tenant = format!("{}{who}", names[usize::from(who)]);
             if comes {
-                if let Ok(address) = leases.hold(&tenant, nobody) {
+                if let Ok(address) = leases.hold(&tenant, NEW, nobody) {
                     held.insert(tenant.clone(), address);
                 }
             } else {

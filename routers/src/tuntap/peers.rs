@@ -1,5 +1,6 @@
 //! Pure. Who is connected, and who holds which address: the first one who may, until it leaves.
 
+mod holders;
 mod owners;
 
 use core::net::IpAddr;
@@ -12,6 +13,8 @@ use super::packet::{is_martian, is_multicast};
 use super::policy::{Admission, Policy, Settings};
 use super::reason::Reason;
 use super::record::Record;
+use super::share;
+use holders::Holders;
 
 /// A connection; no two ever have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +92,7 @@ pub struct Peers {
     slots: Vec<Option<(u64, Peer)>>,
     free: Vec<usize>,
     births: u64,
-    holders: HashMap<IpAddr, PeerId>,
+    holders: Holders,
     grants: Vec<Grant>,
     /// Places of grants that were withdrawn.
     withdrawn: Vec<usize>,
@@ -110,7 +113,7 @@ impl Peers {
             slots: Vec::new(),
             free: Vec::new(),
             births: 0,
-            holders: HashMap::new(),
+            holders: Holders::default(),
             grants: Vec::new(),
             withdrawn: Vec::new(),
             owners: HashMap::new(),
@@ -218,7 +221,7 @@ impl Peers {
             return;
         }
         for address in self.grants[grant].addresses.clone() {
-            if !self.holders.contains_key(&address) {
+            if !self.holders.has(&address) {
                 self.take(id, address);
             }
         }
@@ -231,10 +234,10 @@ impl Peers {
     }
 
     fn take(&mut self, id: PeerId, address: IpAddr) {
-        self.holders.insert(address, id);
-        if let Some(peer) = self.get_mut(id) {
-            peer.addresses.push(address);
-        }
+        let Some(peer) = self.get_mut(id) else { return };
+        peer.addresses.push(address);
+        let uid = peer.uid;
+        self.holders.insert(address, id, uid);
     }
 
     /// What a source is to a peer.
@@ -251,7 +254,7 @@ impl Peers {
         if peer.addresses.contains(&source) {
             return Ok(Standing::Held);
         }
-        if self.holders.contains_key(&source) {
+        if self.holders.has(&source) {
             return Err(Reason::Spoofed);
         }
         match self.owners.get(&source) {
@@ -262,7 +265,8 @@ impl Peers {
             }
             Some(_) => Err(Reason::Spoofed),
             None if self.may_choose(peer, source) && is_to_be_had(source, settings) => {
-                Ok(Standing::Free(None))
+                let has_share = self.may_have_one_more(peer.uid, source, settings);
+                if has_share { Ok(Standing::Free(None)) } else { Err(Reason::NotGranted) }
             }
             None if peer.addresses.is_empty() => Err(Reason::NotGranted),
             None => Err(Reason::Spoofed),
@@ -273,6 +277,18 @@ impl Peers {
     fn may_choose(&self, peer: &Peer, source: IpAddr) -> bool {
         let has_one = peer.addresses.iter().any(|address| address.is_ipv4() == source.is_ipv4());
         !has_one && !self.granted.contains_key(&peer.uid)
+    }
+
+    /// Of the network of an address.
+    fn may_have_one_more(&self, uid: u32, address: IpAddr, settings: &Settings) -> bool {
+        let network = settings.networks.iter().find(|network| network.contains(address));
+        let (his, all) = self.held(uid, address.is_ipv4());
+        network.is_none_or(|network| share::may_have_one_more(uid, his, network.size().saturating_sub(all)))
+    }
+
+    /// How many addresses of a version a user holds, and all users.
+    pub fn held(&self, uid: u32, is_v4: bool) -> (usize, usize) {
+        self.holders.count(uid, is_v4)
     }
 
     /// Name of the tenant that a peer is once it has taken a source.
@@ -287,14 +303,14 @@ impl Peers {
             Some(grant) => self.adopt(id, grant),
             None => self.call(id, self.name_with(id, source, None)),
         }
-        if !self.holders.contains_key(&source) {
+        if !self.holders.has(&source) {
             self.take(id, source);
         }
     }
 
     /// Who holds an address.
     pub fn holder(&self, address: IpAddr) -> Option<PeerId> {
-        self.holders.get(&address).copied()
+        self.holders.get(&address)
     }
 
     /// Whether a user has a peer that is there.

@@ -34,6 +34,12 @@ impl Prefix {
         address(self.span().1, self.address.is_ipv4())
     }
 
+    /// How many addresses it has; no more than are counted here.
+    pub(super) fn size(&self) -> usize {
+        let (first, last) = self.span();
+        usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
     /// Bits that count.
     pub fn length(&self) -> u8 {
         self.length

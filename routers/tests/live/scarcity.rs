@@ -89,7 +89,7 @@ fn addresses_that_somebody_chose_for_a_moment_are_there_for_others_when_he_has_g
     charter.addresses = vec![("10.77.0.1".parse().unwrap(), 29)];
     let emperor = Emperor::new(charter);
     let choose = |last: u8| {
-        let (mut client, _) = Client::hello(&emperor, 1001);
+        let (mut client, _) = Client::hello(&emperor, 1010 + u32::from(last));
         let word = client.claim(&[&format!("10.77.0.{last}")], "x", None);
         assert!(matches!(word, Word::Held(_)), "{word:?}");
         client
@@ -103,4 +103,41 @@ fn addresses_that_somebody_chose_for_a_moment_are_there_for_others_when_he_has_g
     assert!(matches!(&word, Word::Refused(why) if why.contains("in use")), "{word:?}");
     drop(all);
     until("an address", || matches!(ask(), Word::Held(held) if held[0].0.to_string() == "10.77.0.2"));
+}
+
+/// Row W2. By name, by asking for one, or both.
+#[test]
+fn one_user_takes_half_of_a_pool_and_leaves_the_rest() {
+    let mut charter = charter();
+    charter.addresses = vec![("10.77.0.1".parse().unwrap(), 24)];
+    charter.peers_of_user_max = 256;
+    charter.peers_max = 1000;
+    let emperor = Emperor::new(charter);
+    let ask = |uid: u32, addresses: &[&str], label: &str| {
+        let (mut client, _) = Client::hello(&emperor, uid);
+        let word = client.claim(addresses, label, None);
+        (client, word)
+    };
+    let mut his = Vec::new();
+    for last in 2..=254 {
+        let (client, word) = match last % 2 {
+            0 => ask(1001, &[&format!("10.77.0.{last}")], "x"),
+            _ => ask(1001, &[], &format!("x{last}")),
+        };
+        match word {
+            Word::Held(_) => his.push(client),
+            word => assert!(matches!(&word, Word::Refused(_)), "{word:?}"),
+        }
+    }
+    assert!((127..=128).contains(&his.len()), "{} of 253", his.len());
+    let (_client, word) = ask(1001, &[], "more");
+    assert!(
+        matches!(&word, Word::Refused(why) if why.contains("those that are left are for others")),
+        "{word:?}"
+    );
+    for uid in 1002..1010 {
+        let (client, word) = ask(uid, &[], "shop");
+        assert!(matches!(word, Word::Held(_)), "{word:?}");
+        his.push(client);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::super::charter::Charter;
-use super::super::lease::escape;
+use super::super::lease::{Asker, escape};
 use super::super::{Grant, Leases, Prefix, Router};
 use super::ports::read_all;
 use super::writer::Writer;
@@ -123,8 +123,10 @@ impl Leasing {
         self.bound(router, uid, &key)?;
         let mut addresses = Vec::new();
         for pool in &mut self.pools {
+            let (his, all) = router.peers().held(uid, pool.is_v4());
+            let asker = Asker { uid, his, all };
             // Only while somebody uses it without having asked: whoever chose it for a moment takes it from nobody.
-            match pool.hold(&key, |address| is_taken(router, address, &name)) {
+            match pool.hold(&key, asker, |address| is_taken(router, address, &name)) {
                 Ok(address) => addresses.push(address),
                 Err(full) => {
                     self.pools.iter_mut().for_each(|pool| pool.release(&key));

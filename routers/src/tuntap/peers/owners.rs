@@ -102,7 +102,7 @@ impl Peers {
         }
         self.adopt(id, grant);
         for address in self.grants[grant].addresses.clone() {
-            if !self.holders.contains_key(&address) {
+            if !self.holders.has(&address) {
                 self.take(id, address);
             }
         }
