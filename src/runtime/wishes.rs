@@ -209,7 +209,7 @@ impl Runtime {
 
     /// His own that he means, each once, and the words that mean none of them.
     fn meant(&self, sender: Sender, words: &[String]) -> Result<(Subjects, Vec<String>), String> {
-        let own: Own<'_> = self.emperor.known_for(|owner| sender.may_command(owner)).collect();
+        let own: Own<'_> = self.emperor.known_to(sender).collect();
         let words: BTreeSet<&String> = words.iter().collect();
         if !sender.is_master() && self.work(&own, &words) > WORK_MAX {
             return Err(TOO_MUCH.into());
