@@ -30,5 +30,5 @@ pub use pty::{PtyAsked, pty};
 pub use status::status;
 pub use steer::{Manner, names, reach, shutdown, signal, steer, update};
 pub use tail::tail;
-pub use target::{Called, Named, Target, is_called};
+pub use target::{Called, Named, Target, names_of};
 pub use why::why;

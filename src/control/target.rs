@@ -1,5 +1,6 @@
 //! Which Emperor is meant, and which of its vassals.
 
+use std::iter;
 use std::os::unix::fs::FileTypeExt;
 
 use anyhow::{Result, anyhow};
@@ -68,12 +69,12 @@ impl Target {
 
 /// Whether a vassal of this name is meant by a word, which may be a pattern.
 fn is(name: &str, wanted: &str, pattern: Option<&Pattern>) -> bool {
-    wanted == ALL || is_called(name, wanted) || pattern.is_some_and(|one| one.matches(name))
+    wanted == ALL || names_of(name).any(|one| one == wanted) || pattern.is_some_and(|one| one.matches(name))
 }
 
-/// Whether a vassal of this name is called so: by the whole of it, or by what comes before its last dot.
-pub fn is_called(name: &str, wanted: &str) -> bool {
-    wanted == name || name.rsplit_once('.').is_some_and(|(stem, _)| stem == wanted)
+/// What a vassal of this name may be called: the whole of it, or what comes before its last dot.
+pub fn names_of(name: &str) -> impl Iterator<Item = &str> {
+    iter::once(name).chain(name.rsplit_once('.').map(|(stem, _)| stem))
 }
 
 /// An Emperor, and words for some of its vassals as they were typed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Emperor;
-use super::event::{Command, Fingerprint, Key, Owner, Sight, VassalId, Whose};
+use super::event::{Command, Fingerprint, Key, Sight, VassalId, Whose};
 use super::order::Order;
 use super::vassal::Vassal;
 
@@ -75,13 +75,6 @@ impl Emperor {
             self.orders.push_back(Order::Enabled(key.clone()));
         }
         freed
-    }
-
-    /// The vassals of owners who count, but zergs, in the order of their names.
-    pub fn known_for(&self, counts: impl Fn(Owner) -> bool) -> impl Iterator<Item = (VassalId, &Key)> {
-        let owner = |id: &VassalId| self.vassals.get(id).map(|vassal| vassal.config.owner);
-        let known = self.ids.iter().filter(move |(_, id)| owner(id).is_some_and(&counts));
-        known.map(|(key, id)| (*id, key))
     }
 
     /// The configs that there are, but those of zergs.

@@ -11,6 +11,7 @@ pub mod snapshot;
 
 mod answers;
 mod awaited;
+mod belongings;
 mod commanded;
 mod confided;
 mod debts;
@@ -37,6 +38,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use self::belongings::Belongings;
 use self::brood::Broods;
 use self::debts::Debts;
 use self::event::{Command, Event, Incarnation, Key, Moment, MonitorId, Owner, Sight, VassalId, Whose};
@@ -56,6 +58,7 @@ pub struct Emperor {
     agenda: BTreeSet<(Moment, VassalId)>,
     queue: Queue,
     tenants: Tenants,
+    belongings: Belongings,
     alive: usize,
     debts: Debts,
     /// Limits that few ever meet, since they were last loyal: not a part of every vassal.
@@ -83,6 +86,7 @@ impl Emperor {
             agenda: BTreeSet::new(),
             queue: Queue::default(),
             tenants: Tenants::default(),
+            belongings: Belongings::default(),
             alive: 0,
             debts: Debts::default(),
             strains: BTreeMap::new(),
@@ -320,6 +324,7 @@ impl Emperor {
         if was != is {
             self.debts.change(was.owed, is.owed, (now, self.silence_ms()));
             self.settle(id, was, is);
+            self.hand_over(id, was, is);
             self.keep_to_the_limit(id, was, is, now);
         }
         if was.service.is_some() && was.service != is.service {
@@ -341,6 +346,12 @@ impl Emperor {
         was.excess.inspect(|uid| self.tenants.give_up(*uid, id));
         is.excess.inspect(|uid| self.tenants.wait(*uid, id));
         self.alive = self.alive + usize::from(is.alive) - usize::from(was.alive);
+    }
+
+    fn hand_over(&mut self, id: VassalId, was: Footing, is: Footing) {
+        let Some(vassal) = self.vassals.get(&id).filter(|_| was.owner != is.owner) else { return };
+        was.owner.inspect(|uid| self.belongings.lose(*uid, &vassal.key));
+        is.owner.inspect(|uid| self.belongings.gain(*uid, vassal.key.clone(), id));
     }
 
     /// Who joins an owner that has too many has to wait, and who leaves makes room.

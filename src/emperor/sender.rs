@@ -22,7 +22,12 @@ impl Sender {
 
     /// Everybody else may speak of what is his own; whoever has no name here has nothing.
     pub fn may_command(self, owner: Owner) -> bool {
-        self.is_master() || (self.uid == owner.uid && self.uid != NAMELESS)
+        self.is_master() || (self.uid == owner.uid && self.has_name())
+    }
+
+    /// Whether his number is his alone.
+    pub fn has_name(self) -> bool {
+        self.uid != NAMELESS
     }
 
     /// Whoever has disabled something may take that back, where no config says whose it is now.

@@ -1,5 +1,6 @@
 //! What the Emperor does, one sentence each.
 
+mod belongings;
 mod brood;
 mod commanded;
 mod confided;

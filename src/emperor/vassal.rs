@@ -119,7 +119,9 @@ pub struct Footing {
     pub slot: Option<super::pacing::Class>,
     /// Among the processes.
     pub alive: bool,
-    /// Among the vassals of this uid.
+    /// Among what this uid has.
+    pub owner: Option<u32>,
+    /// Among the vassals that count for this uid.
     pub tenant: Option<u32>,
     /// Among the answers that the spawner owes.
     pub owed: bool,
@@ -184,6 +186,7 @@ impl Vassal {
             slot: (self.state.holds_slot() && !self.process.slow).then_some(self.process.class),
             alive: self.state.is_alive(),
             owed: self.is_owed(),
+            owner: self.owner(),
             tenant: self.tenant(),
             excess: (self.state == State::Excess).then_some(self.config.owner.uid),
             service: self.service(),
@@ -237,6 +240,11 @@ impl Vassal {
     fn place(&self) -> Option<Place> {
         let State::Queued { since } = self.state else { return None };
         Some(Place { class: self.pacing.class, uid: self.config.owner.uid, since })
+    }
+
+    /// Whose it is as long as there is one.
+    fn owner(&self) -> Option<u32> {
+        (!self.is_zerg && self.state != State::Outside).then_some(self.config.owner.uid)
     }
 
     /// The owner whose number of vassals it counts for: its process's as long as there is one. Zergs count for their

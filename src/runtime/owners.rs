@@ -27,8 +27,8 @@ impl Runtime {
         }
         let mut meant = Subjects::default();
         owners.iter().flatten().for_each(|uid| meant.add_owner(*uid));
-        let his = self.emperor.known_for(|owner| owners.contains(&Some(owner.uid)));
-        his.for_each(|(id, _)| meant.add(id));
+        let theirs = owners.iter().flatten().flat_map(|uid| self.emperor.owned_by(*uid));
+        theirs.for_each(|(id, _)| meant.add(id));
         Ok(Some(meant))
     }
 

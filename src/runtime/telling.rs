@@ -1,13 +1,14 @@
 //! What is told of vassals to whoever asks how they are: of all at the stats socket, of some at the control socket.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use super::Runtime;
 use crate::config::emperor::stats::Form;
 use crate::control::caller::Caller;
 use crate::control::door::tell;
-use crate::control::is_called;
 use crate::control::messages::{Answer, LINES_MAX, NAMES_MAX};
+use crate::control::names_of;
 
 use crate::emperor::event::VassalId;
 use crate::emperor::sender::Sender;
@@ -55,10 +56,12 @@ impl Runtime {
     /// His that are called so, or that what comes before the last slash is called: then a daemon of theirs is meant.
     fn named_by(&self, sender: Sender, names: &[String]) -> Vec<VassalId> {
         let vassals = names.iter().filter_map(|name| name.rsplit_once('/').map(|(vassal, _)| vassal));
-        let words: Vec<&str> = names.iter().map(String::as_str).chain(vassals).collect();
-        let known = self.emperor.known_for(|owner| sender.may_see(owner));
-        let is_meant = |name: &str| words.iter().any(|word| is_called(name, word));
-        known.filter(|(_, key)| is_meant(&key.name)).map(|(id, _)| id).collect()
+        let words: BTreeSet<&str> = names.iter().map(String::as_str).chain(vassals).collect();
+        let known = self.emperor.known_to(sender);
+        known
+            .filter(|(_, key)| names_of(&key.name).any(|one| words.contains(one)))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     fn document(&mut self, mut snapshot: Snapshot, reader: Sender, form: Form) -> Vec<u8> {

@@ -211,7 +211,7 @@ impl Runtime {
 
     /// His own that he means, each once, and the words that mean none of them.
     fn meant(&self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
-        let own: Own<'_> = self.emperor.known_for(|owner| sender.may_command(owner)).collect();
+        let own: Own<'_> = self.emperor.known_to(sender).collect();
         let marks = self.marks(sender, wish.deed);
         let words: BTreeSet<&String> = wish.names.iter().collect();
         let work = self.work(&own, &words).saturating_add(work_of_marks(&marks, &words));

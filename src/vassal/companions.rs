@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Pid;
 
-use super::duties::Exit;
+use super::exit::Exit;
 use super::state::Vassal;
 use super::trouble::Trouble;
 use super::watch::now;

@@ -9,7 +9,8 @@ use rustix::termios::{isatty, tcsetpgrp};
 
 use super::backlog::Backlog;
 use super::control::Word;
-use super::duties::{Duties, Event, Exit, Newest, Order, Presence};
+use super::duties::{Duties, Event, Newest, Order, Presence};
+use super::exit::Exit;
 use super::idle::Idle;
 use super::reactions::Reactions;
 use super::state::Vassal;

@@ -12,6 +12,7 @@ mod course;
 pub mod daemons;
 mod duties;
 pub mod environment;
+mod exit;
 mod groupless;
 mod handover;
 pub mod hooks;

@@ -10,8 +10,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::control::Word;
-use super::duties::Exit;
 use super::environment::Environment;
+use super::exit::Exit;
 use super::launch::{Launch, Leads};
 use super::state::Vassal;
 use super::trouble::Trouble;

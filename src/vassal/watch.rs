@@ -11,7 +11,7 @@ use rustix::process::{Pid, WaitOptions, wait};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::control::{Control, Word};
-use super::duties::Exit;
+use super::exit::Exit;
 use crate::emperor::event::Moment;
 
 /// Signals that are not for us but for the command.

@@ -18,8 +18,10 @@ fn jailed(options: &str) -> Emperor {
     tree.liege();
     let here = tree.dir_of(ALICE, "alice");
     let sockets = "forkpty-router = HERE/raw\nforkpty-urouter = HERE/framed\npty-socket = HERE/shared\n";
-    let program = "forkptyrouter-command = bash --norc -i\ncommand = bash --norc -i\nenv = PS1=at-you>\n";
-    let surroundings = "env = LANG=C.UTF-8\nenv = TERM=xterm\nstop-signal = HUP\n";
+    // A shell that begins to read as it is told to hang up reads on: with the first of its session its terminal ends.
+    let command = "command = sh -c \"bash --norc -i; exit\"\n";
+    let program = format!("forkptyrouter-command = bash --norc -i\n{command}env = PS1=at-you>\n");
+    let surroundings = "env = LANG=C.UTF-8\nenv = TERM=xterm\n";
     let text = format!("{sockets}{program}{surroundings}{options}");
     tree.vassal_of(ALICE, "alice.ini", &text.replace("HERE", &here.display().to_string()));
     let emperor = Emperor::start(tree, &["--emperor-tyrant"]);

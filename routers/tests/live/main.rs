@@ -7,6 +7,7 @@ mod answers;
 mod attacks;
 mod borders;
 mod clients;
+mod crowds;
 mod emperor;
 mod jail;
 mod lives;

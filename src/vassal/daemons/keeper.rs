@@ -8,7 +8,7 @@ use jail::{Namespaces, run, sys};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, set_parent_process_death_signal, setpgid};
 
-use super::super::duties::Exit;
+use super::super::exit::Exit;
 use super::super::identity;
 use super::super::launch::{Launch, Leads};
 use super::super::notify::{Notified, Reach};

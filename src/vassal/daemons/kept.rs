@@ -10,7 +10,7 @@ use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, kill_process_group, waitid,
 };
 
-use super::super::duties::Exit;
+use super::super::exit::Exit;
 use super::super::notify::{Heard, Notified};
 use super::super::state::Vassal;
 use super::super::trouble::Trouble;

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
-use super::super::duties::Exit;
+use super::super::exit::Exit;
 use crate::emperor::order::from_vassal::TEXT_MAX;
 
 /// Longest message.

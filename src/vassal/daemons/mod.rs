@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::duties::Exit;
+use super::exit::Exit;
 use super::notify::Reach;
 use super::state::Vassal;
 use super::touch::Touches;

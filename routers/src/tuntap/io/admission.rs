@@ -1,13 +1,10 @@
-//! Who gets in, as whom, and with which addresses.
+//! As whom somebody is here, and with which addresses.
 
 use core::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jail::sys::{Credentials, peer};
-use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_passcred;
-use rustix::net::{SocketFlags, accept_with};
+use jail::sys::Credentials;
 
 use super::super::talk::{self, LABEL_MAX, Say, Welcome, Word};
 use super::super::{ADDRESSES_MAX, PeerId, Reason, Refused};
@@ -15,71 +12,12 @@ use super::closer::Rest;
 use super::device::Device;
 use super::events::Token;
 use super::life::{Service, Source};
-use super::seats::{Connection, Seat};
+use super::seats::Seat;
 
-/// Connections that are accepted at once.
-const ACCEPT_MAX: usize = 32;
 /// Signs of a refusal.
 const SENTENCE_MAX: usize = 1000;
-/// Connections that are no peers, in all.
-const SILENT_MAX: usize = 4096;
 
 impl Service {
-    /// Lets in whoever waits.
-    pub(super) fn accept_all(&mut self) {
-        for _ in 0..ACCEPT_MAX {
-            match accept_with(&self.ports.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => {
-                    self.doors.passed();
-                    self.accept(socket);
-                }
-                Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::AGAIN) => return,
-                Err(errno) => return self.close_doors(errno),
-            }
-        }
-    }
-
-    fn accept(&mut self, socket: OwnedFd) {
-        // It has it from the listener, unless that is of an Emperor who did not set it there.
-        let who = match set_socket_passcred(&socket, true).and_then(|()| peer(socket.as_fd())) {
-            Ok(who) => who,
-            Err(errno) => return self.telling.warn(&format!("cannot ask who has connected: {errno}")),
-        };
-        if let Some(why) = self.too_many(who.uid) {
-            self.telling.warn(&format!("user {} gets no connection: {why}", who.uid));
-            return self.closer.close(who.uid, Rest::Connection(socket));
-        }
-        let seat = self.seats.seat(Connection::new(socket, who, self.charter.queue_bytes));
-        let connection = self.seats.get(seat).expect("it has just been seated");
-        if let Err(errno) = self.events.watch_edge(&connection.socket, Token::Socket(seat)) {
-            return self.end(seat, format!("cannot wait for it: {errno}"));
-        }
-        self.turns.wake(Source::Stream(seat));
-        // A client of uWSGI may say nothing for long, and ends with its connection.
-        self.park(seat);
-    }
-
-    fn too_many(&self, uid: u32) -> Option<&'static str> {
-        let (in_all, of_user) = self.seats.silent(uid);
-        if self.closer.is_held_up_by(uid) {
-            return Some("what it has sent cannot be closed");
-        }
-        let left = |most: usize, silent: usize| most.saturating_sub(silent);
-        let left = (left(SILENT_MAX, in_all), left(self.charter.peers_of_user_max, of_user));
-        if left.0 == 0 {
-            return Some("too many connections are no peers");
-        }
-        if left.1 == 0 {
-            return Some("too many of its connections are no peers");
-        }
-        let (unread_in_all, unread) = self.closer.unread(uid, left);
-        if unread_in_all >= left.0 {
-            return Some("what was said on too many connections was not read");
-        }
-        (unread >= left.1).then_some("it has not read what was said on too many connections")
-    }
-
     /// A client of uWSGI says who it is.
     pub(super) fn greet(&mut self, seat: Seat, sender: Option<Credentials>) -> Result<(), String> {
         self.identify(seat, sender);
@@ -195,7 +133,7 @@ impl Service {
             Say::Claim { addresses, label } => self.answer_claim(seat, (addresses, label), descriptor),
             Say::Lend => self.answer_lend(seat, descriptor),
             Say::Table | Say::Rules | Say::Replace { .. } => {
-                let may_rule = is_own && (uid == 0 || uid == self.charter.owner);
+                let may_rule = is_own && self.seats.silence().may_rule(uid);
                 self.answer(seat, (&say, may_rule), descriptor);
             }
         }

@@ -86,10 +86,14 @@ impl Closer {
         self.shared.bell.notify_one();
     }
 
-    /// Connections that are ended and were not read: of all, and of this user; they are looked at where they would be too many.
-    pub(super) fn unread(&self, uid: u32, (most, of_user_most): (usize, usize)) -> (usize, usize) {
-        let unread = &mut self.shared.lock().unread;
-        (unread.in_all(most), unread.of_user(uid, of_user_most))
+    /// Connections that are ended and were not read; some are looked at where they would be too many.
+    pub(super) fn unread(&self, most: usize) -> usize {
+        self.shared.lock().unread.in_all(most)
+    }
+
+    /// Those of this user; all are looked at where they would be too many.
+    pub(super) fn unread_of(&self, uid: u32, most: usize) -> usize {
+        self.shared.lock().unread.of_user(uid, most)
     }
 
     /// Whether a user keeps us from closing what he has sent.

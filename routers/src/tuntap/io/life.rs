@@ -141,6 +141,7 @@ impl Service {
         leasing.restore(&mut router, &granted);
         kept.restore(&mut router);
         let events = Events::new().map_err(|errno| format!("cannot wait for anything: {errno}"))?;
+        let seats = Seats::new(charter.owner);
         let mut service = Self {
             generation: kept.generation.max(1),
             charter,
@@ -150,7 +151,7 @@ impl Service {
             router,
             book,
             granted,
-            seats: Seats::default(),
+            seats,
             turns: Turns::new(QUANTUM),
             rooms: Rooms::new(),
             leasing,

@@ -5,6 +5,7 @@
 mod addresses;
 mod admission;
 mod answering;
+mod arriving;
 mod asking;
 mod closer;
 mod device;
@@ -18,6 +19,7 @@ mod park;
 mod ports;
 mod questions;
 mod seats;
+mod silence;
 mod stats;
 mod stream;
 mod telling;

@@ -1,7 +1,7 @@
 //! Connections, each with a place and a number that no later one at that place has.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use jail::sys::Credentials;
 
@@ -9,6 +9,7 @@ use super::super::{PeerId, Queue};
 use super::answering;
 use super::asking::Place;
 use super::device::Device;
+use super::silence::Silence;
 use crate::ration::Ration;
 
 /// A connection among all.
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     pub(super) socket: OwnedFd,
     /// Who connected, or whom root has spoken for.
     pub(super) who: Credentials,
+    /// When it came to us.
+    came: Instant,
     /// It has said who it is, as a client of uWSGI does.
     pub(super) greeted: bool,
     /// It speaks as we do.
@@ -60,15 +63,13 @@ pub(super) struct Connection {
 }
 
 /// All connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Seats {
     places: Vec<(u32, Option<Connection>)>,
     free: Vec<u32>,
     /// Where each peer sits, by its place among the router's.
     by_peer: Vec<Option<Seat>>,
-    /// Connections of each user that are no peers.
-    silent: BTreeMap<u32, usize>,
-    silent_in_all: usize,
+    silence: Silence,
 }
 
 impl Connection {
@@ -76,6 +77,7 @@ impl Connection {
         Self {
             socket,
             who,
+            came: Instant::now(),
             greeted: false,
             speaks: false,
             is_begin: true,
@@ -101,9 +103,14 @@ impl Connection {
 }
 
 impl Seats {
+    /// Those of a router of this user.
+    pub(super) fn new(owner: u32) -> Self {
+        Self { places: Vec::new(), free: Vec::new(), by_peer: Vec::new(), silence: Silence::new(owner) }
+    }
+
     /// Seats somebody who is no peer yet.
     pub(super) fn seat(&mut self, connection: Connection) -> Seat {
-        self.count(connection.who.uid, true);
+        let (uid, came) = (connection.who.uid, connection.came);
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push((0, None));
             u32::try_from(self.places.len() - 1).expect("descriptors are fewer")
@@ -111,7 +118,9 @@ impl Seats {
         let (birth, held) = &mut self.places[place as usize];
         *birth = birth.wrapping_add(1);
         *held = Some(connection);
-        Seat { place, birth: *birth }
+        let seat = Seat { place, birth: *birth };
+        self.silence.come(uid, (came, seat));
+        seat
     }
 
     /// Takes somebody out.
@@ -121,7 +130,7 @@ impl Seats {
         self.free.push(seat.place);
         match connection.peer {
             Some(id) => self.by_peer[id.place()] = None,
-            None => self.count(connection.who.uid, false),
+            None => self.silence.leave(connection.who.uid, (connection.came, seat)),
         }
         Some(connection)
     }
@@ -140,8 +149,8 @@ impl Seats {
     pub(super) fn enroll(&mut self, seat: Seat, id: PeerId) {
         let Some(connection) = self.get_mut(seat) else { return };
         connection.peer = Some(id);
-        let uid = connection.who.uid;
-        self.count(uid, false);
+        let (uid, came) = (connection.who.uid, connection.came);
+        self.silence.leave(uid, (came, seat));
         if self.by_peer.len() <= id.place() {
             self.by_peer.resize(id.place() + 1, None);
         }
@@ -151,10 +160,10 @@ impl Seats {
     /// The connection is no peer's any more.
     pub(super) fn expel(&mut self, seat: Seat) {
         let Some(connection) = self.get_mut(seat) else { return };
-        let (id, uid) = (connection.peer.take(), connection.who.uid);
-        if let Some(id) = id {
+        let (uid, came) = (connection.who.uid, connection.came);
+        if let Some(id) = connection.peer.take() {
             self.by_peer[id.place()] = None;
-            self.count(uid, true);
+            self.silence.come(uid, (came, seat));
         }
     }
 
@@ -163,9 +172,10 @@ impl Seats {
         let Some(connection) = self.get_mut(seat).filter(|connection| connection.peer.is_none()) else {
             return;
         };
+        let came = connection.came;
         let before = std::mem::replace(&mut connection.who, who);
-        self.count(before.uid, false);
-        self.count(who.uid, true);
+        self.silence.leave(before.uid, (came, seat));
+        self.silence.come(who.uid, (came, seat));
     }
 
     /// Where a peer sits.
@@ -180,20 +190,8 @@ impl Seats {
         })
     }
 
-    /// Connections that are no peers: all, and those of this user.
-    pub(super) fn silent(&self, uid: u32) -> (usize, usize) {
-        (self.silent_in_all, self.silent.get(&uid).copied().unwrap_or(0))
-    }
-
-    fn count(&mut self, uid: u32, comes: bool) {
-        let count = self.silent.entry(uid).or_default();
-        if comes {
-            (*count, self.silent_in_all) = (*count + 1, self.silent_in_all + 1);
-            return;
-        }
-        (*count, self.silent_in_all) = (*count - 1, self.silent_in_all - 1);
-        if *count == 0 {
-            self.silent.remove(&uid);
-        }
+    /// Those that are no peers.
+    pub(super) fn silence(&self) -> &Silence {
+        &self.silence
     }
 }

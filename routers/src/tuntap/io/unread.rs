@@ -5,9 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 
 use jail::sys::unread;
+use rustix::net::sockopt::socket_send_buffer_size;
 
-/// Ended connections that are kept to be counted: nobody gets one long before they are so many.
+/// Bytes that lie unread at most in a connection whose user may have left too much already.
+pub(super) const NARROW: usize = 4096;
+/// Ended connections that are kept to be counted: everybody gets narrow ones long before they are so many.
 const UNREAD_MAX: usize = 16_384;
+/// The same of narrow ones. Beyond, there are as many as their users pay for, who keep the other ends open.
+const NARROW_MAX: usize = UNREAD_MAX / 4;
 /// Looks at others for each that comes or is too much, so that nobody's stay who never comes back.
 const LOOKS_MAX: usize = 16;
 
@@ -22,6 +27,11 @@ fn has_unread(socket: &OwnedFd) -> bool {
     unread(socket.as_fd()).is_ok_and(|bytes| bytes > 0)
 }
 
+/// The kernel doubles what it is told, for what it needs itself (`socket(7)`).
+fn is_narrow(socket: &OwnedFd) -> bool {
+    socket_send_buffer_size(socket).is_ok_and(|bytes| bytes <= 2 * NARROW)
+}
+
 impl Unread {
     /// Keeps an ended connection of this user, if it has to be counted.
     pub(super) fn keep(&mut self, uid: u32, socket: OwnedFd) {
@@ -29,7 +39,8 @@ impl Unread {
             return;
         }
         self.look();
-        if self.all.len() < UNREAD_MAX {
+        let most = if is_narrow(&socket) { NARROW_MAX } else { UNREAD_MAX };
+        if self.all.len() < most {
             self.put(uid, socket);
         }
     }

@@ -1,7 +1,11 @@
 //! Pure. What the vassal master does once its command runs.
 
+mod ending;
+mod told;
+
 use std::collections::VecDeque;
-use std::fmt;
+
+pub use told::{Event, Newest, Order, Presence};
 
 use crate::config::vassal::health::{Health, Readiness};
 use crate::emperor::event::Moment;
@@ -9,113 +13,12 @@ use crate::emperor::order::{from_vassal, to_vassal};
 
 /// A command that lived this long is loyal.
 const LOYAL_MS: u64 = 3_000;
-/// After the Emperor is gone nobody else would kill a command that does not end.
-const ORPHAN_GRACE_MS: u64 = 2_000;
 /// `SIGKILL`.
 const KILL: i32 = 9;
-/// What is left of a command whose end a signal asked for has this long, unless its config says otherwise.
-const REST_GRACE_MS: u64 = 10_000;
 /// Signals that ask for an end, whoever sends them: `SIGINT`, `SIGQUIT`, `SIGTERM`.
 const ENDING: [i32; 3] = [2, 3, 15];
 /// Heartbeats go on no faster than this, in ms.
 const BEAT_MIN_MS: u64 = 500;
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// `exit(3)` status.
-    Code(i32),
-    /// Signal number.
-    Signal(i32),
-}
-
-impl Exit {
-    /// As a status of our own: 128 and the number for a signal, as shells do.
-    pub fn status(self) -> u8 {
-        let status = match self {
-            Self::Code(code) => code,
-            Self::Signal(number) => 128 + number,
-        };
-        u8::try_from(status).unwrap_or(u8::MAX)
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "ended with status {code}"),
-            Self::Signal(number) => write!(f, "was killed by signal {number}"),
-        }
-    }
-}
-
-/// What the master is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The command ended, and nobody of its group is left who may take his time.
-    Ended(Exit),
-    /// The command ended, and others of its group have not.
-    Left,
-    /// A signal that is meant for the command.
-    Signal(i32),
-    /// A byte of the Emperor.
-    Byte(u8),
-    /// The new config was read.
-    Checked(Newest),
-    /// The command says that it is ready.
-    Ready,
-    /// The command says that it lives.
-    Beat,
-    /// A byte of whoever speaks with the Emperor in its place.
-    Spoken(u8),
-    /// Whether anybody does.
-    Proxied(bool),
-    /// Nobody has needed it for as long as it may be idle.
-    Idle,
-    /// The Emperor closed its end.
-    EmperorGone,
-}
-
-/// What routers are to know of the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// It is not ready.
-    Absent,
-    /// It serves.
-    Serving,
-    /// It ends, to come back at once.
-    Reloading,
-    /// It ends, or has ended.
-    Leaving,
-}
-
-/// What the newest config is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Newest {
-    /// No vassal can be started with it.
-    Bad,
-    /// The one that the command was started with.
-    Same,
-    /// Another one, or one that only the next start can read.
-    Good,
-}
-
-/// What the master does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// A byte to the Emperor.
-    Send(u8),
-    /// A byte of the Emperor to whoever speaks in the command's place.
-    Pass(u8),
-    /// A signal to the process group of the command.
-    Signal(i32),
-    /// Read the new config; answered by `Checked`.
-    Check,
-    /// Leave with this status.
-    Finish(u8),
-    /// Begin anew with the new config: by leaving with status 0 where the Emperor starts us again.
-    Renew,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -270,31 +173,6 @@ impl Duties {
         }
     }
 
-    fn stop(&mut self, why: Why, now: Moment) {
-        let before = match self.state {
-            State::Waiting { .. } | State::Running { .. } => {
-                self.tell_to_stop(why);
-                self.health.mercy_ms.map(|ms| now.plus_ms(ms))
-            }
-            // It was told already; a later reason replaces an earlier one, except that an orphan stays one.
-            State::Stopping { why: Why::Orphaned, .. } | State::Done => return,
-            State::Stopping { why: Why::Asked | Why::Reload, kill_at } | State::Left { kill_at } => kill_at,
-        };
-        let orphaned = (why == Why::Orphaned).then(|| now.plus_ms(ORPHAN_GRACE_MS));
-        let kill_at = before.into_iter().chain(orphaned).min();
-        self.state = State::Stopping { why, kill_at };
-    }
-
-    /// Who speaks in the command's place is told in its place. An orphan has no time for more than one try, so it hears both.
-    fn tell_to_stop(&mut self, why: Why) {
-        if self.proxied {
-            self.order(Order::Pass(self.stop_byte));
-        }
-        if !self.proxied || why == Why::Orphaned {
-            self.order(Order::Signal(self.health.stop_signal));
-        }
-    }
-
     /// It is ready for the first time.
     fn ready(&mut self, now: Moment) {
         if let State::Waiting { .. } = self.state {
@@ -311,14 +189,6 @@ impl Duties {
         }
     }
 
-    /// The Emperor is told first: so the end that follows is no death.
-    fn say_goodbye(&mut self, now: Moment) {
-        if let State::Waiting { .. } | State::Running { .. } = self.state {
-            self.order(Order::Send(from_vassal::GOODBYE));
-            self.stop(Why::Asked, now);
-        }
-    }
-
     /// What is said in its place goes on as it is; what is for us alone, or for nobody, does not.
     fn speak(&mut self, byte: u8, now: Moment) {
         match byte {
@@ -332,14 +202,6 @@ impl Duties {
             from_vassal::HEARTBEAT => self.beat(now),
             from_vassal::GOODBYE => self.say_goodbye(now),
             _ => {}
-        }
-    }
-
-    /// Who was told to stop and has gone leaves the rest of the command behind.
-    fn proxied(&mut self, is: bool) {
-        let has_gone = std::mem::replace(&mut self.proxied, is) && !is;
-        if has_gone && self.is_stopping() {
-            self.order(Order::Signal(self.health.stop_signal));
         }
     }
 
@@ -373,40 +235,7 @@ impl Duties {
             (_, Newest::Bad, _) => self.answer(),
         }
     }
-
-    /// What is left has been told to end, too; unless it was born just then. So it never has for ever, as the command itself may.
-    fn left(&mut self, now: Moment) {
-        let bound = Some(now.plus_ms(self.health.mercy_ms.unwrap_or(REST_GRACE_MS)));
-        match &mut self.state {
-            State::Waiting { .. } | State::Running { .. } => self.state = State::Left { kill_at: bound },
-            State::Stopping { kill_at: kill_at @ None, .. } => *kill_at = bound,
-            State::Stopping { .. } | State::Left { .. } | State::Done => {}
-        }
-    }
-
-    fn finish(&mut self, exit: Exit) {
-        let status = match (self.state, exit) {
-            (State::Waiting { .. } | State::Running { .. } | State::Left { .. }, _) => exit.status(),
-            (State::Stopping { why: Why::Asked, .. }, Exit::Signal(number))
-                if number == self.health.stop_signal =>
-            {
-                0
-            }
-            (State::Stopping { why: Why::Asked, .. }, _) => exit.status(),
-            (State::Stopping { why: Why::Reload, .. }, _) => return self.end(Order::Renew),
-            (State::Stopping { why: Why::Orphaned, .. }, _) => 1,
-            (State::Done, _) => return,
-        };
-        self.end(Order::Finish(status));
-    }
-
-    fn end(&mut self, last: Order) {
-        self.orders.clear();
-        self.order(last);
-        self.state = State::Done;
-    }
 }
 
 #[cfg(test)]
-#[path = "duties_tests.rs"]
 mod tests;

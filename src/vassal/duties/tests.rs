@@ -1,3 +1,5 @@
+use super::super::exit::Exit;
+use super::ending::REST_GRACE_MS;
 use super::*;
 
 /// `SIGTERM`.
