@@ -16,6 +16,7 @@ use crate::bound::born_with;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
 use crate::emperor::sender::Sender;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::Leftover;
 use crate::stats::give;
@@ -40,7 +41,7 @@ const MODE: u32 = 0o666;
 /// The socket and those who have not said yet what they want.
 #[derive(Default)]
 pub struct Door {
-    listener: Option<OwnedFd>,
+    listener: Option<Visited>,
     file: Option<Leftover>,
     askers: BTreeMap<u32, Asker>,
     last: u32,
@@ -81,7 +82,7 @@ impl Door {
             _ => None,
         };
         let mut door = Self::default();
-        (door.listener, door.file) = (Some(listener), file);
+        (door.listener, door.file) = (Some(listener.into()), file);
         Ok(door)
     }
 
@@ -219,6 +220,8 @@ pub fn tell(socket: BorrowedFd<'_>, answer: &Answer) {
 fn listener(address: &Address) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    // Its connections have it from it. An older kernel cannot refuse them.
+    let _ = jail::sys::refuse_rights(socket.as_fd());
     let bound = match address {
         Address::Abstract(name) => bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?),
         Address::Unix(path) => {
