@@ -193,6 +193,43 @@ while True:
     assert_eq!(said_by(BOB, &emperor, &["restart", "bob"]), is("bob.ini: restarted", 0));
 }
 
+/// Row C6: all the users of somebody, each with as many connections as it may have, which say nothing: whoever comes then has the time
+/// to say what he wants.
+#[test]
+fn many_users_who_say_nothing_keep_nobody_out() {
+    const SAY: &str = r#"
+import os, socket, sys
+def connect(uid):
+    os.seteuid(uid)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(40)
+    s.connect(sys.argv[1])
+    os.seteuid(0)
+    return s
+def look(s, name):
+    s.send(bytes([1, 2, 0, 1, len(name)]) + name)
+    return s.recv(65536)
+# Who has asked was let in after all who came before him.
+def all_are_in():
+    return look(connect(0), b"bob.ini")
+silent = [connect(70000 + number % 6) for number in range(96)]
+all_are_in()
+late = connect(int(sys.argv[2]))
+all_are_in()
+silent += [connect(70000 + number % 6) for number in range(96)]
+all_are_in()
+answer = look(late, b"bob.ini")
+assert answer[:2] != b"\x01\x00", answer
+print(silent[0].recv(65536))
+"#;
+    let emperor = tenants();
+    let script =
+        ["-c", SAY, &emperor.tree.path("run/stats.sock.control").display().to_string()].map(str::to_owned);
+    let output = Command::new("/usr/bin/python3").args(script).arg(BOB.to_string()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("too many ask at once"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Row C3: nobody can connect before the socket has its mode, and it is born with it.
 #[test]
 fn the_control_socket_is_born_with_its_mode() {
