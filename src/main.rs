@@ -38,6 +38,7 @@ mod subids;
 mod trust;
 mod vassal;
 mod verbs;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

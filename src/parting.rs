@@ -3,27 +3,68 @@
 //! Closing the last copy of a descriptor may wait for as long as its former owner likes (`SO_LINGER` of `socket(7)`),
 //! and one that nobody takes is closed by whoever closes the socket that it is in.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::io::{ioctl_fionread, read, write};
-use rustix::net::sockopt::{set_socket_passcred, socket_type};
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketType, recvmsg, shutdown};
+use rustix::net::sockopt::{
+    set_socket_oobinline, set_socket_passcred, socket_acceptconn, socket_domain, socket_type,
+};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, Shutdown, SocketType, recvmsg, shutdown,
+};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// Those that somebody else is to close.
 static LATER: Mutex<Vec<OwnedFd>> = Mutex::new(Vec::new());
 
-/// Closes a unix socket: at once, or by the next [`bury`] if something is in it.
+/// A socket of ours that others have connected to, or sent to. It is closed as by [`close`] when it is dropped.
+#[derive(Debug)]
+pub struct Visited(Option<OwnedFd>);
+
+impl From<OwnedFd> for Visited {
+    fn from(socket: OwnedFd) -> Self {
+        // A byte out of band that is not among the others is dropped, with what came along, by whoever reads the next one.
+        let _ = set_socket_oobinline(&socket, true);
+        Self(Some(socket))
+    }
+}
+
+impl AsFd for Visited {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_ref().expect("it is there until it is dropped").as_fd()
+    }
+}
+
+impl Drop for Visited {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(close);
+    }
+}
+
+/// Closes a socket: at once, or by the next [`bury`] if something may be in it. A connection is over then for whoever else has a
+/// copy; one that listens, or takes datagrams, is not.
 ///
-/// Must not: be called while somebody else is to go on using it.
+/// Must not: be called for a connection while somebody else is to go on using it.
 pub fn close(socket: OwnedFd) {
+    if socket_domain(&socket) != Ok(AddressFamily::UNIX) {
+        return;
+    }
+    // Who waits to be let in may have sent something already.
+    if socket_acceptconn(&socket) == Ok(true) || socket_type(&socket) == Ok(SocketType::DGRAM) {
+        return later([socket]);
+    }
     // From here on nothing more gets in.
     let _ = shutdown(&socket, Shutdown::Both);
     if holds_something(&socket) {
-        LATER.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
+        later([socket]);
     }
+}
+
+/// Has these closed by the next [`bury`], or by our end.
+pub fn later(descriptors: impl IntoIterator<Item = OwnedFd>) {
+    LATER.lock().unwrap_or_else(PoisonError::into_inner).extend(descriptors);
 }
 
 /// Has those closed that wait for it, all by one child. Where there can be none they go on waiting.
@@ -66,10 +107,11 @@ fn close_elsewhere(descriptors: Vec<OwnedFd>) -> Vec<OwnedFd> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::{ErrorKind, Write};
     use std::net::{TcpListener, TcpStream};
-    use std::os::unix::net::UnixStream;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
     use std::time::Duration;
 
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -77,7 +119,7 @@ mod tests {
     use super::*;
 
     /// A connection that nobody reads, whose last owner waits an hour for its end.
-    fn reluctant(listener: &TcpListener) -> TcpStream {
+    pub(crate) fn reluctant(listener: &TcpListener) -> TcpStream {
         let mut socket = TcpStream::connect(listener.local_addr().expect("bound")).expect("a connection");
         socket.set_nonblocking(true).expect("a socket");
         while socket.write(&[0; 65536]).is_ok() {}
@@ -115,6 +157,29 @@ mod tests {
         drop(theirs);
         shutdown(&ours, Shutdown::Both).expect("a socket");
         assert!(!holds_something(&ours), "whoever ends well costs no child");
+    }
+
+    /// Rows C6 and C8: whoever has not been let in yet may have sent something already; and nothing that is closed is taken from
+    /// somebody else who listens there.
+    #[test]
+    fn whatever_listens_or_takes_datagrams_is_closed_by_somebody_else() {
+        let name = format!("liege-parting-{}", std::process::id());
+        let socket = crate::bound::hidden(&name).expect("a name");
+        rustix::net::listen(&socket, 8).expect("a socket");
+        let address = SocketAddr::from_abstract_name(&name).expect("a name");
+        let client = UnixStream::connect_addr(&address).expect("somebody listens");
+        let door = TcpListener::bind("127.0.0.1:0").expect("a port");
+        jail::run::send(&client, b"x", &[reluctant(&door).as_fd()]).expect("room");
+        let copy = socket.try_clone().expect("a descriptor");
+        drop(Visited::from(socket));
+        assert!(UnixStream::connect_addr(&address).is_ok(), "there is another copy");
+        drop(Visited::from(copy));
+        let (ours, theirs) = UnixDatagram::pair().expect("a pair");
+        jail::run::send(&theirs, b"x", &[reluctant(&door).as_fd()]).expect("room");
+        drop(Visited::from(OwnedFd::from(ours)));
+        bury();
+        let end = std::io::Read::read(&mut { client }, &mut [0; 1]);
+        assert!(matches!(&end, Ok(0)) || end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
     }
 
     /// Row C6: whoever leaves many costs no more than one.

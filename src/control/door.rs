@@ -1,5 +1,6 @@
 //! The control socket: everybody may connect and ask for one thing; the kernel says who he is. Nobody is waited for.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -16,11 +17,13 @@ use crate::bound::born_with;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
 use crate::emperor::sender::Sender;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::Leftover;
 use crate::stats::give;
 
-/// Most of those who have not said yet what they want.
+/// Most of those who have not said yet what they want. Whoever comes when there are as many has the place of one who says nothing: he
+/// has the time to speak in which [`STRANGERS_MAX`] others come, which at [`BATCH_MAX`] each [`PAUSE_MS`] is no less than that.
 const ASKERS_MAX: usize = 128;
 /// Most of them who are neither root nor ours: these are always let in.
 const STRANGERS_MAX: usize = 96;
@@ -40,7 +43,7 @@ const MODE: u32 = 0o666;
 /// The socket and those who have not said yet what they want.
 #[derive(Default)]
 pub struct Door {
-    listener: Option<OwnedFd>,
+    listener: Option<Visited>,
     file: Option<Leftover>,
     askers: BTreeMap<u32, Asker>,
     last: u32,
@@ -81,7 +84,7 @@ impl Door {
             _ => None,
         };
         let mut door = Self::default();
-        (door.listener, door.file) = (Some(listener), file);
+        (door.listener, door.file) = (Some(listener.into()), file);
         Ok(door)
     }
 
@@ -99,7 +102,7 @@ impl Door {
         listener.map_or(Ok(()), |listener| poller.watch(Token::AskListener, listener.as_fd()))
     }
 
-    /// Lets one in; what he has said already is given back.
+    /// Lets one in; what he has said already is given back, or what another one has said.
     pub fn accept(&mut self, poller: &Poller, now: Moment) -> Option<Asked> {
         let listener = self.listener.as_ref()?;
         let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
@@ -119,26 +122,22 @@ impl Door {
         let number = self.last;
         let caller = Caller::new(socket);
         self.askers.insert(number, Asker { caller, sender, until: now.plus_ms(PATIENCE_MS) });
-        self.hear(number, poller).or_else(|| {
-            self.keep(number, poller);
-            None
-        })
+        self.hear(number, poller).or_else(|| self.keep(number, poller))
     }
 
-    /// One who has said nothing yet waits, where there is room for him.
-    fn keep(&mut self, number: u32, poller: &Poller) {
-        let Some(asker) = self.askers.get(&number) else { return };
-        let of = self.askers.values().filter(|one| one.sender == asker.sender).count();
-        let strangers = self.askers.values().filter(|one| !one.sender.is_master()).count();
-        let is_stranger = !asker.sender.is_master();
-        let crowded =
-            self.askers.len() > ASKERS_MAX || (is_stranger && (of > SHARE_MAX || strangers > STRANGERS_MAX));
-        if crowded {
-            tell(asker.caller.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
-        }
-        if crowded || poller.watch(Token::Asker(number), asker.caller.as_fd()).is_err() {
+    /// One who has said nothing yet waits; where there is no room for him another one goes, or has just said what he wants.
+    fn keep(&mut self, number: u32, poller: &Poller) -> Option<Asked> {
+        let asker = self.askers.get(&number)?;
+        if poller.watch(Token::Asker(number), asker.caller.as_fd()).is_err() {
             self.askers.remove(&number);
+            return None;
         }
+        let silent = one_too_many(self.askers.iter().map(|(number, one)| (*number, one.sender)))?;
+        self.hear(silent, poller).or_else(|| {
+            let asker = self.let_go(silent, poller)?;
+            tell(asker.caller.as_fd(), &Answer::Refused("too many ask at once: try again".into()));
+            None
+        })
     }
 
     /// Takes what one says; `None` while he says nothing, and when he has gone.
@@ -185,6 +184,20 @@ impl Door {
     }
 }
 
+/// Who is to go of these, the longest silent one first, if there is one more than there may be: a stranger of the user of whom there are
+/// most; else the last one.
+fn one_too_many(askers: impl Iterator<Item = (u32, Sender)>) -> Option<u32> {
+    let askers: Vec<(u32, Sender)> = askers.collect();
+    let mut shares: BTreeMap<u32, (usize, u32)> = BTreeMap::new();
+    for (number, sender) in askers.iter().filter(|(_, sender)| !sender.is_master()) {
+        shares.entry(sender.uid).or_insert((0, *number)).0 += 1;
+    }
+    let strangers: usize = shares.values().map(|(count, _)| count).sum();
+    let (most, silent) = shares.into_values().max_by_key(|(count, first)| (*count, Reverse(*first))).unzip();
+    let is_crowded = askers.len() > ASKERS_MAX || strangers > STRANGERS_MAX || most > Some(SHARE_MAX);
+    is_crowded.then(|| silent.or(askers.last().map(|(number, _)| *number))).flatten()
+}
+
 /// Those who came in a short time.
 #[derive(Debug, Default)]
 struct Crowd {
@@ -219,6 +232,8 @@ pub fn tell(socket: BorrowedFd<'_>, answer: &Answer) {
 fn listener(address: &Address) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    // Its connections have it from it. An older kernel cannot refuse them.
+    let _ = jail::sys::refuse_rights(socket.as_fd());
     let bound = match address {
         Address::Abstract(name) => bind(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?),
         Address::Unix(path) => {
@@ -261,6 +276,42 @@ mod tests {
         let mut crowd = Crowd::default();
         let moments = (0..1_000).map(|one| Moment::default().plus_ms(one * apart_ms));
         moments.filter(|now| crowd.is_full_with_one_more(*now)).count()
+    }
+
+    /// As they come, each with his uid: who is there in the end.
+    fn come(uids: impl Iterator<Item = u32>) -> BTreeMap<u32, Sender> {
+        let mut there = BTreeMap::new();
+        for (number, uid) in (0..).zip(uids) {
+            there.insert(number, Sender { uid, emperor: 33 });
+            one_too_many(there.iter().map(|(number, sender)| (*number, *sender)))
+                .into_iter()
+                .for_each(|silent| _ = there.remove(&silent));
+        }
+        there
+    }
+
+    fn count(there: &BTreeMap<u32, Sender>, uid: u32) -> usize {
+        there.values().filter(|one| one.uid == uid).count()
+    }
+
+    /// Row C6: however many users are somebody's, whoever comes behind all of them finds a place, and keeps it while others come.
+    #[test]
+    fn whoever_has_most_and_is_silent_for_longest_goes() {
+        let many = |count: u32| (0..count).map(|one| 1_000 + one % 6);
+        let there = come(many(1_000).chain([7]).chain(many(10_000)));
+        assert_eq!((there.len(), count(&there, 7)), (STRANGERS_MAX, 1));
+        // Each of them is another user: he has the time in which as many others come.
+        let each = |count: u32| (0..count).map(|one| 1_000 + one);
+        assert_eq!(count(&come(each(1_000).chain([7]).chain(each(STRANGERS_MAX as u32 - 1))), 7), 1);
+        assert_eq!(count(&come([8; 1_000].into_iter()), 8), SHARE_MAX);
+    }
+
+    /// Row C6.
+    #[test]
+    fn root_and_our_user_are_let_in_whoever_is_there() {
+        let there = come((0..1_000).chain([0; 20]).chain([33; 12]).chain(0..1_000));
+        assert_eq!((count(&there, 33), there.values().filter(|one| one.is_master()).count()), (14, 36));
+        assert_eq!(come([0; 1_000].into_iter()).len(), ASKERS_MAX);
     }
 
     #[test]

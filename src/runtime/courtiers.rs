@@ -14,6 +14,7 @@ use super::spelling::{Spelled, Spelling, begins};
 use crate::daemons::Word;
 use crate::emperor::event::{Exit, Incarnation, Moment, VassalId};
 use crate::emperor::snapshot::{JailView, Snapshot};
+use crate::parting::Visited;
 use crate::spawner::jailing::Inside;
 use crate::spawner::leaf_number;
 use crate::spawner::wire::Jailed;
@@ -37,7 +38,7 @@ pub struct Courtiers {
 struct Courtier {
     attempt: u32,
     pid: i32,
-    control: Option<OwnedFd>,
+    control: Option<Visited>,
     heard: Heard,
     /// What it says in words, if it ever does.
     words: Option<Box<Spelling>>,
@@ -98,7 +99,7 @@ impl Courtiers {
         let courtier = Courtier {
             attempt,
             pid: 0,
-            control: Some(control),
+            control: Some(control.into()),
             heard,
             words: None,
             daemons: None,
@@ -296,7 +297,7 @@ impl Courtiers {
     }
 
     /// Takes the control descriptor away.
-    pub fn take_control(&mut self, one: Incarnation) -> Option<OwnedFd> {
+    pub fn take_control(&mut self, one: Incarnation) -> Option<Visited> {
         self.get_mut(one)?.control.take()
     }
 

@@ -11,6 +11,7 @@ use crate::config::emperor::on_demand::OnDemand as Wanted;
 use crate::emperor::event::{Event, Incarnation, Owner, VassalId};
 use crate::emperor::on_demand::Listener;
 use crate::monitors::Whereabouts;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::OnDemand;
 use crate::spawner::wire::{Address, Request, Ticket};
@@ -39,7 +40,7 @@ pub(super) struct Listeners {
 }
 
 struct Held {
-    socket: OwnedFd,
+    socket: Visited,
     /// The next connection is told.
     awaited: bool,
 }
@@ -47,7 +48,7 @@ struct Held {
 impl Listeners {
     /// A copy for a process that is to accept.
     pub fn copy(&self, id: VassalId) -> Result<Option<OwnedFd>> {
-        let held = self.held.get(&id).map(|held| held.socket.try_clone());
+        let held = self.held.get(&id).map(|held| held.socket.as_fd().try_clone_to_owned());
         held.transpose().context("no descriptor left for its listener")
     }
 
@@ -98,7 +99,7 @@ impl Runtime {
         self.forget_unborn(one);
         match lent {
             Some(socket) => {
-                self.listeners.held.insert(one.id, Held { socket, awaited: false });
+                self.listeners.held.insert(one.id, Held { socket: socket.into(), awaited: false });
                 self.tell(Event::Listening(one, listener));
             }
             None => self.tell(Event::SpawnFailed(one, "no descriptor is left for its listener".into())),
@@ -178,7 +179,7 @@ impl Runtime {
                     self.tell(Event::Unlistened(id));
                     return Ok(());
                 };
-                let before = self.listeners.held.insert(id, Held { socket, awaited: false });
+                let before = self.listeners.held.insert(id, Held { socket: socket.into(), awaited: false });
                 before.inspect(|held| self.poller.forget(&held.socket));
                 self.tell(Event::Moved(id, listener(uid, gid, address)));
             }

@@ -6,18 +6,11 @@ use super::Runtime;
 use super::subjects::Subjects;
 use super::wishes::{Outcome, letters};
 use crate::control::wish::{ALL, Deed, Meant};
+use crate::emperor::Emperor;
 use crate::emperor::event::Key;
 use crate::emperor::sender::Sender;
 
 impl Runtime {
-    /// Those that he may take back, where he wants to enable something. Of others he is told nothing.
-    pub(super) fn marks(&self, sender: Sender, deed: Deed) -> Vec<&Key> {
-        if deed != Deed::Enable {
-            return Vec::new();
-        }
-        self.emperor.marks_for(|whose| sender.may_take_back(whose)).collect()
-    }
-
     /// Forgotten here and under the next Emperor: a config of that name that comes is disabled no more.
     pub(super) fn take_back(&mut self, key: &Key) -> Outcome {
         let Some((source, name)) = self.place_in_source(key) else { return Ok(()) };
@@ -25,6 +18,14 @@ impl Runtime {
         self.emperor.take_back_mark(key);
         Ok(())
     }
+}
+
+/// Those that he may take back, where he wants to enable something. Of others he is told nothing.
+pub(super) fn marks_for(emperor: &Emperor, sender: Sender, deed: Deed) -> Vec<&Key> {
+    if deed != Deed::Enable {
+        return Vec::new();
+    }
+    emperor.marks_for(|whose| sender.may_take_back(whose)).collect()
 }
 
 /// Letters that are compared with letters.

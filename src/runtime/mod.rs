@@ -53,7 +53,6 @@ mod update;
 mod waiters;
 mod watchdog;
 mod wishes;
-mod words;
 
 use std::os::fd::AsFd;
 use std::process::ExitCode;

@@ -7,13 +7,12 @@ use rustix::process::{WaitOptions, WaitStatus};
 use super::courtiers::Child;
 use super::household::HOUSEHOLD;
 use super::spelling::Spelled;
-use super::words::{self, Words};
 use super::{Runtime, clock};
 use crate::emperor::event::{Event, Exit, Incarnation, Moment};
 use crate::emperor::order::from_vassal;
 use crate::log;
-use crate::parting;
 use crate::reactor::Token;
+use crate::words::{self, Words};
 
 /// Most bytes heard from one vassal in one go.
 const BYTES_MAX: usize = 64;
@@ -104,7 +103,6 @@ impl Runtime {
     pub(super) fn hang_up(&mut self, one: Incarnation) {
         if let Some(control) = self.courtiers.take_control(one) {
             self.poller.forget(&control);
-            parting::close(control);
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use super::Runtime;
 use super::courtiers::Courtiers;
 use super::household::HOUSEHOLD;
-use super::marks::{mean_marks, work_of_marks};
+use super::marks::{marks_for, mean_marks, work_of_marks};
 use super::subjects::{Subject, Subjects};
 use super::waiters;
 use crate::control::caller::Caller;
@@ -21,12 +21,15 @@ use crate::spawner::wire::Request;
 
 /// Most of a wish that is written into the log, in characters.
 const SHOWN_MAX: usize = 200;
-/// Most work of a wish that is not root's: letters of his names times letters of what he says, each a few nanoseconds.
-const WORK_MAX: usize = 10_000_000;
+/// Most work of a wish that is not root's: letters of his names times letters of patterns, each a few nanoseconds, or times words that are
+/// none. With a thousand vassals `*` is a hundredth of it, and 256 names are less.
+const WORK_MAX: usize = 4_000_000;
 /// Most daemons of a wish that is not root's: how each stands is kept for whoever asked until he takes it, or is given up.
 const DAEMONS_MAX: usize = 1_024;
 /// What a tenant is told who wants more than that.
 const TOO_MUCH: &str = "that is too much at once: say it in parts";
+/// What he is told who wants less, and again and again.
+const TOO_OFTEN: &str = "too much was asked lately: wait a moment";
 
 /// Vassals of one owner.
 type Own<'a> = Vec<(VassalId, &'a Key)>;
@@ -60,7 +63,7 @@ impl Runtime {
         Ok(())
     }
 
-    fn find_meant(&self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
+    fn find_meant(&mut self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
         wish.check().map_err(|malformed| malformed.to_string())?;
         if self.waiters.is_full_for(sender) {
             return Err("too many wait for vassals at once: try again".into());
@@ -210,13 +213,16 @@ impl Runtime {
     }
 
     /// His own that he means, each once, and the words that mean none of them.
-    fn meant(&self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
+    fn meant(&mut self, sender: Sender, wish: &Wish) -> Result<(Subjects, Vec<String>), String> {
         let own: Own<'_> = self.emperor.known_to(sender).collect();
-        let marks = self.marks(sender, wish.deed);
+        let marks = marks_for(&self.emperor, sender, wish.deed);
         let words: BTreeSet<&String> = wish.names.iter().collect();
         let work = self.work(&own, &words).saturating_add(work_of_marks(&marks, &words));
         if !sender.is_master() && work > WORK_MAX {
             return Err(TOO_MUCH.into());
+        }
+        if !self.rations.may_compare(sender, work, clock::now()) {
+            return Err(TOO_OFTEN.into());
         }
         let mut meant = Subjects::default();
         let mut nobody = Vec::new();
@@ -237,9 +243,8 @@ impl Runtime {
     /// Letters that are compared with letters. Only a word with a slash in it is compared with daemons.
     fn work(&self, own: &Own<'_>, words: &BTreeSet<&String>) -> usize {
         let asked = words.iter().map(|word| word.as_str());
-        let of_vassals =
-            letters(own.iter().map(|(_, key)| &*key.name)).saturating_mul(letters(asked.clone()));
-        let of_daemons = letters(asked.filter(|word| word.contains('/')));
+        let of_vassals = letters(own.iter().map(|(_, key)| &*key.name)).saturating_mul(steps(asked.clone()));
+        let of_daemons = steps(asked.filter(|word| word.contains('/')));
         if of_daemons == 0 {
             return of_vassals;
         }
@@ -344,6 +349,11 @@ fn whose(sender: Sender) -> Whose {
 
 pub(super) fn letters<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(|name| name.len() + 1).sum()
+}
+
+/// For each letter of a name: a word that is no pattern differs from it somewhere, once.
+fn steps<'a>(words: impl Iterator<Item = &'a str>) -> usize {
+    words.map(|word| if word.contains(['*', '?', '[']) { word.len() + 1 } else { 1 }).sum()
 }
 
 fn called(own: &Own<'_>, word: &str) -> Vec<VassalId> {

@@ -2,7 +2,7 @@
 //! and reads nothing from one.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -16,6 +16,7 @@ use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
 use crate::emperor::sender::Sender;
 use crate::log;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
 
 /// Most lines remembered.
@@ -37,7 +38,7 @@ const NOW: &str = "{\"event\":\"now\"}\n";
 #[derive(Default)]
 pub struct Events {
     ring: Ring,
-    listener: Option<OwnedFd>,
+    listener: Option<Visited>,
     path: Option<PathBuf>,
     followers: BTreeMap<u32, Follower>,
     last: u32,
@@ -63,7 +64,7 @@ struct Ring {
 }
 
 struct Follower {
-    socket: OwnedFd,
+    socket: Visited,
     reader: Sender,
     /// The line it gets next.
     next: u64,
@@ -95,7 +96,7 @@ impl Events {
         let Some(address) = stats.and_then(beside) else { return Self::default() };
         match listen(&address, guests.owner, guests.mode()) {
             Ok((listener, path)) => {
-                let mut events = Self::default();
+                let (listener, mut events) = (listener.map(Visited::from), Self::default());
                 (events.listener, events.path, events.guests) = (listener, path, guests);
                 events
             }
@@ -135,6 +136,7 @@ impl Events {
             Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
             Err(_) => return self.pause(poller, Some(now.plus_ms(PAUSE_MS))),
         };
+        let socket = Visited::from(socket);
         let reader = self.guests.reader(&socket);
         if self.pace.is_over(reader) {
             self.pause(poller, Some(now.plus_ms(PAUSE_MS)));
@@ -231,7 +233,7 @@ impl Ring {
 }
 
 impl Follower {
-    fn new((socket, reader): (OwnedFd, Sender), ring: &Ring) -> Self {
+    fn new((socket, reader): (Visited, Sender), ring: &Ring) -> Self {
         Self { socket, reader, next: ring.first, past: Some(ring.end()), rest: Vec::new(), until: None }
     }
 

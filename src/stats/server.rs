@@ -2,25 +2,26 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
 use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{SendFlags, SocketFlags};
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags};
 
 use super::form::{Asked, HEADER, REQUEST_MAX, judge};
 use super::guests::{Guests, Pace};
-use crate::bound::born_with;
+use crate::bound::{self, born_with};
 use crate::config::emperor::stats::Form;
 use crate::config::place::Placed;
 use crate::config::vassal::Address;
 use crate::emperor::event::{Moment, Owner};
 use crate::emperor::sender::Sender;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
+use crate::words::{self, Words};
 use crate::{inherited, log};
 
 /// Most readers at one time; further ones wait in the listener's queue.
@@ -34,7 +35,7 @@ const PAUSE_MS: u64 = 100;
 
 /// The listener and those who are being served.
 pub struct Server {
-    listeners: Vec<OwnedFd>,
+    listeners: Vec<Visited>,
     form: Form,
     clients: HashMap<u32, Client>,
     next: u32,
@@ -46,7 +47,7 @@ pub struct Server {
 }
 
 struct Client {
-    socket: OwnedFd,
+    socket: Visited,
     reader: Sender,
     /// What was asked for so far, where that is waited for.
     request: Option<Vec<u8>>,
@@ -74,7 +75,8 @@ impl Server {
 
     fn serving(bound: Vec<Bound>, form: Form, guests: Guests) -> Self {
         let (listeners, paths): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
-        let (listeners, paths) = (listeners.into_iter().flatten(), paths.into_iter().flatten());
+        let (listeners, paths) =
+            (listeners.into_iter().flatten().map(Visited::from), paths.into_iter().flatten());
         let (clients, pace) = (HashMap::new(), Pace::default());
         Self {
             listeners: listeners.collect(),
@@ -129,6 +131,7 @@ impl Server {
             // No descriptor is free, and whoever waits would have us ask again at once, for ever.
             Err(_) => return self.pause(poller, now),
         };
+        let socket = Visited::from(socket);
         let reader = self.guests.reader(&socket);
         if self.pace.is_over(reader) {
             self.pause(poller, now);
@@ -193,11 +196,11 @@ impl Server {
     /// Reads what a reader asks for; it is served once that is whole.
     fn hear(&mut self, number: u32, poller: &mut Poller) {
         let Some(client) = self.clients.get_mut(&number) else { return };
-        match client.read() {
-            Ok(Asked::NotYet) => return,
-            Ok(Asked::Request) => client.header = HEADER,
-            Ok(Asked::Bare) => {}
-            Err(_) => return self.let_go(number, poller),
+        match client.hear() {
+            Some(Asked::NotYet) => return,
+            Some(Asked::Request) => client.header = HEADER,
+            Some(Asked::Bare) => {}
+            None => return self.let_go(number, poller),
         }
         client.request = None;
         poller.forget(&client.socket);
@@ -228,19 +231,20 @@ impl Server {
 }
 
 impl Client {
-    /// Reads what has come, as far as there is room.
-    fn read(&mut self) -> Result<Asked, Errno> {
+    /// Reads what has come, as far as there is room; `None` when a descriptor is with it.
+    fn hear(&mut self) -> Option<Asked> {
         let request = self.request.get_or_insert_default();
         let mut piece = [0; REQUEST_MAX];
         loop {
             let room = REQUEST_MAX.saturating_sub(request.len());
-            let length = match rustix::io::read(&self.socket, &mut piece[..room]) {
-                Err(Errno::AGAIN | Errno::INTR) => return Ok(judge(request, false)),
-                length => length?,
-            };
-            request.extend_from_slice(&piece[..length]);
-            if length == 0 || request.len() >= REQUEST_MAX {
-                return Ok(judge(request, length == 0));
+            match words::hear(&self.socket, &mut piece[..room]) {
+                Words::Said(length) => request.extend_from_slice(&piece[..length]),
+                Words::Nothing => return Some(judge(request, false)),
+                Words::End => return Some(judge(request, true)),
+                Words::Smuggled => return None,
+            }
+            if request.len() >= REQUEST_MAX {
+                return Some(judge(request, false));
             }
         }
     }
@@ -286,27 +290,25 @@ pub fn listen(address: &Address, owner: Option<Owner>, mode: u32) -> Result<Boun
             Ok((Some(listener.into()), None))
         }
         Address::Abstract(name) => {
-            let address = SocketAddr::from_abstract_name(name)?;
-            let listener =
-                UnixListener::bind_addr(&address).with_context(|| format!("cannot listen at @{name}"))?;
-            listener.set_nonblocking(true)?;
-            Ok((Some(listener.into()), None))
+            let listener = bound::hidden(name).and_then(listening);
+            Ok((Some(listener.with_context(|| format!("cannot listen at @{name}"))?), None))
         }
         Address::Inherited(number) => {
             let listener = inherited::take(*number).map_err(|why| anyhow!("{why}: {}", inherited::CURE))?;
             ioctl_fionbio(&listener, true)?;
+            let _ = jail::sys::refuse_rights(listener.as_fd());
             Ok((Some(listener), None))
         }
         Address::Unix(path) => {
             let listener = listen_at(path, owner, mode)
                 .with_context(|| format!("cannot listen at {}", path.display()))?;
-            Ok((Some(listener.into()), Some(std::path::absolute(path)?)))
+            Ok((Some(listener), Some(std::path::absolute(path)?)))
         }
     }
 }
 
 /// A unix socket of this mode; one that nobody listens at any more is replaced.
-fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListener> {
+fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<OwnedFd> {
     if let Err(error) = UnixStream::connect(path) {
         if error.kind() == std::io::ErrorKind::ConnectionRefused {
             let _ = std::fs::remove_file(path);
@@ -314,14 +316,23 @@ fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListene
     } else {
         bail!("somebody serves there already");
     }
-    let listener = born_with(mode, || UnixListener::bind(path))?;
-    listener.set_nonblocking(true)?;
-    // Else whoever may connect could fill a queue of thousands.
-    rustix::net::listen(&listener, QUEUE_MAX)?;
+    let (socket, place) = (bound::stream(AddressFamily::UNIX)?, SocketAddrUnix::new(path)?);
+    born_with(mode, || rustix::net::bind(&socket, &place))?;
+    let listener = listening(socket)?;
     if let Some(owner) = owner {
         give(path, owner)?;
     }
     Ok(listener)
+}
+
+/// It listens from here on, and never waits. Whoever connects has descriptors refused from the beginning, as it has; an older kernel
+/// cannot do that.
+fn listening(socket: OwnedFd) -> Result<OwnedFd, Errno> {
+    let _ = jail::sys::refuse_rights(socket.as_fd());
+    ioctl_fionbio(&socket, true)?;
+    // Else whoever may connect could fill a queue of thousands.
+    rustix::net::listen(&socket, QUEUE_MAX)?;
+    Ok(socket)
 }
 
 /// Hands over the socket that we have just made, and nothing else that somebody may have put in its place.
@@ -355,7 +366,7 @@ fn usual(guests: Guests) -> Bound {
     let owner = guests.owner;
     let Some(path) = usual_path() else { return (None, None) };
     match make_room(&path, owner).and_then(|()| listen_at(&path, owner, guests.mode())) {
-        Ok(listener) => (Some(listener.into()), Some(path)),
+        Ok(listener) => (Some(listener), Some(path)),
         Err(error) => {
             log::info("stats", &format!("no stats at {}: {error:#}", path.display()));
             (None, None)

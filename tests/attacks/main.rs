@@ -20,3 +20,4 @@ mod namespaces;
 mod privileges;
 mod setid;
 mod shares;
+mod visits;

@@ -141,6 +141,41 @@ print(s.recv(65536).decode(errors="replace"))
     emperor.stop();
 }
 
+/// Row C6: patterns that fit nothing, each wish no more than it may be, again and again: there is a ration, also for whoever only looks.
+#[test]
+fn the_work_of_many_wishes_is_rationed() {
+    const SAY: &str = r#"
+import socket, sys
+def say(deed, words):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.connect(sys.argv[1])
+    s.settimeout(40)
+    s.send(bytes([1, 2, deed, len(words)]) + b"".join(bytes([len(word) & 127 | 128, len(word) >> 7]) + word for word in words))
+    text = s.recv(65536).decode(errors="replace")
+    return "waits" if "asked lately" in text else "nobody" if "there is no vassal" in text else text
+words = [b"%02d" % number + b"*" + b"a" * 196 + b"b" for number in range(60)]
+print(*map(lambda number: say(number % 5, words), range(40)))
+"#;
+    let tree = Tree::new();
+    tree.liege();
+    let name = format!("{}.ini", "a".repeat(200));
+    tree.vassal_of(ALICE, &name, IDLE);
+    tree.vassal_of(BOB, "bob.ini", IDLE);
+    let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
+    [&*name, "bob.ini"].iter().for_each(|name| _ = emperor.vassal(name));
+    for (uid, waits) in [(ALICE, true), (0, false)] {
+        let output = python(&emperor, uid, SAY).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            text.starts_with("nobody nobody ") && text.contains("waits") == waits,
+            "{uid}: {text} {errors}"
+        );
+    }
+    assert_eq!(said_by(BOB, &emperor, &["restart", "bob"]), is("bob.ini: restarted", 0));
+    assert_eq!(said_by(ALICE, &emperor, &["restart", "all"]), is(&format!("{name}: restarted"), 0));
+}
+
 /// Row C6: daemons are compared like vassals, and how each stands is kept for whoever asked: both are bounded, for tenants alone.
 #[test]
 fn the_daemons_of_a_wish_are_bounded() {
@@ -229,6 +264,43 @@ while True:
     flood.kill().unwrap();
     flood.wait().unwrap();
     assert_eq!(said_by(BOB, &emperor, &["restart", "bob"]), is("bob.ini: restarted", 0));
+}
+
+/// Row C6: all the users of somebody, each with as many connections as it may have, which say nothing: whoever comes then has the time
+/// to say what he wants.
+#[test]
+fn many_users_who_say_nothing_keep_nobody_out() {
+    const SAY: &str = r#"
+import os, socket, sys
+def connect(uid):
+    os.seteuid(uid)
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(40)
+    s.connect(sys.argv[1])
+    os.seteuid(0)
+    return s
+def look(s, name):
+    s.send(bytes([1, 2, 0, 1, len(name)]) + name)
+    return s.recv(65536)
+# Who has asked was let in after all who came before him.
+def all_are_in():
+    return look(connect(0), b"bob.ini")
+silent = [connect(70000 + number % 6) for number in range(96)]
+all_are_in()
+late = connect(int(sys.argv[2]))
+all_are_in()
+silent += [connect(70000 + number % 6) for number in range(96)]
+all_are_in()
+answer = look(late, b"bob.ini")
+assert answer[:2] != b"\x01\x00", answer
+print(silent[0].recv(65536))
+"#;
+    let emperor = tenants();
+    let script =
+        ["-c", SAY, &emperor.tree.path("run/stats.sock.control").display().to_string()].map(str::to_owned);
+    let output = Command::new("/usr/bin/python3").args(script).arg(BOB.to_string()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("too many ask at once"), "{text} {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Row C3: nobody can connect before the socket has its mode, and it is born with it.

@@ -13,6 +13,7 @@ use rustix::net::{
 
 use crate::config::vassal::Address;
 use crate::control::door::shown;
+use crate::control::fetch::plain;
 use crate::control::messages::{Answer, Ask, MESSAGE_MAX, Say, VARIABLES, decode, encode, is_plain};
 use crate::control::place::beside;
 use crate::stats;
@@ -60,10 +61,22 @@ impl Connection {
     /// Asks for something.
     ///
     /// # Errors
-    /// It is too long, or nobody is there any more.
+    /// It is too long, or nobody is there any more; why not, if that was said.
     pub fn ask(&self, ask: &Ask) -> Result<()> {
         let packet = encode(ask).map_err(|_| anyhow!("the command is too long"))?;
-        jail::run::send(&self.0, &packet, &[]).context("cannot ask the Emperor")
+        match jail::run::send(&self.0, &packet, &[]) {
+            Ok(()) => Ok(()),
+            Err(errno @ (Errno::PIPE | Errno::CONNRESET)) => Err(self.refusal(errno)),
+            Err(errno) => Err(errno).context("cannot ask the Emperor"),
+        }
+    }
+
+    /// What was said to us before the other end was closed.
+    fn refusal(&self, errno: Errno) -> anyhow::Error {
+        match self.hear() {
+            Ok(Some((Answer::Refused(sentence), _))) => anyhow!("{}", plain(&sentence.into())),
+            _ => anyhow!(errno).context("cannot ask the Emperor"),
+        }
     }
 
     /// The next answer, with what came along; `None` when nobody is there any more.
@@ -135,4 +148,26 @@ fn reach(address: &Address) -> Result<OwnedFd, Errno> {
 pub fn surroundings() -> Vec<(String, String)> {
     let of = |name: &str| std::env::var(name).ok().filter(|value| is_plain(value));
     VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), of(name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::socketpair;
+
+    use super::*;
+
+    #[test]
+    fn whoever_is_refused_before_he_has_asked_is_told_why() {
+        let pair = || socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+        let (ours, theirs) = pair().expect("a pair");
+        let packet = encode(&Answer::Refused("too many\u{1b}".into())).expect("short");
+        jail::run::send(&theirs, &packet, &[]).expect("room");
+        drop(theirs);
+        let told = Connection(ours).ask(&Ask::End).expect_err("nobody is there");
+        assert_eq!(told.to_string(), "too many\\u{1b}");
+        let (ours, theirs) = pair().expect("a pair");
+        drop(theirs);
+        let told = Connection(ours).ask(&Ask::End).expect_err("nobody is there");
+        assert_eq!(told.to_string(), "cannot ask the Emperor");
+    }
 }

@@ -22,12 +22,14 @@ use crate::emperor::event::Event;
 use crate::emperor::sender::Sender;
 use crate::reactor::{Token, clock};
 use crate::spawner::charter::Leftover;
-use crate::{inherited, log};
+use crate::{inherited, log, parting};
 
 /// Datagrams that are heard in one go at most; then nobody is heard for a moment.
 const BATCH_MAX: usize = 16;
 /// That moment, in ms.
 const PAUSE_MS: u64 = 50;
+/// Most descriptors that the kernel lets one message have (`SCM_MAX_FD`): one for which there is no room is closed by whoever reads.
+const DESCRIPTORS_MAX: usize = 253;
 
 pub(super) fn bind(address: &Address) -> Result<Door> {
     let (socket, path) = match address {
@@ -49,10 +51,10 @@ pub(super) fn bind(address: &Address) -> Result<Door> {
     };
     socket.set_nonblocking(true)?;
     set_socket_passcred(&socket, true)?;
-    // An older kernel cannot refuse them: there they are closed as they come.
+    // An older kernel cannot refuse them: there somebody else closes what comes.
     let _ = jail::sys::refuse_rights(socket.as_fd());
     let file = path.and_then(|path: PathBuf| Leftover::of(&path));
-    Ok(Door { socket: socket.into(), file, token: Token::Commands, closed_until: None })
+    Ok(Door { socket: OwnedFd::from(socket).into(), file, token: Token::Commands, closed_until: None })
 }
 
 /// Everybody may speak (mode 0666): who is obeyed is decided for each command. A socket that nobody listens at any
@@ -120,7 +122,8 @@ impl Runtime {
 /// `EAGAIN`: there is none. `EMSGSIZE`: it is longer than any command.
 fn receive(socket: BorrowedFd<'_>) -> Result<(Option<u32>, Vec<u8>), Errno> {
     let mut buffer = vec![0; DATAGRAM_MAX];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1), ScmRights(1))];
+    let mut space =
+        [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1), ScmRights(DESCRIPTORS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received =
         recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
@@ -128,8 +131,7 @@ fn receive(socket: BorrowedFd<'_>) -> Result<(Option<u32>, Vec<u8>), Errno> {
     for message in control.drain() {
         match message {
             RecvAncillaryMessage::ScmCredentials(credentials) => sender = Some(credentials.uid.as_raw()),
-            // Whatever descriptors came along are closed here.
-            RecvAncillaryMessage::ScmRights(descriptors) => drop(descriptors.collect::<Vec<OwnedFd>>()),
+            RecvAncillaryMessage::ScmRights(descriptors) => parting::later(descriptors),
             _ => {}
         }
     }
@@ -138,4 +140,24 @@ fn receive(socket: BorrowedFd<'_>) -> Result<(Option<u32>, Vec<u8>), Errno> {
     }
     buffer.truncate(received.bytes);
     Ok((sender, buffer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parting::tests::reluctant;
+
+    /// Row C6: no descriptor is closed by whoever hears, however many there are.
+    #[test]
+    fn what_comes_along_with_a_command_is_closed_by_somebody_else() {
+        let door = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (ours, theirs) = UnixDatagram::pair().expect("a pair");
+        set_socket_passcred(&ours, true).expect("a socket");
+        let left = [reluctant(&door), reluctant(&door)];
+        jail::run::send(&theirs, b"x", &[left[0].as_fd(), left[1].as_fd()]).expect("room");
+        drop(left);
+        let (sender, text) = receive(ours.as_fd()).expect("it is there");
+        assert_eq!((sender, &text[..]), (Some(rustix::process::geteuid().as_raw()), &b"x"[..]));
+        parting::bury();
+    }
 }

@@ -36,7 +36,7 @@ pub(super) fn make(path: &Path, owner: Option<Owner>) -> Result<Door> {
     if let Some(Owner { uid, gid }) = owner.filter(|_| geteuid().is_root()) {
         fchown(&opened, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     }
-    Ok(Door { socket: opened, file: Leftover::of(&name.path), token: Token::Fifo, closed_until: None })
+    Ok(Door { socket: opened.into(), file: Leftover::of(&name.path), token: Token::Fifo, closed_until: None })
 }
 
 /// For reading and writing, so that it has no end when nobody else writes.

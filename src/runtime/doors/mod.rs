@@ -5,7 +5,7 @@ mod commands;
 mod fifo;
 mod trigger;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use crate::config::emperor::commands::Commands;
 use crate::emperor::event::{Moment, Owner};
 use crate::log;
+use crate::parting::Visited;
 use crate::reactor::{Poller, Token};
 use crate::spawner::charter::Leftover;
 
@@ -29,7 +30,7 @@ pub struct Doors {
 
 /// A socket or FIFO that is watched, except for moments.
 struct Door {
-    socket: OwnedFd,
+    socket: Visited,
     file: Option<Leftover>,
     token: Token,
     closed_until: Option<Moment>,

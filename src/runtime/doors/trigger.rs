@@ -11,7 +11,7 @@ use crate::config::vassal::Address;
 use crate::emperor::event::Owner;
 use crate::reactor::{Token, clock};
 use crate::spawner::charter::Leftover;
-use crate::stats;
+use crate::{parting, stats};
 
 /// How long nobody is let in after a look, in ms: a look costs something for each config there is.
 pub(super) const PAUSE_MS: u64 = 1_000;
@@ -22,7 +22,7 @@ pub(super) fn bind(address: &Address, owner: Option<Owner>) -> Result<Door> {
     let (socket, path) = stats::listen(address, owner, stats::GUARDED)?;
     let socket = socket.context("there is no socket at this address")?;
     let file = path.and_then(|path| Leftover::of(&path));
-    Ok(Door { socket, file, token: Token::Trigger, closed_until: None })
+    Ok(Door { socket: socket.into(), file, token: Token::Trigger, closed_until: None })
 }
 
 impl Runtime {
@@ -31,8 +31,8 @@ impl Runtime {
         let Some(door) = &mut self.doors.trigger else { return };
         let now = clock::now();
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let callers = (0..CALLERS_MAX).take_while(|_| accept_with(door.socket.as_fd(), flags).is_ok());
-        let _ = callers.count();
+        let callers = (0..CALLERS_MAX).map_while(|_| accept_with(door.socket.as_fd(), flags).ok());
+        callers.for_each(parting::close);
         door.close_for(PAUSE_MS, now, &self.poller);
         self.monitors.rescan(now);
     }

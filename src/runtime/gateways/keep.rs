@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use routers::parking::MESSAGE_MAX;
 
+use crate::parting;
+
 /// Descriptors of one peer: its connection, its device.
 const DESCRIPTORS_MAX: usize = 2;
 /// Bytes that one peer's state may have.
@@ -30,21 +32,23 @@ impl Keep {
         Self { parked: BTreeMap::new(), peers_max }
     }
 
-    /// Keeps these descriptors, in the place of what was kept under this key.
+    /// Keeps these descriptors, in the place of what was kept under this key. Whatever is not kept any more, or not at all, is closed by
+    /// somebody else: a peer can have sent something, and a router that was taken over can park anything.
     ///
     /// # Errors
     /// More than a router can have to keep.
     pub fn park(&mut self, key: u64, state: Vec<u8>, descriptors: Vec<OwnedFd>) -> Result<(), String> {
-        if !(1..=DESCRIPTORS_MAX).contains(&descriptors.len()) {
-            return Err(format!("parks {} descriptors of one peer", descriptors.len()));
+        let parked = Parked { state, descriptors };
+        if !(1..=DESCRIPTORS_MAX).contains(&parked.descriptors.len()) {
+            return Err(format!("parks {} descriptors of one peer", parked.descriptors.len()));
         }
-        if state.len() > STATE_MAX {
-            return Err(format!("parks {} bytes of one peer", state.len()));
+        if parked.state.len() > STATE_MAX {
+            return Err(format!("parks {} bytes of one peer", parked.state.len()));
         }
         if self.parked.len() >= self.peers_max && !self.parked.contains_key(&key) {
             return Err("parks more peers than there can be".into());
         }
-        self.parked.insert(key, Parked { state, descriptors });
+        self.parked.insert(key, parked);
         Ok(())
     }
 
@@ -70,6 +74,12 @@ impl Keep {
 
     pub fn len(&self) -> usize {
         self.parked.len()
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        parting::later(self.descriptors.drain(..));
     }
 }
 

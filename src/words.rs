@@ -1,5 +1,5 @@
-//! What a vassal sends over its control socket: single bytes, and nothing else is taken from it: a descriptor that nobody takes
-//! is closed by whoever reads the byte that it came with (see `parting`).
+//! What comes over a socket: bytes, and nothing else is taken from it: a descriptor that nobody takes is closed by whoever reads the
+//! byte that it came with (see `parting`).
 
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
@@ -21,6 +21,8 @@ pub enum Words {
 }
 
 /// Reads what was said, as far as no descriptor came with it.
+///
+/// Must: be given a socket that is [`Visited`](crate::parting::Visited), or refuses descriptors.
 pub fn hear(control: impl AsFd, bytes: &mut [u8]) -> Words {
     // Looked at first: with no room for descriptors the kernel tells that there are some and gives none.
     let room = &mut [IoSliceMut::new(bytes)];
@@ -37,11 +39,22 @@ pub fn hear(control: impl AsFd, bytes: &mut [u8]) -> Words {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{IoSlice, Write};
     use std::os::unix::net::UnixStream;
+
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
     use super::*;
 
+    fn out_of_band(socket: &UnixStream) {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let lent = [socket.as_fd()];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&lent)));
+        sendmsg(socket, &[IoSlice::new(b"x")], &mut control, SendFlags::OOB).expect("room");
+    }
+
+    /// Rows C6 and C8.
     #[test]
     fn bytes_are_heard_up_to_a_descriptor_which_is_not_taken() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
@@ -53,6 +66,13 @@ mod tests {
         assert_eq!(hear(&ours, &mut bytes), Words::Smuggled);
         assert_eq!(hear(&ours, &mut bytes), Words::Smuggled, "it stays where it is");
         crate::parting::close(ours.into());
+        // A byte out of band, which is not among the others, hides no descriptor.
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let ours = crate::parting::Visited::from(std::os::fd::OwnedFd::from(ours));
+        out_of_band(&theirs);
+        jail::run::send(&theirs, b"y", &[]).expect("room");
+        assert_eq!(hear(&ours, &mut bytes), Words::Smuggled);
+        drop(ours);
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         drop(theirs);
         assert_eq!(hear(&ours, &mut bytes), Words::End);
