@@ -183,6 +183,32 @@ fn every_end_that_comes_by_itself_has_its_sentence() {
     emperor.stop();
 }
 
+#[test]
+fn a_config_without_our_section_is_told_what_it_has() {
+    let tree = Tree::new();
+    let texts = [
+        ("supervisord.ini", "[program:web]\n", "it has [program:web]"),
+        ("headless.ini", "", "begin the file with [uwsgi]: what stands before a section is not read"),
+    ];
+    let sentence = |name: &str, cure: &str| {
+        format!("its config is wrong: {name}: this config runs nothing: no section [uwsgi]; {cure}")
+    };
+    for (name, head, _) in texts {
+        tree.place(&tree.vassals().join(name), 0, &format!("{head}command = sleep infinity\n"));
+    }
+    let emperor = Emperor::start(tree, &PACE);
+    for (name, _, cure) in texts {
+        emperor.wait_stats(name, |one| one["state"] == "refused");
+        let told = sentence(name, cure);
+        assert_eq!(explained(&emperor, name), format!("what happened: {told}, at TIME"));
+        let mut status = Command::new(env!("CARGO_BIN_EXE_liege"));
+        let output = status.arg("status").arg(emperor.stats_socket()).arg(name).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("no section [uwsgi]"), "{text}");
+    }
+    emperor.stop();
+}
+
 fn master(emperor: &Emperor, name: &str, starts: u64) -> Process {
     let one = emperor.wait_stats(name, |one| one["ready"] == 1 && one["starts"] == starts);
     Process::of(i32::try_from(one["pid"].as_i64().unwrap()).unwrap())

@@ -106,7 +106,8 @@ impl Loader<'_> {
             return Err(ConfigError::at(&entry.value_place, cause).cure(cure));
         }
         let here = Place::whole(&source.path.as_str().into());
-        let told = ConfigError::at(&here, format!("no section [{SECTION}]")).cure(cure);
+        let told = ConfigError::at(&here, format!("no section [{SECTION}]")).cure(cure.clone());
+        self.loaded.lacking.get_or_insert(cure);
         self.loaded.warnings.push(told);
         Ok(())
     }

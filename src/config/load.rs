@@ -50,6 +50,8 @@ pub struct Loaded {
     pub file: Option<Arc<str>>,
     /// Where the first section that was read begins.
     pub(super) section: Option<Place>,
+    /// A file has not the section that is read, and what it has, or how that begins.
+    pub(super) lacking: Option<String>,
     /// `ienv`, `early-envdir`: what they came to, each name once.
     pub variables: Vec<Variable>,
     /// What the config wants printed: `print`, `iprint`.
@@ -90,11 +92,21 @@ impl Loaded {
         !has_condition && !is_emperors && matches!(self.vassal(), Ok(VassalKind::Uwsgi(_)))
     }
 
-    /// What is said of the whole config is said of its first section, else of its first file.
+    /// What is said of the whole config is said of its first section, else of its first file; where nothing was read because
+    /// there is no such section, that is why.
     fn of_file(&self, errors: Vec<ConfigError>) -> Vec<ConfigError> {
         let whole = self.section.clone().or_else(|| self.file.as_ref().map(Place::whole));
-        let placed =
-            |error: ConfigError| ConfigError { place: error.place.or_else(|| whole.clone()), ..error };
+        let lacking = self.lacking.as_ref().filter(|_| self.section.is_none());
+        let placed = |error: ConfigError| {
+            let (cause, cure) = match lacking.filter(|_| error.place.is_none()) {
+                Some(instead) => (
+                    format!("{}: no section [{}]", error.cause, super::format::SECTION),
+                    Some(instead.clone()),
+                ),
+                None => (error.cause, error.cure),
+            };
+            ConfigError { place: error.place.or_else(|| whole.clone()), line: error.line, cause, cure }
+        };
         errors.into_iter().map(placed).collect()
     }
 }

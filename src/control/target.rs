@@ -1,13 +1,12 @@
 //! Which Emperor is meant, and which of its vassals.
 
-use std::iter;
 use std::os::unix::fs::FileTypeExt;
 
 use anyhow::{Result, anyhow};
 use glob::Pattern;
 
 use super::messages::NAMES_MAX;
-use super::wish::ALL;
+use super::wish::{ALL, stem};
 use crate::config;
 use crate::config::vassal::Address;
 
@@ -69,12 +68,13 @@ impl Target {
 
 /// Whether a vassal of this name is meant by a word, which may be a pattern.
 fn is(name: &str, wanted: &str, pattern: Option<&Pattern>) -> bool {
-    wanted == ALL || names_of(name).any(|one| one == wanted) || pattern.is_some_and(|one| one.matches(name))
+    let fits = |one: &str| one == wanted || pattern.is_some_and(|pattern| pattern.matches(one));
+    wanted == ALL || names_of(name).any(fits)
 }
 
-/// What a vassal of this name may be called: the whole of it, or what comes before its last dot.
+/// What a vassal of this name may be called: the whole of it, or what comes before its suffix.
 pub fn names_of(name: &str) -> impl Iterator<Item = &str> {
-    iter::once(name).chain(name.rsplit_once('.').map(|(stem, _)| stem))
+    [name, stem(name)].into_iter()
 }
 
 /// An Emperor, and words for some of its vassals as they were typed.
@@ -163,6 +163,8 @@ mod tests {
         assert_eq!(names.into_iter().filter(meant).collect::<Vec<_>>(), ["shop.ini", "a[", "bar.ini"]);
         assert!(target(&[]).means("anything") && target(&["all"]).means("anything"));
         assert_eq!(target(&["all"]).plain_names(), None, "that is no name");
+        let fits = |pattern, name| target(&[pattern]).means(name);
+        assert!(fits("b?r", "bar.ini") && fits("*-worker", "a-worker.ini") && !fits("b?", "bar.ini"));
         let words = ["shop", "b*"];
         let alone = target(&words);
         let means = alone.words().map(|(word, one)| (word, one.means("shop.ini"), one.means("bar.ini")));
@@ -172,7 +174,11 @@ mod tests {
     #[test]
     fn a_daemon_is_meant_by_its_vassal_and_its_name_or_by_patterns() {
         let meant = |word: &str| target(&[word]).means_daemon("shop.ini", "redis");
-        assert!(["shop/redis", "shop.ini/redis", "*/redis", "sh*/r*"].iter().all(|word| meant(word)));
+        assert!(
+            ["shop/redis", "shop.ini/redis", "*/redis", "sh*/r*", "sh?p/r*", "*op/redis"]
+                .iter()
+                .all(|word| meant(word))
+        );
         assert!(!["shop", "redis", "shop/red", "blog/redis", "shop/redis/x"].iter().any(|word| meant(word)));
         assert!(!target(&[]).means_daemon("shop.ini", "redis") && !target(&["shop/redis"]).means("shop.ini"));
     }

@@ -206,7 +206,13 @@ impl Standing {
     }
 }
 
-/// Which vassals somebody means by a word: as in `liege status`, `shop` is `shop.ini` too.
+/// A name without its suffix. What stands behind a dot in a directory is none.
+pub fn stem(name: &str) -> &str {
+    let parts = name.rsplit_once('.').filter(|(_, suffix)| !suffix.contains('/'));
+    parts.map_or(name, |(stem, _)| stem)
+}
+
+/// Which vassals somebody means by a word: as in `liege status`, `shop` is `shop.ini` too, and so is `sho?`.
 #[derive(Debug)]
 pub struct Meant<'a> {
     word: &'a str,
@@ -221,8 +227,10 @@ impl<'a> Meant<'a> {
 
     /// Whether this one is meant.
     pub fn is(&self, name: &str) -> bool {
-        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-        [ALL, name, stem].contains(&self.word) || self.pattern.matches(name)
+        let called = [name, stem(name)];
+        self.word == ALL
+            || called.contains(&self.word)
+            || called.into_iter().any(|name| self.pattern.matches(name))
     }
 }
 
@@ -242,6 +250,10 @@ mod tests {
         assert_eq!(meant("shop*"), ["shop.ini", "shopping.ini"]);
         assert_eq!(meant("a[b"), ["a[b.ini"]);
         assert_eq!(meant("/srv/*"), ["/srv/x/shop.ini"]);
+        assert_eq!(meant("sh?p"), ["shop.ini"]);
+        assert_eq!(meant("*op"), ["shop.ini", "/srv/x/shop.ini"]);
+        assert_eq!(meant("[!s]*[a-f]"), ["a[b.ini"]);
+        assert!(!Meant::by("/srv/?").is("/srv/x.d/shop"), "that is a directory");
         assert_eq!(meant("all").len(), names.len());
         assert!(meant("sho").is_empty());
     }

@@ -5,12 +5,10 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawMode, StatxFlags, fstat, openat, renameat, statx, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, StatxFlags, fstat, openat, statx};
 use rustix::io::{Errno, write};
 
-use super::gzip;
+use super::aside::Aside;
 use crate::config::rotation::Rotation;
 
 /// Most characters of a name that are kept as they are.
@@ -23,15 +21,6 @@ pub struct LogFile {
     mode: RawMode,
     aside: Aside,
     open: Option<Open>,
-}
-
-/// What a file is called once it was put aside.
-#[derive(Debug)]
-pub enum Aside {
-    /// `NAME.1`, `NAME.2` and so on.
-    Numbered,
-    /// This, in this directory, whatever was there before.
-    Named(OwnedFd, String),
 }
 
 #[derive(Debug)]
@@ -87,17 +76,19 @@ impl LogFile {
         aside
     }
 
-    /// Puts it aside now.
+    /// Puts it aside now. One that is empty, or is not there, stays, and so does all that was put aside before.
     ///
     /// # Errors
-    /// It cannot be renamed; one that is not there has been moved away.
+    /// It cannot be renamed.
     pub fn put_aside(&mut self, directory: BorrowedFd<'_>, rotation: Rotation) -> Result<(), Errno> {
+        // Whoever moved it away, or cut it, has it opened anew.
         self.open = None;
-        let put = match &self.aside {
-            Aside::Numbered => put_aside(directory, &self.name, rotation),
-            Aside::Named(there, name) => renameat(directory, &self.name, there, name),
-        };
-        if put == Err(Errno::NOENT) { Ok(()) } else { put }
+        self.aside.put(directory, &self.name, rotation)
+    }
+
+    /// Whether what was written last is a whole line.
+    pub fn is_whole(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.is_whole)
     }
 
     /// Whatever has its name is opened before more is written.
@@ -129,29 +120,6 @@ fn open(directory: BorrowedFd<'_>, name: &str, mode: RawMode, now_s: u64) -> Res
     let born = born.filter(|found| found.stx_mask & StatxFlags::BTIME.bits() != 0);
     let begun_s = born.map_or(now_s, |found| found.stx_btime.tv_sec.unsigned_abs());
     Ok(Open { file, length: found.st_size.unsigned_abs(), begun_s, is_whole: true })
-}
-
-/// `NAME` becomes `NAME.1`, that `NAME.2`, and so on; the last one goes.
-fn put_aside(directory: BorrowedFd<'_>, name: &str, rotation: Rotation) -> Result<(), Errno> {
-    let names = gzip::NAMES.lock();
-    if rotation.keep == 0 {
-        return unlinkat(directory, name, AtFlags::empty());
-    }
-    for end in ["", ".gz"] {
-        let numbered = |number: u32| format!("{name}.{number}{end}");
-        // Most of them are not there.
-        let _ = unlinkat(directory, numbered(rotation.keep), AtFlags::empty());
-        for number in (1..rotation.keep).rev() {
-            let _ = renameat(directory, numbered(number), directory, numbered(number + 1));
-        }
-    }
-    let first = format!("{name}.1");
-    renameat(directory, name, directory, &first)?;
-    drop(names);
-    if rotation.compress {
-        gzip::compress(directory, first);
-    }
-    Ok(())
 }
 
 /// The name of a vassal's file: it lies in no other directory, and no two vassals of different names have one.

@@ -1,5 +1,6 @@
 //! The log keeper: one process, nobody's, that reads what all vassals write, keeps the last of it, and hands on whole lines.
 
+pub mod aside;
 pub mod charter;
 pub mod files;
 mod filter;

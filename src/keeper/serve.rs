@@ -56,6 +56,7 @@ impl Keeper {
     /// What is missing.
     pub fn new(channel: OwnedFd, charter: &Charter, directory: Option<OwnedFd>) -> Result<Self> {
         let outlet = Outlet::open(charter, directory).map_err(anyhow::Error::msg)?;
+        outlet.unheard().iter().for_each(|sentence| log::warn("log keeper", sentence));
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&channel, true)?;
         let streams = Streams::new()?;

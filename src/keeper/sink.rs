@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use jail::plan::errno_name;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -58,6 +59,16 @@ impl Outlet {
                 Self::Files(Files::new(directory.ok_or("no directory came along")?, charter.rotation))
             }
         })
+    }
+
+    /// That nobody takes lines, and what helps: a sentence, if nobody was there when it was opened.
+    pub fn unheard(&self) -> Option<String> {
+        let Self::Datagrams(datagrams) = self else { return None };
+        let errno = datagrams.absent?;
+        let place = String::from_utf8_lossy(datagrams.place.path_bytes().unwrap_or_default());
+        let (errno, cure) = (errno_name(errno.raw_os_error()), datagrams.form.cure());
+        let cause = format!("nobody takes what vassals write at {place} ({errno})");
+        Some(format!("{cause}: it goes nowhere until somebody does; {cure}"))
     }
 
     /// Takes a line.
@@ -176,6 +187,8 @@ pub struct Datagrams {
     socket: OwnedFd,
     place: SocketAddrUnix,
     form: Form,
+    /// Why nobody could be reached at first.
+    absent: Option<Errno>,
     untaken: VecDeque<Vec<u8>>,
     /// What all of these take.
     bytes: usize,
@@ -187,14 +200,25 @@ enum Form {
     Syslog,
 }
 
+impl Form {
+    fn cure(self) -> &'static str {
+        match self {
+            Self::Journal => "is systemd-journald there? Else say vassals-log = stderr, or dir:/DIRECTORY",
+            Self::Syslog => {
+                "is a syslog daemon there? Its socket is named by vassals-log = syslog:/PATH; else say stderr, or dir:/DIRECTORY"
+            }
+        }
+    }
+}
+
 impl Datagrams {
     fn new(place: &str, form: Form) -> Result<Self, Errno> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
         let place = SocketAddrUnix::new(place)?;
         // Whoever is not there yet may come.
-        let _ = connect(&socket, &place);
-        Ok(Self { socket, place, form, untaken: VecDeque::new(), bytes: 0 })
+        let absent = connect(&socket, &place).err();
+        Ok(Self { socket, place, form, absent, untaken: VecDeque::new(), bytes: 0 })
     }
 
     fn take(&mut self, name: &str, line: &[u8]) {

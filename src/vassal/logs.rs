@@ -1,5 +1,6 @@
 //! The vassal's own log where it is more than a file: a process beside the command writes it, puts it aside, and opens it anew.
 
+mod touched;
 mod writer;
 
 use std::fmt;

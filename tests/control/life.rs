@@ -181,3 +181,32 @@ fn who_waits_learns_that_the_emperor_has_ended() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("stopped") || text.contains("the Emperor has ended"), "{text}");
 }
+
+#[test]
+fn a_pattern_fits_a_name_without_its_suffix_too() {
+    let names = ["web.ini", "wed.ini", "shop-1.ini", "mail-worker.ini"];
+    let emperor = emperor(&names.map(|name| (name, IDLE)), &[]);
+    names.iter().for_each(|name| _ = emperor.vassal(name));
+    for (pattern, meant) in [
+        ("we?", &["web.ini", "wed.ini"][..]),
+        ("shop-?", &["shop-1.ini"]),
+        ("*-worker", &["mail-worker.ini"]),
+        ("web*", &["web.ini"]),
+        ("we?.ini", &["web.ini", "wed.ini"]),
+    ] {
+        // In the order in which they are done.
+        let has_done = |verb: &str, done: &str| {
+            let (text, status) = said(&emperor, &[verb, pattern]);
+            let mut lines: Vec<&str> = text.lines().collect();
+            lines.sort_unstable();
+            let all: Vec<_> = meant.iter().map(|name| format!("{name}: {done}")).collect();
+            assert_eq!((lines, status), (all.iter().map(String::as_str).collect(), 0), "{pattern}");
+        };
+        has_done("stop", "stopped");
+        let (table, _) = said(&emperor, &["status", pattern]);
+        assert!(names.iter().all(|name| table.contains(name) == meant.contains(name)), "{pattern}: {table}");
+        has_done("start", "started");
+    }
+    let (text, status) = said(&emperor, &["stop", "we"]);
+    assert!(status != 0 && text.contains("we"), "{text}");
+}

@@ -1,6 +1,6 @@
 //! Signals, daemons, and what is said to an Emperor about all of it.
 
-use super::common::{ALICE, Emperor, Tree};
+use super::common::{ALICE, Emperor, Lines, Tree};
 use super::{IDLE, command, is, said, said_by};
 
 fn emperor(name: &str, body: &str, options: &[&str]) -> Emperor {
@@ -165,29 +165,66 @@ fn the_prompt_takes_verbs_from_a_script_and_from_a_terminal() {
     assert!(text.starts_with("shop.ini: stopped\nshop.ini: started\n") && text.ends_with("quit\n"), "{text}");
     assert!(output.status.success() && emperor.stats_of("shop.ini").unwrap()["state"] == "running");
     // On a terminal: names are completed, and what was typed before comes back with a key.
-    let mut seat = std::process::Command::new("script");
-    seat.args(["-qec"]).arg(format!(
-        "{} control {}",
-        emperor.tree.path("liege").display(),
-        emperor.stats_socket().display()
-    ));
-    seat.arg("/dev/null").env("TERM", "xterm");
-    let (reader, writer) = std::io::pipe().unwrap();
-    seat.stdin(std::process::Stdio::piped()).stdout(writer);
-    let mut seated = seat.spawn().unwrap();
-    drop(seat);
-    let lines = super::common::Lines::listen(reader);
-    let mut keys = seated.stdin.take().unwrap();
-    for (typed, told) in [
-        (&b""[..], "VASSAL"),
-        (b"res\tsho\t\r", "shop.ini: restarted"),
-        (b"stop sho\t\r", "shop.ini: stopped"),
-        (b"\x1b[A\x1b[A\r", "shop.ini: restarted"),
-    ] {
-        let mark = lines.mark();
-        keys.write_all(typed).unwrap();
-        lines.wait_since(if typed.is_empty() { 0 } else { mark }, |line| line.contains(told));
+    let mut seat = Seat::take(&emperor);
+    seat.types(b"", "VASSAL");
+    seat.types(b"res\tsho\t\r", "shop.ini: restarted");
+    seat.types(b"stop sho\t\r", "shop.ini: stopped");
+    seat.types(b"\x1b[A\x1b[A\r", "shop.ini: restarted");
+    seat.leave();
+}
+
+#[test]
+fn a_key_ends_what_a_verb_does_and_not_the_prompt() {
+    let emperor = emperor("shop.ini", "command = sh -c \"echo to the log; exec sleep 1000000\"\n", &[]);
+    emperor.vassal("shop.ini");
+    emperor.wait_for_line(|line| line == "to the log");
+    let mut seat = Seat::take(&emperor);
+    seat.types(b"", "VASSAL");
+    // Ctrl-C and Ctrl-\.
+    seat.types(b"tail -f shop\r", "to the log");
+    seat.types(b"\x03stop sho\t\r", "shop.ini: stopped");
+    seat.types(b"events -f\r", "waits for");
+    seat.types(b"\x1cstart 'sh?p'\r", "shop.ini: started");
+    seat.types(b"stop 'sh?p'\r", "shop.ini: stopped");
+    seat.leave();
+}
+
+/// Somebody at a prompt on a terminal.
+struct Seat {
+    process: std::process::Child,
+    keys: std::process::ChildStdin,
+    lines: Lines,
+}
+
+impl Seat {
+    fn take(emperor: &Emperor) -> Self {
+        let mut seat = std::process::Command::new("script");
+        let (liege, place) = (emperor.tree.path("liege"), emperor.stats_socket());
+        seat.args(["-qec"]).arg(format!("exec {} control {}", liege.display(), place.display()));
+        seat.arg("/dev/null").env("TERM", "xterm");
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut process = seat.stdin(std::process::Stdio::piped()).stdout(writer).spawn().unwrap();
+        Self { keys: process.stdin.take().unwrap(), process, lines: Lines::listen(reader) }
     }
-    keys.write_all(b"quit\r").unwrap();
-    assert!(seated.wait().unwrap().success());
+
+    /// Waits for a line behind these keys.
+    fn types(&mut self, keys: &[u8], told: &str) {
+        use std::io::Write as _;
+        let mark = if keys.is_empty() { 0 } else { self.lines.mark() };
+        self.keys.write_all(keys).unwrap();
+        self.lines.wait_since(mark, |line| line.contains(told));
+    }
+
+    fn leave(mut self) {
+        use std::io::Write as _;
+        self.keys.write_all(b"quit\r").unwrap();
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

@@ -10,6 +10,7 @@ mod keeper;
 mod of_daemons;
 mod own;
 mod places;
+mod rotated;
 mod tail;
 mod usual;
 

@@ -146,3 +146,31 @@ fn syslog_gets_a_datagram_for_each_line() {
     std::fs::remove_file(socket).unwrap();
     emperor.stop();
 }
+
+#[test]
+fn that_nobody_takes_lines_is_told_once_and_whoever_comes_gets_them() {
+    let tree = Tree::new();
+    tree.liege();
+    let socket = tree.path("syslog");
+    tree.vassal("a.ini", &writes(&tree, "a", "while :; do echo a line; sleep 0.02; done"));
+    let emperor = Emperor::start(tree, &["--vassals-log", &format!("syslog:{}", socket.display())]);
+    let is_told = |line: &str| {
+        line.contains("about=\"log keeper\"")
+            && line.contains(&format!("nobody takes what vassals write at {} (ENOENT)", socket.display()))
+            && line.contains("vassals-log = syslog:/PATH")
+    };
+    emperor.wait_for_line(is_told);
+    // He comes, goes, and comes again.
+    for _ in 0..2 {
+        let syslog = UnixDatagram::bind(&socket).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o666)).unwrap();
+        syslog.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut buffer = [0; 1000];
+        let length = syslog.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"<30>a.ini: a line");
+        drop(syslog);
+        std::fs::remove_file(&socket).unwrap();
+    }
+    assert_eq!(emperor.lines.count(is_told), 1);
+    emperor.stop();
+}

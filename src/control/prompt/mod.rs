@@ -7,7 +7,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
+use rustix::process::Signal;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -40,8 +41,7 @@ impl Prompt<'_> {
         if !std::io::stdin().is_terminal() {
             return self.read(std::io::stdin().lock());
         }
-        // A verb that is ended by Ctrl-C is to be alone in it; whoever is started does not inherit this.
-        SigSet::from(Signal::SIGINT).thread_block().context("cannot block a signal")?;
+        outlive_keys().context("cannot catch a signal")?;
         self.obey("status")?;
         self.converse()
     }
@@ -94,6 +94,10 @@ impl Prompt<'_> {
             Typed::Do(words) => {
                 let program = std::env::current_exe().context("cannot name this program")?;
                 let ended = Command::new(program).args(words).status().context("cannot run a verb")?;
+                if ended.code().is_none() {
+                    // Behind the key that has ended it.
+                    writeln!(std::io::stdout())?;
+                }
                 Some(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
             }
             Typed::Wrong(sentence) => {
@@ -102,6 +106,13 @@ impl Prompt<'_> {
             }
         })
     }
+}
+
+/// A verb that is ended by a key is alone in that. It inherits neither what we do about the key nor what we were started with:
+/// what is blocked or ignored stays so in whoever is started.
+fn outlive_keys() -> Result<()> {
+    [Signal::INT, Signal::QUIT].into_iter().try_for_each(jail::sys::outlive)?;
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// What the editor of lines asks.

@@ -26,7 +26,7 @@ pub(super) const VASSALS: &[OptionSpec] = &[
     OptionSpec::new(
         "touch-logrotate",
         Kind::Path,
-        "Puts the file of `logto`, and of each daemon's `log`, aside whenever this one is touched.",
+        "Puts the file of `logto`, and of each daemon's `log`, aside, if anything was written to it, whenever this one is touched.",
     )
     .repeats(),
     OptionSpec::new(

@@ -80,7 +80,8 @@ impl Kept<'_> {
                 own.map(|way| PollFd::from_borrowed_fd(way, PollFlags::IN)).collect();
             let count = ways.len();
             ways.extend(outflow.watched());
-            let happening = self.vassal.wait_alone(&mut ways, self.patience(main));
+            let patience = self.patience(main).into_iter().chain(outflow.patience()).min();
+            let happening = self.vassal.wait_alone(&mut ways, patience);
             let ready: Vec<bool> = ways[count..].iter().map(|way| !way.revents().is_empty()).collect();
             match happening {
                 Ok(Happening::Other) => {

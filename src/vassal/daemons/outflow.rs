@@ -1,6 +1,7 @@
 //! Where a daemon writes to, and what becomes of it where it comes through its keeper.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read};
@@ -110,6 +111,14 @@ impl Outflow<'_> {
                 let writes = relay.waits().map(|way| PollFd::from_borrowed_fd(way, PollFlags::OUT));
                 reads.into_iter().chain(writes).collect()
             }
+        }
+    }
+
+    /// How long, if nothing else happens, until `obey` has something to do.
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Log(writer) => writer.patience(),
+            Self::Nothing | Self::Pipe(..) => None,
         }
     }
 

@@ -2,18 +2,21 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal as Asked;
 use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::super::tell::Teller;
 use super::super::touch::Touches;
 use super::super::trouble::Trouble;
+use super::super::watch::{now, until};
 use super::Sink;
-use crate::keeper::files::{Aside, LogFile};
+use super::touched::Touched;
+use crate::keeper::aside::Aside;
+use crate::keeper::files::LogFile;
 
 /// A file that is made: for its owner, and his group to read.
 const MODE: u32 = 0o640;
@@ -28,6 +31,8 @@ pub struct Writer<'a> {
     sink: &'a Sink,
     file: LogFile,
     touches: Option<Touches>,
+    /// It was touched, and the log is not put aside yet.
+    touched: Option<Touched>,
     teller: &'a Teller,
     buffer: Vec<u8>,
     /// That lines are lost has been told.
@@ -49,12 +54,17 @@ impl<'a> Writer<'a> {
         let touches = (!paths.is_empty()).then(|| Touches::new(paths));
         let touches = touches.and_then(|touches| touches.map_err(|trouble| teller.nuisance(&trouble)).ok());
         let file = LogFile::new(sink.name.clone(), MODE).put_aside_as(aside);
-        Self { sink, file, touches, teller, buffer: vec![0; PIECE_MAX], told: false }
+        Self { sink, file, touches, touched: None, teller, buffer: vec![0; PIECE_MAX], told: false }
     }
 
     /// What is to be waited for.
     pub fn watched(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         std::iter::once(self.sink.reader.as_fd()).chain(self.touches.as_ref().map(AsFd::as_fd))
+    }
+
+    /// How long, if nothing else happens, until `obey` has something to do.
+    pub fn patience(&self) -> Option<Duration> {
+        self.touched.map(|touched| until(touched.next(now())))
     }
 
     /// A process that does nothing else: until it is told to end, or nobody can write any more.
@@ -66,7 +76,8 @@ impl<'a> Writer<'a> {
             let ways = std::iter::once(signals.as_fd()).chain(self.watched());
             let mut ways: Vec<PollFd<'_>> =
                 ways.map(|way| PollFd::from_borrowed_fd(way, PollFlags::IN)).collect();
-            match poll(&mut ways, None) {
+            let patience = self.patience().and_then(|time| Timespec::try_from(time).ok());
+            match poll(&mut ways, patience.as_ref()) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno),
@@ -90,12 +101,18 @@ impl<'a> Writer<'a> {
         if ready.get(1) == Some(&true) {
             self.heed();
         }
-        Ok(ready.first() != Some(&true) || self.take()?)
+        let goes_on = ready.first() != Some(&true) || self.take()?;
+        self.put_aside_if_due();
+        Ok(goes_on)
     }
 
     /// Writes what is there still.
     pub fn finish(&mut self) {
         let _ = (0..LAST_PIECES_MAX).all(|_| self.take().unwrap_or(false));
+        // Whoever comes after us is not told of it.
+        if self.touched.is_some() {
+            self.put_aside();
+        }
     }
 
     /// SIGHUP has it open its file anew.
@@ -120,6 +137,7 @@ impl<'a> Writer<'a> {
             // A file is put aside behind a whole line.
             let end = buffer[..count].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             self.write(&buffer[..end]);
+            self.put_aside_if_due();
             self.write(&buffer[end..count]);
         }
         self.buffer = buffer;
@@ -144,12 +162,23 @@ impl<'a> Writer<'a> {
         let changed = self.touches.as_mut().map(Touches::changed).unwrap_or_default();
         let rotates = self.sink.wanted.minding.rotates.len();
         if changed.iter().any(|number| *number < rotates) {
-            let aside = self.file.put_aside(self.sink.directory.as_fd(), self.sink.wanted.minding.rotation);
-            self.complain(aside, "cannot put the log aside");
+            self.touched = Some(Touched::at(now(), self.touched));
         }
         if changed.iter().any(|number| *number >= rotates) {
             self.file.reopen();
         }
+    }
+
+    fn put_aside_if_due(&mut self) {
+        if self.touched.is_some_and(|touched| touched.is_due(now(), self.file.is_whole())) {
+            self.put_aside();
+        }
+    }
+
+    fn put_aside(&mut self) {
+        self.touched = None;
+        let aside = self.file.put_aside(self.sink.directory.as_fd(), self.sink.wanted.minding.rotation);
+        self.complain(aside, "cannot put the log aside");
     }
 }
 
