@@ -3,6 +3,7 @@
 use super::emperor::plugins;
 use super::load::Loaded;
 use super::place::{ConfigError, Entry};
+use super::shellish;
 use super::show::quoted;
 use super::values::{Wrong, odd_flag};
 use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing, uwsgi};
@@ -112,7 +113,8 @@ fn odd(entry: &Entry) -> Option<ConfigError> {
 impl Loaded {
     /// What is probably not meant, but harmless, each with its line. Not for a config that uwsgi reads.
     pub fn oddities(&self) -> Vec<ConfigError> {
-        let odd = self.entries.iter().filter_map(odd);
+        let odd = self.entries.iter().filter_map(|entry| odd(entry).or_else(|| shellish::unshelled(entry)));
+        let odd = odd.chain(shellish::replaced(&self.entries));
         self.texts.explain(self.warnings.iter().cloned().chain(odd).collect())
     }
 
