@@ -184,7 +184,8 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<(Life, Er
             if !judged.errors.is_empty() {
                 return Err(texts.explain(judged.errors));
             }
-            let doubts = [doubts(charter, (&config, &steps)), judged.doubts].concat();
+            let roots = dropbear::roots(&config, &facts, &steps);
+            let doubts = [roots, doubts(charter, (&config, &steps)), judged.doubts].concat();
             Ok((Life::Own(config, steps), texts.explain(doubts)))
         }
     }

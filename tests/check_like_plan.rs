@@ -261,6 +261,26 @@ fn ssh_without_a_dropbear_is_warned_of() {
     assert!(said.contains(&warning), "{said}");
 }
 
+/// It may be meant, and is started.
+#[test]
+fn an_ssh_server_for_the_hosts_root_is_warned_of() {
+    let tree = Tree::new();
+    let warning = "x.ini:2:7: without `uid` this is an ssh server for root, on the addresses of the host";
+    let said = |owner, lines: &str| {
+        let config = tree.vassal_of(owner, "x.ini", &format!("ssh = 2201\n{lines}\n"));
+        let Verdict { fine, said } = checked(None, &config);
+        assert!(fine, "{said}");
+        said
+    };
+    assert!(said(0, "").contains(warning) && said(0, "unshare = fs,pid").contains(warning));
+    for (owner, lines) in
+        [(0, "uid = 61001\ngid = 61001"), (0, "unshare = net"), (0, "unshare = user"), (ALICE, "")]
+    {
+        let said = said(owner, lines);
+        assert!(!said.contains("ssh server for root"), "{owner} {lines}: {said}");
+    }
+}
+
 /// Each vassal is judged by the Emperor that was named before it.
 #[test]
 fn an_emperors_config_rules_those_behind_it() {
