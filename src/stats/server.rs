@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,6 +14,7 @@ use rustix::net::{SendFlags, SocketFlags};
 
 use super::form::{Asked, HEADER, REQUEST_MAX, judge};
 use super::guests::{Guests, Pace};
+use super::vacant::vacate;
 use crate::bound::born_with;
 use crate::config::emperor::stats::Form;
 use crate::config::place::Placed;
@@ -307,13 +308,7 @@ pub fn listen(address: &Address, owner: Option<Owner>, mode: u32) -> Result<Boun
 
 /// A unix socket of this mode; one that nobody listens at any more is replaced.
 fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<UnixListener> {
-    if let Err(error) = UnixStream::connect(path) {
-        if error.kind() == std::io::ErrorKind::ConnectionRefused {
-            let _ = std::fs::remove_file(path);
-        }
-    } else {
-        bail!("somebody serves there already");
-    }
+    vacate(path)?;
     let listener = born_with(mode, || UnixListener::bind(path))?;
     listener.set_nonblocking(true)?;
     // Else whoever may connect could fill a queue of thousands.
@@ -376,6 +371,8 @@ fn make_room(path: &Path, owner: Option<Owner>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::super::guests::GUARDED;
     use super::*;
 
