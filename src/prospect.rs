@@ -3,6 +3,8 @@
 
 mod dropbear;
 mod ground;
+mod runs;
+mod sight;
 mod users;
 
 use std::fs::File;
@@ -30,6 +32,8 @@ use crate::trust::{self, Examined, Mounts, Reach, Trust};
 use crate::vassal::confine::Around;
 use crate::vassal::phases::{self, Facts};
 use crate::vassal::step::Step;
+use runs::{Judgement, Outlook};
+use sight::Sight;
 
 type Errors = Vec<ConfigError>;
 
@@ -176,8 +180,13 @@ fn life(charter: &Charter, examined: &Examined, file: &Path) -> Result<(Life, Er
                 unfit => Err(unfit),
             });
             let steps = steps.map_err(|errors| texts.explain(errors))?;
-            let doubts = texts.explain(doubts(charter, (&config, &steps)));
-            Ok((Life::Own(config, steps), doubts))
+            let judged = judged(charter, (&config, &steps), file);
+            if !judged.errors.is_empty() {
+                return Err(texts.explain(judged.errors));
+            }
+            let roots = dropbear::roots(&config, &facts, &steps);
+            let doubts = [roots, doubts(charter, (&config, &steps)), judged.doubts].concat();
+            Ok((Life::Own(config, steps), texts.explain(doubts)))
         }
     }
 }
@@ -213,6 +222,21 @@ fn missing(charter: &Charter, (config, steps): (&VassalConfig, &[Step])) -> Erro
 /// Daemons that could not be started because of whom they are to become, where nobody makes users in time.
 fn unfit(charter: &Charter, config: &VassalConfig, (facts, steps): (&Facts, &[Step])) -> Errors {
     if brings(charter) { Vec::new() } else { users::unfit(config, facts, steps) }
+}
+
+/// Whom it becomes, what it runs and where.
+fn judged(charter: &Charter, (config, steps): (&VassalConfig, &[Step]), file: &Path) -> Judgement {
+    let is_brought = brings(charter);
+    let users = users::unfit_vassal(config, steps, is_brought);
+    let Some(open) = opener() else { return users };
+    let path = charter.environment.iter().rev().find_map(|one| one.strip_prefix("PATH="));
+    let outlook = Outlook {
+        sight: Sight::new(config, charter.jail.is_some(), &open),
+        born_in: sight::birthplace(file),
+        path,
+        is_brought,
+    };
+    users.and(runs::judge(config, steps, &outlook))
 }
 
 /// Daemons that will not find what they run, where nobody brings it in time.

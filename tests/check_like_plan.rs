@@ -261,6 +261,26 @@ fn ssh_without_a_dropbear_is_warned_of() {
     assert!(said.contains(&warning), "{said}");
 }
 
+/// It may be meant, and is started.
+#[test]
+fn an_ssh_server_for_the_hosts_root_is_warned_of() {
+    let tree = Tree::new();
+    let warning = "x.ini:2:7: without `uid` this is an ssh server for root, on the addresses of the host";
+    let said = |owner, lines: &str| {
+        let config = tree.vassal_of(owner, "x.ini", &format!("ssh = 2201\n{lines}\n"));
+        let Verdict { fine, said } = checked(None, &config);
+        assert!(fine, "{said}");
+        said
+    };
+    assert!(said(0, "").contains(warning) && said(0, "unshare = fs,pid").contains(warning));
+    for (owner, lines) in
+        [(0, "uid = 61001\ngid = 61001"), (0, "unshare = net"), (0, "unshare = user"), (ALICE, "")]
+    {
+        let said = said(owner, lines);
+        assert!(!said.contains("ssh server for root"), "{owner} {lines}: {said}");
+    }
+}
+
 /// Each vassal is judged by the Emperor that was named before it.
 #[test]
 fn an_emperors_config_rules_those_behind_it() {
@@ -271,4 +291,112 @@ fn an_emperors_config_rules_those_behind_it() {
     let codes = [vec![emperor, config], vec![config, emperor], vec![config]];
     let codes = codes.map(|files| liege(&[&["check"], &files[..]].concat()).status.code());
     assert_eq!(codes, [Some(0), Some(1), Some(1)]);
+}
+
+/// Each is named by its start in the same sentence.
+#[test]
+fn what_a_vassal_is_started_with_has_to_be_there() {
+    let tree = Tree::new();
+    let dir = tree.vassals();
+    let missing = "cannot run `/usr/bin/nosuchprogram`: ENOENT";
+    let odd = [
+        ("program.ini", "command = /usr/bin/nosuchprogram", "2:11", missing),
+        ("merged.ini", "command = /bin/nosuchprogram", "2:11", "cannot run `/bin/nosuchprogram`: ENOENT"),
+        ("inert.ini", "command = /etc/passwd", "2:11", "cannot run `/etc/passwd`: EACCES"),
+        ("directory.ini", "command = /etc -v", "2:11", "cannot run `/etc`: EACCES"),
+        ("relative.ini", "command = ./run.sh", "2:11", "cannot run `./run.sh`: ENOENT"),
+        (
+            "below.ini",
+            "chdir = /usr\ncommand = bin/nosuchprogram",
+            "3:11",
+            "cannot run `bin/nosuchprogram`: ENOENT",
+        ),
+        ("user.ini", "command = /bin/true\nuid = nobodyhere", "3:7", "there is no user `nobodyhere`"),
+        (
+            "group.ini",
+            "command = /bin/true\nuid = 61001\ngid = nobodyhere",
+            "4:7",
+            "there is no group `nobodyhere`",
+        ),
+        (
+            "added.ini",
+            "command = /bin/true\nuid = 61001\ngid = 61001\nadd-gid = nobodyhere",
+            "5:11",
+            "there is no group `nobodyhere`",
+        ),
+        (
+            "chdir.ini",
+            "command = /bin/true\nchdir = /no/such",
+            "3:9",
+            "cannot change directory to /no/such: ENOENT",
+        ),
+        (
+            "log.ini",
+            "command = /bin/true\nlogto = /no/such/x.log",
+            "3:9",
+            "cannot log to /no/such/x.log: ENOENT",
+        ),
+        (
+            "daemon.ini",
+            "command = /bin/sleep 1000\nattach-daemon = /usr/bin/nosuchprogram -x",
+            "3:17",
+            missing,
+        ),
+    ];
+    for (name, lines, place, cause) in odd {
+        let config = tree.vassal(name, &format!("{lines}\n"));
+        let verdict = checked(None, &config);
+        let told = format!("error: {}/{name}:{place}: ", dir.display());
+        let line = verdict.said.lines().find(|line| line.starts_with(&told));
+        assert!(!verdict.fine && line.is_some_and(|line| line.contains(cause)), "{name}: {}", verdict.said);
+        assert!(!assert_alike(None, &config, name));
+    }
+    // It may be otherwise by then.
+    let root = tree.path("root");
+    std::fs::create_dir_all(root.join("usr/bin")).unwrap();
+    let in_root = format!("unshare = fs\nrootfs = {}\ncommand = /usr/bin/nosuchprogram", root.display());
+    for (lines, cause) in [
+        ("command = nosuchprogram", "cannot run `nosuchprogram`: ENOENT"),
+        ("exec-pre-jail = true\ncommand = /usr/bin/nosuchprogram", missing),
+        (
+            "hook-as-root = exec:true\ncommand = /bin/true\nchdir = /no/such",
+            "cannot change directory to /no/such",
+        ),
+        ("exec-pre-jail = true\ncommand = /bin/true\nuid = nobodyhere", "there is no user `nobodyhere`"),
+        (&in_root, missing),
+    ] {
+        let config = tree.vassal("later.ini", &format!("{lines}\n"));
+        let said = checked(None, &config).said;
+        let warned = |line: &str| line.starts_with("warning: ") && line.contains(cause);
+        assert!(said.lines().any(warned), "{lines}: {said}");
+        assert!(assert_alike(None, &config, lines));
+        std::fs::remove_file(config).unwrap();
+    }
+    // Nobody can know, or it is there.
+    let link = dir.join("link");
+    std::os::unix::fs::symlink("/usr/bin/env", &link).unwrap();
+    for lines in [
+        "command = /bin/sh -c :",
+        "command = true",
+        "command = ./link",
+        "unshare = fs\nbind = /srv:/usr/bin\ncommand = /usr/bin/nosuchprogram",
+        "unshare = fs\nbind = /etc/hostname:/etc/passwd\ncommand = /bin/true\nuid = nobodyhere\ngid = 61001",
+        "unshare = fs\njail = standard\ncommand = /run/nosuchprogram",
+        "env = PATH=/opt/bin:/usr/bin\ncommand = env",
+        "command = /bin/true\nlogto = x.log\nchdir = /srv",
+        "command = /bin/true\nuid = daemon",
+        "setns = /run/nosuch\ncommand = /usr/bin/nosuchprogram",
+    ] {
+        let config = tree.vassal("fine.ini", &format!("{lines}\n"));
+        let verdict = checked(None, &config);
+        let about = ["cannot ", "there is no "];
+        assert!(
+            verdict.fine && !about.iter().any(|word| verdict.said.contains(word)),
+            "{lines}: {}",
+            verdict.said
+        );
+        std::fs::remove_file(config).unwrap();
+    }
+    let emperor = Emperor::start(tree, &[]);
+    odd.iter().for_each(|(name, _, _, cause)| _ = emperor.wait_for(name, cause));
 }

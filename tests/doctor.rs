@@ -61,3 +61,17 @@ fn a_host_without_dropbear_is_told_which_package_it_is() {
     );
     assert!(dropbear["found"].as_str().unwrap().contains("`ssh = PORT`"), "{dropbear}");
 }
+
+/// In a mount namespace of the test's own, too.
+#[test]
+fn a_devpts_without_a_group_is_told_with_what_mends_it() {
+    for (options, is_told) in [("newinstance,mode=600", true), ("newinstance,gid=5,mode=620", false)] {
+        let mount = format!("mount -t devpts -o {options} devpts /dev/pts && exec {LIEGE} doctor --json");
+        let output = Command::new("unshare").args(["--mount", "sh", "-c", &mount]).output().unwrap();
+        let report = report(&output);
+        let checks = report["checks"].as_array().unwrap();
+        let told = checks.iter().find(|one| one["name"] == "terminals");
+        assert_eq!(told.is_some(), is_told, "{options}: {report}");
+        assert!(told.is_none_or(|one| one["cure"] == "mount -o remount,gid=5,mode=620 /dev/pts"), "{report}");
+    }
+}

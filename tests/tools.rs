@@ -26,7 +26,7 @@ fn json(arguments: &[&str]) -> (Option<i32>, Value) {
 fn a_directory_stands_for_each_file_that_could_be_a_vassal() {
     let tree = Tree::new();
     let skeleton = tree.path("skeleton.ini");
-    std::fs::write(&skeleton, "[uwsgi]\ncommand = /srv/%n\n").unwrap();
+    std::fs::write(&skeleton, "[uwsgi]\ncommand = /bin/echo %n\n").unwrap();
     let vassals = tree.path("vassals");
     for name in ["one.ini", "two.ini"] {
         std::os::unix::fs::symlink(&skeleton, vassals.join(name)).unwrap();
@@ -39,7 +39,7 @@ fn a_directory_stands_for_each_file_that_could_be_a_vassal() {
     assert_eq!(code, Some(0), "{report:#}");
     let files = report["files"].as_array().unwrap();
     let programs: Vec<&str> = files.iter().map(|file| file["runs"]["program"].as_str().unwrap()).collect();
-    assert_eq!(programs, ["/srv/one", "/srv/two"]);
+    assert_eq!(programs, ["/bin/echo one", "/bin/echo two"]);
 
     std::os::unix::fs::symlink("gone.ini", vassals.join("three.ini")).unwrap();
     let (code, report) = json(&["check", "--json", directory]);

@@ -3,9 +3,12 @@
 use super::emperor::plugins;
 use super::load::Loaded;
 use super::place::{ConfigError, Entry};
+use super::shellish;
 use super::show::quoted;
 use super::values::{Wrong, odd_flag};
-use crate::options::{Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, nearest, standing, uwsgi};
+use crate::options::{
+    Fate, Kind, OptionSpec, Scope, Standing, UwsgiOption, instead, nearest, standing, uwsgi,
+};
 
 /// The option that an entry of `reader`'s config names; `None` for one that is ignored (`Loaded::advice` says why).
 ///
@@ -76,6 +79,9 @@ fn unknown(entry: &Entry) -> ConfigError {
 
 /// What to do about a name that nobody knows.
 pub fn meant(key: &str) -> String {
+    if let Some(here) = instead(key) {
+        return format!("a word of supervisord; here: {here}");
+    }
     match nearest(key) {
         Some(name) => format!("did you mean `{name}`?"),
         None => "a placeholder of your own is used as `%(name)`, or its name begins with `x-`".to_owned(),
@@ -112,7 +118,8 @@ fn odd(entry: &Entry) -> Option<ConfigError> {
 impl Loaded {
     /// What is probably not meant, but harmless, each with its line. Not for a config that uwsgi reads.
     pub fn oddities(&self) -> Vec<ConfigError> {
-        let odd = self.entries.iter().filter_map(odd);
+        let odd = self.entries.iter().filter_map(|entry| odd(entry).or_else(|| shellish::unshelled(entry)));
+        let odd = odd.chain(shellish::replaced(&self.entries));
         self.texts.explain(self.warnings.iter().cloned().chain(odd).collect())
     }
 

@@ -29,6 +29,7 @@ pub mod place;
 pub mod probe;
 mod quantity;
 pub mod rotation;
+mod shellish;
 mod show;
 pub mod source;
 mod values;

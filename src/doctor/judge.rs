@@ -39,6 +39,8 @@ pub struct Seen {
     pub tun: Option<String>,
     /// Programs of dropbear that are not here.
     pub dropbear_lacks: Vec<&'static str>,
+    /// The group `tty`, where `/dev/pts` does not give it terminals.
+    pub pts_lacks: Option<u32>,
     /// Values of `/proc/sys`; missing ones are not there.
     pub knobs: Vec<(&'static str, u64)>,
 }
@@ -117,6 +119,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     findings.extend(seen.ranges.as_ref().filter(|_| seen.root).map(ranges));
     findings.extend(cgroups(seen));
     findings.extend([tun(seen), forward(seen), dropbear(seen)]);
+    findings.extend(seen.pts_lacks.map(terminals));
     findings.extend(PROTECTED.iter().filter_map(|(name, least)| protected(seen, name, *least)));
     findings
 }
@@ -323,6 +326,23 @@ fn dropbear(seen: &Seen) -> Finding {
             INSTALL_DROPBEAR,
         ),
     }
+}
+
+/// A server of ssh that is not root gives a terminal to that group, and may not unless it has it from the start.
+fn terminals(group: u32) -> Finding {
+    let found = "/dev/pts gives terminals to no group: an ssh server that runs as a user on it (`ssh = PORT` with `uid`, without a jail) ends \
+                 where a terminal is asked for";
+    optional("terminals", found, format!("mount -o remount,gid={group},mode=620 /dev/pts"))
+}
+
+/// Options of the devpts at `/dev/pts`, by a `/proc/self/mountinfo`: whether they name a group.
+pub fn names_group(mounts: &str) -> Option<bool> {
+    let of_pts = |line: &&str| line.split(' ').nth(4) == Some("/dev/pts");
+    let (_, kind) = mounts.lines().rfind(of_pts)?.split_once(" - ")?;
+    let mut words = kind.split(' ');
+    let is_devpts = words.next() == Some("devpts");
+    let options = words.nth(1)?;
+    is_devpts.then(|| options.split(',').any(|option| option.starts_with("gid=")))
 }
 
 fn protected(seen: &Seen, name: &'static str, least: u64) -> Option<Finding> {

@@ -50,6 +50,21 @@ fn a_host_without_dropbear_is_told_what_it_is_for_and_which_package_has_it() {
 }
 
 #[test]
+fn a_devpts_without_a_group_is_told_where_there_is_tty() {
+    let bare = Seen { pts_lacks: Some(5), ..whole() };
+    let cure = "mount -o remount,gid=5,mode=620 /dev/pts".to_owned();
+    assert_eq!(lacks(&bare, State::Optional), [("terminals", cure)]);
+    let line =
+        |options: &str| format!("29 26 0:26 / /dev/pts rw,relatime shared:3 - devpts devpts {options}\n");
+    let root = "26 1 8:1 / / rw - ext4 /dev/sda1 rw\n";
+    assert_eq!(names_group(&format!("{root}{}", line("rw,gid=5,mode=620,ptmxmode=000"))), Some(true));
+    assert_eq!(names_group(&line("rw,mode=600,ptmxmode=000")), Some(false));
+    // The last one is seen.
+    assert_eq!(names_group(&format!("{}{}", line("rw"), line("rw,gid=5"))), Some(true));
+    assert_eq!(names_group(root), None);
+}
+
+#[test]
 fn each_way_to_forbid_user_namespaces_has_its_own_cure() {
     let forbidden = || Seen { user: Some("EPERM".into()), root: false, ..whole() };
     let cure = |seen: Seen| missing_one(&seen);

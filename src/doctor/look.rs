@@ -9,8 +9,9 @@ use jail::{Namespaces, Step, run, sys};
 use rustix::fs::{Access, access};
 use rustix::process::{WaitOptions, getpid, getppid, waitpid};
 
-use super::judge::{CONTROLLERS, Cgroup, FORWARD, PROTECTED, Seen};
+use super::judge::{CONTROLLERS, Cgroup, FORWARD, PROTECTED, Seen, names_group};
 use crate::config::emperor::id_range::IdRanges;
+use crate::names::Group;
 use crate::seccomp::profile::numbers;
 use crate::spawner::birth::SEARCH;
 use crate::subids::Subids;
@@ -40,8 +41,14 @@ pub fn look() -> Seen {
         cgroup: cgroup(),
         tun: File::open("/dev/net/tun").err().map(|error| error.to_string()),
         dropbear_lacks: DROPBEAR.into_iter().filter(|name| !is_program(name)).collect(),
+        pts_lacks: pts_lacks(),
         knobs: knobs(),
     }
+}
+
+fn pts_lacks() -> Option<u32> {
+    let mounts = read_to_string("/proc/self/mountinfo").ok()?;
+    names_group(&mounts).filter(|names| !names).and_then(|_| Group::by_name("tty")).map(|group| group.gid)
 }
 
 /// Makes a user namespace in a child that ends at once: what is written down about them is not all. Its errno is 0 when one was

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use jail::Namespaces;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
@@ -11,8 +12,15 @@ use crate::config::place::ConfigError;
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::daemons::{INSTALL_DROPBEAR, NO_DROPBEAR};
 use crate::spawner::birth::SEARCH;
+use crate::vassal::phases::Facts;
 use crate::vassal::ssh;
 use crate::vassal::step::Step;
+
+/// What is said of a server of root's.
+const ROOTS: &str = "without `uid` this is an ssh server for root, on the addresses of the host";
+/// What it should be instead.
+const NOT_ROOTS: &str =
+    "add `uid = NAME`: it is for that user then; or `jail = standard` and a `net` of its own";
 
 /// What is searched for.
 const SERVER: &str = "dropbear";
@@ -30,6 +38,20 @@ pub fn lacking(
     }
     let told = |place| ConfigError::at(place, NO_DROPBEAR).cure(INSTALL_DROPBEAR);
     asked.into_iter().map(told).collect()
+}
+
+/// A warning for each `ssh` that is an ssh server of the host's root, on the host's network.
+pub fn roots(config: &VassalConfig, facts: &Facts, steps: &[Step]) -> Errors {
+    let is_hosts_root = facts.root && !facts.born.has(Namespaces::USER) && config.uid.is_none();
+    let made = config.unshare.with(config.separation.later());
+    let is_apart = [facts.born, made].iter().any(|all| all.has(Namespaces::NET) || all.has(Namespaces::USER))
+        || steps.iter().any(|step| matches!(step, Step::Net(_) | Step::Join(_)));
+    if !is_hosts_root || is_apart {
+        return Vec::new();
+    }
+    let asked = config.daemons.list.iter().filter(|daemon| daemon.value.ssh && daemon.value.uid.is_none());
+    let told = |place| ConfigError::at(place, ROOTS).cure(NOT_ROOTS);
+    asked.map(|daemon| told(&daemon.place)).collect()
 }
 
 /// Whether there surely is none. Of a `PATH` of its own only directories of the host's are looked at.

@@ -15,15 +15,18 @@ const EMPTY: &str = "make an empty directory or file there";
 
 /// Whether nothing comes before the file system that could bring what it is built on.
 pub fn is_certain(steps: &[Step]) -> bool {
-    let brings = |step: &Step| matches!(step, Step::Run(..) | Step::Hook(..) | Step::Join(_) | Step::File(_));
-    let builds = |step: &Step| matches!(step, Step::Enter(_) | Step::Chroot(_));
-    !steps.iter().take_while(|step| !builds(step)).any(brings)
+    is_untouched_until(steps, |step| matches!(step, Step::Enter(_) | Step::Chroot(_)))
 }
 
 /// Whether nothing comes before the daemons that could bring what they are started by.
 pub fn is_untouched(steps: &[Step]) -> bool {
+    is_untouched_until(steps, |step| matches!(step, Step::Daemon(_)))
+}
+
+/// Whether nothing comes before this step that could bring what it needs.
+pub fn is_untouched_until(steps: &[Step], is_it: impl Fn(&Step) -> bool) -> bool {
     let brings = |step: &Step| matches!(step, Step::Run(..) | Step::Hook(..) | Step::Join(_) | Step::File(_));
-    !steps.iter().take_while(|step| !matches!(step, Step::Daemon(_))).any(brings)
+    !steps.iter().take_while(|step| !is_it(step)).any(brings)
 }
 
 /// The directory that becomes `/`, if another one does.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::runs::Judgement;
 use super::{Errors, ground};
-use crate::config::place::{ConfigError, Placed};
+use crate::config::place::{ConfigError, Place, Placed};
 use crate::config::vassal::VassalConfig;
 use crate::config::vassal::daemons::Daemon;
 use crate::spawner::charter::Charter;
@@ -14,6 +15,9 @@ use crate::vassal::trouble::Trouble;
 
 /// Where users and groups have their names.
 const NAMES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/nsswitch.conf"];
+
+/// A group of nobody's, by number.
+const SOME_GROUP: &str = "1";
 
 /// As whom daemons are started.
 enum Starter {
@@ -31,6 +35,45 @@ pub fn unfit(config: &VassalConfig, facts: &Facts, steps: &[Step]) -> Errors {
         return Vec::new();
     }
     refused(&config.daemons.list, &starter(config, facts))
+}
+
+/// Whom the vassal itself could not become, where the names are the host's: certain unless something before may make users.
+pub fn unfit_vassal(config: &VassalConfig, steps: &[Step], is_brought: bool) -> Judgement {
+    let become_it = |step: &Step| matches!(step, Step::Identity(..) | Step::Already(_));
+    let look_up = |step: &Step| matches!(step, Step::LookUp(_));
+    let are_hosts =
+        steps.iter().any(look_up) || !NAMES.iter().any(|path| ground::covers(config, Path::new(path)));
+    let joins = |step: &Step| matches!(step, Step::Join(_));
+    if !are_hosts || steps.iter().take_while(|step| !look_up(step)).any(joins) {
+        return Judgement::default();
+    }
+    let judge: fn(&Wanted) -> Result<(), Trouble> = match steps.iter().find(|step| become_it(step)) {
+        Some(Step::Identity(..)) => |wanted| identity::resolve(wanted).map(drop),
+        Some(_) => identity::check_names,
+        None => return Judgement::default(),
+    };
+    let Some(trouble) = judge(&wanted(config)).err() else { return Judgement::default() };
+    let Some(place) = blamed(config, judge) else { return Judgement::default() };
+    let is_untouched = ground::is_untouched_until(steps, |step| look_up(step) || become_it(step));
+    Judgement::of(place, trouble, !is_brought && is_untouched)
+}
+
+/// The option that it cannot be because of.
+fn blamed(config: &VassalConfig, judge: fn(&Wanted) -> Result<(), Trouble>) -> Option<&Place> {
+    let whole = wanted(config);
+    let without_added = Wanted { add_gid: Vec::new(), ..whole.clone() };
+    if judge(&without_added).is_ok() {
+        let is_odd = |gid: &&Placed<String>| {
+            judge(&Wanted { add_gid: vec![gid.value.clone()], ..without_added.clone() }).is_err()
+        };
+        return config.add_gid.iter().find(is_odd).map(|gid| &gid.place);
+    }
+    // Some group that is surely none of root's: what is left to blame is the user.
+    let other = Wanted { gid: whole.gid.as_ref().map(|_| SOME_GROUP.to_owned()), ..without_added };
+    match (judge(&other), &config.gid) {
+        (Ok(()), Some(gid)) => Some(&gid.place),
+        _ => config.uid.as_ref().map(|uid| &uid.place),
+    }
 }
 
 /// The same of the Emperor's own.

@@ -7,6 +7,7 @@ mod form;
 mod guests;
 mod naming;
 mod server;
+mod vacant;
 
 pub use checks::Rules;
 pub use document::{Facts, Own, RouterView, document};

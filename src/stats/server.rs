@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -13,6 +12,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags};
 
 use super::form::{Asked, HEADER, REQUEST_MAX, judge};
 use super::guests::{Guests, Pace};
+use super::vacant::vacate;
 use crate::bound::{self, born_with};
 use crate::config::emperor::stats::Form;
 use crate::config::place::Placed;
@@ -309,13 +309,7 @@ pub fn listen(address: &Address, owner: Option<Owner>, mode: u32) -> Result<Boun
 
 /// A unix socket of this mode; one that nobody listens at any more is replaced.
 fn listen_at(path: &Path, owner: Option<Owner>, mode: u32) -> Result<OwnedFd> {
-    if let Err(error) = UnixStream::connect(path) {
-        if error.kind() == std::io::ErrorKind::ConnectionRefused {
-            let _ = std::fs::remove_file(path);
-        }
-    } else {
-        bail!("somebody serves there already");
-    }
+    vacate(path)?;
     let (socket, place) = (bound::stream(AddressFamily::UNIX)?, SocketAddrUnix::new(path)?);
     born_with(mode, || rustix::net::bind(&socket, &place))?;
     let listener = listening(socket)?;
@@ -387,6 +381,8 @@ fn make_room(path: &Path, owner: Option<Owner>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::super::guests::GUARDED;
     use super::*;
 

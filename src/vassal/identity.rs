@@ -69,6 +69,15 @@ pub fn check_daemon(wanted: &Wanted, own: Option<(u32, u32)>) -> Result<(), Trou
     })
 }
 
+/// Fails where a name is nobody's, whoever we are.
+///
+/// # Errors
+/// The first such name.
+pub fn check_names(wanted: &Wanted) -> Result<(), Trouble> {
+    expect_ids(wanted, None)?;
+    wanted.add_gid.iter().try_for_each(|text| own_group(text).map(drop))
+}
+
 /// Uid and gid of this process.
 pub fn own_ids() -> (u32, u32) {
     (geteuid().as_raw(), getegid().as_raw())

@@ -202,17 +202,25 @@ impl Launch<'_> {
         let what = match stage {
             stage if stage == Stage::Directory as u8 => "change directory for",
             stage if stage == Stage::Descriptors as u8 => "arrange the descriptors of",
-            stage if stage == Stage::Exec as u8 => "run",
+            stage if stage == Stage::Exec as u8 => return not_run(program, errno),
             stage if stage == Stage::Confine as u8 => "put the limits of its config on",
             _ => "start",
         };
-        let trouble = Trouble::errno(format!("{what} `{program}`"), errno);
-        match errno {
-            Errno::NOENT => trouble.advise("is it installed, and can it be seen in the jail?"),
-            Errno::ACCESS => {
-                trouble.advise("may the user of this vassal execute it and enter every directory above it?")
-            }
-            _ => trouble,
+        advised(Trouble::errno(format!("{what} `{program}`"), errno), errno)
+    }
+}
+
+/// What is said of a program that cannot be run.
+pub fn not_run(program: &str, errno: Errno) -> Trouble {
+    advised(Trouble::errno(format!("run `{program}`"), errno), errno)
+}
+
+fn advised(trouble: Trouble, errno: Errno) -> Trouble {
+    match errno {
+        Errno::NOENT => trouble.advise("is it installed, and can it be seen in the jail?"),
+        Errno::ACCESS => {
+            trouble.advise("may the user of this vassal execute it and enter every directory above it?")
         }
+        _ => trouble,
     }
 }

@@ -58,6 +58,7 @@ pub mod watch;
 mod witness;
 mod zerg;
 
+pub use launch::not_run;
 pub use life::main;
 pub use patch::program;
 pub use tuntap::ROUTERS;

@@ -252,10 +252,7 @@ impl Vassal {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let base = self.directory.as_ref().map_or(CWD, AsFd::as_fd);
         let opened = openat(base, path, flags, Mode::empty());
-        let cannot = |errno| Trouble {
-            advice: directory_advice(errno),
-            ..Trouble::errno(format!("change directory to {}", path.display()), errno)
-        };
+        let cannot = |errno| no_directory(path, errno);
         let directory = opened.map_err(cannot)?;
         if self.moved && !is_inside(&directory).map_err(cannot)? {
             let trouble = Trouble::new(format!("{} is outside of the jail", path.display()));
@@ -279,10 +276,7 @@ impl Vassal {
     /// # Errors
     /// As above.
     pub fn open_log(&self, path: &Path) -> Result<OwnedFd, Trouble> {
-        let cannot = |errno| Trouble {
-            advice: log_advice(errno),
-            ..Trouble::errno(format!("log to {}", path.display()), errno)
-        };
+        let cannot = |errno| no_log(path, errno);
         let spot = spot::find(self.directory.as_ref(), path, Last::Itself).map_err(cannot)?;
         let opened = spot.open_or_make(log_flags(), 0o640).map_err(cannot)?;
         if FileType::from_raw_mode(fstat(&opened).map_err(cannot)?.st_mode) != FileType::RegularFile {
@@ -298,6 +292,18 @@ fn is_inside(directory: &OwnedFd) -> Result<bool, Errno> {
     let path = getcwd(Vec::new());
     chdir(c"/")?;
     Ok(path?.as_bytes().starts_with(b"/"))
+}
+
+/// What is said of a directory that cannot be entered.
+pub fn no_directory(path: &Path, errno: Errno) -> Trouble {
+    let advice = directory_advice(errno);
+    Trouble { advice, ..Trouble::errno(format!("change directory to {}", path.display()), errno) }
+}
+
+/// What is said of a log that cannot be opened.
+pub fn no_log(path: &Path, errno: Errno) -> Trouble {
+    let advice = log_advice(errno);
+    Trouble { advice, ..Trouble::errno(format!("log to {}", path.display()), errno) }
 }
 
 fn directory_advice(errno: Errno) -> Option<String> {

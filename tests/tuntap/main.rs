@@ -195,7 +195,9 @@ fn rules_change_while_connections_go_on() {
     let (world, alice, bob) = two_tenants(&[]);
     let mut talk = Talk::open(&alice, WORLD);
     assert_eq!(talk.ask("one"), "answer one");
-    world.net(&format!("rules ROUTER add out deny any {WORLD} proto udp")).unwrap();
+    assert!(world.net("rules ROUTER").unwrap().ends_with(": none (edition 1)\n"));
+    let added = world.net(&format!("rules ROUTER add out deny any {WORLD} proto udp")).unwrap();
+    assert!(added.ends_with(" are in force: 1 (edition 2)\n"), "{added}");
     world.drops("denied", &alice, &datagram(WORLD, 7777, "denied-by-rule"));
     assert_eq!(talk.ask("two"), "answer two");
     let rules = world.net("rules ROUTER").unwrap();
@@ -213,6 +215,12 @@ fn rules_change_while_connections_go_on() {
     world.net(&format!("rules ROUTER replace {}", file.display())).unwrap();
     let (_, pings) = inside(&alice, &format!("ping -c 1 -W 20 {to}"));
     assert!(pings.contains("1 received"), "{pings}");
+    // A name that nobody has yet may be a misspelt one.
+    let name = world.table()["peers"][0]["name"].as_str().unwrap().to_owned();
+    let fine = world.net(&format!("rules ROUTER add out deny any 192.0.2.1 peer {name}")).unwrap();
+    assert!(!fine.contains("warning"), "{fine}");
+    let added = world.net("rules ROUTER add out deny peer nobodyhere").unwrap();
+    assert!(added.contains("\nwarning: no peer is called `nobodyhere`"), "{added}");
     let wrong = world.net("rules ROUTER add out deny any 192.0.2.300").unwrap_err();
     assert!(wrong.contains("command line:1:14"), "{wrong}");
     assert_eq!(talk.ask("three"), "answer three");

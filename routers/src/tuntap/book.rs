@@ -90,6 +90,18 @@ impl Book {
         text
     }
 
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        [&self.incoming, &self.outgoing, &self.routes].map(Vec::len).iter().sum()
+    }
+
+    /// Whom they name as a peer, in order.
+    pub fn peers(&self) -> Vec<String> {
+        let rules = self.incoming.iter().chain(&self.outgoing).map(|rule| Rule::firewall(rule));
+        let rules = rules.chain(self.routes.iter().map(|rule| Rule::route(rule)));
+        rules.filter_map(|rule| rule.ok()?.peer).collect()
+    }
+
     /// The chains of these rules; without a socket to other routers there are no routes.
     ///
     /// # Errors

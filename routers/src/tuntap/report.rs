@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use super::book::Book;
 use super::chain::Chain;
 use super::charter::Charter;
+use super::grant::Grant;
 use super::json::Json;
 use super::reason::Reason;
 use super::router::Router;
@@ -125,6 +126,10 @@ impl Report<'_> {
                     account_in(json, account);
                 });
             }
+        });
+        json.row_at("granted", |json| {
+            let grants = self.charter.peers.iter().filter_map(|text| Grant::parse(text).ok());
+            grants.for_each(|grant| json.text_of(&grant.name));
         });
         json.object_at("rules", |json| {
             let chains = self.router.chains();

@@ -215,3 +215,25 @@ fn a_shared_terminal_is_that_of_one_program() {
       add `pty-socket = PATH`
     ");
 }
+
+#[test]
+fn a_word_of_supervisord_is_told_with_what_does_it_here() {
+    insta::assert_snapshot!(refused("command = x\nautostart = true\nuser = shop\nstdout_logfile = /x\nstopwaitsecs = 5\n"), @r"
+    a.ini:3:1: unknown option `autostart`
+      autostart = true
+      ^
+      a word of supervisord; here: a config runs as soon as it is there; `liege disable NAME` keeps it from that
+    a.ini:4:1: unknown option `user`
+      user = shop
+      ^
+      a word of supervisord; here: `uid = NAME`, with `gid = GROUP` for another group than the user's own
+    a.ini:5:1: unknown option `stdout_logfile`
+      stdout_logfile = /x
+      ^
+      a word of supervisord; here: `logto = FILE`, for standard output and error
+    a.ini:6:1: unknown option `stopwaitsecs`
+      stopwaitsecs = 5
+      ^
+      a word of supervisord; here: `reload-mercy = SECONDS`
+    ");
+}

@@ -1,8 +1,12 @@
 //! Pure. One rule more or less, and what is wrong with a rule, where it stands.
 
+use std::collections::BTreeSet;
+
 use routers::tuntap::Book;
+use serde_json::Value;
 
 use crate::config::place::{COMMAND_LINE, ConfigError, Place};
+use crate::config::quoted;
 
 /// A row of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,7 @@ impl Change {
     ///
     /// # Errors
     /// The rule is none, or there is none of that number.
-    pub(super) fn apply(&self, text: &str) -> Result<String, ConfigError> {
+    pub(super) fn apply(&self, text: &str) -> Result<Book, ConfigError> {
         let mut book = judge("the rules of the router", text)?;
         match self {
             Self::Add { chain, at, rule } => add(&mut book, (*chain, *at), rule)?,
@@ -61,8 +65,35 @@ impl Change {
                     .ok_or_else(|| lacks(*chain, rules.len()))?;
             }
         }
-        Ok(book.text())
+        Ok(book)
     }
+
+    /// Whom what is added names as a peer.
+    pub(super) fn peers(&self) -> Vec<String> {
+        match self {
+            Self::Add { chain, rule, .. } => judge(COMMAND_LINE, &format!("{} {rule}", chain.name()))
+                .map_or_else(|_| Vec::new(), |one| one.peers()),
+            Self::Delete { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What is said of names in rules that are those of no peer, neither there or gone by now nor to come by the config.
+pub(super) fn strangers(document: &Value, names: &[String]) -> String {
+    let rows = |key: &str| document[key].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let known: BTreeSet<&str> = rows("peers")
+        .chain(rows("accounts"))
+        .filter_map(|one| one["name"].as_str())
+        .chain(rows("granted").filter_map(Value::as_str))
+        .collect();
+    let odd: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !known.contains(name)).collect();
+    let told = odd.iter().map(|name| {
+        let name = quoted(name);
+        format!(
+            "warning: no peer is called {name}, and no `tuntap-router-peer` has that name: the rule waits for one; `liege net` lists them\n"
+        )
+    });
+    told.collect()
 }
 
 fn add(book: &mut Book, (chain, at): (Chain, Option<usize>), rule: &str) -> Result<(), ConfigError> {
@@ -103,7 +134,7 @@ mod tests {
 
     fn add(chain: Chain, at: Option<usize>, rule: &str) -> Result<String, String> {
         let change = Change::Add { chain, at, rule: rule.to_owned() };
-        change.apply(RULES).map_err(|wrong| wrong.to_string())
+        change.apply(RULES).map(|book| book.text()).map_err(|wrong| wrong.to_string())
     }
 
     #[test]
@@ -118,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_rule_goes_by_its_number() {
-        let delete = |chain, number| Change::Delete { chain, number }.apply(RULES);
+        let delete = |chain, number| Change::Delete { chain, number }.apply(RULES).map(|book| book.text());
         assert_eq!(delete(Chain::Out, 2).unwrap(), RULES.replace("out deny\n", ""));
         assert!(delete(Chain::Out, 3).is_err() && delete(Chain::Route, 1).is_err());
     }
@@ -130,5 +161,21 @@ mod tests {
         assert!(told.contains("\n  out deny any 192.0.2.300\n               ^\n"), "{told}");
         let told = judge("rules.txt", "in deny\n\nforward deny\n").unwrap_err().to_string();
         assert!(told.starts_with("rules.txt:3:1: `forward`"), "{told}");
+    }
+
+    #[test]
+    fn a_name_of_nobody_is_told_and_others_are_not() {
+        let document = serde_json::json!({
+            "peers": [{"name": "alice"}], "accounts": [{"name": "gone"}], "granted": ["later"],
+        });
+        let names = |rule: &str| Change::Add { chain: Chain::Out, at: None, rule: rule.to_owned() }.peers();
+        for rule in ["deny peer alice", "deny peer gone", "deny peer later", "deny"] {
+            assert_eq!(strangers(&document, &names(rule)), "", "{rule}");
+        }
+        let told = strangers(&document, &names("deny peer nobodyhere"));
+        assert!(told.starts_with("warning: no peer is called `nobodyhere`, "), "{told}");
+        let both = judge("rules", "in deny peer a\nout deny peer alice\nout deny peer b\nin allow peer a\n")
+            .unwrap();
+        assert_eq!((strangers(&document, &both.peers()).lines().count(), both.count()), (2, 4));
     }
 }

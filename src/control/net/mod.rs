@@ -17,6 +17,7 @@ pub use asked::NetAsked;
 
 use asked::Wish;
 use change::Change;
+use conversation::Conversation;
 use find::Found;
 
 /// Carries out what was asked for; the text is to be printed.
@@ -52,28 +53,42 @@ fn rules(found: &Found, json: bool) -> Result<String> {
         let rules = serde_json::json!({"generation": document["generation"], "rules": document["rules"]});
         return Ok(format!("{rules:#}\n"));
     }
-    let (text, generation) = talk.rules()?;
-    Ok(format!("# Rules {generation} of {}\n{text}", found.name()))
+    let (text, edition) = talk.rules()?;
+    let count = change::judge("the rules of the router", &text).map_err(|wrong| anyhow!("{wrong}"))?.count();
+    Ok(format!("# The rules of {}: {} (edition {edition})\n{text}", found.name(), counted(count)))
 }
 
 fn replace(found: &Found, file: &str) -> Result<String> {
     let text = read(file)?;
-    change::judge(file, &text).map_err(|wrong| anyhow!("{wrong}"))?;
-    let generation = found.talk()?.replace(&text, None)?;
-    Ok(in_force(found, generation))
+    let book = change::judge(file, &text).map_err(|wrong| anyhow!("{wrong}"))?;
+    let mut talk = found.talk()?;
+    let edition = talk.replace(&text, None)?;
+    Ok(in_force(found, (book.count(), edition)) + &strangers(&mut talk, &book.peers()))
 }
 
 /// On top of the rules that are in force; others that came in between are not lost.
 fn alter(found: &Found, change: &Change) -> Result<String> {
     let mut talk = found.talk()?;
-    let (text, generation) = talk.rules()?;
-    let text = change.apply(&text).map_err(|wrong| anyhow!("{wrong}"))?;
-    let generation = talk.replace(&text, Some(generation))?;
-    Ok(in_force(found, generation))
+    let (text, edition) = talk.rules()?;
+    let book = change.apply(&text).map_err(|wrong| anyhow!("{wrong}"))?;
+    let edition = talk.replace(&book.text(), Some(edition))?;
+    Ok(in_force(found, (book.count(), edition)) + &strangers(&mut talk, &change.peers()))
 }
 
-fn in_force(found: &Found, generation: u64) -> String {
-    format!("rules {generation} of {} are in force\n", found.name())
+fn in_force(found: &Found, (count, edition): (usize, u64)) -> String {
+    format!("the rules of {} are in force: {} (edition {edition})\n", found.name(), counted(count))
+}
+
+fn counted(count: usize) -> String {
+    if count == 0 { "none".to_owned() } else { count.to_string() }
+}
+
+/// A warning for each of these names that is nobody's so far. The rules are in force: a table that does not come is no failure.
+fn strangers(talk: &mut Conversation, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    talk.table().map_or_else(|_| String::new(), |document| change::strangers(&document, names))
 }
 
 fn read(file: &str) -> Result<String> {

@@ -109,7 +109,7 @@ impl Service {
     fn answer_replace(&mut self, seat: Seat, generation: Option<u64>, descriptor: Option<&OwnedFd>) {
         match self.replace(generation, descriptor) {
             Ok(()) => {
-                self.telling.info(&format!("rules number {} are in force", self.generation));
+                self.telling.info(&format!("edition {} of the rules is in force", self.generation));
                 self.keep();
                 self.say(seat, &Word::Done(self.generation));
             }
@@ -121,7 +121,7 @@ impl Service {
         if generation.is_some_and(|seen| seen != self.generation) {
             let now = self.generation;
             return Err(format!(
-                "other rules are in force by now (number {now}): look at them and try again"
+                "other rules are in force by now (edition {now}): look at them and try again"
             ));
         }
         let descriptor = descriptor.ok_or("no rules came along: send a sealed memfd with the message")?;
