@@ -9,6 +9,7 @@ mod borders;
 mod clients;
 mod emperor;
 mod jail;
+mod lingering;
 mod lives;
 mod network;
 mod peers;

@@ -28,6 +28,9 @@ impl Service {
     /// Lets in whoever waits.
     pub(super) fn accept_all(&mut self) {
         for _ in 0..ACCEPT_MAX {
+            if let Err(errno) = self.doors.has_room(&self.ports.channel) {
+                return self.close_doors(errno);
+            }
             match accept_with(&self.ports.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => {
                     self.doors.passed();

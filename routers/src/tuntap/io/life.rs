@@ -125,7 +125,11 @@ impl Service {
     ///
     /// # Errors
     /// One sentence.
-    pub(super) fn new(mut ports: Ports, charter: Charter, log: Log) -> Result<Self, String> {
+    pub(super) fn new(
+        (mut ports, charter): (Ports, Charter),
+        (descriptors_max, closer): (u64, Closer),
+        log: Log,
+    ) -> Result<Self, String> {
         let settings = settings(&charter)?;
         let (keeping, kept) = Keeping::open(ports.state.take());
         let kept = kept.unwrap_or_default();
@@ -158,10 +162,10 @@ impl Service {
             parking: Parking::new(),
             clients: Clients::default(),
             addresses: Addresses::default(),
-            closer: Closer::default(),
+            closer,
             asked: Asked::default(),
             ending: Vec::new(),
-            doors: Doors::default(),
+            doors: Doors::new(descriptors_max),
             host_waits: true,
             is_over: false,
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use jail::sys::Credentials;
+use rustix::net::sockopt::set_socket_oobinline;
 
 use super::super::{PeerId, Queue};
 use super::answering;
@@ -73,6 +74,8 @@ pub(super) struct Seats {
 
 impl Connection {
     pub(super) fn new(socket: OwnedFd, who: Credentials, queue_bytes: usize) -> Self {
+        // A byte out of band that is read over is thrown away with what came along, by whoever reads over it.
+        let _ = set_socket_oobinline(&socket, true);
         Self {
             socket,
             who,
