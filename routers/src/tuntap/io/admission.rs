@@ -17,8 +17,8 @@ use super::events::Token;
 use super::life::{Service, Source};
 use super::seats::{Connection, Seat};
 
-/// Connections that are accepted at once.
-const ACCEPT_MAX: usize = 32;
+/// Connections that are accepted at once: packets wait meanwhile.
+const ACCEPT_MAX: usize = 4;
 /// Signs of a refusal.
 const SENTENCE_MAX: usize = 1000;
 /// Connections that are no peers, in all.
@@ -58,7 +58,7 @@ impl Service {
         if let Err(errno) = self.events.watch_edge(&connection.socket, Token::Socket(seat)) {
             return self.end(seat, format!("cannot wait for it: {errno}"));
         }
-        self.turns.wake(Source::Stream(seat));
+        self.wake(seat);
         // A client of uWSGI may say nothing for long, and ends with its connection.
         self.park(seat);
     }

@@ -79,7 +79,9 @@ impl Service {
     pub(super) fn move_from_stream(&mut self, seat: Seat) -> Moved {
         let mut room = std::mem::take(&mut self.rooms.stream);
         let mut moved = Moved { has_more: true, ..Moved::default() };
-        while moved.has_more && moved.cost < super::life::QUANTUM as usize {
+        let is_silent = self.seats.get(seat).is_some_and(|connection| connection.peer.is_none());
+        let most = if is_silent { super::life::SILENT_QUANTUM } else { super::life::QUANTUM };
+        while moved.has_more && moved.cost < most as usize {
             moved.has_more = self.look(seat, &mut room, &mut moved);
         }
         self.rooms.stream = room;
