@@ -80,9 +80,17 @@ fn a_router_is_nobody_and_has_nothing_but_what_it_was_given() {
     });
     held.sort();
     assert_eq!(held, ["/dev/net/tun", "/dev/null", "/memfd:state (deleted)", leases]);
-    // Listener, stats, gateway, addresses, and twice the channel.
+    // Listener, stats, gateway, addresses, twice the channel, and the way to whoever closes what tenants have sent.
     let sockets = router.descriptors().into_values().filter(|one| one.starts_with("socket:"));
-    assert_eq!(sockets.collect::<BTreeSet<_>>().len(), 5);
+    assert_eq!(sockets.collect::<BTreeSet<_>>().len(), 6);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", router.pid)).unwrap();
+    let mut tasks = tasks.map(|task| task.unwrap().path());
+    let grave = tasks.find(|task| std::fs::read_to_string(task.join("comm")).unwrap() == "grave\n").unwrap();
+    assert_eq!(
+        std::fs::read_dir(grave.join("fd")).unwrap().count(),
+        4,
+        "the standard ones, and where it ends"
+    );
     let limits = router.read("limits");
     let soft = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();

@@ -32,6 +32,7 @@ const ALLOWED: &[&str] = &[
     "accept4",
     "shutdown",
     "close",
+    "close_range",
     "lseek",
     "ftruncate",
     "fsync",
@@ -96,6 +97,8 @@ const ALLOWED: &[&str] = &[
 /// Requests of `ioctl(2)`: flags of a device, not to wait, bytes that wait, and those that nobody has read. Not those that would keep a device after our end or give
 /// it away.
 const IOCTLS: [u32; 4] = [0x8004_54d2, 0x5421, 0x541b, 0x5411];
+/// `CLONE_FILES`: a thread has its descriptors for itself, and nothing else.
+const FILES: u32 = 0x400;
 /// `CLONE_THREAD`: no other process.
 const THREAD: u32 = 0x0001_0000;
 /// `PR_SET_NAME`.
@@ -126,6 +129,8 @@ fn rules(more: &[&str]) -> Rules {
         let clauses = [vec![one(test, refused)], always()].concat();
         calls.extend(number(name).map(|number| (number, clauses)));
     }
+    let files = Test { argument: 0, compare: Compare::Low(Relation::Equal, FILES) };
+    calls.extend(number("unshare").map(|number| (number, vec![one(files, Answer::ALLOW)])));
     let thread = Test { argument: 0, compare: Compare::AnyBit(THREAD) };
     calls.extend(number("clone").map(|number| (number, vec![one(thread, Answer::ALLOW)])));
     // Its flags are where no filter looks: whoever makes threads falls back to the other one.
@@ -194,6 +199,7 @@ mod tests {
     fn threads_are_made_and_no_processes() {
         assert!(lets("clone", [0x003d_0f00, 0, 0, 0, 0, 0]) && !lets("clone", [17, 0, 0, 0, 0, 0]));
         assert!(!lets("clone", [0x1_0000_0000_0000 | 17, 0, 0, 0, 0, 0]));
+        assert!(lets("unshare", [0x400, 0, 0, 0, 0, 0]) && !lets("unshare", [0x1000_0400, 0, 0, 0, 0, 0]));
         assert!(lets("prctl", [15, 0, 0, 0, 0, 0]) && !lets("prctl", [4, 1, 0, 0, 0, 0]));
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Error, Result};
 use nix::sys::signal::{SigSet, Signal};
-use routers::tuntap::io::{self, Level};
+use routers::tuntap::io::{self, Level, Means};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::set_name;
 use rustix::time::{ClockId, clock_gettime};
@@ -30,11 +30,12 @@ pub fn main(device: String) -> Result<()> {
     let _ = set_name(c"tuntap-router");
     // While there is a way to what the kernel tells of it: without, to ask for the time would be a call each time.
     let _ = clock_gettime(ClockId::Monotonic);
+    let means = Means::new().context("cannot make what closes the sockets of tenants")?;
     // An older kernel has none of this; what is listed in the filter opens nothing either.
     let _ = jail::run::open_nothing();
     let filter = filter::filter().context("the filter of a router is too long")?;
     jail::run::filter(&filter).context("cannot go under the filter of a router")?;
-    serve(device)
+    serve(means, device)
 }
 
 /// Whoever ends a service signals everybody at once: connections live as long as there are vassals, and our end is our
@@ -68,7 +69,7 @@ fn limit() -> Result<()> {
     Ok(setrlimit(Resource::Fsize, most(given.maximum.unwrap_or(FILE_MAX).min(FILE_MAX)))?)
 }
 
-fn serve(device: String) -> Result<()> {
+fn serve(means: Means, device: String) -> Result<()> {
     let tell = move |level: Level, sentence: &str| {
         let level = match level {
             Level::Warn => log::Level::Warn,
@@ -76,5 +77,5 @@ fn serve(device: String) -> Result<()> {
         };
         log::line(level, &[("router", &device)], sentence);
     };
-    io::serve(Box::new(tell)).map_err(Error::msg)
+    io::serve(means, Box::new(tell)).map_err(Error::msg)
 }

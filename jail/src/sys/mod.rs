@@ -27,6 +27,7 @@ mod session;
 mod signals;
 mod sockets;
 mod stack;
+mod table;
 mod tun;
 mod unshare;
 
@@ -62,6 +63,7 @@ pub(crate) use session::session_of;
 pub(crate) use signals::{block_all, default_dispositions, restore_mask, unblock_all};
 pub use sockets::{Credentials, look_from, peer, peer_uid, refuse_rights, tcp_backlog, unread};
 pub(crate) use stack::Stack;
+pub use table::own_descriptors;
 pub use tun::{
     IFF_NO_PI, IFF_TUN, IFF_VNET_HDR, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4,
     TUN_F_USO6, tun_flags, tun_make, tun_offload,

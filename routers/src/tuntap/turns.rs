@@ -29,6 +29,11 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         }
     }
 
+    /// Whether this one has something.
+    pub fn has(&self, who: K) -> bool {
+        self.credit.contains_key(&who)
+    }
+
     /// Whether anybody has something.
     pub fn is_anybody(&self) -> bool {
         !self.order.is_empty()

@@ -284,6 +284,22 @@ fn a_flood_and_a_slow_reader_starve_nobody() {
     flood.join().unwrap();
 }
 
+/// Row W6. Each hello has the router tell all that it is, and costs whoever says it next to nothing.
+#[test]
+fn whoever_says_hello_a_second_time_has_to_go() {
+    let (emperor, neighbour, stream) = with_a_neighbour();
+    let (mut client, _) = Client::hello(&emperor, 1001);
+    client.send_as(1001, &hello());
+    assert!(client.next_word().is_none());
+    let mut many = Client::silent(&emperor);
+    many.write(&hello().repeat(100));
+    assert!(matches!(many.word(), Word::Welcome(_)));
+    assert!(many.next_word().is_none());
+    emperor.wait_for_line("it says hello a second time");
+    round_trip(&stream, 100_000);
+    assert!(ping(&neighbour.network, "10.77.0.1:7000"));
+}
+
 /// Row W6.
 #[test]
 fn connections_that_say_nothing_are_bounded_for_each_user() {

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use jail::run::{receive, send};
 use routers::parking::{MESSAGE_MAX, Role, ToEmperor, ToRouter, decode, encode};
 use routers::tuntap::charter::Charter;
-use routers::tuntap::io::{Level, run};
+use routers::tuntap::io::{Level, Means, run};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, Signal, Uid};
+use rustix::process::{Pid, Signal, Uid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
 use crate::network::Network;
@@ -191,9 +191,10 @@ impl Emperor {
         ears.into_iter().for_each(|ear| ear.join().unwrap());
     }
 
-    /// The router does nothing for a while.
+    /// The router does nothing from here on.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+        waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED).unwrap();
     }
 
     /// And goes on.
@@ -340,7 +341,8 @@ pub fn be_the_router() {
     rustix::thread::set_thread_res_uid(user, user, user).unwrap();
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
     let log = |level: Level, line: &str| eprintln!("{level:?} {line}");
-    if let Err(why) = run(channel, postcard::from_bytes(&bytes).unwrap(), Box::new(log)) {
+    let means = Means::new().unwrap();
+    if let Err(why) = run(means, (channel, postcard::from_bytes(&bytes).unwrap()), Box::new(log)) {
         eprintln!("failed: {why}");
         std::process::exit(1);
     }

@@ -10,6 +10,7 @@ mod clients;
 mod crowds;
 mod emperor;
 mod jail;
+mod lingering;
 mod lives;
 mod network;
 mod peers;

@@ -28,7 +28,13 @@ impl Service {
     }
 
     /// Somebody speaks as we do.
+    ///
+    /// # Errors
+    /// He has to go: he has said so before, and each time has us tell him all that there is.
     pub(super) fn welcome(&mut self, seat: Seat, sender: Option<Credentials>) -> Result<(), String> {
+        if self.seats.get(seat).is_some_and(|connection| connection.speaks) {
+            return Err("it says hello a second time".into());
+        }
         self.identify(seat, sender);
         let connection = self.seats.get_mut(seat).ok_or("it has left")?;
         connection.speaks = true;

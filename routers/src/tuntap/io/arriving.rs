@@ -10,13 +10,13 @@ use rustix::net::{SocketFlags, accept_with};
 
 use super::closer::Rest;
 use super::events::Token;
-use super::life::{Service, Source};
+use super::life::Service;
 use super::seats::{Connection, Seat};
 use super::silence::Room;
 use super::unread::NARROW;
 
-/// Connections that are accepted at once.
-const ACCEPT_MAX: usize = 32;
+/// Connections that are accepted at once: packets wait meanwhile.
+const ACCEPT_MAX: usize = 4;
 /// Why somebody has to leave who has done nothing wrong.
 const GAVE_WAY: &str = "too many connections are no peers, and it was one longest";
 
@@ -24,6 +24,9 @@ impl Service {
     /// Lets in whoever waits.
     pub(super) fn accept_all(&mut self) {
         for _ in 0..ACCEPT_MAX {
+            if let Err(errno) = self.doors.has_room(&self.ports.channel) {
+                return self.close_doors(errno);
+            }
             match accept_with(&self.ports.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => {
                     self.doors.passed();
@@ -67,7 +70,7 @@ impl Service {
         if let Err(errno) = self.events.watch_edge(&connection.socket, Token::Socket(seat)) {
             return self.end(seat, format!("cannot wait for it: {errno}"));
         }
-        self.turns.wake(Source::Stream(seat));
+        self.wake(seat);
         // A client of uWSGI may say nothing for long, and ends with its connection.
         self.park(seat);
     }

@@ -8,17 +8,24 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use jail::sys::receive_all;
+use rustix::io::ioctl_fionread;
+use rustix::net::sockopt::{set_socket_linger, set_socket_oobinline};
 use rustix::net::{RecvFlags, Shutdown, shutdown};
 
+use super::grave::Grave;
 use super::unread::Unread;
 
 /// Most threads that close; one that waits for a tenant is none that closes.
 const CLOSERS_MAX: usize = 64;
+/// Of those, the ones that close anything but devices: whoever has many users keeps them waiting, but not the rest.
+const TENANTS_MAX: usize = 48;
 /// Threads that one user may keep waiting.
 const BUSY_OF_USER_MAX: usize = 2;
 /// Closings of one user that may be under way; who has more gets no connection.
 const OF_USER_MAX: usize = 64;
-/// The same of devices: many of his vassals may leave at once.
+/// The same of all users; nobody's are taken beyond it.
+const IN_ALL_MAX: usize = 512;
+/// As of one user, of devices: many of his vassals may leave at once.
 const DEVICES_OF_USER_MAX: usize = 1024;
 /// How long all that he may keep waiting have to wait before he gets none either: kernels take some milliseconds for themselves.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -43,6 +50,7 @@ pub(super) struct Closer {
 
 #[derive(Debug, Default)]
 struct Shared {
+    grave: Option<Grave>,
     work: Mutex<Work>,
     bell: Condvar,
 }
@@ -50,6 +58,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Work {
     queue: VecDeque<(u32, Rest)>,
+    /// Those of the queue that are no devices.
+    tenants: usize,
     busy: Vec<Busy>,
     unread: Unread,
     threads: usize,
@@ -72,9 +82,37 @@ impl Busy {
 }
 
 impl Closer {
-    /// Closes a descriptor that this user has had a hand in, soon.
+    /// One with a grave, if there can be one.
+    pub(super) fn new(grave: Option<Grave>) -> Self {
+        Self { shared: Arc::new(Shared { grave, ..Shared::default() }) }
+    }
+
+    /// Closes a descriptor that this user has had a hand in: at once where that cannot wait, else soon.
     pub(super) fn close(&self, uid: u32, rest: Rest) {
+        let rest = match rest {
+            Rest::Connection(socket) => self.end(uid, socket).map(Rest::Connection),
+            Rest::Descriptor(one) => self.shared.bury(one).err().map(Rest::Descriptor),
+            Rest::Device(device) => Some(Rest::Device(device)),
+        };
+        rest.into_iter().for_each(|rest| self.leave(uid, rest));
+    }
+
+    /// Ends a connection, which is given back if something lies in it. Whoever has left as much as he may is not even asked
+    /// whether he reads what was said to him.
+    fn end(&self, uid: u32, socket: OwnedFd) -> Option<OwnedFd> {
+        // From here on nothing more gets in.
+        let _ = shutdown(&socket, Shutdown::Both);
+        if ioctl_fionread(&socket) == Ok(0) {
+            self.shared.lock().unread.keep(uid, socket);
+            return None;
+        }
+        let is_full = self.is_crowded() || self.is_held_up_by(uid);
+        if is_full { self.shared.bury(socket).err() } else { Some(socket) }
+    }
+
+    fn leave(&self, uid: u32, rest: Rest) {
         let mut work = self.shared.lock();
+        work.tenants += usize::from(!rest.is_device());
         work.queue.push_back((uid, rest));
         // Whoever was rung for is idle until he has the lock.
         if work.queue.len() > work.idle && work.threads < CLOSERS_MAX {
@@ -96,6 +134,11 @@ impl Closer {
         self.shared.lock().unread.of_user(uid, most)
     }
 
+    /// Whether so much waits that nobody's shall be added to it.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.shared.lock().tenants >= IN_ALL_MAX
+    }
+
     /// Whether a user keeps us from closing what he has sent.
     pub(super) fn is_held_up_by(&self, uid: u32) -> bool {
         let work = self.shared.lock();
@@ -114,14 +157,54 @@ impl Work {
 
     /// The next one whose user keeps not too many waiting already.
     fn next(&mut self) -> Option<(u32, Rest)> {
-        let place = self.queue.iter().position(|(uid, _)| !self.is_enough(*uid))?;
-        self.queue.remove(place)
+        let busy = self.busy.iter().filter(|one| !one.is_device).count();
+        let may = |rest: &Rest| rest.is_device() || busy < TENANTS_MAX;
+        let place = self.queue.iter().position(|(uid, rest)| may(rest) && !self.is_enough(*uid))?;
+        let next = self.queue.remove(place)?;
+        self.tenants -= usize::from(!next.1.is_device());
+        Some(next)
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// There is no way to have it closed without waiting.
+    fn bury(&self, descriptor: OwnedFd) -> Result<(), OwnedFd> {
+        match &self.grave {
+            Some(grave) => grave.bury(descriptor),
+            None => Err(descriptor),
+        }
+    }
+
+    /// A connection that is ended and empty is left over.
+    fn close(&self, rest: Rest) -> Option<OwnedFd> {
+        match rest {
+            Rest::Device(device) => drop(device),
+            Rest::Descriptor(one) => self.close_one(one),
+            Rest::Connection(socket) => {
+                // Whoever has the last copy closes what lies in it: that shall not be the Emperor.
+                let _ = set_socket_oobinline(&socket, true);
+                let mut bytes = [0; 4096];
+                while let Ok(got) = receive_all(socket.as_fd(), &mut bytes, RecvFlags::empty())
+                    && got.length > 0
+                {
+                    got.descriptors.into_iter().for_each(|one| self.close_one(one));
+                }
+                return Some(socket);
+            }
+        }
+        None
+    }
+
+    fn close_one(&self, descriptor: OwnedFd) {
+        if let Err(descriptor) = self.bury(descriptor) {
+            // Whoever has a copy may set it again.
+            let _ = set_socket_linger(&descriptor, None);
+        }
     }
 
     fn work(&self) {
@@ -136,7 +219,7 @@ impl Shared {
             let busy = Busy { uid, is_device: rest.is_device(), since: Instant::now() };
             work.busy.push(busy);
             drop(work);
-            let unread = rest.close();
+            let unread = self.close(rest);
             work = self.lock();
             unread.into_iter().for_each(|socket| work.unread.keep(uid, socket));
             let place = work.busy.iter().position(|one| *one == busy);
@@ -151,80 +234,8 @@ impl Rest {
     fn is_device(&self) -> bool {
         matches!(self, Self::Device(_))
     }
-
-    /// A connection that is ended and empty is left over.
-    fn close(self) -> Option<OwnedFd> {
-        match self {
-            Self::Descriptor(descriptor) | Self::Device(descriptor) => {
-                drop(descriptor);
-                None
-            }
-            Self::Connection(socket) => {
-                // Whoever has the last copy closes what lies in it: that shall not be the Emperor.
-                let _ = shutdown(&socket, Shutdown::Both);
-                let mut bytes = [0; 4096];
-                let mut more = || receive_all(socket.as_fd(), &mut bytes, RecvFlags::empty());
-                while more().is_ok_and(|got| got.length > 0) {}
-                Some(socket)
-            }
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn null() -> OwnedFd {
-        std::fs::File::open("/dev/null").expect("there is one").into()
-    }
-
-    /// Nobody closes anything; as much of this user waits.
-    fn waiting(since: Instant, is_device: bool, rest: fn(OwnedFd) -> Rest, count: usize) -> Closer {
-        let closer = Closer::default();
-        let mut work = closer.shared.lock();
-        work.busy = vec![Busy { uid: 7, is_device, since }; BUSY_OF_USER_MAX];
-        work.queue.extend((0..count).map(|_| (7, rest(null()))));
-        drop(work);
-        closer
-    }
-
-    #[test]
-    fn only_who_keeps_us_waiting_for_long_gets_no_connection() {
-        let now = Instant::now();
-        let long_ago = now.checked_sub(PATIENCE).expect("the clock runs");
-        assert!(
-            !waiting(now, false, Rest::Descriptor, 1).is_held_up_by(7),
-            "many vassals of one user have left"
-        );
-        let stuck = waiting(long_ago, false, Rest::Descriptor, 1);
-        assert!(stuck.is_held_up_by(7) && !stuck.is_held_up_by(8));
-        assert!(
-            !waiting(long_ago, true, Rest::Descriptor, 1).is_held_up_by(7),
-            "that is the kernel's own time"
-        );
-        assert!(!waiting(long_ago, false, Rest::Device, 1).is_held_up_by(7), "nothing of his own waits");
-    }
-
-    /// Row W6.
-    #[test]
-    fn nobody_has_more_than_so_many_waiting() {
-        let now = Instant::now();
-        for (rest, most) in
-            [(Rest::Descriptor as fn(OwnedFd) -> Rest, OF_USER_MAX), (Rest::Device, DEVICES_OF_USER_MAX)]
-        {
-            assert!(!waiting(now, true, rest, most - 1).is_held_up_by(7));
-            let full = waiting(now, true, rest, most);
-            assert!(full.is_held_up_by(7) && !full.is_held_up_by(8));
-        }
-    }
-
-    #[test]
-    fn each_that_waits_has_somebody_who_closes_it() {
-        let closer = Closer::default();
-        closer.shared.lock().idle = 1;
-        closer.close(7, Rest::Descriptor(null()));
-        closer.close(8, Rest::Descriptor(null()));
-        assert_eq!(closer.shared.lock().threads, 1, "one of the two was rung for already");
-    }
-}
+#[path = "closer_tests.rs"]
+mod tests;

@@ -21,7 +21,7 @@ impl Service {
         if connection.device.is_some() {
             return self.end(seat, LEFT.into());
         }
-        self.turns.wake(Source::Stream(seat));
+        self.wake(seat);
     }
 
     /// Takes out all who have to go.

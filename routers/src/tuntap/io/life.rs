@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::super::asked::Asked;
 use super::super::charter::Charter;
 use super::super::frame::{HEADER, PAYLOAD_MAX};
-use super::super::{Admission, Book, Grant, OFFLOAD_HEADER, Policy, Prefix, Router, Settings, Turns};
+use super::super::{Admission, Book, Grant, OFFLOAD_HEADER, Order, Policy, Prefix, Router, Settings};
 use super::addresses::Addresses;
 use super::closer::Closer;
 use super::doors::Doors;
@@ -26,6 +26,8 @@ use crate::parking::ToEmperor;
 
 /// What one turn may take, counted as `cost` does.
 pub(super) const QUANTUM: u32 = 128 * 1024;
+/// The same for a connection that is no peer: of those anybody has many, and nothing of what they say is a packet.
+pub(super) const SILENT_QUANTUM: u32 = 4096;
 /// Turns between two looks at what else there is.
 const TURNS_MAX: usize = 16;
 /// Looks at what else there is before we sleep, after a piece of a stream: about 10 µs. To be woken costs all three who are
@@ -68,7 +70,7 @@ pub(super) struct Service {
     /// Users whom the charter has given addresses.
     pub(super) granted: BTreeSet<u32>,
     pub(super) seats: Seats,
-    pub(super) turns: Turns<Source>,
+    pub(super) turns: Order<Source>,
     pub(super) rooms: Rooms,
     pub(super) leasing: Leasing,
     pub(super) keeping: Keeping,
@@ -125,7 +127,11 @@ impl Service {
     ///
     /// # Errors
     /// One sentence.
-    pub(super) fn new(mut ports: Ports, charter: Charter, log: Log) -> Result<Self, String> {
+    pub(super) fn new(
+        (mut ports, charter): (Ports, Charter),
+        (descriptors_max, closer): (u64, Closer),
+        log: Log,
+    ) -> Result<Self, String> {
         let settings = settings(&charter)?;
         let (keeping, kept) = Keeping::open(ports.state.take());
         let kept = kept.unwrap_or_default();
@@ -152,17 +158,17 @@ impl Service {
             book,
             granted,
             seats,
-            turns: Turns::new(QUANTUM),
+            turns: Order::new(QUANTUM, SILENT_QUANTUM),
             rooms: Rooms::new(),
             leasing,
             keeping,
             parking: Parking::new(),
             clients: Clients::default(),
             addresses: Addresses::default(),
-            closer: Closer::default(),
+            closer,
             asked: Asked::default(),
             ending: Vec::new(),
-            doors: Doors::default(),
+            doors: Doors::new(descriptors_max),
             host_waits: true,
             is_over: false,
         };
@@ -263,7 +269,16 @@ impl Service {
             self.flush(seat);
         }
         if flags.contains(EventFlags::IN) {
-            self.turns.wake(Source::Stream(seat));
+            self.wake(seat);
+        }
+    }
+
+    /// What somebody has said is to be heard: those who are no peers have one place for all.
+    pub(super) fn wake(&mut self, seat: Seat) {
+        match self.seats.get(seat) {
+            Some(connection) if connection.peer.is_some() => self.turns.wake(Source::Stream(seat)),
+            Some(_) => self.turns.wake_in_crowd(Source::Stream(seat)),
+            None => {}
         }
     }
 
@@ -284,8 +299,16 @@ impl Service {
             };
             all.add(moved);
             self.turns.spend(source, moved.cost);
-            if !moved.has_more {
-                self.turns.rest(source);
+            let is_silent = self.turns.is_in_crowd(source);
+            match source {
+                _ if !moved.has_more => self.turns.rest(source),
+                // It may be a peer by now.
+                Source::Stream(seat) => self.wake(seat),
+                Source::Gateway | Source::Tun(_) => {}
+            }
+            // Whoever has a packet meanwhile waits for no second one of these.
+            if is_silent {
+                break;
             }
         }
         if all.cost > 0 {

@@ -249,7 +249,7 @@ impl Service {
         let connection = self.seats.get(seat).expect("it has just been seated");
         let watched = self.events.watch_edge(&connection.socket, Token::Socket(seat));
         watched.map_err(|errno| format!("cannot wait for it: {errno}"))?;
-        self.turns.wake(Source::Stream(seat));
+        self.wake(seat);
         if !parked.is_peer {
             return Ok(());
         }

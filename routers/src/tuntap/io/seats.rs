@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use jail::sys::Credentials;
+use rustix::net::sockopt::set_socket_oobinline;
 
 use super::super::{PeerId, Queue};
 use super::answering;
@@ -74,6 +75,8 @@ pub(super) struct Seats {
 
 impl Connection {
     pub(super) fn new(socket: OwnedFd, who: Credentials, queue_bytes: usize) -> Self {
+        // A byte out of band that is read over is thrown away with what came along, by whoever reads over it.
+        let _ = set_socket_oobinline(&socket, true);
         Self {
             socket,
             who,

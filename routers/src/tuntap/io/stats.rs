@@ -1,13 +1,18 @@
 //! Stats for whoever connects: one JSON, then the end, as with uWSGI; nobody who reads slowly is waited for.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use jail::sys::peer;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv, send, shutdown};
+use rustix::net::sockopt::socket_domain;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv, send, shutdown,
+};
 
+use super::closer::Rest;
 use super::events::Token;
 use super::life::Service;
 
@@ -54,12 +59,24 @@ impl Service {
         let number = clients.next;
         if clients.waiting.len() >= CLIENTS_MAX {
             let oldest = clients.waiting.pop_front();
-            oldest.into_iter().for_each(|client| self.events.forget(&client.socket));
+            oldest.into_iter().for_each(|client| self.end_client(client.socket));
         }
-        if self.events.watch_edge(&socket, Token::Client(number)).is_ok() {
-            self.clients.waiting.push_back(Client { number, socket, text, sent: 0 });
-            self.serve_client(number);
+        if self.events.watch_edge(&socket, Token::Client(number)).is_err() {
+            return self.end_client(socket);
         }
+        self.clients.waiting.push_back(Client { number, socket, text, sent: 0 });
+        self.serve_client(number);
+    }
+
+    /// What a reader has sent may be anything, and is thrown away.
+    fn end_client(&self, socket: OwnedFd) {
+        self.events.forget(&socket);
+        if let (Ok(AddressFamily::UNIX), Ok(who)) = (socket_domain(&socket), peer(socket.as_fd())) {
+            return self.closer.close(who.uid, Rest::Connection(socket));
+        }
+        // A request that nobody has read would break the connection before the answer is read.
+        let _ = shutdown(&socket, Shutdown::Write);
+        let _ = recv(&socket, &mut [0; 4096], RecvFlags::DONTWAIT);
     }
 
     /// Stats as they were a moment ago: whoever asks all the time makes no work.
@@ -97,10 +114,7 @@ impl Service {
             }
         }
         if let Some(client) = self.clients.waiting.remove(place) {
-            self.events.forget(&client.socket);
-            // A request that nobody has read would break the connection before the answer is read.
-            let _ = shutdown(&client.socket, Shutdown::Write);
-            let _ = recv(&client.socket, &mut [0; 4096], RecvFlags::DONTWAIT);
+            self.end_client(client.socket);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What peers say through their connections: looked at, and taken only frame by frame, so that whoever comes after us
 //! finds the begin of one.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use jail::sys::{Credentials, look_from, receive_all};
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, sendmsg,
+};
 
 use super::super::Verdict;
 use super::super::frame::{self, Breach, Frame, HEADER};
@@ -24,10 +27,13 @@ const BORDERS_MAX: usize = 8;
 /// Looks at a frame with borders in it before it is somebody else's turn.
 const LOOKS_MAX: usize = 64;
 
-/// A frame that says who somebody is, or has descriptors, taken with what came along.
+const BROKEN: &str = "its connection broke";
+const UNCLOSED: &str = "what it has sent cannot be closed";
+
+/// A frame that says who somebody is, or has a descriptor, taken with what came along.
 struct Taken {
     length: usize,
-    descriptors: Vec<OwnedFd>,
+    descriptor: Option<OwnedFd>,
     sender: Option<Credentials>,
 }
 
@@ -55,6 +61,15 @@ fn has_more_than(connection: &Connection, seen: usize) -> bool {
     ioctl_fionread(&connection.socket).is_ok_and(|waiting| waiting > seen as u64)
 }
 
+/// Whether descriptors come along with what is to be read: then there is more than what every piece has.
+fn brings_descriptors(socket: &OwnedFd, room: &mut [u8]) -> bool {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let (mut control, looking) =
+        (RecvAncillaryBuffer::new(&mut space), RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    let seen = recvmsg(socket, &mut [IoSliceMut::new(room)], &mut control, looking);
+    seen.is_ok_and(|seen| seen.flags.contains(ReturnFlags::CTRUNC))
+}
+
 /// Who has sent two pieces: nobody, unless it was one user.
 fn both(first: Option<Credentials>, second: Option<Credentials>) -> Option<Credentials> {
     first.filter(|first| second.is_some_and(|second| (second.uid, second.gid) == (first.uid, first.gid)))
@@ -64,7 +79,9 @@ impl Service {
     pub(super) fn move_from_stream(&mut self, seat: Seat) -> Moved {
         let mut room = std::mem::take(&mut self.rooms.stream);
         let mut moved = Moved { has_more: true, ..Moved::default() };
-        while moved.has_more && moved.cost < super::life::QUANTUM as usize {
+        let is_silent = self.seats.get(seat).is_some_and(|connection| connection.peer.is_none());
+        let most = if is_silent { super::life::SILENT_QUANTUM } else { super::life::QUANTUM };
+        while moved.has_more && moved.cost < most as usize {
             moved.has_more = self.look(seat, &mut room, &mut moved);
         }
         self.rooms.stream = room;
@@ -81,7 +98,7 @@ impl Service {
             Ok((seen, _)) => seen,
             Err(Errno::INTR) => return true,
             Err(Errno::AGAIN) => return false,
-            Err(_) => return self.leave(seat, "its connection broke"),
+            Err(_) => return self.leave(seat, BROKEN),
         };
         let (mut used, mut stop) = self.walk(seat, &room[..seen], moved);
         let mut is_all = true;
@@ -94,8 +111,8 @@ impl Service {
             is_all = beyond.is_all;
             (used, stop) = self.walk(seat, &room[..beyond.seen], moved);
         }
-        if self.discard(seat, used, room).is_none() {
-            return self.leave(seat, "its connection broke");
+        if let Err(why) = self.discard(seat, used, room) {
+            return self.leave(seat, why);
         }
         match stop {
             Stop::Enough => true,
@@ -220,29 +237,47 @@ impl Service {
         Ok(())
     }
 
-    /// Takes bytes that were looked at; none if the stream does not have them any more.
-    fn discard(&mut self, seat: Seat, bytes: usize, room: &mut [u8]) -> Option<Taken> {
-        let connection = self.seats.get(seat)?;
-        let mut taken = Taken { length: 0, descriptors: Vec::new(), sender: None };
+    /// Takes bytes that were looked at.
+    ///
+    /// # Errors
+    /// It has to go: the stream does not have them any more, or something came along that can be closed by nobody.
+    fn discard(&mut self, seat: Seat, bytes: usize, room: &mut [u8]) -> Result<Taken, &'static str> {
+        let connection = self.seats.get(seat).ok_or(LEFT)?;
+        let uid = connection.who.uid;
+        if self.closer.is_crowded() && brings_descriptors(&connection.socket, &mut room[..bytes]) {
+            return Err(UNCLOSED);
+        }
+        let mut outcome = Ok(());
+        let mut taken = Taken { length: 0, descriptor: None, sender: None };
         while taken.length < bytes {
             let room = &mut room[taken.length..bytes];
             match receive_all(connection.socket.as_fd(), room, RecvFlags::empty()) {
                 Ok(arrived) if arrived.length > 0 => {
-                    taken.descriptors.extend(arrived.descriptors);
+                    // Nothing takes more than one, and each piece may bring hundreds.
+                    let mut more = arrived.descriptors.into_iter();
+                    taken.descriptor = taken.descriptor.or_else(|| more.next());
+                    self.close_all(uid, more);
                     taken.sender =
                         if taken.length == 0 { arrived.sender } else { both(taken.sender, arrived.sender) };
                     taken.length += arrived.length;
                 }
                 Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => return None,
+                Ok(_) | Err(_) => {
+                    outcome = Err(BROKEN);
+                    break;
+                }
             }
         }
         // Whatever came along with a packet is nothing that we asked for.
-        let uid = connection.who.uid;
-        if bytes > 0 && !taken.descriptors.is_empty() && !self.is_special(&room[..bytes], seat) {
-            taken.descriptors.drain(..).for_each(|one| self.closer.close(uid, Rest::Descriptor(one)));
+        if taken.descriptor.is_some() && (outcome.is_err() || !self.is_special(&room[..bytes], seat)) {
+            self.close_all(uid, taken.descriptor.take().into_iter());
+            outcome = outcome.and(if self.closer.is_held_up_by(uid) { Err(UNCLOSED) } else { Ok(()) });
         }
-        Some(taken)
+        outcome.map(|()| taken)
+    }
+
+    fn close_all(&self, uid: u32, descriptors: impl Iterator<Item = OwnedFd>) {
+        descriptors.for_each(|one| self.closer.close(uid, Rest::Descriptor(one)));
     }
 
     fn is_special(&self, bytes: &[u8], seat: Seat) -> bool {
@@ -252,24 +287,28 @@ impl Service {
     }
 
     fn take_special(&mut self, seat: Seat, length: usize, room: &mut [u8]) -> bool {
-        let Some(taken) = self.discard(seat, length, room) else {
-            return self.leave(seat, "its connection broke");
+        let taken = match self.discard(seat, length, room) {
+            Ok(taken) => taken,
+            Err(why) => return self.leave(seat, why),
         };
-        let Some(connection) = self.seats.get_mut(seat) else { return false };
+        let connection = self.seats.get_mut(seat).expect("it was there to be read");
         let is_begin = std::mem::replace(&mut connection.is_begin, false);
         connection.received += length as u64;
-        let Ok(Some((frame, _))) = frame::first(&room[..length], is_begin, length) else { return false };
         let uid = connection.who.uid;
-        let mut descriptors = taken.descriptors.into_iter();
+        let Ok(Some((frame, _))) = frame::first(&room[..length], is_begin, length) else {
+            self.close_all(uid, taken.descriptor.into_iter());
+            return self.leave(seat, BROKEN);
+        };
+        let mut descriptor = taken.descriptor;
         let heard = match frame {
             Frame::Greeting => self.greet(seat, taken.sender),
             Frame::Hello => self.welcome(seat, taken.sender),
-            Frame::Message(payload) => self.hear(seat, (payload, taken.sender), descriptors.next()),
+            Frame::Message(payload) => self.hear(seat, (payload, taken.sender), descriptor.take()),
             Frame::Packet(_) | Frame::Rules(_) => Ok(()),
         };
-        descriptors.for_each(|one| self.closer.close(uid, Rest::Descriptor(one)));
+        self.close_all(uid, descriptor.into_iter());
         if self.closer.is_held_up_by(uid) {
-            return self.leave(seat, "what it has sent cannot be closed");
+            return self.leave(seat, UNCLOSED);
         }
         heard.map_or_else(|why| self.leave(seat, &why), |()| true)
     }
@@ -310,7 +349,7 @@ impl Service {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return,
-                Err(_) => return self.end(seat, "its connection broke".into()),
+                Err(_) => return self.end(seat, BROKEN.into()),
             }
         }
     }
