@@ -1,9 +1,8 @@
 //! Logs that are put aside because somebody touches a file: once for each touch, and nothing that was put aside is lost for nothing.
 
-use std::fs::{File, read_dir, read_to_string, write};
+use std::fs::{read_dir, read_to_string, write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use rustix::process::Signal;
 
@@ -111,10 +110,10 @@ fn busy(is_daemon: bool) {
         lines(directory.join("a.log"), 3);
         assert_eq!(numbers(&directory), (1..=round).collect::<Vec<_>>(), "one touch, one file");
     }
-    // Whatever of them is one: each has another time.
-    for _ in 0..3 {
-        let file = File::options().append(true).open(directory.join("rotate")).unwrap();
-        file.set_modified(SystemTime::now()).unwrap();
+    // One after the other, between two lines: each gives another time.
+    for time in ["@1", "@2", "@3"] {
+        let mut touch = Command::new("touch");
+        assert!(touch.args(["-d", time]).arg(directory.join("rotate")).status().unwrap().success());
     }
     there(directory.join("a.log.5"));
     lines(directory.join("a.log"), 3);
