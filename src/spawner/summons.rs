@@ -110,6 +110,13 @@ impl Court {
         let push = || push::push(config.file.as_fd());
         let pushed = birth::is_piped(&charter, is_program).then(push).transpose();
         let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
+        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
+        // Whoever is made by another program is not ours to be given more than that knows of.
+        let accepted = match (&server, summons.zerg) {
+            (None, None) => self.accepted(summons.ticket.id, &config),
+            _ => Ok(None),
+        };
+        let accepted = accepted.map_err(|error| format!("cannot hand over its config: {error}"))?;
         let (gate, outside) = (self.gate()?, Self::way_out(&charter, config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
@@ -121,6 +128,7 @@ impl Court {
             awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
             control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
+            accepted: accepted.as_ref().map(AsRawFd::as_raw_fd),
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
@@ -149,7 +157,6 @@ impl Court {
         };
         let mut spec = birth::spec(&charter, &subject);
         spec.arrival = values.arrival(&charter);
-        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
         if let Some(door) = server {
             let question = Question { door, is_program, spec: &spec, config: pushed.as_ref() };
             return self.commission(&summons, config, question).map(|()| Vec::new());
