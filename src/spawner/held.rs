@@ -10,6 +10,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use super::court::Court;
 use super::lend::{self, Lent};
 use super::push;
+use super::summons::Summons;
 use crate::emperor::event::{Digest, Owner};
 use crate::trust::{Examined, Reach, Trust};
 
@@ -88,12 +89,22 @@ impl Court {
         lend::or_errno(found.and_then(|found| lend::shown(found, true)))
     }
 
-    /// The text that its process before has taken, sealed, where its config is another one by now.
+    /// The text that its process before has taken, sealed, where its config is another one by now. Whoever is made by another
+    /// program is not ours to be given more than that knows of.
     ///
     /// # Errors
-    /// There is no memory.
-    pub(super) fn accepted(&self, id: u32, config: &Examined) -> std::io::Result<Option<OwnedFd>> {
-        self.held.taken_by(id, config).map(push::sealed).transpose()
+    /// A sentence.
+    pub(super) fn accepted(
+        &self,
+        summons: &Summons<'_>,
+        config: &Examined,
+        is_anothers: bool,
+    ) -> Result<Option<OwnedFd>, String> {
+        if is_anothers || summons.zerg.is_some() {
+            return Ok(None);
+        }
+        let sealed = self.held.taken_by(summons.ticket.id, config).map(push::sealed).transpose();
+        sealed.map_err(|error| format!("cannot hand over its config: {error}"))
     }
 }
 

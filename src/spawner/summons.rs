@@ -111,12 +111,7 @@ impl Court {
         let pushed = birth::is_piped(&charter, is_program).then(push).transpose();
         let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
         let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
-        // Whoever is made by another program is not ours to be given more than that knows of.
-        let accepted = match (&server, summons.zerg) {
-            (None, None) => self.accepted(summons.ticket.id, &config),
-            _ => Ok(None),
-        };
-        let accepted = accepted.map_err(|error| format!("cannot hand over its config: {error}"))?;
+        let accepted = self.accepted(&summons, &config, server.is_some())?;
         let (gate, outside) = (self.gate()?, Self::way_out(&charter, config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
@@ -135,8 +130,7 @@ impl Court {
         let ranges = self.ranges(&charter, config.trust)?;
         let user = charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
-        let trees = self.trees(summons.directory, &config)?;
-        let place = self.place_of(summons.directory);
+        let (trees, place) = (self.trees(summons.directory, &config)?, self.place_of(summons.directory));
         if self.briefs.farewell().is_some() && summons.zerg.is_none() {
             self.partings.expect(summons.ticket, &summons.name, &place);
         }
@@ -162,12 +156,9 @@ impl Court {
             return self.commission(&summons, config, question).map(|()| Vec::new());
         }
         let knobs = self.limits.of(&summons.name, config.owner.uid);
-        let newborn = self.make(
-            summons.ticket,
-            (&spec, charter.inside(config.trust)),
-            knobs,
-            summons.away || values.name_paths(),
-        )?;
+        let (spec, inside) = (&spec, charter.inside(config.trust));
+        let apart = summons.away || values.name_paths();
+        let newborn = self.make(summons.ticket, (spec, inside), knobs, apart)?;
         let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
         let herald = gate.and_then(|(_, ours)| self.herald(summons.ticket, &vassal, ours));
         let replies = self.take_in(summons.ticket, summons.name, &config, newborn);

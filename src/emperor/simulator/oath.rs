@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::nature::{KILL_MAX_MS, OnReload};
+use super::texts::Texts;
 use super::world::{Body, Stage, World};
 use crate::emperor::Emperor;
-use crate::emperor::event::{Digest, Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
+use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
 use crate::emperor::order::{News, Order, from_vassal, to_vassal};
 use crate::emperor::pacing::Class;
 use crate::emperor::policy::Policy;
@@ -44,9 +45,7 @@ pub struct Oath {
     came_up: BTreeSet<Incarnation>,
     /// When a program that is not our master can be told to reload.
     ready_for_reload: BTreeMap<Incarnation, Moment>,
-    /// Texts of those that were told to reload, and of whom some are held.
-    given: BTreeMap<VassalId, Vec<Digest>>,
-    held: BTreeSet<VassalId>,
+    texts: Texts,
     /// Whose changes somebody waits for.
     pub awaited: BTreeSet<VassalId>,
 }
@@ -63,8 +62,7 @@ impl Oath {
                 self.ready_for_reload.entry(*which).or_insert(now.plus_ms(WAIT_MS));
             }
             Event::Given(which, digest, _) if self.last_of(*which) => {
-                self.held.insert(which.id);
-                self.given.entry(which.id).or_default().push(*digest);
+                self.texts.given(which.id, *digest);
             }
             Event::Byte(which, from_vassal::BECOMES) => _ = self.foreign.insert(*which),
             Event::Byte(which, from_vassal::ACCEPTING) => {
@@ -144,7 +142,7 @@ impl Oath {
             Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => {
                 assert!(!self.forgotten.contains(id))
             }
-            Order::Hold(id, digest) => self.hold(*id, *digest),
+            Order::Hold(id, digest) => self.texts.hold(*id, *digest),
             Order::Report(id) => assert!(self.awaited.contains(id), "{id:?} is reported to nobody"),
             // That this was so shows in the state of the vassal.
             Order::Enabled(_) => {}
@@ -185,20 +183,9 @@ impl Oath {
         assert!(!self.unburied.contains(&last), "{id:?} forgotten before it was buried");
     }
 
-    /// Only what a vassal was given is held for it.
-    fn hold(&mut self, id: VassalId, digest: Option<Digest>) {
-        match digest {
-            Some(digest) => {
-                assert!(self.held.contains(&id), "nothing is held of {id:?}");
-                assert!(self.given[&id].contains(&digest), "{id:?} was never given that");
-            }
-            None => assert!(self.held.remove(&id), "nothing is held of {id:?}"),
-        }
-    }
-
     fn finish(&mut self) {
         self.finished += 1;
-        assert!(self.held.is_empty(), "texts are left behind: {:?}", self.held);
+        self.texts.are_let_go();
         assert!(self.unburied.is_empty());
         for (id, attempt) in &self.spawned {
             assert!(
