@@ -14,6 +14,8 @@ use crate::config::vassal::sub_emperor::OURSELVES;
 const FALLEN: &str = "LIEGE_FALLBACK";
 /// The descriptor of the first config.
 const CONFIG_FD: &str = "LIEGE_CONFIG_FD";
+/// The descriptor of the one that the process before has taken.
+const ACCEPTED: &str = "LIEGE_ACCEPTED_FD";
 /// A way to the network outside.
 const NETWORK_FD: &str = "LIEGE_NETWORK_FD";
 /// Ways to routers.
@@ -40,6 +42,7 @@ fn exec(file: &str) -> io::Error {
     command
         .args([OsString::from("--"), file.into()])
         .env_remove(CONFIG_FD)
+        .env_remove(ACCEPTED)
         .env_remove(NETWORK_FD)
         .env_remove(ROUTERS)
         .env(FALLEN, "1");

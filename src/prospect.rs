@@ -70,6 +70,7 @@ const SHOWN: Lent = Lent {
     null: 0,
     control: birth::CONTROL_FD,
     config: birth::CONFIG_FD,
+    accepted: None,
     directory: 5,
     executable: 6,
     before_drop: 7,

@@ -91,6 +91,8 @@ pub struct Standing {
     pub answered: bool,
     /// It has answered that its new config is wrong, as the note says.
     pub keeps: bool,
+    /// Another program than our vassal master has its control descriptor: whether that ever says when it is ready nobody knows.
+    pub foreign: bool,
 }
 
 impl Wish {
@@ -169,6 +171,7 @@ impl Standing {
             note: view.note(now).chars().take(NOTE_MAX).collect(),
             answered: view.ready,
             keeps: view.keeps,
+            foreign: view.foreign,
         }
     }
 

@@ -14,8 +14,10 @@ pub struct Face {
     attempt: u32,
     reloads: u32,
     came_up: bool,
+    accepting: bool,
     held: (bool, bool),
     keeps: bool,
+    becomes: bool,
 }
 
 impl Vassal {
@@ -26,8 +28,10 @@ impl Vassal {
             attempt: self.attempt,
             reloads: self.life.reloads,
             came_up: self.process.said.came_up(),
+            accepting: self.process.said.accepting,
             held: (self.suspended, self.is_disabled()),
             keeps: self.life.past.as_ref().is_some_and(|past| past.keeps()),
+            becomes: self.life.past.as_ref().is_some_and(|past| past.becomes),
         }
     }
 }

@@ -91,7 +91,10 @@ impl Vassal {
     }
 
     fn restart_commanded(&mut self, turn: &mut Turn<'_>) {
+        let keeps = self.life.past.as_ref().is_some_and(|past| past.keeps());
         match self.state {
+            // it would not come back: its newest config is wrong, as it has said itself
+            State::Running | State::Reloading { .. } if keeps => {}
             State::Stepping { .. } | State::Running | State::Reloading { .. } if !self.is_disabled() => {
                 self.suspended = false;
                 self.summoned = true;

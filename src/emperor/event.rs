@@ -210,6 +210,8 @@ pub enum Event {
     Given(Incarnation, Digest, Fingerprint),
     /// It says why it does not use the config of this text, or that it does. Without a text: the newest one.
     Kept(Incarnation, Option<Digest>, Option<Arc<str>>),
+    /// It begins anew with the config of this text.
+    Takes(Incarnation, Digest),
     /// The vassal closed its control descriptor.
     Silent(Incarnation),
     /// The process was reaped.

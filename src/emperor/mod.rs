@@ -156,6 +156,9 @@ impl Emperor {
             Event::Kept(which, digest, reason) => {
                 self.change_process(which, now, |vassal, turn| vassal.kept(digest, reason, turn));
             }
+            Event::Takes(which, digest) => {
+                self.change_process(which, now, |vassal, turn| vassal.takes(digest, turn));
+            }
             Event::Silent(which) => self.change_process(which, now, Vassal::fell_silent),
             Event::Exited(which, exit) => {
                 self.change_process(which, now, |vassal, turn| vassal.exited(exit, turn))
@@ -313,7 +316,9 @@ impl Emperor {
     fn change(&mut self, id: VassalId, now: Moment, act: impl FnOnce(&mut Vassal, &mut Turn<'_>)) {
         let Some(vassal) = self.vassals.get_mut(&id) else { return };
         let (was, word, face) = (vassal.footing(&self.policy), vassal.state.word(), vassal.face());
-        act(vassal, &mut Turn { policy: &self.policy, now, ending: self.ending, orders: &mut self.orders });
+        let turn = &mut Turn { policy: &self.policy, now, ending: self.ending, orders: &mut self.orders };
+        act(vassal, turn);
+        vassal.let_go_of_texts(turn);
         if vassal.state.word() != word {
             vassal.life.since = now;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::event::{Exit, Incarnation, Key, Moment, Owner, VassalId};
+use super::event::{Digest, Exit, Incarnation, Key, Moment, Owner, VassalId};
 
 /// Bytes of the Emperor protocol, Emperor → vassal.
 pub mod to_vassal {
@@ -52,6 +52,8 @@ pub mod from_vassal {
     pub const DAEMON: u8 = 20;
     /// Bytes of one of these texts.
     pub const LONG_TEXT_MAX: usize = 400;
+    /// A text begins: of which text the config is that it begins anew with. Nothing but a text that it was given counts.
+    pub const TAKES: u8 = 21;
     /// Wants to be stopped.
     pub const GOODBYE: u8 = 22;
     /// Its config puts limits of its own on its command: it lends them to whoever enters its jail.
@@ -84,6 +86,9 @@ pub enum Order {
     Report(VassalId),
     /// The vassal is no more: its entry in the runtime's tables goes, and its listener.
     Forget(VassalId),
+    /// Of the texts that it was given with reloads this one is held, and those after it: its next process goes on with it where
+    /// its config is wrong by then. Without one none is held any more.
+    Hold(VassalId, Option<Digest>),
     /// It is disabled no more: whoever has disabled it is not its owner any more.
     Enabled(Key),
     /// Say this.

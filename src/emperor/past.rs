@@ -25,6 +25,12 @@ pub struct Past {
     pub uses: Option<Fingerprint>,
     /// Configs that it was given with reloads, the newest one last, each with its text.
     pub given: Vec<(Digest, Fingerprint)>,
+    /// The config that it begins anew with, as it has said, until a process uses a newer one.
+    pub accepted: Option<(Digest, Fingerprint)>,
+    /// Texts of it are held for its next process.
+    pub held: bool,
+    /// What it makes of the newest one it has not said yet.
+    pub unjudged: bool,
     /// Another program than our vassal master takes its reloads.
     pub becomes: bool,
     /// Its process has said that its config is wrong by its text alone, and has gone no further since.
@@ -41,9 +47,10 @@ impl Past {
             }
     }
 
-    /// A new process: only the end of the one before is remembered.
+    /// A new process: only the end of the one before is remembered, and what it may have to go on with.
     pub fn begin(&mut self) {
-        *self = Self { end: self.end.take(), ..Self::default() };
+        let (accepted, held) = (self.accepted, self.held);
+        *self = Self { end: self.end.take(), accepted, held, ..Self::default() };
     }
 }
 

@@ -72,6 +72,8 @@ pub struct VassalView {
     pub on_demand: Option<Arc<str>>,
     /// It is a zerg.
     pub zerg: bool,
+    /// Another program than our vassal master has its control descriptor.
+    pub foreign: bool,
     /// Where it stands, one word.
     pub state: &'static str,
     /// Since when.
@@ -182,6 +184,7 @@ impl VassalView {
             mtime_s: vassal.config.mtime_s,
             on_demand: vassal.listener.as_ref().map(|listener| listener.address.clone()),
             zerg: vassal.is_zerg,
+            foreign: vassal.is_foreign(policy),
             state: word(vassal),
             since: life.since,
             born: life.born,

@@ -43,7 +43,10 @@ impl Vassal {
             from_vassal::LOYAL => self.hear_loyal(turn),
             from_vassal::GOODBYE => self.hear_goodbye(turn),
             from_vassal::HEARTBEAT => self.hear_heartbeat(turn),
-            from_vassal::BECOMES => self.life.past().becomes = true,
+            from_vassal::BECOMES => {
+                self.life.past().becomes = true;
+                self.needs_no_other();
+            }
             from_vassal::USELESS => self.hear_useless(),
             from_vassal::CONFIG => {} // its config is a file that it was given
             from_vassal::SOS => {}    // who is sent is a vassal of its own
@@ -53,6 +56,7 @@ impl Vassal {
 
     fn hear_spawned(&mut self, turn: &mut Turn<'_>) {
         self.answer();
+        self.needs_no_other();
         if !std::mem::replace(&mut self.process.said.spawned, true) {
             self.life.last_ready = Some(turn.now);
             self.tell(News::Spawned { pid: self.pid() }, turn);
@@ -61,6 +65,7 @@ impl Vassal {
 
     fn hear_accepting(&mut self, turn: &mut Turn<'_>) {
         self.answer();
+        self.needs_no_other();
         if !std::mem::replace(&mut self.process.said.accepting, true) {
             self.life.last_accepting = Some(turn.now);
             // A uWSGI that was reloaded says this alone.

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod away;
+mod catch_up;
 mod compare;
 mod directory;
 mod eyes;

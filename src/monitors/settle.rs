@@ -121,6 +121,11 @@ impl<K: Ord + Clone> Settle<K> {
         self.states.contains_key(key)
     }
 
+    /// Those with which something is going on.
+    pub fn unsettled(&self) -> impl Iterator<Item = &K> {
+        self.states.keys()
+    }
+
     fn put(&mut self, key: &K, state: State) {
         let before = self.states.insert(key.clone(), state);
         if let Some(until) = before.and_then(deadline) {

@@ -59,6 +59,7 @@ impl Runtime {
                 self.unlisten(id)
             }
             Order::Unlisten(id) => self.unlisten(id),
+            Order::Hold(id, digest) => self.spawner.send(&Request::Hold(id.0, digest), Vec::new()),
             Order::Enabled(key) => {
                 self.forget_disabled(&key);
                 Ok(())
@@ -158,7 +159,7 @@ impl Runtime {
             Some((Whereabouts::Away(place), file)) => return Err((place, file.to_owned())),
             None => return none(),
         };
-        let ask = Ask::Examine { file: file.clone(), lend: true };
+        let ask = Ask::Renew { id: one.id.0, file: file.clone() };
         match self.lender.ask(&ask, &[directory.as_fd()]) {
             Ok((Answer::Seen(seen), lent)) => Ok(Newest {
                 text: seen.text(),

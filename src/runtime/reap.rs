@@ -70,6 +70,7 @@ impl Runtime {
                 return;
             }
             Spelled::Trouble(text) => Event::Troubled(one, text.into()),
+            Spelled::Takes(digest) => Event::Takes(one, digest),
             Spelled::Kept(digest, text) => Event::Kept(one, digest, text.map(Into::into)),
         };
         self.tell(event);

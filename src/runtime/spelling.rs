@@ -4,7 +4,7 @@
 use crate::daemons::Word;
 use crate::emperor::event::Digest;
 use crate::emperor::order::from_vassal::{
-    DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TEXT, TEXT_END, TEXT_MAX, TROUBLE,
+    DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TAKES, TEXT, TEXT_END, TEXT_MAX, TROUBLE,
 };
 
 /// The first byte that may be of a text.
@@ -29,13 +29,15 @@ pub enum Spelled {
     Trouble(String),
     /// The end of a text about its config: of which text, and why it does not use that, if it does not.
     Kept(Option<Digest>, Option<String>),
+    /// The end of a text about its config: of which text that is with which it begins anew.
+    Takes(Digest),
     /// The end of a text about one of its daemons; of what is none, that it tells of daemons at all.
     Daemon(Option<Word>),
 }
 
 /// Whether a text begins with this byte.
 pub fn begins(byte: u8) -> bool {
-    matches!(byte, TEXT | TROUBLE | KEPT | SERVES | DAEMON)
+    matches!(byte, TEXT | TROUBLE | KEPT | SERVES | DAEMON | TAKES)
 }
 
 impl Spelling {
@@ -58,6 +60,7 @@ impl Spelling {
             TROUBLE => return Spelled::Trouble(text),
             KEPT => return kept(&text),
             DAEMON => return daemon(&text),
+            TAKES => return Digest::parse(&text).map_or(Spelled::Letter, Spelled::Takes),
             SERVES => self.serves = text,
             _ => self.said = text,
         }
@@ -138,6 +141,8 @@ mod tests {
             last("\x0f000000000000000é\n".as_bytes()),
             Some(Spelled::Kept(None, Some("000000000000000é".into())))
         );
+        assert_eq!(last(b"\x1500000000000000fe\n"), Some(Spelled::Takes(Digest(0xfe))));
+        assert_eq!(last(b"\x15fe\n"), Some(Spelled::Letter));
         assert_eq!(last(b"\x12127.0.0.1:80\n"), Some(Spelled::Letter));
         assert_eq!((spelling.serves(), spelling.said()), ("127.0.0.1:80", ""));
     }

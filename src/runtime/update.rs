@@ -1,6 +1,6 @@
 //! `liege update`: all sources are looked at anew, and whoever asked is told what has changed. `liege shutdown`: the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 
 use super::Runtime;
@@ -27,8 +27,17 @@ pub struct Audience {
 /// One who waits for a look.
 struct Look {
     client: Caller,
-    before: Configs,
+    /// What was known when it began, in the turn in which it was asked for.
+    before: Option<Known>,
     until: Moment,
+}
+
+/// What is known without a look.
+#[derive(Clone)]
+struct Known {
+    configs: Configs,
+    /// Of these the kernel has told already that they change.
+    told: BTreeSet<Key>,
 }
 
 impl Audience {
@@ -52,17 +61,25 @@ impl Runtime {
         }
         log::info("control", &format!("uid {} wants: update", sender.uid));
         let now = clock::now();
-        self.audience.looks.push(Look {
-            client,
-            before: self.emperor.configs(),
-            until: now.plus_ms(PATIENCE_MS),
-        });
-        self.monitors.rescan(now);
+        self.audience.looks.push(Look { client, before: None, until: now.plus_ms(PATIENCE_MS) });
+        self.monitors.catch_up(now);
         Ok(())
+    }
+
+    /// What the kernel had told of by then is no finding of theirs.
+    fn begin_looks(&mut self) {
+        if self.audience.looks.iter().all(|look| look.before.is_some()) {
+            return;
+        }
+        let known = Known { configs: self.emperor.configs(), told: self.monitors.unsettled().collect() };
+        let new = self.audience.looks.iter_mut().filter(|look| look.before.is_none());
+        new.for_each(|look| look.before = Some(known.clone()));
+        self.monitors.rescan(clock::now());
     }
 
     /// Once everything was looked at and is at rest, or has been waited for.
     pub(super) fn tell_what_changed(&mut self) {
+        self.begin_looks();
         let is_late = |look: &Look| look.until <= clock::now();
         let looks = &self.audience.looks;
         if looks.is_empty() || !(self.monitors.has_told_all() || looks.iter().any(is_late)) {
@@ -70,7 +87,8 @@ impl Runtime {
         }
         let now = self.emperor.configs();
         for Look { client, before, .. } in std::mem::take(&mut self.audience.looks) {
-            for batch in batches(difference(&before, &now)) {
+            let differs = before.map(|before| difference(&before, &now)).unwrap_or_default();
+            for batch in batches(differs) {
                 door::tell(client.as_fd(), &Answer::Changed(batch));
             }
             door::tell(client.as_fd(), &Answer::Told);
@@ -95,14 +113,16 @@ impl Runtime {
     }
 }
 
-fn difference(before: &Configs, now: &Configs) -> Vec<(Change, String)> {
+fn difference(Known { configs: before, told }: &Known, now: &Configs) -> Vec<(Change, String)> {
     let name = |key: &Key| key.name.to_string();
-    let changed = now.iter().filter_map(|(key, fingerprint)| match before.get(key) {
-        None => Some((Change::Added, name(key))),
-        Some(known) if known != fingerprint => Some((Change::Changed, name(key))),
-        Some(_) => None,
+    let changed = now.iter().filter(|(key, _)| !told.contains(key)).filter_map(|(key, fingerprint)| {
+        match before.get(key) {
+            None => Some((Change::Added, name(key))),
+            Some(known) if known != fingerprint => Some((Change::Changed, name(key))),
+            Some(_) => None,
+        }
     });
-    let removed = before.keys().filter(|key| !now.contains_key(key));
+    let removed = before.keys().filter(|key| !now.contains_key(key) && !told.contains(key));
     changed.chain(removed.map(|key| (Change::Removed, name(key)))).collect()
 }
 
@@ -119,11 +139,16 @@ mod tests {
         };
         let (before, now) =
             (configs(&[("a", 1), ("b", 1), ("c", 1)]), configs(&[("b", 1), ("c", 2), ("d", 1)]));
+        let known = |configs: &Configs, told: &[&str]| {
+            let key = |name: &&str| Key { monitor: MonitorId(0), name: (*name).into() };
+            Known { configs: configs.clone(), told: told.iter().map(key).collect() }
+        };
         let told = |change, name: &str| (change, name.to_owned());
         assert_eq!(
-            difference(&before, &now),
+            difference(&known(&before, &[]), &now),
             [told(Change::Changed, "c"), told(Change::Added, "d"), told(Change::Removed, "a")]
         );
-        assert_eq!(difference(&now, &now), []);
+        assert_eq!(difference(&known(&now, &[]), &now), []);
+        assert_eq!(difference(&known(&before, &["a", "c"]), &now), [told(Change::Added, "d")]);
     }
 }

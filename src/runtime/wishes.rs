@@ -143,13 +143,21 @@ impl Runtime {
             Deed::Start | Deed::Restart if self.emperor.view_of(id).is_some_and(|view| view.disabled) => {
                 return Err("it is disabled: `liege enable` starts it".into());
             }
+            Deed::Restart => self.has_a_good_config(id)?,
             Deed::Disable => self.disable(sender, id)?,
             Deed::Enable => self.enable(sender, id)?,
             Deed::Signal(number) => self.signal(id, number)?,
-            Deed::Look | Deed::Start | Deed::Stop | Deed::Restart | Deed::Reload => {}
+            Deed::Look | Deed::Start | Deed::Stop | Deed::Reload => {}
         }
         deed.command(whose(sender)).into_iter().for_each(|command| self.tell(Event::Commanded(id, command)));
         Ok(())
+    }
+
+    /// Whoever runs with an older one because his newest is wrong would not come back.
+    fn has_a_good_config(&self, id: VassalId) -> Result<(), String> {
+        let view = self.emperor.view_of(id).filter(|view| view.up && view.keeps);
+        let kept = view.and_then(|view| view.kept);
+        kept.map_or(Ok(()), |kept| Err(format!("its new config is not used: {kept}")))
     }
 
     /// By whoever may: the process is no child of ours that we could be sure to reach.

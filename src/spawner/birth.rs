@@ -17,7 +17,7 @@ use crate::errand::{Brief, Which};
 use crate::subids::Ranges;
 use crate::trust::Trust;
 use crate::vassal::ROUTERS;
-use crate::vassal::born::{OUTSIDE, OWNER, WHOLE};
+use crate::vassal::born::{ACCEPTED, OUTSIDE, OWNER, WHOLE};
 use crate::vassal::confine::{FILTER, Refused, STANDARD, STRICT, STRICT_LATER};
 
 /// Where a vassal finds its control descriptor.
@@ -79,6 +79,8 @@ pub struct Lent {
     pub control: RawFd,
     /// Its open config.
     pub config: RawFd,
+    /// The config that the process before it has taken, where that is another one.
+    pub accepted: Option<RawFd>,
     /// The directory of its config.
     pub directory: RawFd,
     /// Our own sealed executable.
@@ -308,8 +310,14 @@ fn descriptors(charter: &Charter, subject: &Subject<'_>) -> Vec<(RawFd, RawFd)> 
     list.extend(outside.map(|outside| (outside, NETWORK_FD)));
     if charter.program == VassalProgram::Own {
         list.extend(subject.routers.iter().copied().zip(ROUTER_FD..));
+        list.extend(subject.lent.accepted.map(|accepted| (accepted, accepted_fd(subject))));
     }
     list
+}
+
+/// Behind the ways to routers.
+fn accepted_fd(subject: &Subject<'_>) -> RawFd {
+    subject.routers.iter().zip(ROUTER_FD..).last().map_or(ROUTER_FD, |(_, last)| last + 1)
 }
 
 /// Before the name of a config on the command line of its vassal.
@@ -356,6 +364,8 @@ fn environment(charter: &Charter, subject: &Subject<'_>, inside: Inside) -> Vec<
         if !piped {
             list.push(c_string(&format!("LIEGE_CONFIG_FD={CONFIG_FD}")));
         }
+        let accepted = subject.lent.accepted.map(|_| accepted_fd(subject));
+        list.extend(accepted.map(|number| c_string(&format!("{ACCEPTED}={number}"))));
         list.push(c_string(&format!("LIEGE_JAIL={}", charter.namespaces_of(trust))));
         list.extend(subject.lent.outside.map(|_| c_string(&format!("{OUTSIDE}={NETWORK_FD}"))));
         list.extend(ways(charter, subject).map(|ways| c_string(&format!("{ROUTERS}={ways}"))));
@@ -423,6 +433,7 @@ mod tests {
             output: None,
             control: 11,
             config: 12,
+            accepted: None,
             directory: 13,
             executable: 14,
             before_drop: 15,

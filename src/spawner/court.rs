@@ -13,6 +13,7 @@ use super::briefs::Briefs;
 use super::charter::Charter;
 use super::enter::{DESCRIPTORS, Visit};
 use super::envoys::Envoys;
+use super::held::Held;
 use super::inquiries::Inquiries;
 use super::listeners::Listeners;
 use super::lookers::{Expected, Lookers, Whence};
@@ -54,6 +55,7 @@ pub struct Court {
     pub(super) listeners: Listeners,
     pub(super) inquiries: Inquiries,
     pub(super) envoys: Envoys,
+    pub(super) held: Held,
     /// Read when the first vassal wants a range.
     pub(super) subids: Option<Subids>,
     notes: Vec<String>,
@@ -134,6 +136,7 @@ impl Court {
             listeners,
             inquiries: Inquiries::default(),
             envoys: Envoys::default(),
+            held: Held::default(),
             subids: None,
             notes: note.into_iter().flatten().collect(),
             pool_wanted: wanted,
@@ -178,6 +181,10 @@ impl Court {
             }
             (Request::Unlisten(id), 0) => {
                 self.listeners.unlisten(id);
+                Vec::new()
+            }
+            (Request::Hold(id, digest), 0) => {
+                self.held.keep(id, digest);
                 Vec::new()
             }
             (Request::Kill(ticket), 1) => self.kill(ticket, descriptors[0].as_fd()),

@@ -23,10 +23,11 @@ type Parcel = (Reply, Option<OwnedFd>);
 
 impl Court {
     /// Answers one ask, about what is near.
-    pub fn answer(&self, ask: &Ask, descriptors: &[OwnedFd]) -> (Answer, Vec<OwnedFd>) {
+    pub fn answer(&mut self, ask: &Ask, descriptors: &[OwnedFd]) -> (Answer, Vec<OwnedFd>) {
         match (ask, descriptors) {
             (Ask::OpenLog, []) => return open_log(self.charter.log.as_ref()),
             (Ask::TakeLog, [log]) if logfile::is_one(log) => return (took(logfile::take(log)), Vec::new()),
+            (Ask::Renew { id, file }, [directory]) => return self.renew(*id, directory.as_fd(), file),
             _ => {}
         }
         lend::answer(&self.charter, Reach::Near(&self.mounts), ask, descriptors)

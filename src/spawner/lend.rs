@@ -9,12 +9,13 @@ use rustix::io::Errno;
 
 use super::charter::Charter;
 use super::wire::{Answer, Ask, Seen};
-use crate::trust::{self, Reach, Refusal, Target, TrustPolicy};
+use crate::trust::{self, Examined, Reach, Refusal, Target, TrustPolicy};
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-type Lent = (Answer, Vec<OwnedFd>);
+/// An answer, and what goes along.
+pub type Lent = (Answer, Vec<OwnedFd>);
 
 /// Answers one ask, with the descriptor that goes along. What is away (`AWAY`) is looked at by others.
 ///
@@ -24,11 +25,16 @@ pub fn answer(charter: &Charter, near: Reach<'_>, ask: &Ask, descriptors: &[Owne
         (Ask::Directory(path), []) => directory(charter, near, path),
         (Ask::Below(path), [top]) => below(charter, near, top.as_fd(), path),
         (Ask::Examine { file, lend }, [directory]) => {
-            examine(charter, near, directory.as_fd(), (file, *lend))
+            examine(charter, near, directory.as_fd(), file).and_then(|found| shown(found, *lend))
         }
         (Ask::Watch { mask }, [inotify, file]) => watch(charter, near, (inotify, file.as_fd()), *mask),
         _ => Err(Errno::INVAL),
     };
+    or_errno(result)
+}
+
+/// An errno is an answer.
+pub fn or_errno(result: Result<Lent, Errno>) -> Lent {
     result.unwrap_or_else(|errno| (Answer::Error(errno.raw_os_error()), Vec::new()))
 }
 
@@ -55,17 +61,29 @@ fn beneath(near: Reach<'_>, top: BorrowedFd<'_>, rest: &str) -> Result<Lent, Err
     Ok((Answer::Directory, vec![openat(found, c".", DIRECTORY, Mode::empty())?]))
 }
 
-fn examine(
+/// A config of a source, as it is judged.
+///
+/// # Errors
+/// It is of no source.
+pub fn examine(
     charter: &Charter,
     near: Reach<'_>,
     directory: BorrowedFd<'_>,
-    (file, lend): (&str, bool),
-) -> Result<Lent, Errno> {
+    file: &str,
+) -> Result<Result<Examined, Refusal>, Errno> {
     require_in_sources(charter, directory, near)?;
     if !charter.names(file) {
         return Err(Errno::PERM);
     }
-    match trust::examine(directory, file, &policy(charter), near) {
+    Ok(trust::examine(directory, file, &policy(charter), near))
+}
+
+/// What the emperor gets to know of it, and with `lend` the config itself.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn shown(found: Result<Examined, Refusal>, lend: bool) -> Result<Lent, Errno> {
+    match found {
         Ok(examined) => {
             let config = Seen::of(&examined);
             Ok(seen(config, lend.then_some(examined.file), examined.targets))

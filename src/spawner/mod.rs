@@ -20,6 +20,7 @@ mod far;
 pub mod fitness;
 pub mod fork_server;
 mod hearing;
+mod held;
 mod hooks;
 mod household;
 mod inquiries;

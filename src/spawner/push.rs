@@ -20,11 +20,18 @@ const MODIFIER: u8 = 115;
 /// The file cannot be read, or there is no memory.
 pub fn push(config: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let text = text(config)?;
-    let mut file = File::from(memfd_create("config", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
     // The length has room for its lower 16 bits only; whoever knows better looks at the file's.
     let [low, high, ..] = text.len().to_le_bytes();
-    file.write_all(&[MODIFIER, low, high, 0])?;
-    file.write_all(&text)?;
+    sealed(&[&[MODIFIER, low, high, 0], text.as_slice()].concat())
+}
+
+/// These bytes as a file that nobody can change, standing at its start.
+///
+/// # Errors
+/// There is no memory.
+pub(super) fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(memfd_create("config", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+    file.write_all(bytes)?;
     seek(&file, SeekFrom::Start(0))?;
     fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(file.into())

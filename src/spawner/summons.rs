@@ -110,6 +110,8 @@ impl Court {
         let push = || push::push(config.file.as_fd());
         let pushed = birth::is_piped(&charter, is_program).then(push).transpose();
         let pushed = pushed.map_err(|error| format!("cannot hand over its config: {error}"))?;
+        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
+        let accepted = self.accepted(&summons, &config, server.is_some())?;
         let (gate, outside) = (self.gate()?, Self::way_out(&charter, config.trust)?);
         let lent = Lent {
             null: self.null.as_raw_fd(),
@@ -121,14 +123,14 @@ impl Court {
             awaited: gate.as_ref().map(|(theirs, _)| theirs.as_raw_fd()),
             control: summons.control.as_raw_fd(),
             config: pushed.as_ref().unwrap_or(&config.file).as_raw_fd(),
+            accepted: accepted.as_ref().map(AsRawFd::as_raw_fd),
             directory: summons.directory.as_raw_fd(),
             executable: self.executable.as_raw_fd(),
         };
         let ranges = self.ranges(&charter, config.trust)?;
         let user = charter.namespaces_of(config.trust).has(Namespaces::USER);
         let network = if user { None } else { self.ready_network() };
-        let trees = self.trees(summons.directory, &config)?;
-        let place = self.place_of(summons.directory);
+        let (trees, place) = (self.trees(summons.directory, &config)?, self.place_of(summons.directory));
         if self.briefs.farewell().is_some() && summons.zerg.is_none() {
             self.partings.expect(summons.ticket, &summons.name, &place);
         }
@@ -149,18 +151,14 @@ impl Court {
         };
         let mut spec = birth::spec(&charter, &subject);
         spec.arrival = values.arrival(&charter);
-        let server = charter.fork_servers.of((&summons.name, summons.zerg.is_some()), values)?;
         if let Some(door) = server {
             let question = Question { door, is_program, spec: &spec, config: pushed.as_ref() };
             return self.commission(&summons, config, question).map(|()| Vec::new());
         }
         let knobs = self.limits.of(&summons.name, config.owner.uid);
-        let newborn = self.make(
-            summons.ticket,
-            (&spec, charter.inside(config.trust)),
-            knobs,
-            summons.away || values.name_paths(),
-        )?;
+        let (spec, inside) = (&spec, charter.inside(config.trust));
+        let apart = summons.away || values.name_paths();
+        let newborn = self.make(summons.ticket, (spec, inside), knobs, apart)?;
         let vassal = Vassal { name: &summons.name, pid: newborn.spawned.born().pid, owner: config.owner };
         let herald = gate.and_then(|(_, ours)| self.herald(summons.ticket, &vassal, ours));
         let replies = self.take_in(summons.ticket, summons.name, &config, newborn);

@@ -42,6 +42,7 @@ impl Court {
                 output: None,
                 control: null,
                 config: null,
+                accepted: None,
                 directory: null,
                 executable: self.executable.as_raw_fd(),
                 before_drop: null,

@@ -11,7 +11,7 @@ use jail::Namespaces;
 use jail::plan::standard::Strictness;
 
 use super::jailing::Inside;
-use crate::emperor::event::{Incarnation, VassalId};
+use crate::emperor::event::{Digest, Incarnation, VassalId};
 pub use crate::trust::{Place, Report, Seen, Task, cut};
 
 /// Longest message in bytes; a longer one is refused.
@@ -99,6 +99,8 @@ pub enum Request {
     Signal(Ticket, i32),
     /// The config of this vassal is gone, or another's: the file of its listener goes.
     Unlisten(u32),
+    /// Of the texts that are held of this vassal those before this one go, which it has taken; without one all of them.
+    Hold(u32, Option<Digest>),
     /// The process was reaped: kill what is left of its jail, take its cgroup away.
     Bury(Ticket),
     /// Do what is done as Emperor once the program of this vassal runs. Answered by `Hook`.
@@ -267,6 +269,13 @@ pub enum Ask {
         file: String,
         /// Whether the open config is wanted.
         lend: bool,
+    },
+    /// The same with `lend`, for a running vassal that is told to reload: what is in it is held for its next process.
+    Renew {
+        /// The vassal.
+        id: u32,
+        /// File name below the directory.
+        file: String,
     },
     /// Watch a directory. Descriptors: the inotify instance, the directory.
     Watch {

@@ -19,6 +19,9 @@ pub const JAIL: &str = "LIEGE_JAIL";
 pub const OWNER: &str = "LIEGE_OWNER";
 /// The descriptor of a way to the host's network, set by liege's spawner.
 pub const OUTSIDE: &str = "LIEGE_NETWORK_FD";
+/// The descriptor of the config that the process before this one has taken, set by liege's spawner where the file is another
+/// one by now.
+pub const ACCEPTED: &str = "LIEGE_ACCEPTED_FD";
 /// There in a jail of the Emperor's `jail`.
 pub const WHOLE: &str = "LIEGE_WHOLE";
 /// Inode of the host's uts namespace, the same on every Linux (`PROC_UTS_INIT_INO`).

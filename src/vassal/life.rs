@@ -24,6 +24,7 @@ use super::trouble::{Trouble, number};
 use super::walk::{End, take_alone, walk};
 use super::{again, born, confine, daemons, logs, master, patch, sockets, terminals, tuntap, upward};
 use crate::config::Loaded;
+use crate::config::place::ConfigError;
 use crate::config::vassal::{VassalConfig, VassalKind};
 use crate::daemons::Leaving;
 use crate::emperor::event::Digest;
@@ -49,9 +50,9 @@ pub fn main(arguments: Vec<OsString>, loaded: Option<Loaded>) -> ExitCode {
 fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, Trouble> {
     sys::close_on_exec_from_first().map_err(|errno| Trouble::errno("close inherited descriptors", errno))?;
     let control = inherited(patch::EMPEROR_FD)?;
-    let reading = match loaded {
-        Some(loaded) => Reading::of(&loaded, teller),
-        None => first_config(source, teller)?,
+    let (reading, in_stead) = match loaded {
+        Some(loaded) => (Reading::of(&loaded, teller), false),
+        None => first_config(source, teller, control.as_ref())?,
     };
     let fallback = Fallback { file: reading.fallback, teller };
     if let Some(status) = reading.exit {
@@ -65,7 +66,10 @@ fn run(source: &Source, loaded: Option<Loaded>, teller: &Teller) -> Result<u8, T
             upward::trouble(control.as_ref(), &failed.to_string());
             Ok(fallback.instead_of(1, control.as_ref()))
         }
-        Ok(VassalKind::Own(config)) => own((*config, reading.digest), source, control, fallback),
+        Ok(VassalKind::Own(config)) => {
+            let first = First { config: *config, digest: reading.digest, in_stead };
+            own(first, source, control, fallback)
+        }
         Err(errors) => {
             teller.errors(&errors);
             upward::errors(control.as_ref(), &errors);
@@ -107,10 +111,37 @@ impl Fallback<'_> {
     }
 }
 
-/// The descriptor of the config is closed as soon as it was read.
-fn first_config(source: &Source, teller: &Teller) -> Result<Reading, Trouble> {
+/// The descriptor of the config is closed as soon as it was read. Where it is wrong, and the process before us has taken another
+/// one to go on with, it is that one: so a mistake made while it ended disturbs nobody. Whether it is so.
+fn first_config(
+    source: &Source,
+    teller: &Teller,
+    control: Option<&OwnedFd>,
+) -> Result<(Reading, bool), Trouble> {
     let opened = inherited(CONFIG_FD)?.map(File::from);
-    Ok(source.read(opened.as_ref(), teller))
+    let accepted = inherited(born::ACCEPTED)?.map(File::from);
+    let newest = source.read(opened.as_ref(), teller);
+    let Some(accepted) = accepted else { return Ok((newest, false)) };
+    let facts = born::facts(control.is_some());
+    let Some(errors) = wrong(&newest, &facts) else { return Ok((newest, false)) };
+    let before = source.read(Some(&accepted), teller);
+    if before.exit.is_some() || wrong(&before, &facts).is_some() {
+        return Ok((newest, false));
+    }
+    teller.errors(&errors);
+    teller.kept();
+    upward::not_used(control, newest.digest, &errors);
+    Ok((before, true))
+}
+
+/// Why nothing can be started with it, if so.
+fn wrong(reading: &Reading, facts: &Facts) -> Option<Vec<ConfigError>> {
+    match &reading.kind {
+        _ if reading.exit.is_some() => None,
+        Ok(VassalKind::Uwsgi(_)) => None,
+        Ok(VassalKind::Own(config)) => Course::of((**config).clone(), reading.digest, facts).err(),
+        Err(errors) => Some(errors.clone()),
+    }
 }
 
 fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
@@ -122,6 +153,14 @@ fn inherited(variable: &str) -> Result<Option<OwnedFd>, Trouble> {
         .map_err(|errno| Trouble::errno(format!("use descriptor {number} of {variable}"), errno))
 }
 
+/// The config that a life begins with.
+struct First {
+    config: VassalConfig,
+    digest: Option<Digest>,
+    /// It is not the one that the Emperor has: that one is wrong.
+    in_stead: bool,
+}
+
 /// A life of our own: phases, command, and what comes after it.
 struct Life<'a> {
     source: &'a Source,
@@ -129,10 +168,12 @@ struct Life<'a> {
     facts: Facts,
     fallback: Fallback<'a>,
     course: Course,
+    /// That is not what its file says by now.
+    in_stead: bool,
 }
 
 fn own(
-    (config, digest): (VassalConfig, Option<Digest>),
+    First { config, digest, in_stead }: First,
     source: &Source,
     control: Option<OwnedFd>,
     fallback: Fallback<'_>,
@@ -163,7 +204,7 @@ fn own(
     vassal.outside = outside.filter(|_| !config.net.links.is_empty());
     vassal.shells.clone_from(&config.surroundings.shells);
     vassal.nest = born::prepare(&facts)?;
-    Ok(Life { source, teller, facts, fallback, course }.live(&mut vassal, 0))
+    Ok(Life { source, teller, facts, fallback, course, in_stead }.live(&mut vassal, 0))
 }
 
 fn leaving(outcome: Outcome) -> Leaving {
@@ -254,7 +295,7 @@ impl Life<'_> {
         match end {
             End::Behind(child) => master::stand_before(vassal, child).map(Outcome::Status),
             End::Command(pid) => {
-                course.say_which(vassal, !std::ptr::eq(course, &self.course));
+                self.say_which(vassal, course);
                 upward::serves(vassal);
                 let outcome = master::mind(vassal, pid, (&course.reactions, course.config.health), check)?;
                 terminals::finish(vassal);
@@ -262,10 +303,18 @@ impl Life<'_> {
                 Ok(outcome)
             }
             End::Serving => {
-                course.say_which(vassal, !std::ptr::eq(course, &self.course));
+                self.say_which(vassal, course);
                 master::serve(vassal, &course.reactions, check)
             }
             End::Exit(status) => Ok(Outcome::Status(status)),
+        }
+    }
+
+    /// Of the first one nothing is to be said where it takes the place of another: why that is so was said.
+    fn say_which(&self, vassal: &Vassal, course: &Course) {
+        let is_first = std::ptr::eq(course, &self.course);
+        if !(is_first && self.in_stead) {
+            course.say_which(vassal, !is_first);
         }
     }
 
@@ -288,7 +337,11 @@ impl Life<'_> {
             VassalKind::Own(config) => {
                 let same = *config == course.config;
                 newest.replace(Some(Course::of(*config, digest, &self.facts)?));
-                Ok(if same { (Newest::Same, Some(upward::kept(digest, &[]))) } else { (Newest::Good, None) })
+                let takes = upward::takes(digest);
+                Ok(match same {
+                    true => (Newest::Same, Some([upward::kept(digest, &[]), takes].concat())),
+                    false => (Newest::Good, Some(takes).filter(|words| !words.is_empty())),
+                })
             }
             VassalKind::Uwsgi(_) => {
                 newest.take();

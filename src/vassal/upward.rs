@@ -9,7 +9,9 @@ use crate::config::place::ConfigError;
 use crate::config::vassal::Address;
 use crate::daemons::Word;
 use crate::emperor::event::Digest;
-use crate::emperor::order::from_vassal::{DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TEXT_END, TROUBLE, USELESS};
+use crate::emperor::order::from_vassal::{
+    DAEMON, KEPT, LONG_TEXT_MAX, SERVES, TAKES, TEXT_END, TROUBLE, USELESS,
+};
 use crate::log::plain;
 
 /// What ends it.
@@ -33,6 +35,16 @@ pub fn useless(control: Option<&impl AsFd>) {
 pub fn kept(digest: Option<Digest>, errors: &[ConfigError]) -> Vec<u8> {
     let digest = digest.map(|digest| digest.to_string()).unwrap_or_default();
     text(KEPT, &(digest + &sentence(errors)))
+}
+
+/// That it begins anew with the config of this text, if it is known.
+pub fn takes(digest: Option<Digest>) -> Vec<u8> {
+    digest.map(|digest| text(TAKES, &digest.to_string())).unwrap_or_default()
+}
+
+/// Why it does not use the config of this text, which it was born with, but the one that the process before it has taken.
+pub fn not_used(control: Option<&impl AsFd>, digest: Option<Digest>, errors: &[ConfigError]) {
+    say(control, &kept(digest, errors));
 }
 
 /// The sockets that its command gets.

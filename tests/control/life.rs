@@ -210,3 +210,59 @@ fn a_pattern_fits_a_name_without_its_suffix_too() {
     let (text, status) = said(&emperor, &["stop", "we"]);
     assert!(status != 0 && text.contains("we"), "{text}");
 }
+
+/// Whoever says when it is ready is waited for until then, and its end before that is told, each time.
+#[test]
+fn a_start_is_over_when_the_vassal_is_ready_and_not_before() {
+    let tree = Tree::new();
+    tree.liege();
+    tree.vassal("late.ini", "ready = lived:3\ncommand = sh -c \"sleep 2; exit 7\"\n");
+    tree.vassal("crash.ini", "command = sh -c \"exit 7\"\n");
+    tree.vassal("web.ini", IDLE);
+    tree.vassal("slow.ini", "ready = lived:2\ncommand = sleep 1000001\n");
+    let throttle = ["--emperor-throttle", "60000", "--emperor-max-throttle", "60000"];
+    let emperor = Emperor::start(tree, &throttle);
+    ["web.ini", "slow.ini"].iter().for_each(|name| _ = emperor.vassal(name));
+    emperor.wait_stats("crash.ini", |one| one["state"] == "throttled");
+    emperor.wait_stats("late.ini", |one| one["state"] == "throttled");
+    let (told, status) = said(&emperor, &["restart", "late"]);
+    assert!(status == 7 && told.starts_with("late.ini: ERROR (throttled: last end: exit status 7"), "{told}");
+    let began = std::time::Instant::now();
+    assert_eq!(said(&emperor, &["restart", "slow"]), is("slow.ini: restarted", 0));
+    assert!(began.elapsed() >= std::time::Duration::from_secs(2), "it has lived for that long");
+    for round in 0..6 {
+        said(&emperor, &["stop", "crash"]);
+        let (told, status) = said(&emperor, &["start", "crash"]);
+        assert!(status == 7 && told.contains("ERROR (throttled: last end: exit status 7"), "{round}: {told}");
+    }
+    let (told, status) = said(&emperor, &["restart", "web", "crash", "--json"]);
+    let lines = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut fates: Vec<_> = lines.map(|one| (one["vassal"].to_string(), one["ok"].clone())).collect();
+    fates.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        fates,
+        [("\"crash.ini\"".into(), false.into()), ("\"web.ini\"".into(), true.into())],
+        "{told}"
+    );
+    assert_eq!(status, 7);
+}
+
+/// It is not asked for more than whether it waits.
+#[test]
+fn a_program_that_never_says_that_it_is_ready_is_waited_for() {
+    let emperor = emperor(&[("mute.ini", "ready = notify\ncommand = sleep 1000001\n")], &[]);
+    emperor.wait_stats("mute.ini", |one| one["state"] == "running");
+    let mut waits =
+        command(&emperor, 0, &["restart", "mute"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let first = pid(&emperor, "mute.ini");
+    emperor.wait_stats("mute.ini", |one| one["pid"].as_i64() != first && one["state"] == "running");
+    let loyal = std::time::Instant::now() + std::time::Duration::from_millis(1_500);
+    super::common::eventually("a while", || (std::time::Instant::now() > loyal).then_some(()));
+    assert!(waits.try_wait().unwrap().is_none(), "it was not told that this has started");
+    assert_eq!(said(&emperor, &["stop", "mute"]), is("mute.ini: stopped", 0));
+    let told = waits.wait_with_output().unwrap();
+    assert_eq!(
+        (told.status.code(), String::from_utf8_lossy(&told.stdout).contains("ERROR (suspended")),
+        (Some(7), true)
+    );
+}

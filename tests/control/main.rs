@@ -7,6 +7,7 @@ mod common;
 mod attacks;
 mod completed;
 mod disabled;
+mod kept;
 mod life;
 mod manual;
 mod shown;

@@ -1,5 +1,9 @@
 //! Signals, daemons, and what is said to an Emperor about all of it.
 
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
 use super::common::{ALICE, Emperor, Lines, Tree};
 use super::{IDLE, command, is, said, said_by};
 
@@ -85,6 +89,41 @@ fn an_update_reads_what_nobody_has_looked_at_and_tells_what_has_changed() {
     assert_eq!(said(&emperor, &["update", "nosuch"]), is("liege: no such vassal: nosuch", 1));
     let (text, status) = said_by(ALICE, &emperor, &["update"]);
     assert!(status == 1 && text.contains("yours are read as soon as they change"), "{text}");
+}
+
+/// What the kernel had told of when it was asked is read as always, and is not what was found by looking: neither a file that was just
+/// made nor one that takes the place of another.
+#[test]
+fn an_update_that_comes_right_after_an_edit_finds_nothing_new() {
+    let emperor = emperor("shop.ini", IDLE, &[]);
+    let shop = emperor.vassal("shop.ini");
+    let ours = super::common::Process::of(emperor.stats()["pid"].as_i64().unwrap().try_into().unwrap());
+    for round in 0..5 {
+        // All of it is there at once when it goes on.
+        ours.signal(Signal::STOP);
+        super::common::eventually("its stop", || ours.status("State").starts_with('T').then_some(()));
+        emperor.tree.vassal_of(
+            ALICE,
+            "shop.ini",
+            &format!("env = A={round}\ncommand = /bin/sleep 1000000\n"),
+        );
+        let late = emperor.tree.vassals().join("late.ini");
+        std::fs::write(&late, format!("[uwsgi]\nenv = A={round}\n{IDLE}")).unwrap();
+        std::os::unix::fs::chown(&late, Some(ALICE), Some(ALICE)).unwrap();
+        let mut update = command(&emperor, 0, &["update"]);
+        let update = update.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let asker = super::common::Process::of(i32::try_from(update.id()).unwrap());
+        // It reads, or polls.
+        let waits =
+            || ["47 ", "45 ", "0 ", "7 ", "271 "].iter().any(|call| asker.read("syscall").starts_with(call));
+        super::common::eventually("the question", || waits().then_some(()));
+        ours.signal(Signal::CONT);
+        let said = update.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "nothing has changed that was not read already\n");
+        emperor.wait_stats("late.ini", |one| one["ready"] == 1);
+    }
+    shop.wait_gone();
+    emperor.stop();
 }
 
 /// A word that means nothing is not passed over.

@@ -7,8 +7,10 @@ use crate::control::wish::{Deed, Standing};
 pub enum Verdict {
     /// More will happen.
     Wait,
-    /// It is so if nothing else happens for a while: this program does not say when it is ready.
+    /// It is so if nothing else happens for a while: this program may not say when it is ready.
     Settles(Fate),
+    /// It is so if it has not ended at once: a program without `ready` counts as ready as soon as it runs.
+    Lives(Fate),
     /// It is over.
     Is(Fate),
 }
@@ -37,11 +39,7 @@ pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
         }
         Deed::Start => started(first, now),
         Deed::Restart if is_first(first, now) && !ends(&now.state) => Verdict::Wait,
-        Deed::Restart => match started(first, now) {
-            Verdict::Is(Fate::Done("started")) => Verdict::Is(Fate::Done("restarted")),
-            Verdict::Settles(_) => Verdict::Settles(Fate::Done("restarted")),
-            other => other,
-        },
+        Deed::Restart => called(started(first, now), "restarted"),
         Deed::Stop => stopped(first, now),
         Deed::Disable if first.disabled => Verdict::Is(Fate::Already("already disabled")),
         Deed::Disable => match stopped(first, now) {
@@ -53,12 +51,17 @@ pub fn judge(deed: Deed, first: &Standing, now: &Standing) -> Verdict {
             Verdict::Is(Fate::Done("enabled, and waits for `liege start`"))
         }
         Deed::Enable if !first.disabled && runs(first) => Verdict::Is(Fate::Already("already enabled")),
-        Deed::Enable => match started(first, now) {
-            Verdict::Is(Fate::Done("started")) => Verdict::Is(Fate::Done("enabled")),
-            Verdict::Settles(_) => Verdict::Settles(Fate::Done("enabled")),
-            other => other,
-        },
+        Deed::Enable => called(started(first, now), "enabled"),
         Deed::Reload => reloaded(first, now),
+    }
+}
+
+/// A start that is part of another deed is called by its word.
+fn called(start: Verdict, word: &'static str) -> Verdict {
+    match start {
+        Verdict::Settles(_) => Verdict::Settles(Fate::Done(word)),
+        Verdict::Lives(_) => Verdict::Lives(Fate::Done(word)),
+        other => other,
     }
 }
 
@@ -95,8 +98,9 @@ fn ends(state: &str) -> bool {
 fn started(first: &Standing, now: &Standing) -> Verdict {
     let tried = now.attempt > first.attempt;
     match now.state.as_str() {
-        "running" | "reloading" if now.ready => Verdict::Is(Fate::Done("started")),
-        "running" | "reloading" => Verdict::Settles(Fate::Done("started")),
+        "running" | "reloading" if now.ready => Verdict::Lives(Fate::Done("started")),
+        "running" | "reloading" if now.foreign => Verdict::Settles(Fate::Done("started")),
+        "running" | "reloading" => Verdict::Wait,
         "queued" | "starting" | "stepping" | "stopping" | "killed" => Verdict::Wait,
         "on-demand" if tried || first.state != "on-demand" => {
             Verdict::Is(Fate::Done("waits for a connection"))
@@ -131,7 +135,8 @@ fn reloaded(first: &Standing, now: &Standing) -> Verdict {
         "running" if now.attempt == first.attempt && !now.answered => {
             Verdict::Is(Fate::Failed("it has not answered, and goes on with the config that it had".into()))
         }
-        "running" => Verdict::Settles(Fate::Done("reloaded")),
+        "running" if now.foreign => Verdict::Settles(Fate::Done("reloaded")),
+        "running" => Verdict::Wait,
         "on-demand" => Verdict::Is(Fate::Done("waits for a connection")),
         // Whoever is stopped on purpose reads its config when it is started.
         "suspended" | "disabled" => Verdict::Is(Fate::Already("not running")),
@@ -155,7 +160,7 @@ mod tests {
 
     fn fate(deed: Deed, first: &Standing, now: &Standing) -> Option<Fate> {
         match judge(deed, first, now) {
-            Verdict::Is(fate) => Some(fate),
+            Verdict::Is(fate) | Verdict::Lives(fate) => Some(fate),
             Verdict::Wait | Verdict::Settles(_) => None,
         }
     }
@@ -167,8 +172,14 @@ mod tests {
             assert_eq!(fate(Deed::Start, &first, &standing(state, 2)), None);
         }
         assert_eq!(fate(Deed::Start, &first, &standing("running", 2)), Some(Fate::Done("started")));
-        let mute = Standing { ready: false, ..standing("running", 2) };
-        assert_eq!(judge(Deed::Start, &first, &mute), Verdict::Settles(Fate::Done("started")));
+        let begins = Standing { ready: false, ..standing("running", 2) };
+        assert_eq!(judge(Deed::Start, &first, &begins), Verdict::Wait, "it is to say that it is ready");
+        let mute = Standing { foreign: true, ..begins };
+        for (deed, word) in
+            [(Deed::Start, "started"), (Deed::Restart, "restarted"), (Deed::Enable, "enabled")]
+        {
+            assert_eq!(judge(deed, &first, &mute), Verdict::Settles(Fate::Done(word)));
+        }
         assert_eq!(fate(Deed::Start, &first, &standing("throttled", 1)), None, "its ration");
         assert_eq!(
             fate(Deed::Start, &first, &standing("throttled", 2)),
@@ -246,7 +257,9 @@ mod tests {
         let mute = told(Standing { ready: false, ..standing("running", 1) });
         assert!(matches!(fate(Deed::Reload, &first, &mute), Some(Fate::Failed(_))));
         let answered = Standing { answered: true, ..mute };
-        assert_eq!(judge(Deed::Reload, &first, &answered), Verdict::Settles(Fate::Done("reloaded")));
+        assert_eq!(judge(Deed::Reload, &first, &answered), Verdict::Wait);
+        let foreign = Standing { foreign: true, ..answered };
+        assert_eq!(judge(Deed::Reload, &first, &foreign), Verdict::Settles(Fate::Done("reloaded")));
         for state in ["suspended", "disabled"] {
             let off = standing(state, 1);
             assert_eq!(fate(Deed::Reload, &off, &off), Some(Fate::Already("not running")));

@@ -11,6 +11,8 @@ use crate::emperor::event::Moment;
 const SETTLED_MS: u64 = 1_000;
 /// Of what was disabled and has no config: nothing runs, and nothing is to be waited for.
 const FORGOTTEN: &str = "enabled: it has no config now, and that it was disabled is forgotten";
+/// How long one has to run that counts as ready as soon as it does: whoever ends at once has not been started.
+const LIVED_MS: u64 = 100;
 
 /// A wish that is being carried out.
 #[derive(Debug)]
@@ -26,6 +28,21 @@ struct Open {
     first: Standing,
     now: Standing,
     settles: Option<(Moment, Fate)>,
+    /// Since when its last process has been seen to run, by the number of its start.
+    runs: Option<(u32, Moment)>,
+}
+
+impl Open {
+    fn new(first: Standing) -> Self {
+        Self { now: first.clone(), first, settles: None, runs: None }
+    }
+
+    /// Since when its process runs, as far as is known.
+    fn runs_since(&mut self, now: Moment) -> Moment {
+        let attempt = self.now.attempt;
+        let known = self.runs.filter(|(of, _)| *of == attempt);
+        self.runs.insert(known.unwrap_or((attempt, now))).1
+    }
 }
 
 /// What became of one vassal, or of a name.
@@ -73,8 +90,7 @@ impl Progress {
             Some(open) => open.now = standing,
             None if self.told => {} // its fate is known
             None => {
-                let open = Open { first: standing.clone(), now: standing, settles: None };
-                self.open.insert(number, open);
+                self.open.insert(number, Open::new(standing));
             }
         }
         if self.told { self.weigh(number, now) } else { Vec::new() }
@@ -83,9 +99,12 @@ impl Progress {
     fn weigh(&mut self, number: u32, now: Moment) -> Vec<Outcome> {
         let Some(open) = self.open.get_mut(&number) else { return Vec::new() };
         open.settles = None;
+        let runs_since =
+            matches!(open.now.state.as_str(), "running" | "reloading").then(|| open.runs_since(now));
         match judge(self.deed, &open.first, &open.now) {
             Verdict::Wait => {}
             Verdict::Settles(fate) => open.settles = Some((now.plus_ms(SETTLED_MS), fate)),
+            Verdict::Lives(fate) => open.settles = Some((runs_since.unwrap_or(now).plus_ms(LIVED_MS), fate)),
             Verdict::Is(fate) => return self.end(number, fate),
         }
         Vec::new()
@@ -192,7 +211,7 @@ mod tests {
     fn who_says_nothing_has_to_go_on_for_a_while() {
         let mut progress = Progress::of(Deed::Start);
         progress.hear(Answer::Standings(vec![standing(1, "suspended", false)]), at(0));
-        let up = Standing { attempt: 2, ..standing(1, "running", false) };
+        let up = Standing { attempt: 2, foreign: true, ..standing(1, "running", false) };
         progress.hear(Answer::Standings(vec![up.clone()]), at(0));
         assert_eq!(progress.hear(Answer::Told, at(0)), []);
         assert_eq!((progress.next_deadline(), progress.handle_deadline(at(999))), (Some(at(1_000)), vec![]));
@@ -213,6 +232,30 @@ mod tests {
         let fates: Vec<(&str, u8)> = told.iter().map(|one| (&*one.name, one.fate.status())).collect();
         assert_eq!(fates, [("old.ini", 0), ("v2", 1)]);
         assert!(told[0].fate.words().contains("is forgotten"));
+    }
+
+    #[test]
+    fn who_ends_at_once_was_not_started_and_who_has_run_for_long_enough_is_not_waited_for() {
+        let mut progress = Progress::of(Deed::Restart);
+        progress
+            .hear(Answer::Standings((1..=2).map(|one| standing(one, "suspended", false)).collect()), at(0));
+        progress.hear(Answer::Told, at(0));
+        let begins = |number| Standing { attempt: 2, ..standing(number, "running", false) };
+        let ready = |number| Standing { ready: true, ..begins(number) };
+        assert_eq!(progress.hear(Answer::Standings(vec![ready(1), begins(2)]), at(0)), []);
+        assert_eq!((progress.next_deadline(), progress.handle_deadline(at(99))), (Some(at(100)), vec![]));
+        let fell = Standing { attempt: 2, ..standing(1, "throttled", false) };
+        let told = progress.hear(Answer::Standings(vec![fell]), at(99));
+        assert_eq!(told.iter().map(|one| one.fate.status()).collect::<Vec<_>>(), [7]);
+        assert_eq!(
+            (progress.next_deadline(), progress.is_over()),
+            (None, false),
+            "it is to say that it is ready"
+        );
+        progress.hear(Answer::Standings(vec![ready(2)]), at(3_000));
+        assert_eq!(progress.next_deadline(), Some(at(100)), "it has run for long enough");
+        let told = progress.handle_deadline(at(3_000));
+        assert_eq!(told, [Outcome { name: "v2".into(), fate: Fate::Done("restarted") }]);
     }
 
     #[test]

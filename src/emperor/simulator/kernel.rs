@@ -3,7 +3,7 @@
 use super::dice::Dice;
 use super::nature::{Fate, OnReload};
 use super::world::{Body, Happening, Stage, World};
-use crate::emperor::event::{Event, Exit, Incarnation, Moment};
+use crate::emperor::event::{Digest, Event, Exit, Incarnation, Moment};
 use crate::emperor::order::{Order, from_vassal, to_vassal};
 use crate::vassal::quiet::Quiet;
 
@@ -24,7 +24,8 @@ impl World {
             Order::Readdress(id) => self.ask_again(id),
             Order::Unlisten(id) => self.unlisten(id),
             Order::Forget(id) => self.forget_listener(id),
-            Order::Tell(_) | Order::Report(_) | Order::Enabled(_) | Order::Finish | Order::Abandon => {}
+            Order::Tell(_) | Order::Report(_) | Order::Enabled(_) | Order::Hold(..) => {}
+            Order::Finish | Order::Abandon => {}
         }
     }
 
@@ -210,11 +211,23 @@ impl World {
     fn reload(&mut self, which: Incarnation) {
         let Some(body) = self.bodies.get_mut(&which).filter(|body| !body.deaf) else { return };
         let newest = self.configs.get(&body.key).cloned();
+        let text = newest.as_ref().map(|config| (Digest(config.fingerprint.0), config.fingerprint));
         body.offered = newest.clone().or(body.offered.take());
         let on_reload = body.nature.on_reload;
         match on_reload {
             OnReload::Ends(_) | OnReload::Ignores => {}
             OnReload::Accepts(_) | OnReload::Stays => body.config = newest.or(body.config.take()),
+        }
+        if let Some((digest, fingerprint)) = text {
+            self.at(self.now, Happening::Tell(Event::Given(which, digest, fingerprint)));
+        }
+        match (on_reload, text) {
+            (OnReload::Ends(_), Some((digest, _))) => self.speak(which, Event::Takes(which, digest)),
+            (OnReload::Accepts(_), Some((digest, _))) => {
+                let reason = self.dice.percent(25).then(|| "it is wrong".into());
+                self.speak(which, Event::Kept(which, Some(digest), reason));
+            }
+            _ => {}
         }
         match on_reload {
             OnReload::Ends(ms) => self.after_ms(ms, Happening::Die(which, Exit::Code(0))),

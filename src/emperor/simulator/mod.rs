@@ -11,6 +11,7 @@ mod nature;
 mod neighbours;
 mod oath;
 mod sleepers;
+mod texts;
 mod world;
 
 use std::collections::BTreeSet;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::nature::{KILL_MAX_MS, OnReload};
+use super::texts::Texts;
 use super::world::{Body, Stage, World};
 use crate::emperor::Emperor;
 use crate::emperor::event::{Event, Exit, Fingerprint, Incarnation, Key, Moment, Owner, VassalId};
@@ -44,6 +45,7 @@ pub struct Oath {
     came_up: BTreeSet<Incarnation>,
     /// When a program that is not our master can be told to reload.
     ready_for_reload: BTreeMap<Incarnation, Moment>,
+    texts: Texts,
     /// Whose changes somebody waits for.
     pub awaited: BTreeSet<VassalId>,
 }
@@ -59,6 +61,9 @@ impl Oath {
             Event::Running(which, ..) => {
                 self.ready_for_reload.entry(*which).or_insert(now.plus_ms(WAIT_MS));
             }
+            Event::Given(which, digest, _) if self.last_of(*which) => {
+                self.texts.given(which.id, *digest);
+            }
             Event::Byte(which, from_vassal::BECOMES) => _ = self.foreign.insert(*which),
             Event::Byte(which, from_vassal::ACCEPTING) => {
                 let ready_at = self.ready_for_reload.entry(*which).or_insert(now.plus_ms(SETTLE_MS));
@@ -72,6 +77,11 @@ impl Oath {
             }
             _ => {}
         }
+    }
+
+    /// Of one that is not forgotten, as the Emperor knows it.
+    fn last_of(&self, which: Incarnation) -> bool {
+        !self.forgotten.contains(&which.id) && self.spawned.get(&which.id) == Some(&which.attempt)
     }
 
     fn spoke(&mut self, which: Incarnation, byte: u8) {
@@ -132,6 +142,7 @@ impl Oath {
             Order::Await(id) | Order::Unlisten(id) | Order::Readdress(id) => {
                 assert!(!self.forgotten.contains(id))
             }
+            Order::Hold(id, digest) => self.texts.hold(*id, *digest),
             Order::Report(id) => assert!(self.awaited.contains(id), "{id:?} is reported to nobody"),
             // That this was so shows in the state of the vassal.
             Order::Enabled(_) => {}
@@ -174,6 +185,7 @@ impl Oath {
 
     fn finish(&mut self) {
         self.finished += 1;
+        self.texts.are_let_go();
         assert!(self.unburied.is_empty());
         for (id, attempt) in &self.spawned {
             assert!(
@@ -234,6 +246,7 @@ impl World {
             | Event::Troubled(which, _)
             | Event::Kept(which, ..)
             | Event::Given(which, ..)
+            | Event::Takes(which, _)
             | Event::Listening(which, _)
             | Event::Silent(which)
             | Event::Exited(which, _) => Some(which.id),
@@ -251,6 +264,9 @@ impl World {
         assert!(view.up || !view.reason().is_empty(), "no reason: {view:?}");
         assert_eq!(view.next_start.is_some(), view.state == "throttled", "{view:?}");
         assert!(view.next_start.is_none() || !view.next(self.now).is_empty(), "{view:?}");
+        let past = vassal.life.past.as_ref();
+        let rests = matches!(vassal.state, State::Idle | State::Refused | State::Excess | State::Rested(_));
+        assert!(!rests || past.is_none_or(|past| !past.held), "a text is held for nobody: {view:?}");
         assert!(view.attempts > 0 || view.last_end.is_none(), "{view:?}");
         let waits = matches!(view.state, "refused" | "too-many" | "exiled" | "throttled");
         assert!(!waits || !view.advice().is_empty(), "{view:?}");

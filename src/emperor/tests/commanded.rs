@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::court::{ALICE, BOB, Court, key, spawns};
 use crate::emperor::event::{Command, Event, Fingerprint, Whose};
-use crate::emperor::order::{Order, to_vassal};
+use crate::emperor::order::{Order, from_vassal, to_vassal};
 use crate::emperor::policy::Policy;
 
 fn court() -> Court {
@@ -36,6 +36,19 @@ fn a_restart_is_a_stop_and_a_start_and_whoever_does_not_run_is_started() {
     court.command("shop", Command::Stop);
     court.exit("shop", 0);
     assert_eq!(spawns(&court.command("shop", Command::Restart)), 1);
+}
+
+#[test]
+fn who_has_said_that_its_newest_config_is_wrong_is_not_stopped_by_a_restart() {
+    let mut court = court();
+    court.say("shop", from_vassal::ACCEPTING);
+    court.see("shop", 2);
+    court.tell(Event::Kept(court.which("shop"), None, Some("shop.ini:2:1: unknown option".into())));
+    court.say("shop", from_vassal::ACCEPTING);
+    assert_eq!((court.command("shop", Command::Restart), court.state("shop")), (vec![], "running"));
+    court.see("shop", 3);
+    court.tell(Event::Kept(court.which("shop"), None, None));
+    assert_eq!(court.command("shop", Command::Restart), [Order::Send(court.which("shop"), to_vassal::STOP)]);
 }
 
 #[test]

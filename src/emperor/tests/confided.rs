@@ -1,9 +1,9 @@
 //! What vassals say for people is kept, shown and told once, and nothing is decided by it.
 
 use super::court::Court;
-use crate::emperor::event::{Command, Digest, Event, Fingerprint};
+use crate::emperor::event::{Command, Digest, Event, Exit, Fingerprint};
 use crate::emperor::on_demand::Listener;
-use crate::emperor::order::{News, from_vassal};
+use crate::emperor::order::{News, Order, from_vassal};
 use crate::emperor::policy::Policy;
 
 fn court() -> Court {
@@ -165,4 +165,95 @@ fn a_refusal_counts_for_the_config_that_was_given_last() {
     // Of a text that nobody knows the last reload counts.
     court.kept(Some("shop.ini:3:1"));
     assert!(keeps(&court));
+}
+
+impl Court {
+    fn given(&mut self, text: u64) {
+        let which = self.which("shop");
+        assert_eq!(self.tell(Event::Given(which, Digest(text), Fingerprint(text))), []);
+    }
+
+    fn holds(&mut self, event: Event) -> Vec<Option<Digest>> {
+        let orders = self.tell(event);
+        let hold = |order| if let Order::Hold(_, digest) = order { Some(digest) } else { None };
+        orders.into_iter().filter_map(hold).collect()
+    }
+
+    fn judges(&mut self, text: u64, reason: &str) -> Vec<Option<Digest>> {
+        let reason = Some(reason).filter(|reason| !reason.is_empty()).map(Into::into);
+        self.holds(Event::Kept(self.which("shop"), Some(Digest(text)), reason))
+    }
+
+    fn takes(&mut self, text: u64) -> Vec<Option<Digest>> {
+        self.holds(Event::Takes(self.which("shop"), Digest(text)))
+    }
+}
+
+/// It was told to begin anew with 2, and then its file was wrong.
+fn between_two_saves() -> Court {
+    let mut court = court();
+    court.see("shop", 2);
+    court.given(2);
+    // Late words about its start, as if it had answered.
+    court.say("shop", from_vassal::SPAWNED);
+    court.say("shop", from_vassal::ACCEPTING);
+    assert_eq!(court.takes(2), [Some(Digest(2))]);
+    court.see("shop", 3);
+    court.given(3);
+    assert_eq!(court.judges(3, "bad"), []);
+    court
+}
+
+#[test]
+fn what_was_taken_is_held_until_a_process_uses_something_newer() {
+    let mut court = between_two_saves();
+    court.exit("shop", 0);
+    court.up("shop");
+    assert_eq!(court.judges(3, "bad"), []);
+    assert!(court.say("shop", from_vassal::ACCEPTING).iter().all(|order| !matches!(order, Order::Hold(..))));
+    let view = court.view("shop");
+    assert!(view.keeps && view.reason() == "its new config is not used: bad", "{view:?}");
+    assert_eq!((view.fingerprint, view.uses), (Fingerprint(3), Some(Fingerprint(2))));
+    // Its death changes nothing of that.
+    court.exit("shop", 1);
+    court.wait_ms(5_000);
+    court.up("shop");
+    assert_eq!(court.judges(3, "bad"), []);
+    court.say("shop", from_vassal::ACCEPTING);
+    assert!(court.view("shop").keeps);
+    court.see("shop", 4);
+    court.given(4);
+    assert_eq!(court.takes(4), [Some(Digest(4))]);
+    court.exit("shop", 0);
+    court.up("shop");
+    let orders = court.say("shop", from_vassal::ACCEPTING);
+    assert!(orders.iter().any(|order| matches!(order, Order::Hold(_, None))), "{orders:?}");
+    assert!(!court.view("shop").keeps);
+}
+
+#[test]
+fn nothing_is_held_of_whoever_is_stopped_or_never_took_it() {
+    let mut court = between_two_saves();
+    let id = court.which("shop").id;
+    court.tell(Event::Commanded(id, Command::Stop));
+    let ended = Event::Exited(court.which("shop"), Exit::Code(0));
+    assert_eq!(court.holds(ended), [None]);
+    let mut court = self::court();
+    court.say("shop", from_vassal::ACCEPTING);
+    court.see("shop", 2);
+    court.given(2);
+    assert_eq!(court.judges(2, "bad"), []);
+    let orders = court.say("shop", from_vassal::ACCEPTING);
+    assert!(orders.iter().any(|order| matches!(order, Order::Hold(_, None))), "{orders:?}");
+    assert_eq!(court.takes(7), [], "it was never given that");
+}
+
+/// It goes on as the same process, and what came last is wrong all the same.
+#[test]
+fn whoever_begins_anew_by_himself_says_no_less_that_the_newest_is_wrong() {
+    let mut court = between_two_saves();
+    assert_eq!(court.judges(2, ""), []);
+    let view = court.view("shop");
+    assert!(view.keeps && view.reason() == "its new config is not used: bad", "{view:?}");
+    assert_eq!(view.uses, Some(Fingerprint(2)));
 }

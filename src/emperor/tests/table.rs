@@ -148,6 +148,7 @@ fn short(order: &Order) -> String {
         Order::Tell(_) => "tell".into(),
         Order::Report(_) => "report".into(),
         Order::Enabled(_) => "enabled".into(),
+        Order::Hold(..) => "hold".into(),
         Order::Finish => "finish".into(),
         Order::Abandon => "abandon".into(),
     }
