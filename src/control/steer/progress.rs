@@ -237,8 +237,7 @@ mod tests {
     #[test]
     fn who_ends_at_once_was_not_started_and_who_has_run_for_long_enough_is_not_waited_for() {
         let mut progress = Progress::of(Deed::Restart);
-        progress
-            .hear(Answer::Standings((1..=2).map(|one| standing(one, "suspended", false)).collect()), at(0));
+        progress.hear(Answer::Standings((1..=2).map(|one| standing(one, "queued", false)).collect()), at(0));
         progress.hear(Answer::Told, at(0));
         let begins = |number| Standing { attempt: 2, ..standing(number, "running", false) };
         let ready = |number| Standing { ready: true, ..begins(number) };
