@@ -4,7 +4,7 @@
 //! They never leave this process but to a vassal, so nobody else can say what was in a config; and nobody gets one whose file has
 //! another owner by then, or is trusted less or more than the one that was read.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::court::Court;
@@ -25,6 +25,8 @@ const OWNER_MAX: usize = 2 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     of: BTreeMap<u32, Vec<Text>>,
+    /// What those of an owner take, in bytes.
+    bytes: BTreeMap<u32, usize>,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,8 @@ impl Held {
     /// Of a vassal that is told to reload now. The oldest stays: it may be the one that is taken.
     fn add(&mut self, id: u32, config: &Examined) {
         let (owner, length) = (config.owner, config.content.len());
-        if length > LENGTH_MAX || self.bytes_of(owner) + length > OWNER_MAX {
+        let held = self.bytes.get(&owner.uid).copied().unwrap_or(0);
+        if length > LENGTH_MAX || held + length > OWNER_MAX {
             return;
         }
         let digest = Digest::of(&config.content);
@@ -50,25 +53,35 @@ impl Held {
         {
             return;
         }
-        if texts.len() >= TEXTS_MAX {
-            texts.remove(1);
-        }
+        let one_less = (texts.len() >= TEXTS_MAX).then(|| texts.remove(1));
         let content = config.content.clone();
         texts.push(Text { digest, owner, trust: config.trust, content, taken: false });
+        *self.bytes.entry(owner.uid).or_default() += length;
+        self.account_without(one_less);
     }
 
-    fn bytes_of(&self, owner: Owner) -> usize {
-        let own = self.of.values().flatten().filter(|text| text.owner.uid == owner.uid);
-        own.map(|text| text.content.len()).sum()
+    fn account_without(&mut self, gone: impl IntoIterator<Item = Text>) {
+        for text in gone {
+            if let Entry::Occupied(mut bytes) = self.bytes.entry(text.owner.uid) {
+                *bytes.get_mut() -= text.content.len();
+                if *bytes.get() == 0 {
+                    bytes.remove();
+                }
+            }
+        }
     }
 
     /// This one was taken by its vassal; those before it are of no use any more.
     pub(super) fn keep(&mut self, id: u32, digest: Option<Digest>) {
+        let Some(digest) = digest else {
+            let gone = self.of.remove(&id);
+            return self.account_without(gone.into_iter().flatten());
+        };
         let Some(texts) = self.of.get_mut(&id) else { return };
-        let Some(digest) = digest else { return drop(self.of.remove(&id)) };
         let Some(first) = texts.iter().position(|text| text.digest == digest) else { return };
-        texts.drain(..first);
+        let gone: Vec<Text> = texts.drain(..first).collect();
         texts.first_mut().into_iter().for_each(|text| text.taken = true);
+        self.account_without(gone);
     }
 
     /// What a process of this vassal may go on with where this config is wrong: a text of the same owner, trusted as much.
@@ -140,7 +153,9 @@ mod tests {
         assert_eq!(held.taken_by(8, &of_alice("worse")), None);
         assert_eq!(held.taken_by(7, &of_alice("good")), None, "it is what it reads anyhow");
         held.keep(7, None);
-        assert!(held.taken_by(7, &of_alice("worse")).is_none() && held.of.is_empty());
+        assert!(
+            held.taken_by(7, &of_alice("worse")).is_none() && held.of.is_empty() && held.bytes.is_empty()
+        );
     }
 
     /// Or a tenant's text would be read with the rights of root's.
@@ -173,7 +188,9 @@ mod tests {
         assert!(!held.of.contains_key(&8));
         let long = "x".repeat(LENGTH_MAX);
         (100..300).for_each(|id| held.add(id, &of_alice(&long)));
-        assert!(held.bytes_of(ALICE) <= OWNER_MAX);
+        let texts = held.of.values().flatten().map(|text| text.content.len());
+        assert_eq!(held.bytes[&ALICE.uid], texts.sum::<usize>());
+        assert!(held.bytes[&ALICE.uid] <= OWNER_MAX);
         held.add(9, &config(&long, ROOT, Trust::Trusted));
         assert!(held.of.contains_key(&9), "he has filled no more than his own part");
     }
