@@ -69,10 +69,19 @@ pub fn later(descriptors: impl IntoIterator<Item = OwnedFd>) {
 
 /// Has those closed that wait for it, all by one child. Where there can be none they go on waiting.
 pub fn bury() {
+    bury_by(|wait| jail::sys::fork(wait).is_ok());
+}
+
+/// The same by a child of our parent, which reaps those that it does not know.
+pub fn bury_beside() {
+    bury_by(|wait| jail::sys::fork_beside(wait).is_ok());
+}
+
+fn bury_by(fork: impl FnOnce(&dyn Fn() -> i32) -> bool) {
     let mut later = LATER.lock().unwrap_or_else(PoisonError::into_inner);
     if !later.is_empty() {
         let waiting = std::mem::take(&mut *later);
-        *later = close_elsewhere(waiting);
+        *later = close_elsewhere(waiting, fork);
     }
 }
 
@@ -92,13 +101,13 @@ pub fn holds_something(socket: impl AsFd) -> bool {
 
 /// Lets a child have the last copies: only for a process that ends does the kernel close without waiting. Gives them back
 /// where there is no child.
-fn close_elsewhere(descriptors: Vec<OwnedFd>) -> Vec<OwnedFd> {
+fn close_elsewhere(descriptors: Vec<OwnedFd>, fork: impl FnOnce(&dyn Fn() -> i32) -> bool) -> Vec<OwnedFd> {
     let Ok((gate, key)) = pipe_with(PipeFlags::CLOEXEC) else { return descriptors };
     let wait = || {
         let alone = set_parent_process_death_signal(Some(Signal::KILL)).is_err();
         i32::from(alone || read(&gate, &mut [0; 1]).is_err())
     };
-    if jail::sys::fork(wait).is_err() {
+    if !fork(&wait) {
         return descriptors;
     }
     drop(descriptors);
@@ -198,7 +207,7 @@ pub(crate) mod tests {
                 (OwnedFd::from(ours), theirs)
             })
             .unzip();
-        assert!(close_elsewhere(ours).is_empty());
+        assert!(close_elsewhere(ours, |wait| jail::sys::fork(wait).is_ok()).is_empty());
         for mut theirs in theirs {
             let end = std::io::Read::read(&mut theirs, &mut [0; 1]);
             assert!(

@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use common::callers::{addressed, ask, free_port, server_tree, serving, talk, waits};
-use common::{ALICE, Emperor, Tree, eventually};
+use common::{ALICE, BOB, Emperor, Tree, eventually};
 
 /// Writes the address of a vassal of hers.
 fn write(tree: &Tree, vassal: &str, address: &str) {
@@ -16,6 +18,50 @@ fn write(tree: &Tree, vassal: &str, address: &str) {
 
 fn listens_at(emperor: &Emperor, vassal: &str, address: &str) {
     emperor.wait_stats(vassal, |one| one["on_demand"] == address && one["state"] == "on-demand");
+}
+
+/// Leaves three connections at a socket of hers, with descriptors whose end takes an hour for as long as what is given back is there.
+fn leave_behind(socket: &Path) -> Child {
+    const VISITS: &str = include_str!("programs/visits.py");
+    let id = ALICE.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "/usr/bin/python3", "-c", VISITS]);
+    command.arg(socket).arg("3").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut visits = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(visits.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "3 0\n");
+    visits
+}
+
+/// Row C6: who is not let in has sent something already, and the listener is closed with him in it: where it was first, and where it has
+/// moved.
+#[test]
+fn what_waits_at_a_listener_that_is_closed_holds_up_nobody() {
+    let emperor = addressed(server_tree(), &[]);
+    let mut visits = Vec::new();
+    for (stem, first) in [("stays", None), ("moves", Some(format!("127.0.0.1:{}", free_port())))] {
+        let (name, socket) = (format!("{stem}.ini"), emperor.tree.path(&format!("sockets/{stem}.socket")));
+        let places = first.into_iter().chain([socket.display().to_string()]);
+        for place in places {
+            write(&emperor.tree, &name, &place);
+            emperor.tree.vassal_of(ALICE, &name, "command = /bin/sleep 1000\n");
+            listens_at(&emperor, &name, &place);
+        }
+        visits.push(leave_behind(&socket));
+        emperor.wait_for(&name, "started with pid");
+        for file in [format!("{name}.on"), name.clone()] {
+            std::fs::remove_file(emperor.tree.vassals().join(file)).unwrap();
+        }
+        eventually("its end", || emperor.stats_of(&name).is_none().then_some(()));
+    }
+    emperor.tree.vassal_of(BOB, "other.ini", "command = /bin/sleep 1000\n");
+    emperor.wait_for("other.ini", "started with pid");
+    for mut one in visits {
+        drop(one.stdin.take());
+        one.wait().unwrap();
+    }
+    emperor.stop();
 }
 
 fn call(address: &str) -> std::io::Result<String> {

@@ -17,6 +17,7 @@ use super::push;
 use super::summons::Summons;
 use super::wire::{Reply, Ticket};
 use crate::config::attributes::{SUFFIX, collect};
+use crate::parting::Visited;
 use crate::trust::Examined;
 
 /// What is read, and what becomes of it.
@@ -93,7 +94,7 @@ pub struct Candidate {
     directory: OwnedFd,
     control: OwnedFd,
     output: Option<OwnedFd>,
-    listener: Option<OwnedFd>,
+    listener: Option<Visited>,
     away: bool,
     config: Examined,
 }
@@ -107,7 +108,7 @@ impl Candidate {
             directory: summons.directory.try_clone_to_owned()?,
             control: summons.control.try_clone_to_owned()?,
             output: summons.output.map(|output| output.try_clone_to_owned()).transpose()?,
-            listener: summons.listener.map(|listener| listener.try_clone_to_owned()).transpose()?,
+            listener: summons.listener.map(|one| one.try_clone_to_owned()).transpose()?.map(Visited::from),
             away: summons.away,
             config,
         })

@@ -28,6 +28,7 @@ use super::strains::Strains;
 use super::walks::Walk;
 use super::ward::Wards;
 use super::wire::{Reply, Request, Standing, Ticket};
+use crate::parting::Visited;
 use crate::reactor::clock;
 use crate::subids::Subids;
 use crate::trust::Mounts;
@@ -235,7 +236,7 @@ fn incomplete(request: Request, count: usize) -> Vec<Reply> {
 struct Ends {
     control: OwnedFd,
     output: Option<OwnedFd>,
-    listener: Option<OwnedFd>,
+    listener: Option<Visited>,
 }
 
 impl Ends {
@@ -243,7 +244,7 @@ impl Ends {
         let mut all = descriptors.into_iter();
         let control = all.next().expect("counted");
         let output = if heard { all.next() } else { None };
-        Self { control, output, listener: all.next() }
+        Self { control, output, listener: all.next().map(Visited::from) }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid, chmodat, chownat, statat, unlinkat};
@@ -20,6 +20,7 @@ use super::wire::{Address, Reply, Ticket};
 use crate::bound;
 use crate::emperor::event::Owner;
 use crate::guarded::{self, Others};
+use crate::parting::Visited;
 use crate::trust::Examined;
 
 /// Connections that wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
@@ -55,7 +56,7 @@ struct Bound {
     owner: Owner,
     place: Place,
     /// A copy of a listener that it moved to: the emperor may ask for a start before it has heard of that.
-    kept: Option<OwnedFd>,
+    kept: Option<Visited>,
     file: Option<Made>,
 }
 
@@ -173,7 +174,7 @@ impl Listeners {
         }
         let address = place.shown(rules);
         let (socket, mut bound) = self.open_at(charter, place, config)?;
-        bound.kept = socket.try_clone().ok();
+        bound.kept = socket.try_clone().ok().map(Visited::from);
         let before = self.bound.insert(id, bound);
         before.into_iter().for_each(|bound| self.clear_away(bound));
         self.fresh.push((moved(number), socket));
@@ -188,7 +189,7 @@ impl Listeners {
 
     fn kept(&self, id: u32, place: &Place, owner: Owner) -> Option<OwnedFd> {
         let bound = self.bound.get(&id).filter(|bound| bound.place == *place && bound.owner == owner)?;
-        bound.kept.as_ref()?.try_clone().ok()
+        bound.kept.as_ref()?.as_fd().try_clone_to_owned().ok()
     }
 
     fn open_at(

@@ -19,6 +19,7 @@ use super::far;
 use super::lanes::{Lanes, MountId};
 use super::wire::{MESSAGE_MAX, Place, Report, Seen, Task, Ticket, decode, encode};
 use crate::emperor::event::{Moment, Owner};
+use crate::parting::Visited;
 use crate::trust::Trust;
 
 /// Most vassals whose config is fetched at once: each keeps a control socket open here.
@@ -58,7 +59,7 @@ pub struct Expected {
     /// Where its output goes, if not where ours does.
     pub output: Option<OwnedFd>,
     /// Its listener, if it has one already.
-    pub listener: Option<OwnedFd>,
+    pub listener: Option<Visited>,
 }
 
 /// The directory of a config.

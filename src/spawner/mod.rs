@@ -164,6 +164,7 @@ impl Spawner {
         let failures = self.court.send_lookers();
         self.queue_parcels(failures)?;
         let told = self.flush()?;
+        crate::parting::bury_beside();
         if ready.idle() {
             self.court.stock_up();
         }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use super::clone::{CloneFlags, clone_apart};
 use super::{answer, exit_now};
 
 /// Status of a child whose work panicked.
@@ -24,4 +25,15 @@ pub fn fork(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
         Some(child) => Ok(child),
         None => exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(PANICKED)),
     }
+}
+
+/// The same for a child of our parent instead of ours, which is reaped by that one.
+///
+/// Must not: be called by a process with several threads, whose locks the child would find held for ever.
+///
+/// # Errors
+/// Those of `clone3(2)`.
+pub fn fork_beside(work: impl FnOnce() -> i32) -> Result<(), Errno> {
+    let flags = CloneFlags { sibling: true, ..CloneFlags::default() };
+    clone_apart(flags, || exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(PANICKED))).map(drop)
 }

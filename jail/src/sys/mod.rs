@@ -42,7 +42,7 @@ pub(crate) use descriptors::{
 };
 pub(crate) use exec::{Strings, execve, execveat};
 pub(crate) use exit::exit_now;
-pub use fork::fork;
+pub use fork::{fork, fork_beside};
 pub use inherited::{FIRST, adopt, close_all_but, close_on_exec_from_first, copy_of, place, set_flags};
 pub use interface::interface;
 pub(crate) use io_priority::{io_priority, set_io_priority};
