@@ -24,7 +24,9 @@ for s, tcp in zip(visits, made):
     try: s.sendmsg([b"GET / HTTP/1.0\r\n\r\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tcp.fileno()]))])
     except PermissionError:
         refused += 1
-        s.send(b"x")
+        try: s.send(b"x")
+        # He was sent away meanwhile.
+        except (BrokenPipeError, ConnectionResetError): pass
         continue
     except (BrokenPipeError, ConnectionResetError): continue
     tcp.close()
