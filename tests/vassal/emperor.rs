@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::program::lend_program;
 
 /// Bytes with which a text for people begins.
-const TEXTS: [u8; 5] = [13, 14, 15, 18, 20];
+const TEXTS: [u8; 6] = [13, 14, 15, 18, 20, 21];
 /// It ends.
 const TEXT_END: u8 = 10;
 /// Another program is about to take the master's place.
