@@ -73,10 +73,8 @@ for packet in packets:
     assert_eq!(said_by(ALICE, &emperor, &["restart", "alice"]), is("alice.ini: restarted", 0));
 }
 
-/// Row C6: names times what there is to be called so: more than a tenant may have compared is refused, and root is not asked for less.
-#[test]
-fn the_work_of_a_wish_is_bounded() {
-    const SAY: &str = r#"
+/// A wish of long words, with this deed.
+const LONG_WORDS: &str = r#"
 import socket, sys
 def word(text):
     size = len(text)
@@ -85,9 +83,13 @@ words = [b"%02d" % number + b"*a" * 2000 for number in range(16)]
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect(sys.argv[1])
 s.settimeout(40)
-s.send(bytes([1, 2, 4, len(words)]) + b"".join(map(word, words)))
+s.send(bytes([1, 2, int(sys.argv[2]), len(words)]) + b"".join(map(word, words)))
 print(s.recv(65536).decode(errors="replace"))
 "#;
+
+/// Row C6: names times what there is to be called so: more than a tenant may have compared is refused, and root is not asked for less.
+#[test]
+fn the_work_of_a_wish_is_bounded() {
     let tree = Tree::new();
     tree.liege();
     // A few names of a tenant are enough.
@@ -96,7 +98,7 @@ print(s.recv(65536).decode(errors="replace"))
     let emperor = Emperor::start(tree, &["--emperor-tyrant"]);
     (0..3).for_each(|number| _ = emperor.vassal(&name(number)));
     for (uid, answer) in [(ALICE, "that is too much at once"), (0, "there is no vassal")] {
-        let output = python(&emperor, uid, SAY).output().unwrap();
+        let output = python(&emperor, uid, LONG_WORDS).arg("4").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(answer), "{uid}: {text} {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -106,18 +108,6 @@ print(s.recv(65536).decode(errors="replace"))
 /// Row C6: what is disabled and has no config any more is compared too.
 #[test]
 fn the_work_of_a_wish_about_what_is_gone_is_bounded() {
-    const SAY: &str = r#"
-import socket, sys
-def word(text):
-    size = len(text)
-    return bytes([size & 127 | 128, size >> 7]) + text
-words = [b"%02d" % number + b"*a" * 2000 for number in range(16)]
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.connect(sys.argv[1])
-s.settimeout(40)
-s.send(bytes([1, 2, 6, len(words)]) + b"".join(map(word, words)))
-print(s.recv(65536).decode(errors="replace"))
-"#;
     let tree = Tree::new();
     tree.liege();
     let state = tree.path("state").display().to_string();
@@ -133,7 +123,7 @@ print(s.recv(65536).decode(errors="replace"))
     for (uid, answer) in
         [(ALICE, "that is too much at once"), (BOB, "there is no vassal"), (0, "there is no vassal")]
     {
-        let output = python(&emperor, uid, SAY).output().unwrap();
+        let output = python(&emperor, uid, LONG_WORDS).arg("6").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(answer), "{uid}: {text} {}", String::from_utf8_lossy(&output.stderr));
     }
